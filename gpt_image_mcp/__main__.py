@@ -1,0 +1,35 @@
+"""Entry point: ``gpt-image-mcp`` and ``python -m gpt_image_mcp``.
+
+Starting fast is a feature, because clients wait for it at every launch. Serving over stdio therefore does
+not load the command line, and the garbage collector is off while modules are imported and schemas are built
+(it would only walk objects that stay) and ignores them afterwards.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+_SERVE_STDIO: tuple[list[str], ...] = (
+    [],
+    ["serve"],
+    ["serve", "--transport", "stdio"],
+    ["serve", "--transport=stdio"],
+)
+
+
+def main() -> None:
+    """Serves MCP over stdio, or runs the command that the arguments name."""
+    gc.disable()
+    if sys.argv[1:] in _SERVE_STDIO:
+        from gpt_image_mcp.serving import serve_stdio
+
+        sys.exit(serve_stdio())
+    from gpt_image_mcp.cli import run
+
+    gc.enable()
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,277 @@
+"""The structured content of results, as clients read it: field names and types of the contract.
+
+Several clients hand only this to the model, so it has to be enough to act on: paths, ids, sizes, cost,
+notes and what to do next. Images never go in here: base64 would be charged as text.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, WithJsonSchema, model_serializer
+from pydantic.json_schema import GenerateJsonSchema
+
+from gpt_image_mcp.summaries import shortened
+from gpt_image_mcp.values import CostBasis, Route
+
+if TYPE_CHECKING:
+    from pydantic import SerializerFunctionWrapHandler
+    from pydantic.json_schema import JsonSchemaValue
+
+    from gpt_image_mcp.values import Estimate, ImageResult, Quote, StoredImage, TokenUsage
+
+_MICRO = Decimal("0.000001")
+
+
+class _TerseSchema(GenerateJsonSchema):
+    """A schema without titles, defaults and descriptions: every byte is paid for in each conversation."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        del schema
+        return False
+
+    def default_schema(self, schema: Any) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+
+class Answer(BaseModel):
+    """Base of structured results; a field that is None is left out of the JSON."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @model_serializer(mode="wrap")
+    def _without_missing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value is not None}
+
+    @classmethod
+    def output_schema(cls) -> dict[str, Any]:
+        """The JSON schema that a tool publishes for this answer."""
+        schema = cls.model_json_schema(mode="validation", schema_generator=_TerseSchema)
+        return cast("dict[str, Any]", _terse(schema, schema.get("$defs", {})))
+
+
+def _terse(node: Any, definitions: dict[str, Any]) -> Any:
+    """The schema with references resolved, "or null" removed (absent instead) and prose left out."""
+    if isinstance(node, list):
+        return [_terse(part, definitions) for part in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        return _terse(definitions[node["$ref"].rpartition("/")[2]], definitions)
+    if "anyOf" in node:
+        present = [part for part in node["anyOf"] if part != {"type": "null"}]
+        return _terse(present[0], definitions)
+    return {
+        key: {name: _terse(value, definitions) for name, value in part.items()}
+        if key == "properties"
+        else _terse(part, definitions)
+        for key, part in node.items()
+        if key not in {"$defs", "title", "description"}
+    }
+
+
+_Opaque = WithJsonSchema({"type": "object"})
+
+
+class RequestedAnswer(Answer):
+    """What was asked for."""
+
+    size: str
+    quality: str
+    n: int
+    format: str
+    background: str
+
+
+class AppliedAnswer(Answer):
+    """What took effect."""
+
+    size: str
+    quality: str
+    background: str
+    output_format: str
+
+
+class UsageAnswer(Answer):
+    """Tokens as the API reported them."""
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    input_tokens_details: dict[str, int]
+    output_tokens_details: dict[str, int]
+
+
+class ImageAnswer(Answer):
+    """One image file."""
+
+    id: str
+    file_path: str
+    filename: str
+    uri: str
+    size_bytes: int
+    mime_type: str
+    width: int
+    height: int
+
+
+class ImagesAnswer(Answer):
+    """The result of a call that makes or shows images."""
+
+    status: Literal["completed", "running"]
+    model: str
+    prompt: str
+    requested: Annotated[RequestedAnswer, _Opaque]
+    applied: Annotated[AppliedAnswer, _Opaque] | None = None
+    images: list[ImageAnswer]
+    usage: Annotated[UsageAnswer, _Opaque] | None = None
+    cost_usd_estimated: float | None = None
+    cost_basis: CostBasis
+    route: Route
+    notes: list[str]
+    sandbox: bool
+    next: str
+    job_id: str | None = None
+    elapsed_seconds: float | None = None
+    expected_seconds: float | None = None
+
+
+class BudgetAnswer(Answer):
+    """Limits on spending and what is left; a limit that is not set is left out."""
+
+    max_cost_usd: float | None = None
+    daily_budget_usd: float | None = None
+    spent_today_usd: float
+    left_today_usd: float | None = None
+
+
+class QuoteAnswer(Answer):
+    """What a call costs: one number, a range, or neither where nothing is known."""
+
+    cost_usd_estimated: float | None = None
+    cost_range_usd: list[float] | None = None
+
+
+class EstimateAnswer(QuoteAnswer):
+    """A quote with everything it depends on."""
+
+    model: str
+    size: str
+    quality: str
+    n: int
+    output_format: str
+    input_images: int
+    cost_basis: str
+    by_quality: dict[str, QuoteAnswer]
+    budget: Annotated[BudgetAnswer, _Opaque]
+    notes: list[str]
+    next: str
+
+
+def dollars(amount: Decimal | None) -> float | None:
+    """US dollars for JSON, to the millionth."""
+    return None if amount is None else float(amount.quantize(_MICRO))
+
+
+def images_answer(result: ImageResult, *, next_step: str) -> ImagesAnswer:
+    """The structured content of an image result."""
+    is_running = result.status == "running"
+    spent = result.cost
+    return ImagesAnswer(
+        status=result.status,
+        model=result.model,
+        prompt=shortened(result.prompt),
+        requested=RequestedAnswer.model_validate(result.requested, from_attributes=True),
+        applied=_applied(result),
+        images=[image_answer(image) for image in result.images],
+        usage=None if result.usage is None else usage_answer(result.usage),
+        cost_usd_estimated=dollars(spent.usd) if spent else None,
+        cost_basis=spent.basis if spent else "unknown",
+        route=result.route,
+        notes=list(result.notes),
+        sandbox=result.sandbox,
+        next=next_step,
+        job_id=result.call_id if is_running else None,
+        elapsed_seconds=result.elapsed_seconds if is_running else None,
+        expected_seconds=result.expected_seconds if is_running else None,
+    )
+
+
+def _applied(result: ImageResult) -> AppliedAnswer | None:
+    if result.applied is None:
+        return None
+    return AppliedAnswer.model_validate(result.applied, from_attributes=True)
+
+
+def image_answer(image: StoredImage) -> ImageAnswer:
+    """One stored image as results show it."""
+    return ImageAnswer(
+        id=image.id,
+        file_path=str(image.file_path),
+        filename=image.file_path.name,
+        uri=image.uri,
+        size_bytes=image.size_bytes,
+        mime_type=image.mime_type,
+        width=image.width,
+        height=image.height,
+    )
+
+
+def usage_answer(usage: TokenUsage) -> UsageAnswer:
+    """Token counts in the shape of the API."""
+    return UsageAnswer(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        total_tokens=usage.total_tokens,
+        input_tokens_details=_known(
+            text_tokens=usage.input_text_tokens,
+            image_tokens=usage.input_image_tokens,
+            cached_text_tokens=usage.cached_text_tokens,
+            cached_image_tokens=usage.cached_image_tokens,
+        ),
+        output_tokens_details=_known(
+            text_tokens=usage.output_text_tokens, image_tokens=usage.output_image_tokens
+        ),
+    )
+
+
+def estimate_answer(estimate: Estimate, *, next_step: str) -> EstimateAnswer:
+    """The structured content of a quote."""
+    budget = estimate.budget
+    quoted = quote_answer(estimate.quote)
+    return EstimateAnswer(
+        model=estimate.model,
+        size=estimate.size,
+        quality=estimate.quality,
+        n=estimate.n,
+        output_format=estimate.output_format,
+        input_images=estimate.input_images,
+        cost_usd_estimated=quoted.cost_usd_estimated,
+        cost_range_usd=quoted.cost_range_usd,
+        cost_basis=estimate.quote.basis,
+        by_quality={name: quote_answer(quote) for name, quote in estimate.by_quality.items()},
+        budget=BudgetAnswer(
+            max_cost_usd=dollars(budget.per_call_usd),
+            daily_budget_usd=dollars(budget.daily_usd),
+            spent_today_usd=float(budget.spent_today_usd.quantize(_MICRO)),
+            left_today_usd=dollars(budget.left_today_usd),
+        ),
+        notes=list(estimate.notes),
+        next=next_step,
+    )
+
+
+def quote_answer(quote: Quote) -> QuoteAnswer:
+    """A quote as one number where it is exact, as a range where it is not, empty where nothing is known."""
+    if quote.expected_usd is not None:
+        return QuoteAnswer(cost_usd_estimated=dollars(quote.expected_usd))
+    if quote.low_usd is None or quote.high_usd is None:
+        return QuoteAnswer()
+    return QuoteAnswer(
+        cost_range_usd=[float(quote.low_usd.quantize(_MICRO)), float(quote.high_usd.quantize(_MICRO))]
+    )
+
+
+def _known(**counts: int | None) -> dict[str, int]:
+    return {name: count for name, count in counts.items() if count is not None}

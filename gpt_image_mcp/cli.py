@@ -1,0 +1,190 @@
+"""The command line: each command states its arguments, asks the studio and prints.
+
+Exit codes: 0 done, 1 failed (message and next step on stderr), 2 usage. Results go to stdout, everything
+else to stderr.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from gpt_image_mcp.answers import estimate_answer, images_answer
+from gpt_image_mcp.console import Console, models_table
+from gpt_image_mcp.errors import ImageError, InvalidSetting, OutputRejected
+from gpt_image_mcp.settings import Settings, read_settings
+from gpt_image_mcp.studio import Studio
+from gpt_image_mcp.summaries import describe, describe_estimate, next_step_after
+from gpt_image_mcp.values import OutputArguments, OutputOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+_FORMAT_OF_SUFFIX = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+
+app = App(
+    name="gpt-image-mcp",
+    help="OpenAI's gpt-image models as an MCP server and on the command line. Without a command it serves "
+    "MCP over stdio.",
+    help_format="plaintext",
+    version=version("gpt-image-mcp-server"),
+    result_action="return_value",
+)
+
+AsJson = Annotated[bool, Parameter(name="--json", negative="")]
+InSandbox = Annotated[bool, Parameter(name="--sandbox", negative="")]
+Overwrite = Annotated[bool, Parameter(negative="")]
+File = Annotated[Path | None, Parameter(name=["--output", "-o"])]
+Options = Annotated[OutputOptions, Parameter(name="*")]
+_DEFAULTS = OutputOptions()
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code."""
+    console = Console()
+    try:
+        return int(app(list(arguments), exit_on_error=False, print_error=False) or EXIT_DONE)
+    except CycloptsError as error:
+        console.say_error(f"{error}\nNext: gpt-image-mcp --help lists the commands and their arguments.")
+        return EXIT_USAGE
+    except InvalidSetting as error:
+        console.say_error(str(error))
+        return EXIT_USAGE
+    except ImageError as error:
+        console.say_error(str(error))
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        console.say_error("Interrupted. A request that was already sent may still be billed.")
+        return EXIT_FAILED
+
+
+@app.command
+def serve(*, transport: Literal["stdio"] = "stdio") -> int:
+    """Serve MCP to a client.
+
+    Args:
+        transport: How the client talks to the server.
+    """
+    from gpt_image_mcp.serving import serve_stdio
+
+    del transport
+    return serve_stdio()
+
+
+@app.command
+async def generate(
+    prompt: str,
+    *,
+    options: Options = _DEFAULTS,
+    output: File = None,
+    overwrite: Overwrite = False,
+    moderation: Literal["auto", "low"] = "auto",
+    as_json: AsJson = False,
+    sandbox: InSandbox = False,
+) -> int:
+    """Make images from a prompt and print their paths.
+
+    Args:
+        prompt: What to show.
+        options: How the images should be.
+        output: The file to write; its extension chooses the format.
+        overwrite: Allow --output to replace a file.
+        moderation: How strictly OpenAI moderates.
+        as_json: Print the structured result on stdout.
+        sandbox: Use the built-in stand-in: no key, no network, no cost.
+    """
+    options = _aimed_at(output, options, overwrite=overwrite)
+    console = Console()
+    async with Studio(_settings(sandbox=sandbox)) as studio:
+        with console.progress() as watch:
+            result = await studio.generate(prompt, moderation=moderation, watch=watch, **_arguments(options))
+    step = next_step_after(result)
+    if as_json:
+        console.print_json(images_answer(result, next_step=step))
+    else:
+        console.say(describe(result, step))
+        console.print_lines(str(image.file_path) for image in result.images)
+    return EXIT_DONE
+
+
+@app.command
+async def estimate(*, options: Options = _DEFAULTS, input_images: int = 0, as_json: AsJson = False) -> int:
+    """Quote what a call would cost, without making it.
+
+    Args:
+        options: What would be made.
+        input_images: How many input images an edit would have.
+        as_json: Print the structured quote on stdout.
+    """
+    console = Console()
+    async with Studio(read_settings()) as studio:
+        quoted = await studio.estimate(input_images=input_images, **_arguments(options))
+    step = "Run generate with the same options, or a cheaper quality."
+    if as_json:
+        console.print_json(estimate_answer(quoted, next_step=step))
+    else:
+        console.print_lines([describe_estimate(quoted, step)])
+    return EXIT_DONE
+
+
+@app.command
+def models() -> int:
+    """List the models: what each accepts and costs."""
+    from gpt_image_mcp.models import load_catalogue
+
+    Console().print_table(models_table(load_catalogue()))
+    return EXIT_DONE
+
+
+@app.command
+async def demo(*, output_dir: str = "") -> int:
+    """Show the main job in the sandbox: no key, no network, no cost.
+
+    Args:
+        output_dir: Folder for the images; empty takes the configured one.
+    """
+    from gpt_image_mcp.demo import run_demo
+
+    await run_demo(output_dir, Console())
+    return EXIT_DONE
+
+
+def _settings(*, sandbox: bool) -> Settings:
+    settings = read_settings()
+    return settings.model_copy(update={"sandbox": True}) if sandbox else settings
+
+
+def _aimed_at(output: Path | None, options: OutputOptions, *, overwrite: bool) -> OutputOptions:
+    """The options with folder, name and format of ``--output``."""
+    if output is None:
+        return options
+    if output.exists() and not overwrite:
+        message = f"The file {output} exists."
+        raise OutputRejected(message, next_step="Choose another --output, or pass --overwrite.")
+    return replace(
+        options,
+        output_dir=str(output.absolute().parent),
+        filename=output.name,
+        output_format=_FORMAT_OF_SUFFIX.get(output.suffix.lower(), options.output_format),
+    )
+
+
+def _arguments(options: OutputOptions) -> OutputArguments:
+    return OutputArguments(
+        model=options.model,
+        size=options.size,
+        quality=options.quality,
+        n=options.n,
+        background=options.background,
+        output_format=options.output_format,
+        output_compression=options.output_compression,
+        output_dir=options.output_dir,
+        filename_prefix=options.filename_prefix,
+        filename=options.filename,
+        user=options.user,
+    )

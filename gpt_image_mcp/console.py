@@ -1,0 +1,102 @@
+"""What the command line shows: results on stdout, progress and messages on stderr."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import rich.console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBar
+from rich.table import Table
+
+from gpt_image_mcp.models import FixedSizes
+from gpt_image_mcp.prices import quotes_by_quality
+from gpt_image_mcp.summaries import describe_quote
+from gpt_image_mcp.values import ImageRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pydantic import BaseModel
+
+    from gpt_image_mcp.models import ImageModel, ModelCatalogue
+    from gpt_image_mcp.values import Progress, ProgressWatcher
+
+
+class Console:
+    """The two streams of a command."""
+
+    def __init__(self) -> None:
+        self._out = rich.console.Console(soft_wrap=True, highlight=False)
+        self._messages = rich.console.Console(stderr=True, soft_wrap=True, highlight=False)
+
+    def print_lines(self, lines: Iterable[str]) -> None:
+        """Writes results, one a line."""
+        for line in lines:
+            self._out.print(line, markup=False)
+
+    def print_json(self, answer: BaseModel) -> None:
+        """Writes a structured result as one JSON document."""
+        sys.stdout.write(answer.model_dump_json(indent=2) + "\n")
+
+    def print_table(self, table: Table) -> None:
+        """Writes a table, cut to the width of a terminal and never of a pipe."""
+        if self._out.is_terminal:
+            rich.console.Console().print(table)
+        else:
+            rich.console.Console(width=200).print(table)
+
+    def say(self, text: str) -> None:
+        """Writes a message for the person at the terminal."""
+        self._messages.print(text, markup=False)
+
+    def say_error(self, text: str) -> None:
+        """Writes what went wrong and what to do next."""
+        self._messages.print(text, markup=False, style="red")
+
+    @contextmanager
+    def progress(self) -> Iterator[ProgressWatcher]:
+        """A progress bar for one call; gives what the studio's ``watch`` wants."""
+        columns = (BarColumn(bar_width=24), TimeElapsedColumn(), TextColumn("{task.description}"))
+        with ProgressBar(*columns, console=self._messages, transient=True) as bar:
+            task = bar.add_task("starting", total=1.0)
+
+            async def watch(progress: Progress) -> None:
+                bar.update(task, completed=progress.fraction, description=progress.message)
+
+            yield watch
+
+
+def models_table(catalogue: ModelCatalogue) -> Table:
+    """The models, what each accepts and what a 1024x1024 image costs at each quality."""
+    table = Table(title=f"Image models, checked {catalogue.checked}", title_justify="left")
+    for heading in ("model", "sizes", "transparent", "1024x1024 in USD", "status"):
+        table.add_column(heading, overflow="fold")
+    for model in catalogue.models:
+        table.add_row(model.name, _sizes(model), model.transparency, _square_prices(model), _status(model))
+    return table
+
+
+def _sizes(model: ImageModel) -> str:
+    rule = model.sizes
+    if isinstance(rule, FixedSizes):
+        return ", ".join(rule.allowed)
+    return f"any to {rule.max_edge} px, multiples of {rule.multiple}, up to {rule.max_ratio}:1"
+
+
+def _square_prices(model: ImageModel) -> str:
+    request = ImageRequest(prompt="", model=model.name, size="1024x1024", quality="auto")
+    quotes = quotes_by_quality(model, request)
+    known = [f"{quality} {describe_quote(quote)}" for quality, quote in quotes.items() if quote.low_usd]
+    return ", ".join(known) or "unknown"
+
+
+def _status(model: ImageModel) -> str:
+    if model.snapshot_of:
+        return f"snapshot of {model.snapshot_of}"
+    if model.shutdown is None:
+        return "current"
+    sure = "" if model.shutdown.confidence == "documented" else " (unconfirmed)"
+    return f"ends {model.shutdown.date}{sure}, then {model.shutdown.successor}"

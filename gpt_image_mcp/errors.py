@@ -1,0 +1,214 @@
+"""Everything that can go wrong, as one tree.
+
+    ImageError
+    ├── RequestError              refused here; nothing was sent, nothing was spent
+    │   ├── InvalidArgument       invalid_argument
+    │   │   └── InvalidSetting    invalid_argument (an environment variable)
+    │   ├── UnsupportedByModel    unsupported_by_model
+    │   ├── MissingApiKey         missing_api_key
+    │   ├── InputNotFound         input_not_found
+    │   ├── InputRejected         input_rejected
+    │   ├── OutputRejected        output_rejected
+    │   ├── BudgetExceeded        budget_exceeded
+    │   └── NotFound              not_found
+    ├── UpstreamError             the API's answer
+    │   ├── AuthenticationFailed      authentication_failed
+    │   ├── OrganizationNotVerified   organization_not_verified
+    │   ├── ModerationBlocked         moderation_blocked
+    │   ├── RateLimited               rate_limited          (can succeed later)
+    │   ├── QuotaExhausted            quota_exhausted
+    │   ├── UpstreamRejected          upstream_rejected
+    │   ├── UpstreamUnavailable       upstream_unavailable  (can succeed later)
+    │   └── OutcomeUnknown            outcome_unknown
+    ├── Cancelled                 cancelled
+    ├── StorageFailed             storage_failed
+    └── InternalError             internal
+
+An error knows its code, whether the same call can succeed later, and the next step to take. Errors are
+raised where they are noticed and worded for the person or model that reads them; ``results.py`` is the one
+place that turns them into tool results, ``cli.py`` the one that turns them into exit codes.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ImageError(Exception):
+    """Base of all errors this package raises on purpose.
+
+    Attributes:
+        code: The machine-readable name of the contract.
+        retryable: Whether the very same call can succeed later.
+        next_step: What to do now, one or two sentences.
+        request_id: OpenAI's id of the request that failed, where there was one.
+    """
+
+    code: ClassVar[str] = "internal"
+    default_retryable: ClassVar[bool] = False
+
+    def __init__(
+        self, message: str, *, next_step: str, request_id: str | None = None, retryable: bool | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+        self.request_id = request_id
+        self.retryable = self.default_retryable if retryable is None else retryable
+
+    def __str__(self) -> str:
+        """The whole text that a caller sees: code, what happened, whether to repeat it, what to do."""
+        again = "The same call can succeed later." if self.retryable else "The same call would fail again."
+        return f"{self.code}: {self.message} {again} Next: {self.next_step}"
+
+
+class RequestError(ImageError):
+    """The call was refused before anything was sent."""
+
+
+class InvalidArgument(RequestError):
+    """An argument has a value that no model accepts."""
+
+    code = "invalid_argument"
+
+
+class InvalidSetting(InvalidArgument):
+    """An environment variable has a malformed value."""
+
+    def __str__(self) -> str:
+        """As the base, without a word about repeating: there is no call yet."""
+        return f"{self.code}: {self.message} Next: {self.next_step}"
+
+
+class UnsupportedByModel(RequestError):
+    """The chosen model cannot do what was asked; another can."""
+
+    code = "unsupported_by_model"
+
+
+class MissingApiKey(RequestError):
+    """No OpenAI key is configured."""
+
+    code = "missing_api_key"
+
+
+class InputNotFound(RequestError):
+    """An input image does not exist."""
+
+    code = "input_not_found"
+
+
+class InputRejected(RequestError):
+    """An input exists but cannot be used: not an image, too large, not allowed."""
+
+    code = "input_rejected"
+
+
+class OutputRejected(RequestError):
+    """The output folder or file name cannot be used."""
+
+    code = "output_rejected"
+
+
+class BudgetExceeded(RequestError):
+    """The call could cost more than the configured limits leave."""
+
+    code = "budget_exceeded"
+
+
+class NotFound(RequestError):
+    """No image, session or job has this id."""
+
+    code = "not_found"
+
+
+class UpstreamError(ImageError):
+    """The API refused or failed the request.
+
+    Attributes:
+        retry_after_seconds: How long the API asked to wait, where it did.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        next_step: str,
+        request_id: str | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message, next_step=next_step, request_id=request_id)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class AuthenticationFailed(UpstreamError):
+    """The key was refused, or lacks a permission."""
+
+    code = "authentication_failed"
+
+
+class OrganizationNotVerified(UpstreamError):
+    """The organisation must be verified for this model."""
+
+    code = "organization_not_verified"
+
+
+class ModerationBlocked(UpstreamError):
+    """The safety system refused the prompt, an input or the picture."""
+
+    code = "moderation_blocked"
+
+
+class RateLimited(UpstreamError):
+    """Too many requests; the limit resets by itself."""
+
+    code = "rate_limited"
+    default_retryable = True
+
+
+class QuotaExhausted(UpstreamError):
+    """The account has no credit left, or hit a spending limit."""
+
+    code = "quota_exhausted"
+
+
+class UpstreamRejected(UpstreamError):
+    """The API refused the request for a reason that has no code of its own."""
+
+    code = "upstream_rejected"
+
+
+class UpstreamUnavailable(UpstreamError):
+    """The API could not be reached or answered with a server error; nothing was made."""
+
+    code = "upstream_unavailable"
+    default_retryable = True
+
+
+class OutcomeUnknown(UpstreamError):
+    """The request was sent, and whether a picture was made and billed cannot be told."""
+
+    code = "outcome_unknown"
+
+    def __str__(self) -> str:
+        """As the base, but a repetition is a decision about money, not about success."""
+        again = "The same call may be billed a second time."
+        return f"{self.code}: {self.message} {again} Next: {self.next_step}"
+
+
+class Cancelled(ImageError):
+    """The call was cancelled before its request was sent."""
+
+    code = "cancelled"
+
+
+class StorageFailed(ImageError):
+    """An image or a record could not be written anywhere."""
+
+    code = "storage_failed"
+
+
+class InternalError(ImageError):
+    """A defect of this program."""
+
+    code = "internal"

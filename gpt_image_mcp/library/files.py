@@ -1,0 +1,77 @@
+"""Writing files so that they are whole or not there, and never in place of another."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+_NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+
+def write_exclusive(folder: Path, names: Iterable[str], data: bytes) -> Path:
+    """Writes a new file under the first name that is free, whoever else writes into the folder.
+
+    Args:
+        folder: Made if it is not there.
+        names: Candidates, best first; must not end while names are taken.
+        data: The whole file.
+
+    Raises:
+        OSError: If the folder cannot be written. Nothing is left behind.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _temporary(folder, data) as temporary:
+        for name in names:
+            path = folder / name
+            with contextlib.suppress(FileExistsError):
+                _claim(temporary, path)
+                return path
+    raise FileExistsError(errno.EEXIST, "every name is taken", str(folder))
+
+
+def write_over(path: Path, data: bytes) -> None:
+    """Writes a file in place of the one that may be there, in one step.
+
+    Raises:
+        OSError: If it cannot be written; the old file is then untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _temporary(path.parent, data) as temporary:
+        temporary.replace(path)
+
+
+@contextlib.contextmanager
+def _temporary(folder: Path, data: bytes) -> Iterator[Path]:
+    """A flushed file of an unused name, gone afterwards."""
+    path = folder / f".{secrets.token_hex(8)}.part"
+    try:
+        with path.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _claim(temporary: Path, path: Path) -> None:
+    """Gives the finished file its name, if that is free.
+
+    Raises:
+        FileExistsError: If it is not.
+    """
+    try:
+        path.hardlink_to(temporary)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        # Without hard links the name is taken first, by an empty file that the whole one then replaces.
+        path.touch(exist_ok=False)
+        temporary.replace(path)

@@ -1,0 +1,125 @@
+"""The database schema, in portable SQLAlchemy Core, and how an older database becomes this one.
+
+Money is kept as whole nano-dollars, so that sums are exact in every database. Times are UTC; ``day`` is the
+local day that a daily budget counts. Every row has an owner, which is empty for a local user.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    insert,
+    inspect,
+    select,
+    update,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+metadata = MetaData()
+NANO = Decimal(1_000_000_000)
+
+schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
+
+images = Table(
+    "images",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("owner", String(255), nullable=False, default=""),
+    Column("uri", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("model", String(255), nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("session_id", String(64), nullable=False, default=""),
+    Column("call_id", String(64), nullable=False, default=""),
+    Column("project_dir", Text, nullable=False, default=""),
+    Column("cost_nanodollars", BigInteger),
+    Column("sandbox", Boolean, nullable=False, default=False),
+    # The whole image as JSON; the other columns are what is searched, sorted and summed.
+    Column("document", Text, nullable=False),
+    Index("images_newest", "owner", "created_at", "id"),
+    Index("images_sha256", "sha256"),
+    Index("images_uri", "uri"),
+    Index("images_call", "call_id"),
+)
+
+image_parents = Table(
+    "image_parents",
+    metadata,
+    Column("child_id", String(64), ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    Column("parent_id", String(64), primary_key=True),
+    Index("image_parents_parent", "parent_id"),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("owner", String(255), nullable=False, default=""),
+    Column("kind", String(16), nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("model", String(255), nullable=False),
+    Column("quality", String(16), nullable=False),
+    Column("size", String(16), nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("sandbox", Boolean, nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("finished_at", Float),
+    Column("reserved_nanodollars", BigInteger, nullable=False),
+    Column("cost_nanodollars", BigInteger),
+    Column("result", Text),
+    Column("error", Text),
+    Index("calls_day", "owner", "day"),
+    Index("calls_kind", "model", "quality", "size", "started_at"),
+)
+
+
+def nanodollars(usd: Decimal) -> int:
+    """Whole nano-dollars, the unit of all money columns."""
+    return int((usd * NANO).to_integral_value())
+
+
+def dollars(amount: int) -> Decimal:
+    """US dollars of an amount in nano-dollars."""
+    return Decimal(amount) / NANO
+
+
+def _create(connection: Connection) -> None:
+    metadata.create_all(connection)
+    connection.execute(insert(schema_version).values(version=0))
+
+
+# What takes a database from version N to N + 1, for N = 0, 1, …; entries are only ever added.
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_create,)
+VERSION = len(MIGRATIONS)
+
+
+def read_version(connection: Connection) -> int:
+    """The schema version of a database; 0 if it is empty."""
+    if not inspect(connection).has_table(schema_version.name):
+        return 0
+    return int(connection.execute(select(schema_version.c.version)).scalar_one())
+
+
+def migrate(connection: Connection) -> None:
+    """Brings a database to the current version, inside the caller's transaction."""
+    for step in MIGRATIONS[read_version(connection) :]:
+        step(connection)
+    connection.execute(update(schema_version).values(version=VERSION))

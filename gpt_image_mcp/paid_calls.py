@@ -1,0 +1,276 @@
+"""One call that costs money, from the reservation to the saved files.
+
+The order protects the user: everything that can be refused is refused first, the quote is reserved, the
+request is sent, the images are on disk before anyone hears of them, and the real cost settles the
+reservation. The work is a job, so it survives the client that asked for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from gpt_image_mcp.errors import Cancelled, ImageError, NotFound, OutcomeUnknown
+from gpt_image_mcp.jobs import Job, Jobs
+from gpt_image_mcp.pictures import is_complete, read_picture
+from gpt_image_mcp.prices import cost
+from gpt_image_mcp.values import (
+    Applied,
+    CallStatus,
+    Cost,
+    Delivery,
+    ImageResult,
+    Picture,
+    ProgressWatcher,
+    Provenance,
+    Requested,
+)
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from gpt_image_mcp.library.store import Library
+    from gpt_image_mcp.plans import Plan
+    from gpt_image_mcp.settings import Settings
+
+Send = Callable[[Job], Awaitable[Delivery]]
+RESULTS = TypeAdapter(ImageResult)
+
+
+@dataclass(frozen=True, slots=True)
+class PaidCalls:
+    """Runs planned calls against one library."""
+
+    settings: Settings
+    library: Library
+    jobs: Jobs
+
+    async def run(
+        self, plan: Plan, send: Send, *, wait_seconds: float | None, watch: ProgressWatcher | None
+    ) -> ImageResult:
+        """Reserves the quote, starts the work and waits for it.
+
+        Returns:
+            The finished result, or one with status ``running`` if it takes longer than ``wait_seconds``.
+
+        Raises:
+            BudgetExceeded: Before anything is sent.
+            ImageError: What the call failed with.
+        """
+        await asyncio.to_thread(self._reserve, plan)
+        job = Job(plan=plan)
+        self.jobs.start(job, lambda started: self._carry_out(plan, send, started))
+        finished = await self.jobs.wait(job, seconds=wait_seconds, watch=watch)
+        return finished or running(job)
+
+    def _reserve(self, plan: Plan) -> None:
+        from gpt_image_mcp.library.calls import CallStart
+
+        start = CallStart(
+            id=plan.call_id,
+            kind=plan.kind,
+            model=plan.request.model,
+            quality=plan.request.quality,
+            size=plan.request.size,
+            prompt=plan.request.prompt,
+            started_at=datetime.now(UTC),
+            quote=plan.quote,
+            sandbox=plan.sandbox,
+        )
+        self.library.catalogue.begin_call(
+            start,
+            per_call_usd=self.settings.max_cost_usd,
+            daily_usd=self.settings.daily_budget_usd,
+        )
+
+    async def _carry_out(self, plan: Plan, send: Send, job: Job) -> ImageResult:
+        """The job itself; whatever happens, the reservation is settled."""
+        job.advance("queued")
+        try:
+            delivery = await send(job)
+        except ImageError as error:
+            await asyncio.to_thread(self._settle, plan, _failure_status(error), error=error)
+            raise
+        except BaseException:  # the edge of the job: a cancelled or defective call must be settled too
+            stopped = _stopped(job)
+            await asyncio.to_thread(self._settle, plan, _failure_status(stopped), error=stopped)
+            raise
+        result = await asyncio.to_thread(self._keep, plan, delivery, job.elapsed_seconds)
+        job.advance("saved")
+        return result
+
+    def _keep(self, plan: Plan, delivery: Delivery, elapsed_seconds: float) -> ImageResult:
+        """Saves what was delivered and settles its cost, which is spent even if nothing can be saved."""
+        spent = cost(plan.model, delivery.usage, quote=plan.quote)
+        try:
+            images, picture, notes = _usable_images(delivery, plan)
+            applied = _applied(plan, delivery, picture)
+            provenance = _provenance(plan, delivery, applied, share=_share(spent, len(images)))
+            stored, saving_notes = self.library.save(
+                images, provenance=provenance, naming=plan.naming, folder=plan.folder
+            )
+        except ImageError as error:
+            self._settle(plan, _failure_status(error), usd=spent.usd, error=error)
+            raise
+        result = ImageResult(
+            status="completed",
+            call_id=plan.call_id,
+            prompt=plan.request.prompt,
+            model=plan.request.model,
+            requested=plan.requested,
+            applied=applied,
+            images=stored,
+            usage=delivery.usage,
+            cost=spent,
+            notes=(*plan.notes, *delivery.notes, *notes, *saving_notes),
+            sandbox=plan.sandbox,
+            elapsed_seconds=round(elapsed_seconds, 1),
+        )
+        self._settle(plan, "completed", usd=spent.usd, result=result)
+        return result
+
+    def _settle(
+        self,
+        plan: Plan,
+        status: CallStatus,
+        *,
+        usd: Decimal | None = None,
+        result: ImageResult | None = None,
+        error: ImageError | None = None,
+    ) -> None:
+        self.library.catalogue.finish_call(
+            plan.call_id,
+            status=status,
+            cost_usd=usd,
+            result_json=RESULTS.dump_json(result).decode() if result else None,
+            error=error,
+        )
+
+
+def running(job: Job) -> ImageResult:
+    """The result of a call that is not finished yet."""
+    plan = job.plan
+    return ImageResult(
+        status="running",
+        call_id=plan.call_id,
+        prompt=plan.request.prompt,
+        model=plan.request.model,
+        requested=plan.requested,
+        notes=plan.notes,
+        sandbox=plan.sandbox,
+        elapsed_seconds=round(job.elapsed_seconds, 1),
+        expected_seconds=plan.expected_seconds,
+    )
+
+
+def remembered(call_id: str, library: Library) -> ImageResult:
+    """The result of a call that this process no longer runs, from the library.
+
+    Raises:
+        NotFound: If there was no such call.
+        ImageError: What it failed with.
+    """
+    record = library.catalogue.find_call(call_id)
+    if record is None:
+        message = f"There is no job {call_id!r}."
+        raise NotFound(message, next_step="Use a job_id from an earlier result.")
+    if record.result_json is not None:
+        return RESULTS.validate_json(record.result_json)
+    if record.error is not None:
+        raise record.error
+    return ImageResult(
+        status="running",
+        call_id=record.id,
+        prompt=record.prompt,
+        model=record.model,
+        requested=Requested(size=record.size, quality=record.quality),
+        sandbox=record.sandbox,
+        elapsed_seconds=round((datetime.now(UTC) - record.started_at).total_seconds(), 1),
+    )
+
+
+def _usable_images(delivery: Delivery, plan: Plan) -> tuple[list[bytes], Picture, list[str]]:
+    """The delivered files that are whole images, what the first of them is, and what there is to say.
+
+    Raises:
+        OutcomeUnknown: If none is.
+    """
+    usable: list[bytes] = []
+    pictures: list[Picture] = []
+    notes: list[str] = []
+    for number, data in enumerate(delivery.images, start=1):
+        picture = read_picture(data)
+        if picture is None or not is_complete(data, picture):
+            notes.append(f"Image {number} of {len(delivery.images)} arrived damaged and was not kept.")
+        else:
+            usable.append(data)
+            pictures.append(picture)
+            if picture.format != plan.request.output_format:
+                notes.append(
+                    f"The endpoint delivered {picture.format} although {plan.request.output_format} was "
+                    "asked; the file has the extension of what it is."
+                )
+    if not usable:
+        message = (
+            f"The request was sent and answered, but what came back is not a whole image "
+            f"({len(delivery.images)} damaged). It was probably billed."
+        )
+        raise OutcomeUnknown(
+            message,
+            next_step="Look at the usage page of the account before you call again.",
+            request_id=delivery.request_id,
+        )
+    if len(delivery.images) != plan.request.n:
+        notes.append(f"{plan.request.n} images were asked for, {len(delivery.images)} came.")
+    return usable, pictures[0], list(dict.fromkeys(notes))
+
+
+def _applied(plan: Plan, delivery: Delivery, picture: Picture) -> Applied:
+    """What took effect: size and format from the bytes, the rest from the answer, else as it was sent."""
+    return Applied(
+        size=f"{picture.width}x{picture.height}",
+        quality=delivery.quality or plan.request.quality,
+        background=delivery.background or plan.request.background,
+        output_format=picture.format,
+    )
+
+
+def _provenance(plan: Plan, delivery: Delivery, applied: Applied, *, share: Cost) -> Provenance:
+    return Provenance(
+        kind=plan.kind,
+        prompt=plan.request.prompt,
+        model=plan.request.model,
+        requested=plan.requested,
+        applied=applied,
+        cost=share,
+        usage=delivery.usage,
+        call_id=plan.call_id,
+        request_id=delivery.request_id,
+        project_dir=str(plan.project_dir),
+        sandbox=plan.sandbox,
+    )
+
+
+def _share(spent: Cost, images: int) -> Cost:
+    return replace(spent, usd=None if spent.usd is None else spent.usd / images)
+
+
+def _failure_status(error: ImageError) -> CallStatus:
+    return "outcome_unknown" if isinstance(error, OutcomeUnknown) else "failed"
+
+
+def _stopped(job: Job) -> ImageError:
+    """What to remember of a call that a cancellation or a defect of ours ended."""
+    if job.is_sent:
+        return OutcomeUnknown(
+            "The call was stopped after its request was sent. Whether a picture was made and billed cannot "
+            "be told.",
+            next_step="Look at the usage page of the account before you call again.",
+        )
+    message = "The call was cancelled before its request was sent; nothing was made and nothing is billed."
+    return Cancelled(message, next_step="Call again if you still want the image.", retryable=True)

@@ -1,0 +1,128 @@
+"""Deciding a call before it is made: the request, its price, its folder and its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+from gpt_image_mcp.checks import check_request
+from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.library.folders import output_folder, project_folder, require_writable
+from gpt_image_mcp.library.names import Naming, check_filename, new_call_id
+from gpt_image_mcp.prices import quote, quotes_by_quality
+from gpt_image_mcp.values import Budget, Estimate, ImageRequest, Kind, OutputOptions, Quote, Requested
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gpt_image_mcp.checks import CheckedRequest
+    from gpt_image_mcp.library.store import Library
+    from gpt_image_mcp.models import ImageModel
+    from gpt_image_mcp.settings import Settings
+
+SANDBOX_MODEL = "sandbox"
+MAX_INPUT_IMAGES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything decided about a call before it is sent."""
+
+    call_id: str
+    kind: Kind
+    request: ImageRequest
+    model: ImageModel | None
+    requested: Requested
+    quote: Quote
+    naming: Naming
+    folder: Path
+    project_dir: Path
+    expected_seconds: float | None
+    sandbox: bool
+    notes: tuple[str, ...] = ()
+
+
+def plan_generation(
+    prompt: str, options: OutputOptions, *, moderation: str, settings: Settings, library: Library
+) -> Plan:
+    """Checks a generation against the model and the disk.
+
+    Raises:
+        RequestError: If the model, the folder or an argument cannot be used.
+    """
+    checked = check_request(prompt, _without_sandbox(options), moderation=moderation, settings=settings)
+    request = checked.request
+    sandbox = settings.sandbox or _is_sandbox(options.model)
+    if options.filename:
+        check_filename(options.filename)
+    return Plan(
+        call_id=new_call_id(),
+        kind="image",
+        request=request,
+        model=checked.model,
+        requested=checked.requested,
+        quote=quote(checked.model, request),
+        naming=Naming(kind="image", label=options.filename_prefix, filename=options.filename),
+        folder=require_writable(output_folder(settings, options.output_dir)),
+        project_dir=project_folder(settings),
+        expected_seconds=_expected_seconds(checked, library, sandbox=sandbox),
+        sandbox=sandbox,
+        notes=checked.notes,
+    )
+
+
+def estimate(options: OutputOptions, *, input_images: int, settings: Settings, library: Library) -> Estimate:
+    """Quotes a call of this shape, at every quality, without making it.
+
+    Raises:
+        RequestError: If the call could not be made as described.
+    """
+    if not 0 <= input_images <= MAX_INPUT_IMAGES:
+        message = f"input_images is {input_images}; it must be from 0 to {MAX_INPUT_IMAGES}."
+        raise InvalidArgument(message, next_step="Pass the number of input images of one call.")
+    checked = check_request("estimate", _without_sandbox(options), moderation="auto", settings=settings)
+    request = checked.request
+    return Estimate(
+        model=request.model,
+        size=request.size,
+        quality=request.quality,
+        n=request.n,
+        output_format=request.output_format,
+        input_images=input_images,
+        quote=quote(checked.model, request, input_images=input_images),
+        by_quality=quotes_by_quality(checked.model, request, input_images=input_images),
+        budget=_budget(settings, library),
+        notes=checked.notes,
+    )
+
+
+def _is_sandbox(model: str) -> bool:
+    return model.strip().lower() == SANDBOX_MODEL
+
+
+def _without_sandbox(options: OutputOptions) -> OutputOptions:
+    """``sandbox`` is not a model but a place to run the default one."""
+    return replace(options, model="") if _is_sandbox(options.model) else options
+
+
+def _expected_seconds(checked: CheckedRequest, library: Library, *, sandbox: bool) -> float | None:
+    """What calls of this kind took before, else what is said of the model."""
+    request = checked.request
+    measured = library.catalogue.typical_seconds(
+        model=request.model, quality=request.quality, size=request.size, sandbox=sandbox
+    )
+    if measured is None and not sandbox and checked.model:
+        return checked.model.typical_seconds
+    return measured
+
+
+def _budget(settings: Settings, library: Library) -> Budget:
+    spent = library.catalogue.spent_usd(date.today())  # noqa: DTZ011 - the budget's day is the local one
+    daily = settings.daily_budget_usd
+    return Budget(
+        per_call_usd=settings.max_cost_usd,
+        daily_usd=daily,
+        spent_today_usd=spent,
+        left_today_usd=None if daily is None else max(daily - spent, daily * 0),
+    )

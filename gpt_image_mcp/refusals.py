@@ -1,0 +1,277 @@
+"""What the API's error answers mean: one table from status, code and message to our error tree.
+
+The bodies are those of ``facts``: quoted by vendors, SDK and gateways. A gateway may change ``code`` to the
+status and hide the upstream JSON in ``message``, so the words are looked at too.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, cast
+
+from gpt_image_mcp.errors import (
+    AuthenticationFailed,
+    ImageError,
+    ModerationBlocked,
+    OrganizationNotVerified,
+    OutcomeUnknown,
+    QuotaExhausted,
+    RateLimited,
+    UpstreamRejected,
+    UpstreamUnavailable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+VERIFY_LINK = "https://platform.openai.com/settings/organization/general"
+BILLING_LINK = "https://platform.openai.com/settings/organization/billing"
+KEYS_LINK = "https://platform.openai.com/api-keys"
+
+# A gateway that gave up waiting: the request may be running, and billed, behind it.
+_GATEWAY_GAVE_UP = frozenset({408, 504, *range(520, 528)})
+# Answers that come instead of a picture; sending again cannot bill twice.
+_SERVER_FAILED = frozenset({500, 502, 503, 529})
+_QUOTA_CODES = frozenset(
+    {
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "project_spend_limit_exceeded",
+        "organization_spend_limit_exceeded",
+    }
+)
+_HTTP_UNAUTHORIZED, _HTTP_FORBIDDEN, _HTTP_NOT_FOUND, _HTTP_TOO_MANY = 401, 403, 404, 429
+_HTTP_SERVER_ERROR = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """One error answer: the HTTP status (0 for an error inside a stream) and OpenAI's error object."""
+
+    status: int
+    message: str
+    code: str = ""
+    type: str = ""
+    param: str = ""
+    details: Mapping[str, object] = field(default_factory=dict)
+    retry_after: str = ""
+    request_id: str | None = None
+
+
+def explain(refusal: Refusal, *, model: str) -> ImageError:
+    """The error of our tree that a refusal means, worded with what to do next."""
+    for matches, build in _RULES:
+        if matches(refusal):
+            return build(refusal, model)
+    return _rejected(refusal, model)
+
+
+def retry_after_seconds(header: str, *, now: datetime | None = None) -> float | None:
+    """Seconds from a ``Retry-After`` header in either form; None if it is missing or malformed."""
+    text = header.strip()
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    try:
+        when = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max(0.0, (when - (now or datetime.now(UTC))).total_seconds())
+
+
+def _said(refusal: Refusal) -> str:
+    """The API's own words, on one line and of bounded length."""
+    text = " ".join(refusal.message.split())
+    if "<html" in text.lower() or "<!doctype" in text.lower():
+        text = "an HTML page instead of an API answer, probably from a proxy or gateway"
+    return text[:600].rstrip(".") or "no reason given"
+
+
+def _http(refusal: Refusal) -> str:
+    return f"HTTP {refusal.status}" if refusal.status else "an error in the stream"
+
+
+def _quota(refusal: Refusal, _model: str) -> ImageError:
+    return QuotaExhausted(
+        f"The OpenAI account cannot pay for this call ({_http(refusal)}, {refusal.code or 'quota'}): "
+        f"{_said(refusal)}.",
+        next_step=f"Add credit or raise the limit at {BILLING_LINK}; waiting does not help.",
+        request_id=refusal.request_id,
+    )
+
+
+def _moderation(refusal: Refusal, _model: str) -> ImageError:
+    stage = str(refusal.details.get("moderation_stage") or "")
+    listed = refusal.details.get("categories")
+    categories = [str(name) for name in cast("list[object]", listed)] if isinstance(listed, list) else []
+    found = re.search(r"safety_violations=\[([^\]]*)\]", refusal.message)
+    if not categories and found:
+        categories = [name.strip() for name in found[1].split(",")]
+    where = {"input": "the prompt or an input image", "output": "the picture that was made"}.get(stage, "it")
+    reason = f" for {', '.join(categories)}" if categories else ""
+    return ModerationBlocked(
+        f"OpenAI's safety system refused {where}{reason} (stage: {stage or 'not given'}): {_said(refusal)}.",
+        next_step="Rephrase the prompt (or replace the input image) without what was named; do not repeat "
+        "it unchanged.",
+        request_id=refusal.request_id,
+    )
+
+
+def _unverified(refusal: Refusal, model: str) -> ImageError:
+    return OrganizationNotVerified(
+        f"OpenAI wants the organisation verified before it may use {model} ({_http(refusal)}): "
+        f"{_said(refusal)}.",
+        next_step=f"Verify the organisation at {VERIFY_LINK} (it can take 15 minutes to arrive), or use a "
+        "key of a verified organisation.",
+        request_id=refusal.request_id,
+    )
+
+
+def _rate_limited(refusal: Refusal, _model: str) -> ImageError:
+    seconds = retry_after_seconds(refusal.retry_after)
+    when = "in a minute" if seconds is None else f"in {seconds:.0f} s"
+    return RateLimited(
+        f"OpenAI's rate limit is reached ({_http(refusal)}): {_said(refusal)}.",
+        next_step=f"Call again {when}, with a smaller n or fewer calls at once.",
+        request_id=refusal.request_id,
+        retry_after_seconds=seconds,
+    )
+
+
+def _unauthenticated(refusal: Refusal, _model: str) -> ImageError:
+    if refusal.status == _HTTP_FORBIDDEN:
+        return AuthenticationFailed(
+            f"The OpenAI key may not do this (HTTP 403): {_said(refusal)}.",
+            next_step=f"Give the key the permission for images, or use another key: {KEYS_LINK}.",
+            request_id=refusal.request_id,
+        )
+    return AuthenticationFailed(
+        # The API's words are left out on purpose: they repeat a part of the key.
+        f"OpenAI refused the key in OPENAI_API_KEY ({_http(refusal)}, {refusal.code or 'unauthorized'}).",
+        next_step=f"Set OPENAI_API_KEY to a valid key from {KEYS_LINK} and restart the server.",
+        request_id=refusal.request_id,
+    )
+
+
+def _no_model(refusal: Refusal, model: str) -> ImageError:
+    return UpstreamRejected(
+        f"The endpoint has no model {model!r} for this key ({_http(refusal)}): {_said(refusal)}.",
+        next_step="Choose another model (estimate_cost and the models command list them), or give the key's "
+        "project access to it; with OPENAI_BASE_URL set, check that it ends in /v1.",
+        request_id=refusal.request_id,
+    )
+
+
+def _unavailable(refusal: Refusal, _model: str) -> ImageError:
+    return UpstreamUnavailable(
+        f"OpenAI failed to answer ({_http(refusal)}): {_said(refusal)}. Nothing was made.",
+        next_step="Call again in a minute; if it goes on, look at https://status.openai.com.",
+        request_id=refusal.request_id,
+        retry_after_seconds=retry_after_seconds(refusal.retry_after),
+    )
+
+
+def _unknown(refusal: Refusal, _model: str) -> ImageError:
+    return OutcomeUnknown(
+        f"The answer was lost on the way ({_http(refusal)}): {_said(refusal)}. Whether a picture was made "
+        "and billed cannot be told.",
+        next_step="Look at the usage page of the account, or call again and accept that it may be billed "
+        "twice.",
+        request_id=refusal.request_id,
+    )
+
+
+def _rejected(refusal: Refusal, model: str) -> ImageError:
+    about = f", parameter {refusal.param}" if refusal.param else ""
+    return UpstreamRejected(
+        f"OpenAI rejected the request ({_http(refusal)}{about}): {_said(refusal)}.",
+        next_step=_remedy(refusal, model),
+        request_id=refusal.request_id,
+    )
+
+
+# First match wins: a pattern in the API's words, and what to do about it.
+_REMEDIES = (
+    (r"input_fidelity", "Leave input_fidelity at auto for this model."),
+    (
+        r"transparent",
+        "Use background opaque, or a model that supports transparency (the models command lists them).",
+    ),
+    (
+        r"invalid size|pixel budget|divisible",
+        "Choose a size that the message allows, or leave size at auto.",
+    ),
+    (
+        r"invalid image file",
+        "Convert the named image to a plain RGB PNG and send it again.",
+    ),
+    (
+        r"value must be 'dall-e-2'",
+        (
+            "The endpoint hides the real reason: check that the organisation is verified "
+            f"({VERIFY_LINK}), that the key may use the model, that the prompt is short enough."
+        ),
+    ),
+    (r"unknown parameter", "The endpoint or gateway does not know this parameter: leave it at its default."),
+)
+
+
+def _remedy(refusal: Refusal, model: str) -> str:
+    words = _words(refusal)
+    for pattern, remedy in _REMEDIES:
+        if re.search(pattern, words):
+            return remedy
+    return f"Correct what the message names; the models command shows what {model} accepts."
+
+
+def _words(refusal: Refusal) -> str:
+    return f"{refusal.code} {refusal.message}".lower()
+
+
+def _is_quota(refusal: Refusal) -> bool:
+    return refusal.code in _QUOTA_CODES or "insufficient_quota" in _words(refusal)
+
+
+def _is_moderation(refusal: Refusal) -> bool:
+    return refusal.code == "moderation_blocked" or "safety system" in _words(refusal)
+
+
+def _is_unverified(refusal: Refusal) -> bool:
+    return "must be verified" in _words(refusal)
+
+
+def _is_rate_limit(refusal: Refusal) -> bool:
+    return refusal.status == _HTTP_TOO_MANY or refusal.code == "rate_limit_exceeded"
+
+
+def _is_unauthenticated(refusal: Refusal) -> bool:
+    return refusal.status in (_HTTP_UNAUTHORIZED, _HTTP_FORBIDDEN)
+
+
+def _is_missing_model(refusal: Refusal) -> bool:
+    return refusal.status == _HTTP_NOT_FOUND or refusal.code == "model_not_found"
+
+
+def _is_server_failure(refusal: Refusal) -> bool:
+    return refusal.status in _SERVER_FAILED
+
+
+def _is_lost(refusal: Refusal) -> bool:
+    return refusal.status in _GATEWAY_GAVE_UP or refusal.status >= _HTTP_SERVER_ERROR or refusal.status == 0
+
+
+# The first rule that matches wins: words before statuses, because gateways change statuses and codes.
+_RULES: tuple[tuple[Callable[[Refusal], bool], Callable[[Refusal, str], ImageError]], ...] = (
+    (_is_quota, _quota),
+    (_is_moderation, _moderation),
+    (_is_unverified, _unverified),
+    (_is_rate_limit, _rate_limited),
+    (_is_unauthenticated, _unauthenticated),
+    (_is_missing_model, _no_model),
+    (_is_server_failure, _unavailable),
+    (_is_lost, _unknown),
+)

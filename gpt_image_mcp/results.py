@@ -1,0 +1,127 @@
+"""A value of the studio as MCP content: previews, a text that stands alone, links, structured content.
+
+Some clients give the model only the text, others only the structured content; each is enough to act on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fastmcp.exceptions import ToolError
+from fastmcp.tools import ToolResult
+from mcp.types import ContentBlock, ImageContent, ResourceLink, TextContent
+
+from gpt_image_mcp.answers import estimate_answer, images_answer
+from gpt_image_mcp.errors import ImageError
+from gpt_image_mcp.previews import View, bytes_within_base64, make_preview
+from gpt_image_mcp.summaries import describe, describe_estimate, next_step_after
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.previews import Crop
+    from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.studio import Studio
+    from gpt_image_mcp.values import Estimate, ImageResult, StoredImage
+
+ERROR_META = "gpt-image-mcp/error"
+# The most that an explicit wish for a larger view may use: some clients cut results at 1,000,000 characters.
+LARGEST_INLINE_CHARACTERS = 700_000
+LARGEST_INLINE_EDGE = 4096
+
+
+class ToolFailure(ToolError):
+    """One of our errors on its way through FastMCP, which would mask any other exception."""
+
+    def __init__(self, error: ImageError) -> None:
+        super().__init__(str(error), log_level=logging.DEBUG)
+        self.error = error
+
+
+def failure(error: ImageError) -> ToolResult:
+    """The tool result of an error: everything in the text, the machine-readable part in ``_meta``."""
+    detail = {"code": error.code, "retryable": error.retryable, "request_id": error.request_id}
+    return ToolResult(
+        content=[TextContent(type="text", text=str(error))], meta={ERROR_META: detail}, is_error=True
+    )
+
+
+async def present(
+    result: ImageResult,
+    studio: Studio,
+    *,
+    max_edge: int = 0,
+    crop: Crop | None = None,
+    grid: bool = False,
+) -> ToolResult:
+    """An image result as MCP content.
+
+    Args:
+        result: Finished or running.
+        studio: Where the files are read from, and whose settings bound the previews.
+        max_edge: A larger view than usual; 0 takes the configured one.
+        crop: The part to show.
+        grid: Whether to draw rulers.
+    """
+    view = _view(studio.settings, images=len(result.images), max_edge=max_edge, crop=crop, grid=grid)
+    shown = [await _preview(image, studio, view) for image in result.images] if view else []
+    result = replace(result, notes=(*result.notes, *(block for block in shown if isinstance(block, str))))
+    next_step = next_step_after(result)
+    blocks: list[ContentBlock] = [block for block in shown if not isinstance(block, str)]
+    blocks.append(TextContent(type="text", text=describe(result, next_step)))
+    blocks.extend(_link(image) for image in result.images)
+    return ToolResult(content=blocks, structured_content=images_answer(result, next_step=next_step))
+
+
+def present_estimate(estimate: Estimate) -> ToolResult:
+    """A quote as MCP content."""
+    next_step = "Call generate_image or edit_image with these arguments, or a cheaper quality."
+    return ToolResult(
+        content=[TextContent(type="text", text=describe_estimate(estimate, next_step))],
+        structured_content=estimate_answer(estimate, next_step=next_step),
+    )
+
+
+def _view(settings: Settings, *, images: int, max_edge: int, crop: Crop | None, grid: bool) -> View | None:
+    """How previews are made, or None where a result carries none."""
+    is_asked_for = bool(max_edge or crop or grid)
+    if not images or (settings.inline == "none" and not is_asked_for):
+        return None
+    is_large = bool(max_edge) or settings.inline == "full"
+    characters = LARGEST_INLINE_CHARACTERS if is_large else settings.inline_max_bytes
+    usual_edge = LARGEST_INLINE_EDGE if settings.inline == "full" else settings.inline_max_edge
+    return View(
+        max_bytes=bytes_within_base64(characters // images),
+        max_edge=max_edge or usual_edge,
+        crop=crop,
+        grid=grid,
+    )
+
+
+async def _preview(image: StoredImage, studio: Studio, view: View) -> ImageContent | str:
+    """A preview, or a note why there is none: the image is saved all the same."""
+    try:
+        data = await studio.read(image)
+        is_plain = view.crop is None and not view.grid
+        if studio.settings.inline == "full" and is_plain and len(data) <= view.max_bytes:
+            return _image_content(data, image.mime_type)
+        preview = await asyncio.to_thread(make_preview, data, view)
+    except ImageError as error:
+        return f"No preview of {image.id}: {error.message}"
+    return _image_content(preview.data, preview.mime_type)
+
+
+def _image_content(data: bytes, mime_type: str) -> ImageContent:
+    return ImageContent(type="image", data=base64.b64encode(data).decode(), mime_type=mime_type)
+
+
+def _link(image: StoredImage) -> ResourceLink:
+    return ResourceLink(
+        type="resource_link",
+        uri=image.uri,
+        name=image.file_path.name,
+        mime_type=image.mime_type,
+        size=image.size_bytes,
+    )

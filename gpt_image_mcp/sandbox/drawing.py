@@ -1,0 +1,199 @@
+"""The pictures of the sandbox: deterministic, at the true size, with the request written on them."""
+
+from __future__ import annotations
+
+import colorsys
+import hashlib
+import io
+import random
+import re
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw, ImageFont
+
+    Colour = tuple[int, int, int]
+
+_LEGEND = "SANDBOX - not a real image"
+_LONGEST_PROMPT = 420
+_SMALL = 64
+_OTHER_LETTERS = re.compile(r"[^\x20-\xff]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """Everything a picture depends on; the same values give the same bytes.
+
+    Attributes:
+        number: Which image of the request, from 1.
+        of: How many images the request has.
+        blur: How unfinished it looks, for partial images: a radius in thousandths of the short edge.
+    """
+
+    prompt: str
+    model: str
+    quality: str
+    width: int
+    height: int
+    output_format: str = "png"
+    output_compression: int = 100
+    transparent: bool = False
+    number: int = 1
+    of: int = 1
+    blur: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Palette:
+    sky: Colour
+    ground: Colour
+    shapes: tuple[Colour, ...]
+    ink: Colour
+
+
+def draw(drawing: Drawing) -> bytes:
+    """The file of a picture. CPU work, for a worker thread."""
+    from PIL import Image, ImageFilter
+
+    chance = random.Random(_seed(drawing))  # noqa: S311 - a picture, not a secret
+    palette = _palette(chance)
+    image = Image.new("RGBA", (drawing.width, drawing.height), (0, 0, 0, 0))
+    if not drawing.transparent:
+        image = _gradient(image.size, palette)
+    _compose(image, palette, chance)
+    if drawing.blur:
+        image = image.filter(ImageFilter.GaussianBlur(min(image.size) * drawing.blur / 1000))
+    _write(image, drawing, palette)
+    return _encoded(image, drawing)
+
+
+def _seed(drawing: Drawing) -> str:
+    text = f"{drawing.prompt}|{drawing.model}|{drawing.number}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _palette(chance: random.Random) -> _Palette:
+    hue = chance.random()
+
+    def tone(shift: float, saturation: float, value: float) -> Colour:
+        red, green, blue = colorsys.hsv_to_rgb((hue + shift) % 1, saturation, value)
+        return round(red * 255), round(green * 255), round(blue * 255)
+
+    accent = chance.choice((0.08, 0.45, 0.5, 0.92))
+    return _Palette(
+        sky=tone(0, 0.22, 0.97),
+        ground=tone(0.06, 0.42, 0.82),
+        shapes=(tone(0.02, 0.55, 0.72), tone(accent, 0.5, 0.9), tone(accent, 0.62, 0.66), tone(0, 0.16, 1.0)),
+        ink=tone(0.02, 0.7, 0.22),
+    )
+
+
+def _gradient(size: tuple[int, int], palette: _Palette) -> Image.Image:
+    """A soft sky, drawn small and enlarged, because that is fast and smooth."""
+    from PIL import Image
+
+    mask = Image.linear_gradient("L").resize((_SMALL, _SMALL)).resize(size, Image.Resampling.BICUBIC)
+    sky = Image.new("RGBA", size, (*palette.sky, 255))
+    sky.paste(Image.new("RGBA", size, (*palette.ground, 255)), (0, 0), mask)
+    return sky
+
+
+def _compose(image: Image.Image, palette: _Palette, chance: random.Random) -> None:
+    """A sun and hills: a few large shapes that read as a landscape at any proportion."""
+    from PIL import ImageDraw
+
+    draw_on = ImageDraw.Draw(image, "RGBA")
+    width, height = image.size
+    unit = min(width, height)
+    centre = (width * chance.uniform(0.62, 0.82), height * chance.uniform(0.22, 0.34))
+    for radius, alpha in ((0.26, 60), (0.2, 110), (0.145, 255)):
+        draw_on.circle(centre, unit * radius, fill=(*palette.shapes[1], alpha))
+    for layer, colour in enumerate((palette.shapes[3], palette.shapes[0], palette.shapes[2])):
+        base = height * (0.5 + 0.1 * layer)
+        _hills(draw_on, image.size, base, colour=(*colour, 235), chance=chance)
+
+
+def _hills(
+    draw_on: ImageDraw.ImageDraw,
+    size: tuple[int, int],
+    base: float,
+    *,
+    colour: tuple[int, int, int, int],
+    chance: random.Random,
+) -> None:
+    width, height = size
+    count = chance.randint(2, 3)
+    for index in range(count + 1):
+        middle = width * (index + chance.uniform(-0.3, 0.3)) / count
+        across = width * chance.uniform(0.34, 0.5)
+        up = height * chance.uniform(0.12, 0.24)
+        draw_on.ellipse((middle - across, base - up, middle + across, base + height), fill=colour)
+
+
+def _write(image: Image.Image, drawing: Drawing, palette: _Palette) -> None:
+    """The prompt, legible, on a card at the bottom; the request's facts and the warning below it."""
+    from PIL import ImageDraw
+
+    draw_on = ImageDraw.Draw(image, "RGBA")
+    unit = min(image.size)
+    margin, spacing = unit * 0.05, unit * 0.012
+    heading, lines = _fitted(_shown(drawing.prompt), image.width - 4 * margin, image.height * 0.3, unit=unit)
+    small = _font(max(11, round(unit * 0.024)))
+    text = "\n".join(lines)
+    text_height = draw_on.multiline_textbbox((0, 0), text, font=heading, spacing=spacing)[3]
+    legend_height = small.size * 2.6
+    top = image.height - 3.6 * margin - text_height - legend_height
+    card = (margin, top, image.width - margin, image.height - margin)
+    draw_on.rounded_rectangle(card, radius=unit * 0.03, fill=(255, 255, 255, 224))
+    left, below = 2 * margin, top + 1.5 * margin + text_height
+    draw_on.multiline_text((left, top + margin * 0.8), text, font=heading, fill=palette.ink, spacing=spacing)
+    draw_on.text((left, below), _facts(drawing), font=small, fill=palette.ink)
+    draw_on.text((left, below + small.size * 1.3), _LEGEND, font=small, fill=(176, 32, 48))
+
+
+def _facts(drawing: Drawing) -> str:
+    facts = f"{drawing.model}  |  {drawing.width}x{drawing.height}  |  quality {drawing.quality}"
+    return facts if drawing.of == 1 else f"{facts}  |  image {drawing.number} of {drawing.of}"
+
+
+def _fitted(
+    text: str, width: float, height: float, *, unit: int
+) -> tuple[ImageFont.FreeTypeFont | ImageFont.ImageFont, list[str]]:
+    """The largest lettering in which the text fits."""
+    for share in (0.075, 0.06, 0.048, 0.038, 0.03, 0.024):
+        font = _font(max(12, round(unit * share)))
+        characters = max(8, int(width / (font.getlength("n") or 1)))
+        lines = textwrap.wrap(text, characters) or [""]
+        fits = len(lines) * unit * share * 1.25 <= height
+        if fits and max(font.getlength(line) for line in lines) <= width:
+            break
+    return font, lines
+
+
+def _shown(prompt: str) -> str:
+    """The prompt in the letters that the built-in font has; runs of others are counted instead."""
+    text = " ".join(prompt.split())
+    text = _OTHER_LETTERS.sub(lambda run: f"[{len(run[0])} letters of another script]", text)
+    return text if len(text) <= _LONGEST_PROMPT else text[: _LONGEST_PROMPT - 3] + "..."
+
+
+def _font(size: int) -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size=size)
+
+
+def _encoded(image: Image.Image, drawing: Drawing) -> bytes:
+    stream = io.BytesIO()
+    has_alpha = drawing.transparent and drawing.output_format != "jpeg"
+    ready = image if has_alpha else image.convert("RGB")
+    if drawing.output_format == "png":
+        ready.save(stream, "PNG", compress_level=3)
+    elif drawing.output_format == "webp":
+        ready.save(stream, "WEBP", quality=drawing.output_compression, method=2)
+    else:
+        # Pillow advises against JPEG qualities above 95.
+        ready.save(stream, "JPEG", quality=max(1, min(95, drawing.output_compression)))
+    return stream.getvalue()

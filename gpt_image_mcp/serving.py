@@ -1,0 +1,29 @@
+"""Running the server on a transport."""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+from gpt_image_mcp.errors import InvalidSetting
+from gpt_image_mcp.settings import read_settings
+
+EXIT_USAGE = 2
+
+
+def serve_stdio() -> int:
+    """Serves MCP over stdin and stdout until stdin closes; returns the exit code.
+
+    Malformed settings stop the start with a message on stderr. stdout belongs to the protocol.
+    """
+    try:
+        read_settings()
+    except InvalidSetting as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the one message a client's log should show
+        return EXIT_USAGE
+    from gpt_image_mcp.server import mcp
+
+    gc.enable()
+    gc.freeze()
+    mcp.run(transport="stdio", show_banner=False)
+    return 0

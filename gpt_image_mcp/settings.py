@@ -1,0 +1,316 @@
+"""The settings, and the only place that reads the environment.
+
+``read_settings()`` is for programs that start here: it words a malformed value for the person who set it.
+``Settings(...)`` is for programs that embed the library: arguments go by field name, what is left out comes
+from the environment. Nothing is read from a ``.env`` file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal, cast
+
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from gpt_image_mcp.errors import InvalidSetting
+
+ToolGroup = Literal["core", "sessions", "export"]
+TOOL_GROUPS: tuple[ToolGroup, ...] = ("core", "sessions", "export")
+_SECRET_VARIABLES = frozenset({"OPENAI_API_KEY", "GPT_IMAGE_DATABASE_URL", "OPENAI_BASE_URL"})
+
+
+def _split_paths(value: object) -> object:
+    """``/a:/b`` (``;`` on Windows) as a tuple of folders; other values as they are."""
+    if isinstance(value, str):
+        return tuple(Path(part).expanduser() for part in value.split(os.pathsep) if part.strip())
+    return value
+
+
+def _split_groups(value: object) -> object:
+    """``core,sessions`` as a set of names; ``all`` as every group."""
+    if isinstance(value, str):
+        names = frozenset(name.strip().lower() for name in value.split(",") if name.strip())
+        return frozenset(TOOL_GROUPS) if not names or "all" in names else names
+    return value
+
+
+def _stripped(value: object) -> object:
+    """Without the blanks and line breaks that come along when a key is copied."""
+    return value.strip() if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+Paths = Annotated[tuple[Path, ...] | None, NoDecode, BeforeValidator(_split_paths)]
+Groups = Annotated[frozenset[ToolGroup], NoDecode, BeforeValidator(_split_groups)]
+UsdLimit = Annotated[Decimal | None, Field(ge=0, allow_inf_nan=False)]
+
+
+def _env(name: str, *aliases: str) -> AliasChoices:
+    return AliasChoices(name, *aliases)
+
+
+class Settings(BaseSettings):
+    """How the server is configured; see the settings table of the documentation for the meaning of each.
+
+    Raises:
+        pydantic.ValidationError: If a value is malformed. ``read_settings`` words it for people.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True, env_file=None, env_ignore_empty=True, extra="ignore", populate_by_name=True
+    )
+
+    api_key: Annotated[SecretStr | None, BeforeValidator(_stripped)] = Field(
+        default=None, validation_alias=_env("OPENAI_API_KEY"), description="OpenAI API key."
+    )
+    base_url: str | None = Field(
+        default=None,
+        validation_alias=_env("OPENAI_BASE_URL"),
+        pattern=r"^https?://",
+        repr=False,
+        description="Address of a gateway that speaks the OpenAI API, with its /v1.",
+    )
+    org_id: str | None = Field(
+        default=None, validation_alias=_env("OPENAI_ORG_ID"), description="OpenAI organisation to bill."
+    )
+    project_id: str | None = Field(
+        default=None, validation_alias=_env("OPENAI_PROJECT_ID"), description="OpenAI project to bill."
+    )
+    model: str = Field(
+        default="gpt-image-2",
+        validation_alias=_env("GPT_IMAGE_MODEL"),
+        description="What an empty model means.",
+    )
+    quality: Annotated[str, BeforeValidator(_lower)] = Field(
+        default="auto",
+        validation_alias=_env("GPT_IMAGE_QUALITY"),
+        pattern="^(auto|low|medium|high|xhigh|max|standard|hd)$",
+        description="What quality auto means.",
+    )
+    output_dir: str = Field(
+        default="",
+        validation_alias=_env("GPT_IMAGE_OUTPUT_DIR", "GPT_IMAGE_2_OUTPUT_DIR", "DEFAULT_OUTPUT_DIR"),
+        description="Where images go; empty means one folder per project in the user's config folder. "
+        "A relative path starts at the project folder.",
+    )
+    project_dir: str = Field(
+        default="",
+        validation_alias=_env("GPT_IMAGE_PROJECT_DIR"),
+        description="The project folder; empty means the working directory.",
+    )
+    allow_unsafe_output_dir: bool = Field(
+        default=False,
+        validation_alias=_env("GPT_IMAGE_ALLOW_UNSAFE_OUTPUT_DIR", "GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR"),
+        description="Lift the guard on system and credential folders.",
+    )
+    input_roots: Paths = Field(
+        default=None,
+        validation_alias=_env("GPT_IMAGE_INPUT_ROOTS"),
+        description="Folders that local input files may come from, separated like PATH; unset means any over "
+        "stdio and none over HTTP.",
+    )
+    allow_private_urls: bool = Field(
+        default=False,
+        validation_alias=_env("GPT_IMAGE_ALLOW_PRIVATE_URLS"),
+        description="Let image URLs point at private or loopback addresses.",
+    )
+    max_input_mb: float = Field(
+        default=50,
+        gt=0,
+        le=50,
+        validation_alias=_env("GPT_IMAGE_MAX_INPUT_MB", "MAX_FILE_SIZE_MB"),
+        description="Largest input image in megabytes.",
+    )
+    inline: Annotated[Literal["preview", "full", "none"], BeforeValidator(_lower)] = Field(
+        default="preview",
+        validation_alias=_env("GPT_IMAGE_INLINE"),
+        description="What image content a result carries.",
+    )
+    inline_max_bytes: int = Field(
+        default=98304,
+        ge=2048,
+        le=700_000,
+        validation_alias=_env("GPT_IMAGE_INLINE_MAX_BYTES"),
+        description="Budget of all previews of one result together, in base64 characters.",
+    )
+    inline_max_edge: int = Field(
+        default=768,
+        ge=64,
+        le=4096,
+        validation_alias=_env("GPT_IMAGE_INLINE_MAX_EDGE"),
+        description="Longest edge of a preview in pixels.",
+    )
+    wait_seconds: float = Field(
+        default=40,
+        ge=0,
+        validation_alias=_env("GPT_IMAGE_WAIT_SECONDS"),
+        description="How long a call waits before it returns a job id instead; 0 waits for ever.",
+    )
+    timeout_seconds: float = Field(
+        default=600,
+        gt=0,
+        validation_alias=_env("GPT_IMAGE_TIMEOUT_SECONDS"),
+        description="Time limit of one upstream request.",
+    )
+    timeout_ms: float | None = Field(
+        default=None,
+        gt=0,
+        validation_alias=_env("OPENAI_API_TIMEOUT"),
+        description="The same limit in milliseconds, as older servers spell it; "
+        "GPT_IMAGE_TIMEOUT_SECONDS wins.",
+    )
+    max_retries: int = Field(
+        default=2,
+        ge=0,
+        le=10,
+        validation_alias=_env("GPT_IMAGE_MAX_RETRIES", "OPENAI_MAX_RETRIES"),
+        description="How often a request that was certainly not billed is sent again.",
+    )
+    max_concurrency: int = Field(
+        default=8,
+        ge=1,
+        le=1000,
+        validation_alias=_env("GPT_IMAGE_MAX_CONCURRENCY"),
+        description="Upstream image requests at once.",
+    )
+    partial_images: int = Field(
+        default=0,
+        ge=0,
+        le=3,
+        validation_alias=_env("GPT_IMAGE_PARTIAL_IMAGES"),
+        description="Partial images to stream per call; each costs 100 output tokens.",
+    )
+    shutdown_grace_seconds: float = Field(
+        default=10,
+        ge=0,
+        validation_alias=_env("GPT_IMAGE_SHUTDOWN_GRACE_SECONDS"),
+        description="How long requests already sent may finish when the server stops.",
+    )
+    max_cost_usd: UsdLimit = Field(
+        default=None,
+        validation_alias=_env("GPT_IMAGE_MAX_COST_USD"),
+        description="Refuse a call that could cost more than this.",
+    )
+    daily_budget_usd: UsdLimit = Field(
+        default=None,
+        validation_alias=_env("GPT_IMAGE_DAILY_BUDGET_USD"),
+        description="Refuse a call that could take today's spending over this.",
+    )
+    session_max: int = Field(
+        default=20,
+        ge=1,
+        validation_alias=_env("GPT_IMAGE_SESSION_MAX", "GPT_IMAGE_2_SESSION_MAX"),
+        description="Edit sessions listed as open.",
+    )
+    session_ttl_ms: int = Field(
+        default=3_600_000,
+        ge=1,
+        validation_alias=_env("GPT_IMAGE_SESSION_TTL_MS", "GPT_IMAGE_2_SESSION_TTL_MS"),
+        description="Idle time in milliseconds after which a session is listed as closed.",
+    )
+    force_responses_edits: bool = Field(
+        default=False,
+        validation_alias=_env("OPENAI_FORCE_RESPONSES_EDITS"),
+        description="Send every edit through the Responses API.",
+    )
+    responses_edit_model: str = Field(
+        default="gpt-4.1-mini",
+        validation_alias=_env("OPENAI_RESPONSES_EDIT_MODEL"),
+        description="The chat model that hosts edits on the Responses API.",
+    )
+    use_direct_edits: str | None = Field(
+        default=None,
+        validation_alias=_env("OPENAI_USE_DIRECT_EDITS"),
+        description="Ignored: edits always try the edits endpoint first.",
+    )
+    prompt_language: Annotated[Literal["any", "english"], BeforeValidator(_lower)] = Field(
+        default="any",
+        validation_alias=_env("GPT_IMAGE_PROMPT_LANGUAGE"),
+        description="english refuses prompts that are not English outside quoted text.",
+    )
+    tools: Groups = Field(
+        default=frozenset(TOOL_GROUPS),
+        validation_alias=_env("GPT_IMAGE_TOOLS"),
+        description="Tool groups to list: core, sessions, export, or all.",
+    )
+    sandbox: bool = Field(
+        default=False,
+        validation_alias=_env("GPT_IMAGE_SANDBOX"),
+        description="Use the built-in stand-in instead of OpenAI: no key, no network, no cost.",
+    )
+    debug: bool = Field(
+        default=False,
+        validation_alias=_env("GPT_IMAGE_DEBUG", "GPT_IMAGE_2_MCP_DEBUG"),
+        description="Log more to stderr.",
+    )
+    embed_metadata: bool = Field(
+        default=False,
+        validation_alias=_env("GPT_IMAGE_EMBED_METADATA"),
+        description="Also write each image's metadata into its file, where that breaks no provenance.",
+    )
+    database_url: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=_env("GPT_IMAGE_DATABASE_URL"),
+        description="SQLAlchemy address of the library database; empty means SQLite in the user data folder.",
+    )
+
+    def model_post_init(self, context: object, /) -> None:
+        """Say once that a retired variable has no effect."""
+        del context
+        if self.use_direct_edits is not None:
+            warnings.warn(
+                "OPENAI_USE_DIRECT_EDITS is ignored: edits try /v1/images/edits first. Remove it, or set "
+                "OPENAI_FORCE_RESPONSES_EDITS=1 to pin the Responses route.",
+                stacklevel=2,
+            )
+
+    @property
+    def request_timeout_seconds(self) -> float:
+        """The time limit of one upstream request, whichever variable gave it."""
+        if self.timeout_ms is not None and "timeout_seconds" not in self.model_fields_set:
+            return self.timeout_ms / 1000
+        return self.timeout_seconds
+
+
+def variable_names(field: str) -> tuple[str, ...]:
+    """The environment variables that set a field of ``Settings``, the preferred one first."""
+    alias = cast("AliasChoices", Settings.model_fields[field].validation_alias)
+    return tuple(str(choice) for choice in alias.choices)
+
+
+def _variable_in_use(location: str) -> str:
+    """The variable that is really set, of those that pydantic's error location stands for."""
+    for field in Settings.model_fields:
+        names = variable_names(field)
+        if location == field or location in names:
+            return next((name for name in names if name in os.environ), names[0])
+    return location
+
+
+def read_settings() -> Settings:
+    """The settings of the environment.
+
+    Raises:
+        InvalidSetting: If a value is malformed; names the variable, the value and what is allowed.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise _explain(error) from None
+
+
+def _explain(error: ValidationError) -> InvalidSetting:
+    first = error.errors(include_url=False)[0]
+    name = _variable_in_use(str(first["loc"][0]))
+    value = "***" if name in _SECRET_VARIABLES else str(first.get("input", ""))
+    reason = re.sub(r"^Value error, ", "", str(first["msg"]))
+    message = f"The environment variable {name} has the value {value!r}, which is not allowed: {reason}."
+    return InvalidSetting(message, next_step=f"Correct or unset {name} and start again.")

@@ -1,0 +1,159 @@
+"""The JSON that OpenAI and its gateways answer with, read with tolerance.
+
+Gateways leave out ``usage``, ``created`` or ``size``, answer with ``url`` instead of ``b64_json`` and add
+fields of their own. What cannot be used at all is an ``UnusableBody``: the request was paid for, so the
+caller decides what that means.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from gpt_image_mcp.values import TokenUsage
+
+
+class UnusableBody(Exception):
+    """A successful answer whose body holds no image that can be read; openai_api.py words it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagesAnswer:
+    """The parts of an answer that matter here; what the endpoint left out is None or empty.
+
+    Attributes:
+        images: Decoded files, in order.
+        urls: Addresses of images that the endpoint did not put into the answer.
+    """
+
+    images: tuple[bytes, ...]
+    urls: tuple[str, ...]
+    size: str | None
+    quality: str | None
+    background: str | None
+    output_format: str | None
+    usage: TokenUsage | None
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+_OptionalText = Annotated[str | None, BeforeValidator(_text_or_none)]
+
+
+class _Image(BaseModel):
+    b64_json: _OptionalText = None
+    url: _OptionalText = None
+
+
+class _TokenDetails(BaseModel):
+    text_tokens: int | None = None
+    image_tokens: int | None = None
+    cached_text_tokens: int | None = None
+    cached_image_tokens: int | None = None
+
+
+class _Usage(BaseModel):
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int | None = None
+    input_tokens_details: _TokenDetails | None = None
+    output_tokens_details: _TokenDetails | None = None
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    data: list[_Image] | None = None
+    b64_json: _OptionalText = None
+    size: _OptionalText = None
+    quality: _OptionalText = None
+    background: _OptionalText = None
+    output_format: _OptionalText = None
+    usage: Any = None
+    error: Any = None
+
+
+def read_images_body(body: bytes) -> ImagesAnswer:
+    """Reads the body of an images endpoint, or of its final stream event.
+
+    Raises:
+        UnusableBody: If it is not JSON, carries an error, or holds neither image data nor an address.
+    """
+    try:
+        parsed = _Body.model_validate_json(body)
+    except ValidationError as error:
+        reason = f"the answer is not the JSON of an images endpoint ({len(body)} bytes)"
+        raise UnusableBody(reason) from error
+    if parsed.error:
+        reason = f"the answer carries an error: {_error_text(parsed.error)}"
+        raise UnusableBody(reason)
+    entries = parsed.data if parsed.data is not None else [_Image(b64_json=parsed.b64_json)]
+    images = tuple(_decode(entry.b64_json) for entry in entries if entry.b64_json)
+    urls = tuple(entry.url for entry in entries if entry.url and not entry.b64_json)
+    if not images and not urls:
+        reason = "the answer holds no image"
+        raise UnusableBody(reason)
+    return ImagesAnswer(
+        images=images,
+        urls=urls,
+        size=_concrete(parsed.size),
+        quality=_concrete(parsed.quality),
+        background=_concrete(parsed.background),
+        output_format=parsed.output_format,
+        usage=read_usage(parsed.usage),
+    )
+
+
+def read_usage(value: object) -> TokenUsage | None:
+    """Token counts from a ``usage`` object; None if it is missing, empty, all zero or malformed.
+
+    Some gateways answer with zeros for "not counted"; no picture takes no tokens.
+    """
+    try:
+        usage = _Usage.model_validate(value)
+    except ValidationError:
+        return None
+    if usage.input_tokens + usage.output_tokens <= 0:
+        return None
+    given, made = (details or _TokenDetails() for details in _details(usage))
+    return TokenUsage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        total_tokens=usage.total_tokens or usage.input_tokens + usage.output_tokens,
+        input_text_tokens=given.text_tokens,
+        input_image_tokens=given.image_tokens,
+        cached_text_tokens=given.cached_text_tokens,
+        cached_image_tokens=given.cached_image_tokens,
+        output_text_tokens=made.text_tokens,
+        output_image_tokens=made.image_tokens,
+    )
+
+
+def _details(usage: _Usage) -> tuple[_TokenDetails | None, _TokenDetails | None]:
+    return usage.input_tokens_details, usage.output_tokens_details
+
+
+def _concrete(value: str | None) -> str | None:
+    """``auto`` echoed back says nothing about what was made."""
+    return None if value == "auto" else value
+
+
+def _decode(text: str) -> bytes:
+    """Base64 with or without a ``data:`` prefix and line breaks."""
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    try:
+        return base64.b64decode(text, validate="\n" not in text)
+    except ValueError as error:
+        reason = "the image data is not valid base64"
+        raise UnusableBody(reason) from error
+
+
+def _error_text(error: object) -> str:
+    message = error.get("message") if isinstance(error, dict) else error
+    return str(message)[:500]

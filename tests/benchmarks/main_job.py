@@ -1,0 +1,236 @@
+"""The numbers of the main job, measured side by side in one run: ``uv run python tests/benchmarks/main_job.py``.
+
+Everything runs on this machine: the OpenAI API is a loopback stand-in in a process of its own that answers
+with a 1.4 MB PNG. Machines are noisy, so each number is a median and is compared with a baseline of the same
+run. Byte code is written, as it is on users' machines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import io
+import json
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastmcp import Client
+from fastmcp.client.transports import StdioTransport
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+ROOT = Path(__file__).parents[2]
+BARE_SERVER = """
+from fastmcp import FastMCP
+mcp = FastMCP("bare", version="1")
+@mcp.tool
+def hello(name: str) -> str:
+    "Says hello."
+    return name
+mcp.run(show_banner=False)
+"""
+PROMPT = {"prompt": "a paper boat", "size": "1024x1024", "quality": "high"}
+START_ROUNDS, CALL_ROUNDS, PARALLEL = 11, 15, 16
+
+
+def photo(path: Path) -> None:
+    """Writes a 1024x1024 PNG of about 1.4 MB: smooth shapes with grain, like a photograph."""
+    from PIL import Image, ImageChops
+
+    grain = [Image.effect_noise((1024, 1024), 7) for _ in range(3)]
+    slopes = [Image.linear_gradient("L").resize((1024, 1024)).rotate(angle) for angle in (0, 90, 180)]
+    bands = [ImageChops.add(slope, noise, scale=2) for slope, noise in zip(slopes, grain, strict=True)]
+    Image.merge("RGB", bands).save(path, compress_level=6)
+
+
+@contextlib.contextmanager
+def standin(image: Path, *, delay_seconds: float = 0) -> Iterator[str]:
+    """The stand-in for the OpenAI API, as a process; gives its base URL."""
+    command = [sys.executable, str(ROOT / "tests/standin.py"), "--port", "0", "--image", str(image)]
+    if delay_seconds:
+        command += ["--delay", str(delay_seconds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        try:
+            port = int(process.stdout.readline())
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            process.terminate()
+
+
+def environment(folder: Path, **settings: str) -> dict[str, str]:
+    """A user's environment: a home of its own, byte code written."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    homes = {
+        "HOME": str(folder),
+        "XDG_DATA_HOME": str(folder / "data"),
+        "XDG_CONFIG_HOME": str(folder / "config"),
+    }
+    return {**kept, **homes, "PYTHONPYCACHEPREFIX": str(folder / "pyc"), **settings}
+
+
+def initialize_milliseconds(command: list[str], env: dict[str, str]) -> float:
+    """From spawn to the reply to ``initialize``."""
+    request = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-06-18",
+            "capabilities": {},
+            "clientInfo": {"name": "benchmark", "version": "1"},
+        },
+    }
+    started = time.perf_counter()
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=env,
+        cwd=env["HOME"],
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        elapsed = time.perf_counter() - started
+        process.kill()
+    return elapsed * 1000
+
+
+def measure_start(folder: Path) -> None:
+    """Start-up beside a bare FastMCP server with one tool, in turn."""
+    bare = folder / "bare.py"
+    bare.write_text(BARE_SERVER)
+    env = environment(folder)
+    commands = {"bare": [sys.executable, str(bare)], "ours": [sys.executable, "-m", "gpt_image_mcp"]}
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(START_ROUNDS + 1):
+        for name, command in commands.items():
+            times[name].append(initialize_milliseconds(command, env))
+    ours, bare_ms = (statistics.median(times[name][1:]) for name in ("ours", "bare"))
+    report("spawn to initialize", ours, bare_ms, unit="ms", reach=0.95)
+
+
+async def measure_bare(base_url: str, folder: Path) -> tuple[float, float]:
+    """Milliseconds of SDK call + base64 decode + file write, and of one preview encode."""
+    import openai
+    from PIL import Image
+
+    client = openai.AsyncOpenAI(api_key="sk-benchmark", base_url=base_url, max_retries=0)
+    fetching: list[float] = []
+    encoding: list[float] = []
+    for number in range(CALL_ROUNDS + 2):
+        started = time.perf_counter()
+        answer = await client.images.generate(model="gpt-image-2", **PROMPT)  # type: ignore[call-overload]
+        data = base64.b64decode(answer.data[0].b64_json)
+        (folder / f"bare-{number}.png").write_bytes(data)
+        fetched = time.perf_counter()
+        preview = Image.open(io.BytesIO(data)).convert("RGB").resize((768, 768), Image.Resampling.BICUBIC)
+        preview.save(io.BytesIO(), "WEBP", quality=82, method=2)
+        fetching.append((fetched - started) * 1000)
+        encoding.append((time.perf_counter() - fetched) * 1000)
+    await client.close()
+    return statistics.median(fetching[2:]), statistics.median(encoding[2:])
+
+
+@contextlib.asynccontextmanager
+async def server(folder: Path, base_url: str, **settings: str) -> AsyncIterator[Client[Any]]:
+    """Our server as a process, with a client connected over stdio."""
+    env = environment(folder, OPENAI_API_KEY="sk-benchmark", OPENAI_BASE_URL=base_url, **settings)
+    transport = StdioTransport(
+        sys.executable, ["-m", "gpt_image_mcp"], env=env, cwd=str(folder), keep_alive=False
+    )
+    async with Client(transport) as client:
+        yield client
+
+
+async def median_call(client: Client[Any]) -> tuple[float, int]:
+    """Milliseconds of one ``generate_image`` over stdio, and the size of its result on the wire."""
+    times: list[float] = []
+    size = 0
+    for _ in range(CALL_ROUNDS + 2):
+        started = time.perf_counter()
+        result = await client.call_tool("generate_image", PROMPT)
+        times.append((time.perf_counter() - started) * 1000)
+        blocks = [block.model_dump(mode="json", exclude_none=True) for block in result.content]
+        size = len(json.dumps([blocks, result.structured_content]))
+    return statistics.median(times[2:]), size
+
+
+async def measure_overhead(folder: Path, base_url: str) -> float:
+    """One call beside the bare sum; gives that sum for later."""
+    fetching, encoding = await measure_bare(base_url, folder)
+    async with server(folder, base_url) as client:
+        with_preview, size = await median_call(client)
+    async with server(folder, base_url, GPT_IMAGE_INLINE="none") as client:
+        without_preview, _ = await median_call(client)
+    again, encoding_again = await measure_bare(base_url, folder)
+    fetching, encoding = (fetching + again) / 2, (encoding + encoding_again) / 2
+    report("one call with preview", with_preview, fetching + encoding, unit="ms", reach=1.3)
+    report("one call, GPT_IMAGE_INLINE=none", without_preview, fetching, unit="ms", reach=1.5)
+    report("result on the wire", size / 1000, 160, unit="kB", reach=1)
+    return fetching + encoding
+
+
+async def measure_parallel(folder: Path, image: Path, bare_sum_ms: float) -> None:
+    """Sixteen calls at once against an upstream that takes a second each, and the peak memory."""
+    with standin(image, delay_seconds=1) as base_url:
+        async with server(folder, base_url, GPT_IMAGE_MAX_CONCURRENCY=str(PARALLEL)) as client:
+            await client.call_tool("generate_image", PROMPT)
+            rounds = [
+                await timed(
+                    lambda: asyncio.gather(
+                        *(client.call_tool("generate_image", PROMPT) for _ in range(PARALLEL))
+                    )
+                )
+                for _ in range(3)
+            ]
+    ideal = 1000 + PARALLEL * bare_sum_ms / (os.cpu_count() or 1)
+    report(f"{PARALLEL} calls at once", statistics.median(rounds), ideal, unit="ms", reach=1.25)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    report("largest process of the run", peak, 250, unit="MB", reach=1)
+
+
+async def timed(work: Callable[[], Awaitable[object]]) -> float:
+    """Milliseconds of one piece of work."""
+    started = time.perf_counter()
+    await work()
+    return (time.perf_counter() - started) * 1000
+
+
+def report(what: str, value: float, baseline: float, *, unit: str, reach: float) -> None:
+    """One line: value, baseline, ratio and the ratio to reach."""
+    ratio = value / baseline
+    verdict = "ok" if ratio <= reach else "MISSED"
+    print(f"{what:34} {value:8.1f} {unit:3} / {baseline:8.1f} = {ratio:5.2f}x  (reach {reach}x)  {verdict}")
+
+
+async def main() -> None:
+    """Measures everything once."""
+    random.seed(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        image = folder / "photo.png"
+        photo(image)
+        print(f"stand-in answers with {image.stat().st_size / 1e6:.2f} MB; {os.cpu_count()} cores")
+        measure_start(folder)
+        with standin(image) as base_url:
+            bare_sum_ms = await measure_overhead(folder, base_url)
+        await measure_parallel(folder, image, bare_sum_ms)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

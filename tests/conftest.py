@@ -1,0 +1,45 @@
+"""What every test stands on: an empty home, an empty project folder, and no settings of the machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FOREIGN = ("OPENAI_", "GPT_IMAGE_", "FASTMCP_", "XDG_")
+_ALIASES = ("DEFAULT_OUTPUT_DIR", "MAX_FILE_SIZE_MB", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+@pytest.fixture(autouse=True)
+def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The working directory of the test, under a home of its own."""
+    for name in list(os.environ):
+        if name.startswith(_FOREIGN) or name.upper() in _ALIASES:
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    folder = tmp_path / "project"
+    home.mkdir()
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails a test that opens a connection to anywhere but this machine."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            assert str(address[0]) in {"127.0.0.1", "::1", "localhost"}, f"a test connects to {address}"
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)

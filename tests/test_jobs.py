@@ -1,0 +1,183 @@
+"""Jobs: work that outlives its waiter."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gpt_image_mcp.errors import Cancelled, ModerationBlocked
+from gpt_image_mcp.jobs import Job, Jobs
+from gpt_image_mcp.library.names import Naming
+from gpt_image_mcp.plans import Plan
+from gpt_image_mcp.values import ImageRequest, ImageResult, Progress, Quote, Requested
+
+RESULT = ImageResult(status="completed", call_id="job-1", prompt="p", model="m", requested=Requested())
+
+
+def _job(expected_seconds: float | None = None, call_id: str = "job-1") -> Job:
+    return Job(
+        plan=Plan(
+            call_id=call_id,
+            kind="image",
+            request=ImageRequest(prompt="p", model="m", size="auto", quality="auto"),
+            model=None,
+            requested=Requested(),
+            quote=Quote(basis=""),
+            naming=Naming(kind="image"),
+            folder=Path(),
+            project_dir=Path(),
+            expected_seconds=expected_seconds,
+            sandbox=True,
+        )
+    )
+
+
+async def test_a_finished_job_gives_its_result_and_is_forgotten() -> None:
+    jobs, job = Jobs(), _job()
+
+    async def work(_job: Job) -> ImageResult:
+        return RESULT
+
+    jobs.start(job, work)
+    assert await jobs.wait(job, seconds=None) is RESULT
+    await asyncio.sleep(0)
+    assert jobs.find("job-1") is None
+
+
+async def test_waiting_ends_in_time_and_the_job_goes_on() -> None:
+    jobs, job, gate = Jobs(), _job(), asyncio.Event()
+
+    async def work(_job: Job) -> ImageResult:
+        await gate.wait()
+        return RESULT
+
+    jobs.start(job, work)
+    assert await jobs.wait(job, seconds=0) is None
+    assert await jobs.wait(job, seconds=0.01) is None
+    assert jobs.find("job-1") is job
+    gate.set()
+    waiters = [jobs.wait(job, seconds=None) for _ in range(3)]
+    assert await asyncio.gather(*waiters) == [RESULT] * 3
+
+
+async def test_a_failure_reaches_every_waiter() -> None:
+    jobs, job, gate = Jobs(), _job(), asyncio.Event()
+
+    async def work(_job: Job) -> ImageResult:
+        await gate.wait()
+        raise ModerationBlocked("no", next_step="rephrase")
+
+    jobs.start(job, work)
+    waiters = [asyncio.create_task(jobs.wait(job, seconds=None)) for _ in range(2)]
+    await asyncio.sleep(0)
+    gate.set()
+    outcomes = await asyncio.gather(*waiters, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [ModerationBlocked, ModerationBlocked]
+
+
+async def test_a_cancelled_waiter_leaves_a_sent_request_running() -> None:
+    jobs, job, gate = Jobs(), _job(), asyncio.Event()
+
+    async def work(started: Job) -> ImageResult:
+        started.mark_sent()
+        await gate.wait()
+        return RESULT
+
+    jobs.start(job, work)
+    waiter = asyncio.create_task(jobs.wait(job, seconds=None))
+    while not job.is_sent:
+        await asyncio.sleep(0)
+    waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    gate.set()
+    assert await jobs.wait(job, seconds=None) is RESULT
+
+
+async def test_a_cancelled_waiter_takes_an_unsent_request_with_it() -> None:
+    jobs, job, stopped = Jobs(), _job(), asyncio.Event()
+
+    async def work(_job: Job) -> ImageResult:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+        return RESULT
+
+    jobs.start(job, work)
+    waiter = asyncio.create_task(jobs.wait(job, seconds=None))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    await asyncio.wait_for(stopped.wait(), 5)
+
+
+async def test_closing_waits_for_sent_requests_and_stops_the_others() -> None:
+    jobs, sent, queued, gate = Jobs(), _job(), _job(call_id="job-2"), asyncio.Event()
+    finished: list[str] = []
+
+    async def work(started: Job) -> ImageResult:
+        if started is sent:
+            started.mark_sent()
+        await gate.wait()
+        finished.append(started.id)
+        return RESULT
+
+    jobs.start(sent, work)
+    jobs.start(queued, work)
+    waiter = asyncio.create_task(jobs.wait(queued, seconds=None))
+    while not sent.is_sent:
+        await asyncio.sleep(0)
+    asyncio.get_running_loop().call_soon(gate.set)
+    closing = asyncio.create_task(jobs.close(grace_seconds=5))
+    await closing
+    assert finished == ["job-1"]
+    with pytest.raises(Cancelled, match="nothing is billed"):
+        await waiter
+
+
+async def test_closing_does_not_wait_longer_than_the_grace() -> None:
+    jobs, job = Jobs(), _job()
+
+    async def work(started: Job) -> ImageResult:
+        started.mark_sent()
+        await asyncio.Event().wait()
+        return RESULT
+
+    jobs.start(job, work)
+    while not job.is_sent:
+        await asyncio.sleep(0)
+    await jobs.close(grace_seconds=0.01)
+    assert jobs.find("job-1") is None
+    await jobs.close(grace_seconds=0)
+
+
+async def test_progress_names_each_stage_and_never_goes_back() -> None:
+    jobs, job, seen = Jobs(), _job(expected_seconds=5), list[Progress]()
+
+    async def watch(progress: Progress) -> None:
+        seen.append(progress)
+
+    async def work(started: Job) -> ImageResult:
+        for step in (
+            started.mark_sent,
+            lambda: started.receive_partial(b"x"),
+            lambda: started.advance("saved"),
+        ):
+            await asyncio.sleep(0.01)
+            step()
+        return RESULT
+
+    jobs.start(job, work)
+    await jobs.wait(job, seconds=None, watch=watch)
+    fractions = [progress.fraction for progress in seen]
+    assert fractions == sorted(fractions)
+    assert [seen[0].stage, seen[-1].stage] == ["checked", "saved"]
+    assert seen[-1].fraction == 1
+    messages = " ".join(progress.message for progress in seen)
+    assert "usually about 5 s" in messages
+    assert "a partial image has arrived" in messages
