@@ -122,8 +122,10 @@ def _known_model(name: str, settings: Settings, notes: list[str]) -> ImageModel 
     if settings.base_url is None:
         message = f"OpenAI shut {model.name} down on {end.date}."
         raise UnsupportedByModel(message, next_step=f"Use {end.successor}, or leave model empty.")
-    notes.append(f"OpenAI shut {model.name} down on {end.date}; OPENAI_BASE_URL may still have it.")
-    return model
+    notes.append(
+        f"OpenAI shut {model.name} down on {end.date}; it is passed on to OPENAI_BASE_URL unchecked."
+    )
+    return None
 
 
 def _quality(text: str, model: ImageModel | None, settings: Settings) -> str:

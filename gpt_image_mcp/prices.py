@@ -184,8 +184,8 @@ def _basis(model: ImageModel, prices: Prices, request: ImageRequest, *, made: To
     sizes = ", ".join(str(size) for size in _AUTO_SIZES)
     auto = f", size auto as one of {sizes}" if request.size == AUTO else ""
     return (
-        f"{count} output tokens by the {rule}{auto} at ${prices.image_output} per "
-        f"million, input text at ${prices.text_input}, an input image as {model.input_tokens.max_tokens:,} tokens at "
+        f"{count} output tokens by the {rule}{auto} at ${prices.image_output} per million, input text at "
+        f"${prices.text_input}, an input image as {model.input_tokens.max_tokens:,} tokens at "
         f"${prices.image_input}."
     )
 

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     Colour = tuple[int, int, int]
 
 _LEGEND = "SANDBOX - not a real image"
 _LONGEST_PROMPT = 420
 _SMALL = 64
+# Sizes of the lettering to try, as shares of the short edge.
+_LETTERINGS = (0.075, 0.06, 0.048, 0.038, 0.03, 0.024)
 _OTHER_LETTERS = re.compile(r"[^\x20-\xff]+")
 
 
@@ -158,18 +160,20 @@ def _facts(drawing: Drawing) -> str:
     return facts if drawing.of == 1 else f"{facts}  |  image {drawing.number} of {drawing.of}"
 
 
-def _fitted(
-    text: str, width: float, height: float, *, unit: int
-) -> tuple[ImageFont.FreeTypeFont | ImageFont.ImageFont, list[str]]:
-    """The largest lettering in which the text fits."""
-    for share in (0.075, 0.06, 0.048, 0.038, 0.03, 0.024):
-        font = _font(max(12, round(unit * share)))
-        characters = max(8, int(width / (font.getlength("n") or 1)))
-        lines = textwrap.wrap(text, characters) or [""]
-        fits = len(lines) * unit * share * 1.25 <= height
-        if fits and max(font.getlength(line) for line in lines) <= width:
-            break
-    return font, lines
+def _fitted(text: str, width: float, height: float, *, unit: int) -> tuple[Any, list[str]]:
+    """The largest lettering in which the text fits, and its lines."""
+    for share in _LETTERINGS:
+        font, lines = _wrapped(text, width, size=max(12, round(unit * share)))
+        is_low_enough = len(lines) * unit * share * 1.25 <= height
+        if is_low_enough and max(font.getlength(line) for line in lines) <= width:
+            return font, lines
+    return _wrapped(text, width, size=max(12, round(unit * _LETTERINGS[-1])))
+
+
+def _wrapped(text: str, width: float, *, size: int) -> tuple[Any, list[str]]:
+    font = _font(size)
+    characters = max(8, int(width / (font.getlength("n") or 1)))
+    return font, textwrap.wrap(text, characters) or [""]
 
 
 def _shown(prompt: str) -> str:
