@@ -7,32 +7,19 @@ notes and what to do next. Images never go in here: base64 would be charged as t
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, WithJsonSchema, model_serializer
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic import BaseModel, ConfigDict, model_serializer
 
 from gpt_image_mcp.summaries import shortened
 from gpt_image_mcp.values import CostBasis, Route
 
 if TYPE_CHECKING:
     from pydantic import SerializerFunctionWrapHandler
-    from pydantic.json_schema import JsonSchemaValue
 
     from gpt_image_mcp.values import Estimate, ImageResult, Quote, StoredImage, TokenUsage
 
 _MICRO = Decimal("0.000001")
-
-
-class _TerseSchema(GenerateJsonSchema):
-    """A schema without titles, defaults and descriptions: every byte is paid for in each conversation."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        del schema
-        return False
-
-    def default_schema(self, schema: Any) -> JsonSchemaValue:
-        return self.generate_inner(schema["schema"])
 
 
 class Answer(BaseModel):
@@ -43,35 +30,6 @@ class Answer(BaseModel):
     @model_serializer(mode="wrap")
     def _without_missing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {name: value for name, value in handler(self).items() if value is not None}
-
-    @classmethod
-    def output_schema(cls) -> dict[str, Any]:
-        """The JSON schema that a tool publishes for this answer."""
-        schema = cls.model_json_schema(mode="validation", schema_generator=_TerseSchema)
-        return cast("dict[str, Any]", _terse(schema, schema.get("$defs", {})))
-
-
-def _terse(node: Any, definitions: dict[str, Any]) -> Any:
-    """The schema with references resolved, "or null" removed (absent instead) and prose left out."""
-    if isinstance(node, list):
-        return [_terse(part, definitions) for part in node]
-    if not isinstance(node, dict):
-        return node
-    if "$ref" in node:
-        return _terse(definitions[node["$ref"].rpartition("/")[2]], definitions)
-    if "anyOf" in node:
-        present = [part for part in node["anyOf"] if part != {"type": "null"}]
-        return _terse(present[0], definitions)
-    return {
-        key: {name: _terse(value, definitions) for name, value in part.items()}
-        if key == "properties"
-        else _terse(part, definitions)
-        for key, part in node.items()
-        if key not in {"$defs", "title", "description"}
-    }
-
-
-_Opaque = WithJsonSchema({"type": "object"})
 
 
 class RequestedAnswer(Answer):
@@ -122,10 +80,10 @@ class ImagesAnswer(Answer):
     status: Literal["completed", "running"]
     model: str
     prompt: str
-    requested: Annotated[RequestedAnswer, _Opaque]
-    applied: Annotated[AppliedAnswer, _Opaque] | None = None
+    requested: RequestedAnswer
+    applied: AppliedAnswer | None = None
     images: list[ImageAnswer]
-    usage: Annotated[UsageAnswer, _Opaque] | None = None
+    usage: UsageAnswer | None = None
     cost_usd_estimated: float | None = None
     cost_basis: CostBasis
     route: Route
@@ -164,7 +122,7 @@ class EstimateAnswer(QuoteAnswer):
     input_images: int
     cost_basis: str
     by_quality: dict[str, QuoteAnswer]
-    budget: Annotated[BudgetAnswer, _Opaque]
+    budget: BudgetAnswer
     notes: list[str]
     next: str
 

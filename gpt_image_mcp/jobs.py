@@ -40,6 +40,7 @@ class Job:
 
     Attributes:
         plan: What is being made; its call id is the job's.
+        expected_seconds: What calls of this kind took before; None until that is known.
         stage: How far it is.
         is_sent: Whether a request has left; from then on it is never cancelled.
         partial: The latest partial image, where the call streams.
@@ -47,6 +48,7 @@ class Job:
     """
 
     plan: Plan
+    expected_seconds: float | None = None
     stage: Stage = "checked"
     is_sent: bool = False
     partial: bytes | None = None
@@ -83,7 +85,7 @@ class Job:
         """Where the job stands now."""
         fraction = _STARTS[self.stage]
         if self.stage == "drawing":
-            expected = self.plan.expected_seconds or _UNKNOWN_EXPECTED_SECONDS
+            expected = self.expected_seconds or _UNKNOWN_EXPECTED_SECONDS
             done = 1 - math.exp(-self.elapsed_seconds / expected)
             fraction += (_DRAWING_ENDS - fraction) * done
         return Progress(stage=self.stage, fraction=fraction, message=self._message())
@@ -91,7 +93,7 @@ class Job:
     def _message(self) -> str:
         if self.stage != "drawing":
             return _MESSAGES[self.stage]
-        usual = f", usually about {self.plan.expected_seconds:.0f} s" if self.plan.expected_seconds else ""
+        usual = f", usually about {self.expected_seconds:.0f} s" if self.expected_seconds else ""
         seen = ", a partial image has arrived" if self.partial else ""
         return f"drawing: {self.elapsed_seconds:.0f} s so far{usual}{seen}"
 

@@ -8,16 +8,19 @@ reservation. The work is a job, so it survives the client that asked for it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from gpt_image_mcp.errors import Cancelled, ImageError, NotFound, OutcomeUnknown
+from gpt_image_mcp.errors import Cancelled, ImageError, NotFound, OutcomeUnknown, StorageFailed
 from gpt_image_mcp.jobs import Job, Jobs
 from gpt_image_mcp.pictures import is_complete, read_picture
+from gpt_image_mcp.plans import expected_seconds
 from gpt_image_mcp.prices import cost
 from gpt_image_mcp.values import (
     Applied,
@@ -51,9 +54,14 @@ class PaidCalls:
     jobs: Jobs
 
     async def run(
-        self, plan: Plan, send: Send, *, wait_seconds: float | None, watch: ProgressWatcher | None
+        self,
+        plan: Callable[[], Plan],
+        send: Send,
+        *,
+        wait_seconds: float | None,
+        watch: ProgressWatcher | None,
     ) -> ImageResult:
-        """Reserves the quote, starts the work and waits for it.
+        """Plans a call, reserves its quote, starts the work and waits for it.
 
         Returns:
             The finished result, or one with status ``running`` if it takes longer than ``wait_seconds``.
@@ -62,15 +70,19 @@ class PaidCalls:
             BudgetExceeded: Before anything is sent.
             ImageError: What the call failed with.
         """
-        await asyncio.to_thread(self._reserve, plan)
-        job = Job(plan=plan)
-        self.jobs.start(job, lambda started: self._carry_out(plan, send, started))
+        job = Job(plan=await asyncio.to_thread(self._reserved, plan))
+        self.jobs.start(job, partial(self._carry_out, send))
         finished = await self.jobs.wait(job, seconds=wait_seconds, watch=watch)
-        return finished or running(job)
+        if finished is not None:
+            return finished
+        await self._expect(job)
+        return running(job)
 
-    def _reserve(self, plan: Plan) -> None:
+    def _reserved(self, make_plan: Callable[[], Plan]) -> Plan:
+        """The plan of a call, checked and paid for in advance."""
         from gpt_image_mcp.library.calls import CallStart
 
+        plan = make_plan()
         start = CallStart(
             id=plan.call_id,
             kind=plan.kind,
@@ -87,12 +99,15 @@ class PaidCalls:
             per_call_usd=self.settings.max_cost_usd,
             daily_usd=self.settings.daily_budget_usd,
         )
+        return plan
 
-    async def _carry_out(self, plan: Plan, send: Send, job: Job) -> ImageResult:
+    async def _carry_out(self, send: Send, job: Job) -> ImageResult:
         """The job itself; whatever happens, the reservation is settled."""
+        plan = job.plan
         job.advance("queued")
         try:
-            delivery = await send(job)
+            # How long it should take is looked up while the request is under way.
+            delivery, _ = await asyncio.gather(send(job), self._expect(job))
         except ImageError as error:
             await asyncio.to_thread(self._settle, plan, _failure_status(error), error=error)
             raise
@@ -103,6 +118,12 @@ class PaidCalls:
         result = await asyncio.to_thread(self._keep, plan, delivery, job.elapsed_seconds)
         job.advance("saved")
         return result
+
+    async def _expect(self, job: Job) -> None:
+        """Looks up how long the job should take; not knowing it must not disturb the call."""
+        if job.expected_seconds is None:
+            with contextlib.suppress(StorageFailed):
+                job.expected_seconds = await asyncio.to_thread(expected_seconds, job.plan, self.library)
 
     def _keep(self, plan: Plan, delivery: Delivery, elapsed_seconds: float) -> ImageResult:
         """Saves what was delivered and settles its cost, which is spent even if nothing can be saved."""
@@ -164,7 +185,7 @@ def running(job: Job) -> ImageResult:
         notes=plan.notes,
         sandbox=plan.sandbox,
         elapsed_seconds=round(job.elapsed_seconds, 1),
-        expected_seconds=plan.expected_seconds,
+        expected_seconds=job.expected_seconds,
     )
 
 

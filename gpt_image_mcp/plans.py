@@ -16,13 +16,13 @@ from gpt_image_mcp.values import Budget, Estimate, ImageRequest, Kind, OutputOpt
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gpt_image_mcp.checks import CheckedRequest
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.models import ImageModel
     from gpt_image_mcp.settings import Settings
 
 SANDBOX_MODEL = "sandbox"
 MAX_INPUT_IMAGES = 16
+_ANY_PROMPT = "any"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +38,11 @@ class Plan:
     naming: Naming
     folder: Path
     project_dir: Path
-    expected_seconds: float | None
     sandbox: bool
     notes: tuple[str, ...] = ()
 
 
-def plan_generation(
-    prompt: str, options: OutputOptions, *, moderation: str, settings: Settings, library: Library
-) -> Plan:
+def plan_generation(prompt: str, options: OutputOptions, *, moderation: str, settings: Settings) -> Plan:
     """Checks a generation against the model and the disk.
 
     Raises:
@@ -66,10 +63,20 @@ def plan_generation(
         naming=Naming(kind="image", label=options.filename_prefix, filename=options.filename),
         folder=require_writable(output_folder(settings, options.output_dir)),
         project_dir=project_folder(settings),
-        expected_seconds=_expected_seconds(checked, library, sandbox=sandbox),
         sandbox=sandbox,
         notes=checked.notes,
     )
+
+
+def expected_seconds(plan: Plan, library: Library) -> float | None:
+    """What calls of this kind took before, else what is said of the model; None if nothing is known."""
+    request = plan.request
+    measured = library.catalogue.typical_seconds(
+        model=request.model, quality=request.quality, size=request.size, sandbox=plan.sandbox
+    )
+    if measured is None and not plan.sandbox and plan.model:
+        return plan.model.typical_seconds
+    return measured
 
 
 def estimate(options: OutputOptions, *, input_images: int, settings: Settings, library: Library) -> Estimate:
@@ -81,8 +88,8 @@ def estimate(options: OutputOptions, *, input_images: int, settings: Settings, l
     if not 0 <= input_images <= MAX_INPUT_IMAGES:
         message = f"input_images is {input_images}; it must be from 0 to {MAX_INPUT_IMAGES}."
         raise InvalidArgument(message, next_step="Pass the number of input images of one call.")
-    checked = check_request("estimate", _without_sandbox(options), moderation="auto", settings=settings)
-    request = checked.request
+    checked = check_request(_ANY_PROMPT, _without_sandbox(options), moderation="auto", settings=settings)
+    request = replace(checked.request, prompt="")
     return Estimate(
         model=request.model,
         size=request.size,
@@ -104,17 +111,6 @@ def _is_sandbox(model: str) -> bool:
 def _without_sandbox(options: OutputOptions) -> OutputOptions:
     """``sandbox`` is not a model but a place to run the default one."""
     return replace(options, model="") if _is_sandbox(options.model) else options
-
-
-def _expected_seconds(checked: CheckedRequest, library: Library, *, sandbox: bool) -> float | None:
-    """What calls of this kind took before, else what is said of the model."""
-    request = checked.request
-    measured = library.catalogue.typical_seconds(
-        model=request.model, quality=request.quality, size=request.size, sandbox=sandbox
-    )
-    if measured is None and not sandbox and checked.model:
-        return checked.model.typical_seconds
-    return measured
 
 
 def _budget(settings: Settings, library: Library) -> Budget:

@@ -8,31 +8,22 @@ from __future__ import annotations
 
 import io
 import math
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.errors import InvalidArgument, StorageFailed
+from gpt_image_mcp.crops import WHOLE
+from gpt_image_mcp.errors import StorageFailed
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from gpt_image_mcp.crops import Crop
 
 MIME_TYPE = "image/webp"
 SMALLEST_EDGE = 32
 _BEST_QUALITY, _WORST_QUALITY = 82, 40
 _METHOD = 2
 _GRID_STEPS = 10
-_CROP_VALUES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Crop:
-    """A part of an image: left, top, right, bottom as fractions of its width and height."""
-
-    left: float = 0.0
-    top: float = 0.0
-    right: float = 1.0
-    bottom: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,26 +52,6 @@ class Preview:
     height: int
 
 
-def parse_crop(text: str) -> Crop | None:
-    """Reads ``left,top,right,bottom`` in fractions of the image; None for an empty text.
-
-    Raises:
-        InvalidArgument: If it is not four numbers from 0 to 1 that span an area.
-    """
-    if not text.strip():
-        return None
-    parts = re.split(r"[\s,;]+", text.strip().strip("[]()"))
-    try:
-        values = [float(part) for part in parts]
-    except ValueError:
-        values = []
-    in_range = len(values) == _CROP_VALUES and all(0 <= value <= 1 for value in values)
-    if not in_range or values[0] >= values[2] or values[1] >= values[3]:
-        message = f"crop is {text!r}; it must be left,top,right,bottom as fractions from 0 to 1."
-        raise InvalidArgument(message, next_step='Pass for example crop "0.25,0.25,0.75,0.75" (the middle).')
-    return Crop(*values)
-
-
 def bytes_within_base64(characters: int) -> int:
     """How many bytes fit into so many base64 characters."""
     return characters // 4 * 3
@@ -96,7 +67,7 @@ def make_preview(data: bytes, view: View) -> Preview:
     """
     image = _scaled(_opened(data, view), view.max_edge)
     if view.grid:
-        image = _with_grid(image, view.crop or Crop())
+        image = _with_grid(image, view.crop or WHOLE)
     while True:
         encoded = _encoded_within(image, view.max_bytes)
         if len(encoded) <= view.max_bytes or max(image.size) <= SMALLEST_EDGE:

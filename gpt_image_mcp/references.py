@@ -40,6 +40,9 @@ def find_image(ref: str, library: Library, *, settings: Settings) -> StoredImage
             message,
             next_step="Pass the id or file_path of an image from an earlier result, or a job id.",
         )
+    if not found.file_path.is_file():
+        message = f"The file of image {found.id} is no longer at {found.file_path}."
+        raise NotFound(message, next_step="If it was moved, pass its new path as ref.")
     return found
 
 

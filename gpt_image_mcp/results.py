@@ -1,6 +1,7 @@
 """A value of the studio as MCP content: previews, a text that stands alone, links, structured content.
 
 Some clients give the model only the text, others only the structured content; each is enough to act on.
+What only a finished call needs is imported then, because clients wait for the server to start.
 """
 
 from __future__ import annotations
@@ -15,13 +16,12 @@ from fastmcp.exceptions import ToolError
 from fastmcp.tools import ToolResult
 from mcp.types import ContentBlock, ImageContent, ResourceLink, TextContent
 
-from gpt_image_mcp.answers import estimate_answer, images_answer
 from gpt_image_mcp.errors import ImageError
-from gpt_image_mcp.previews import View, bytes_within_base64, make_preview
 from gpt_image_mcp.summaries import describe, describe_estimate, next_step_after
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.previews import Crop
+    from gpt_image_mcp.crops import Crop
+    from gpt_image_mcp.previews import View
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.studio import Studio
     from gpt_image_mcp.values import Estimate, ImageResult, StoredImage
@@ -65,6 +65,8 @@ async def present(
         crop: The part to show.
         grid: Whether to draw rulers.
     """
+    from gpt_image_mcp.answers import images_answer
+
     view = _view(studio.settings, images=len(result.images), max_edge=max_edge, crop=crop, grid=grid)
     shown = [await _preview(image, studio, view) for image in result.images] if view else []
     result = replace(result, notes=(*result.notes, *(block for block in shown if isinstance(block, str))))
@@ -77,6 +79,8 @@ async def present(
 
 def present_estimate(estimate: Estimate) -> ToolResult:
     """A quote as MCP content."""
+    from gpt_image_mcp.answers import estimate_answer
+
     next_step = "Call generate_image or edit_image with these arguments, or a cheaper quality."
     return ToolResult(
         content=[TextContent(type="text", text=describe_estimate(estimate, next_step))],
@@ -86,6 +90,8 @@ def present_estimate(estimate: Estimate) -> ToolResult:
 
 def _view(settings: Settings, *, images: int, max_edge: int, crop: Crop | None, grid: bool) -> View | None:
     """How previews are made, or None where a result carries none."""
+    from gpt_image_mcp.previews import View, bytes_within_base64
+
     is_asked_for = bool(max_edge or crop or grid)
     if not images or (settings.inline == "none" and not is_asked_for):
         return None
@@ -102,6 +108,8 @@ def _view(settings: Settings, *, images: int, max_edge: int, crop: Crop | None, 
 
 async def _preview(image: StoredImage, studio: Studio, view: View) -> ImageContent | str:
     """A preview, or a note why there is none: the image is saved all the same."""
+    from gpt_image_mcp.previews import make_preview
+
     try:
         data = await studio.read(image)
         is_plain = view.crop is None and not view.grid

@@ -5,10 +5,11 @@ Nothing is opened and nothing in the environment is read at import; the lifespan
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import version
-from typing import cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from fastmcp import Context, FastMCP
 from fastmcp.dependencies import CurrentContext, Depends
@@ -17,7 +18,7 @@ from fastmcp.resources import ResourceContent, ResourceResult
 from fastmcp.tools import ToolResult
 from mcp.types import ToolAnnotations
 
-from gpt_image_mcp.answers import EstimateAnswer, ImagesAnswer
+from gpt_image_mcp.crops import parse_crop
 from gpt_image_mcp.errors import ImageError
 from gpt_image_mcp.middleware import ToolCalls
 from gpt_image_mcp.parameters import (
@@ -41,17 +42,22 @@ from gpt_image_mcp.parameters import (
     User,
     WaitSeconds,
 )
-from gpt_image_mcp.previews import parse_crop
 from gpt_image_mcp.results import ToolFailure, present, present_estimate
+from gpt_image_mcp.schemas import ESTIMATE_SCHEMA, IMAGES_SCHEMA, Schema
 from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.studio import Studio
-from gpt_image_mcp.values import Progress, ProgressWatcher
 
 INSTRUCTIONS = """\
 Makes images with OpenAI's gpt-image models and saves them to disk. generate_image costs money and takes \
 seconds to minutes: if it returns a job_id, call get_image with it and never repeat the call. Draft with \
 quality low, finish with high. estimate_cost is free. Results carry a small preview, the file path and \
 the id; show the user the path. An error text ends with what to do next."""
+
+_Tool = TypeVar("_Tool", bound=Callable[..., Awaitable[ToolResult]])
+_Resource = TypeVar("_Resource", bound=Callable[..., Awaitable[ResourceResult]])
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.values import Progress, ProgressWatcher
 
 READS = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
@@ -87,7 +93,44 @@ mcp = FastMCP(
 )
 
 
-@mcp.tool(title="Generate image", annotations=SPENDS, output_schema=ImagesAnswer.output_schema())
+@contextmanager
+def _docstring_aside(function: Callable[..., Any]) -> Iterator[str]:
+    """Hides a docstring from FastMCP while it registers the function; gives its text.
+
+    FastMCP would load a docstring parser, which costs more start-up time than all our tools.
+    """
+    docstring = function.__doc__
+    function.__doc__ = None
+    yield inspect.cleandoc(docstring or "")
+    function.__doc__ = docstring
+
+
+def _tool(title: str, *, annotations: ToolAnnotations, output_schema: Schema) -> Callable[[_Tool], _Tool]:
+    """Registers a tool; its docstring is its description."""
+
+    def register(function: _Tool) -> _Tool:
+        with _docstring_aside(function) as description:
+            tool = mcp.tool(
+                title=title, description=description, annotations=annotations, output_schema=output_schema
+            )
+            tool(function)
+        return function
+
+    return register
+
+
+def _resource(uri: str, *, mime_type: str) -> Callable[[_Resource], _Resource]:
+    """Registers a resource; its docstring is its description."""
+
+    def register(function: _Resource) -> _Resource:
+        with _docstring_aside(function) as description:
+            mcp.resource(uri, description=description, mime_type=mime_type)(function)
+        return function
+
+    return register
+
+
+@_tool("Generate image", annotations=SPENDS, output_schema=IMAGES_SCHEMA)
 async def generate_image(
     prompt: Prompt,
     model: Model = "",
@@ -132,7 +175,7 @@ async def generate_image(
     return await present(result, studio)
 
 
-@mcp.tool(title="Get image", annotations=READS, output_schema=ImagesAnswer.output_schema())
+@_tool("Get image", annotations=READS, output_schema=IMAGES_SCHEMA)
 async def get_image(
     ref: Ref,
     max_edge: MaxEdge = 0,
@@ -151,7 +194,7 @@ async def get_image(
     return await present(result, studio, max_edge=max_edge, crop=part, grid=grid)
 
 
-@mcp.tool(title="Estimate cost", annotations=READS, output_schema=EstimateAnswer.output_schema())
+@_tool("Estimate cost", annotations=READS, output_schema=ESTIMATE_SCHEMA)
 async def estimate_cost(
     model: Model = "",
     size: Size = "auto",
@@ -176,7 +219,7 @@ async def estimate_cost(
     return present_estimate(quoted)
 
 
-@mcp.resource("gpt-image://images/{image_id}", mime_type="application/octet-stream")
+@_resource("gpt-image://images/{image_id}", mime_type="application/octet-stream")
 async def image_file(image_id: str, context: Context = CurrentContext()) -> ResourceResult:
     """The file of an image, by its id."""
     studio = _studio(context)

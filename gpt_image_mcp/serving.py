@@ -17,7 +17,7 @@ def serve_stdio() -> int:
     Malformed settings stop the start with a message on stderr. stdout belongs to the protocol.
     """
     try:
-        read_settings()
+        settings = read_settings()
     except InvalidSetting as error:
         print(error, file=sys.stderr)  # noqa: T201 - the one message a client's log should show
         return EXIT_USAGE
@@ -25,5 +25,6 @@ def serve_stdio() -> int:
 
     gc.enable()
     gc.freeze()
-    mcp.run(transport="stdio", show_banner=False)
+    # Below WARNING, FastMCP renders a line at every start, which takes longer than it tells.
+    mcp.run(transport="stdio", show_banner=False, log_level="DEBUG" if settings.debug else "WARNING")
     return 0

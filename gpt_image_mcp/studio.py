@@ -12,19 +12,24 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from gpt_image_mcp.jobs import Job, Jobs
 from gpt_image_mcp.settings import Settings, read_settings
-from gpt_image_mcp.values import Estimate, ImageResult, OutputArguments, OutputOptions
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Unpack
 
+    from gpt_image_mcp.jobs import Job, Jobs
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.openai_api import OpenAIApi
     from gpt_image_mcp.paid_calls import PaidCalls
-    from gpt_image_mcp.plans import Plan
-    from gpt_image_mcp.values import Delivery, ProgressWatcher, StoredImage
+    from gpt_image_mcp.values import (
+        Delivery,
+        Estimate,
+        ImageResult,
+        OutputArguments,
+        ProgressWatcher,
+        StoredImage,
+    )
 
 
 class Studio:
@@ -39,7 +44,7 @@ class Studio:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or read_settings()
-        self._jobs = Jobs()
+        self._started: Jobs | None = None
         self._opening = asyncio.Lock()
         self._opened: Library | None = None
         self._apis: dict[bool, OpenAIApi] = {}
@@ -57,7 +62,8 @@ class Studio:
 
     async def aclose(self) -> None:
         """Lets sent requests finish within the grace period and closes everything."""
-        await self._jobs.close(grace_seconds=self.settings.shutdown_grace_seconds)
+        if self._started is not None:
+            await self._started.close(grace_seconds=self.settings.shutdown_grace_seconds)
         for api in self._apis.values():
             await api.aclose()
         if self._opened is not None:
@@ -87,19 +93,13 @@ class Studio:
             UpstreamError: If the API refuses or fails.
         """
         from gpt_image_mcp.plans import plan_generation
+        from gpt_image_mcp.values import OutputOptions
 
-        library = await self._library()
-        plan = await asyncio.to_thread(
-            plan_generation,
-            prompt,
-            OutputOptions(**output),
-            moderation=moderation,
-            settings=self.settings,
-            library=library,
+        plan = partial(
+            plan_generation, prompt, OutputOptions(**output), moderation=moderation, settings=self.settings
         )
-        return await self._paid_calls(library).run(
-            plan, partial(self._generate, plan), wait_seconds=wait_seconds, watch=watch
-        )
+        paid_calls = await self._paid_calls()
+        return await paid_calls.run(plan, self._generate, wait_seconds=wait_seconds, watch=watch)
 
     async def estimate(self, *, input_images: int = 0, **output: Unpack[OutputArguments]) -> Estimate:
         """Quotes a call without making it, at every quality, with what is left of the budget.
@@ -108,6 +108,7 @@ class Studio:
             RequestError: If the call could not be made as described.
         """
         from gpt_image_mcp.plans import estimate
+        from gpt_image_mcp.values import OutputOptions
 
         library = await self._library()
         return await asyncio.to_thread(
@@ -158,9 +159,17 @@ class Studio:
             return finished
         return await asyncio.to_thread(remembered, job_id, library)
 
-    async def _generate(self, plan: Plan, job: Job) -> Delivery:
-        api = self._api(sandbox=plan.sandbox)
-        return await api.generate(plan.request, on_sent=job.mark_sent, on_partial=job.receive_partial)
+    async def _generate(self, job: Job) -> Delivery:
+        api = self._api(sandbox=job.plan.sandbox)
+        return await api.generate(job.plan.request, on_sent=job.mark_sent, on_partial=job.receive_partial)
+
+    @property
+    def _jobs(self) -> Jobs:
+        from gpt_image_mcp.jobs import Jobs
+
+        if self._started is None:
+            self._started = Jobs()
+        return self._started
 
     async def _library(self) -> Library:
         async with self._opening:
@@ -168,10 +177,10 @@ class Studio:
                 self._opened = await asyncio.to_thread(_open_library, self.settings)
             return self._opened
 
-    def _paid_calls(self, library: Library) -> PaidCalls:
+    async def _paid_calls(self) -> PaidCalls:
         from gpt_image_mcp.paid_calls import PaidCalls
 
-        return PaidCalls(self.settings, library, self._jobs)
+        return PaidCalls(self.settings, await self._library(), self._jobs)
 
     def _api(self, *, sandbox: bool) -> OpenAIApi:
         """The connection to OpenAI, or to the sandbox; one of each per studio."""
@@ -198,6 +207,8 @@ def _connect(settings: Settings, *, sandbox: bool) -> OpenAIApi:
 
 def _shown(image: StoredImage) -> ImageResult:
     """An image of the library as the result that once made it."""
+    from gpt_image_mcp.values import ImageResult
+
     made = image.provenance
     return ImageResult(
         status="completed",

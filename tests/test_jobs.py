@@ -28,9 +28,9 @@ def _job(expected_seconds: float | None = None, call_id: str = "job-1") -> Job:
             naming=Naming(kind="image"),
             folder=Path(),
             project_dir=Path(),
-            expected_seconds=expected_seconds,
             sandbox=True,
-        )
+        ),
+        expected_seconds=expected_seconds,
     )
 
 
@@ -78,17 +78,17 @@ async def test_a_failure_reaches_every_waiter() -> None:
 
 
 async def test_a_cancelled_waiter_leaves_a_sent_request_running() -> None:
-    jobs, job, gate = Jobs(), _job(), asyncio.Event()
+    jobs, job, gate, sent = Jobs(), _job(), asyncio.Event(), asyncio.Event()
 
     async def work(started: Job) -> ImageResult:
         started.mark_sent()
+        sent.set()
         await gate.wait()
         return RESULT
 
     jobs.start(job, work)
     waiter = asyncio.create_task(jobs.wait(job, seconds=None))
-    while not job.is_sent:
-        await asyncio.sleep(0)
+    await sent.wait()
     waiter.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiter
@@ -117,21 +117,22 @@ async def test_a_cancelled_waiter_takes_an_unsent_request_with_it() -> None:
 
 
 async def test_closing_waits_for_sent_requests_and_stops_the_others() -> None:
-    jobs, sent, queued, gate = Jobs(), _job(), _job(call_id="job-2"), asyncio.Event()
+    jobs, first, queued, gate = Jobs(), _job(), _job(call_id="job-2"), asyncio.Event()
+    sent = asyncio.Event()
     finished: list[str] = []
 
     async def work(started: Job) -> ImageResult:
-        if started is sent:
+        if started is first:
             started.mark_sent()
+            sent.set()
         await gate.wait()
         finished.append(started.id)
         return RESULT
 
-    jobs.start(sent, work)
+    jobs.start(first, work)
     jobs.start(queued, work)
     waiter = asyncio.create_task(jobs.wait(queued, seconds=None))
-    while not sent.is_sent:
-        await asyncio.sleep(0)
+    await sent.wait()
     asyncio.get_running_loop().call_soon(gate.set)
     closing = asyncio.create_task(jobs.close(grace_seconds=5))
     await closing
@@ -141,16 +142,16 @@ async def test_closing_waits_for_sent_requests_and_stops_the_others() -> None:
 
 
 async def test_closing_does_not_wait_longer_than_the_grace() -> None:
-    jobs, job = Jobs(), _job()
+    jobs, job, sent = Jobs(), _job(), asyncio.Event()
 
     async def work(started: Job) -> ImageResult:
         started.mark_sent()
+        sent.set()
         await asyncio.Event().wait()
         return RESULT
 
     jobs.start(job, work)
-    while not job.is_sent:
-        await asyncio.sleep(0)
+    await sent.wait()
     await jobs.close(grace_seconds=0.01)
     assert jobs.find("job-1") is None
     await jobs.close(grace_seconds=0)

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from gpt_image_mcp.crops import Crop, parse_crop
 from gpt_image_mcp.errors import InvalidArgument, StorageFailed
-from gpt_image_mcp.previews import Crop, Preview, View, bytes_within_base64, make_preview, parse_crop
+from gpt_image_mcp.previews import Preview, View, bytes_within_base64, make_preview
 
 
 def _noise(width: int, height: int, mode: str = "RGB") -> bytes:
@@ -86,9 +87,7 @@ def test_a_crop_shows_only_its_part() -> None:
     picture.paste("blue", (100, 0, 200, 100))
     stream = io.BytesIO()
     picture.save(stream, "PNG")
-    preview = make_preview(
-        stream.getvalue(), View(max_bytes=50_000, max_edge=500, crop=Crop(left=0.5, right=1.0))
-    )
+    preview = make_preview(stream.getvalue(), View(max_bytes=50_000, max_edge=500, crop=Crop(0.5, 0, 1, 1)))
     assert (preview.width, preview.height) == (100, 100)
     red, _, blue = _opened(preview).convert("RGB").getpixel((50, 50))  # type: ignore[misc]
     assert blue > 200

@@ -1,50 +1,30 @@
-"""The database of the library: images, calls and spending.
-
-SQLite by default, shared by all servers of a user: write-ahead logging lets them read while one writes, and
-every writing transaction takes the write lock at once, so that sums and inserts belong together. PostgreSQL
-by URL.
-"""
+"""What the library knows about images, calls and spending."""
 
 from __future__ import annotations
 
-import contextlib
 import statistics
-import threading
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import platformdirs
 from pydantic import TypeAdapter
-from sqlalchemy import Engine, create_engine, event, func, insert, select, update
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
+from sqlalchemy import delete, func, insert, select, update
 
-from gpt_image_mcp.errors import BudgetExceeded, StorageFailed
+from gpt_image_mcp.errors import BudgetExceeded
 from gpt_image_mcp.library.calls import CallRecord, CallStart, dump_error, load_error
-from gpt_image_mcp.library.folders import APP
-from gpt_image_mcp.library.tables import (
-    VERSION,
-    calls,
-    dollars,
-    image_parents,
-    images,
-    migrate,
-    nanodollars,
-    read_version,
-)
+from gpt_image_mcp.library.database import Database
+from gpt_image_mcp.library.tables import calls, dollars, image_parents, images, nanodollars
 from gpt_image_mcp.values import StoredImage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import ColumnElement, Connection, Row
 
     from gpt_image_mcp.errors import ImageError
     from gpt_image_mcp.values import CallStatus
 
-BUSY_TIMEOUT_SECONDS = 10
 _REMEMBERED_DURATIONS = 20
 _IMAGE = TypeAdapter(StoredImage)
 
@@ -59,43 +39,39 @@ class Catalogue:
     """
 
     def __init__(self, url: str = "") -> None:
-        self._url = url or f"sqlite:///{platformdirs.user_data_path(APP, appauthor=False) / 'library.db'}"
-        self._opening = threading.Lock()
-        self._engine: Engine | None = None
+        self._database = Database(url)
 
     def close(self) -> None:
         """Closes the connections."""
-        if self._engine is not None:
-            self._engine.dispose()
+        self._database.close()
 
     def add_image(self, image: StoredImage) -> None:
-        """Adds an image, or renews what is known about it."""
-        made = image.provenance
-        values = {
-            "id": image.id,
-            "owner": made.owner,
-            "uri": image.file_path.as_uri(),
-            "sha256": image.sha256,
-            "created_at": image.created_at.timestamp(),
-            "model": made.model,
-            "prompt": made.prompt,
-            "session_id": made.session_id,
-            "call_id": made.call_id,
-            "project_dir": made.project_dir,
-            "cost_nanodollars": None if made.cost.usd is None else nanodollars(made.cost.usd),
-            "sandbox": made.sandbox,
-            "document": _IMAGE.dump_json(image).decode(),
-        }
-        with self._writing() as connection:
-            connection.execute(images.delete().where(images.c.id == image.id))
-            connection.execute(insert(images).values(values))
-            if made.parents:
-                rows = [{"child_id": image.id, "parent_id": parent} for parent in dict.fromkeys(made.parents)]
-                connection.execute(insert(image_parents), rows)
+        """Adds an image, or renews what is known about it.
+
+        Raises:
+            ValueError: If a text of it is not valid Unicode.
+        """
+        values = _image_values(image)
+        parents = [
+            {"child_id": image.id, "parent_id": parent} for parent in dict.fromkeys(image.provenance.parents)
+        ]
+        with self._database.writing() as connection:
+            if connection.execute(update(images).where(images.c.id == image.id).values(values)).rowcount:
+                connection.execute(delete(image_parents).where(image_parents.c.child_id == image.id))
+            else:
+                connection.execute(insert(images).values(values))
+            if parents:
+                connection.execute(insert(image_parents), parents)
+
+    def move_image(self, image_id: str, path: Path) -> None:
+        """Notes that the file of an image is now at this absolute path."""
+        image = self.find_image(image_id)
+        if image is not None:
+            self.add_image(replace(image, file_path=path))
 
     def find_image(self, image_id: str) -> StoredImage | None:
         """The image of this id."""
-        return self._one_image(images.c.id == image_id)
+        return self._one_image(images.c.id == image_id) if image_id.isascii() else None
 
     def find_by_path(self, path: Path) -> StoredImage | None:
         """The image that was last known to be at this absolute path."""
@@ -122,7 +98,7 @@ class Catalogue:
         reserved = highest or Decimal(0)
         if limited and per_call_usd is not None and reserved > per_call_usd:
             raise _over_call_limit(reserved, per_call_usd)
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             if limited and daily_usd is not None:
                 spent = _spent(connection, _local_day(call.started_at))
                 if spent + reserved > daily_usd:
@@ -152,18 +128,20 @@ class Catalogue:
             "result": result_json,
             "error": None if error is None else dump_error(error),
         }
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(update(calls).where(calls.c.id == call_id).values(values))
 
     def find_call(self, call_id: str) -> CallRecord | None:
         """The call of this id."""
-        with self._reading() as connection:
+        if not call_id.isascii():
+            return None
+        with self._database.reading() as connection:
             row = connection.execute(select(calls).where(calls.c.id == call_id)).one_or_none()
         return None if row is None else _call_record(row)
 
     def spent_usd(self, day: date) -> Decimal:
         """What was spent, or is reserved, on a local day; the sandbox does not count."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return _spent(connection, day.isoformat())
 
     def typical_seconds(self, *, model: str, quality: str, size: str, sandbox: bool) -> float | None:
@@ -175,109 +153,34 @@ class Catalogue:
             .order_by(calls.c.started_at.desc())
             .limit(_REMEMBERED_DURATIONS)
         )
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             durations = [float(seconds) for (seconds,) in connection.execute(query)]
         return statistics.median(durations) if durations else None
 
-    def _one_image(self, condition: Any) -> StoredImage | None:
+    def _one_image(self, condition: ColumnElement[bool]) -> StoredImage | None:
         query = select(images.c.document).where(condition).order_by(images.c.created_at.desc()).limit(1)
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             document = connection.execute(query).scalar_one_or_none()
         return None if document is None else _IMAGE.validate_json(document)
 
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with self._failures_explained(), self._open().connect() as connection:
-            yield connection
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with self._failures_explained(), self._open().begin() as connection:
-            _take_write_lock(connection)
-            yield connection
-
-    def _open(self) -> Engine:
-        with self._opening:
-            if self._engine is None:
-                engine = _engine(self._url)
-                try:
-                    _prepare(engine)
-                except BaseException:
-                    engine.dispose()
-                    raise
-                self._engine = engine
-            return self._engine
-
-    @contextlib.contextmanager
-    def _failures_explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (SQLAlchemyError, OSError) as error:
-            cause = error.orig if isinstance(error, DatabaseError) and error.orig else error
-            message = f"The library database {_shown(self._url)} cannot be used: {cause}."
-            raise StorageFailed(
-                message,
-                next_step="Check that its folder is writable and the disk is not full, or set "
-                "GPT_IMAGE_DATABASE_URL to another one; a damaged file can be moved away and is made anew.",
-            ) from error
-
-
-def _engine(url: str) -> Engine:
-    address = make_url(url)
-    if address.get_backend_name() != "sqlite":
-        return create_engine(address, pool_pre_ping=True)
-    if address.database and address.database != ":memory:":
-        Path(address.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(
-        address, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
-    )
-    event.listen(engine, "connect", _configure_sqlite)
-    return engine
-
-
-def _configure_sqlite(connection: Any, _record: object) -> None:
-    """Leaves transactions to us: Python's driver would begin them late, as readers."""
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-
-
-def _take_write_lock(connection: Connection) -> None:
-    """Makes this transaction the only writer from its start, so that what it reads stays true."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:
-        connection.exec_driver_sql("LOCK TABLE calls IN SHARE ROW EXCLUSIVE MODE")
-
-
-def _prepare(engine: Engine) -> None:
-    """Brings the schema up to date, once, whoever opens the database at the same time.
-
-    Raises:
-        StorageFailed: If a newer program made the database.
-    """
-    with engine.connect() as connection:
-        version = read_version(connection)
-    if version > VERSION:
-        message = f"The library database has schema {version}; this program knows up to {VERSION}."
-        raise StorageFailed(
-            message, next_step="Update gpt-image-mcp, or set GPT_IMAGE_DATABASE_URL to another database."
-        )
-    if version < VERSION:
-        with engine.begin() as connection:
-            if engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            migrate(connection)
-
-
-def _shown(url: str) -> str:
-    """A database address without its password."""
-    with contextlib.suppress(ArgumentError):
-        return make_url(url).render_as_string(hide_password=True)
-    return "in GPT_IMAGE_DATABASE_URL"
+def _image_values(image: StoredImage) -> dict[str, Any]:
+    made = image.provenance
+    return {
+        "id": image.id,
+        "owner": made.owner,
+        "uri": image.file_path.as_uri(),
+        "sha256": image.sha256,
+        "created_at": image.created_at.timestamp(),
+        "model": made.model,
+        "prompt": made.prompt,
+        "session_id": made.session_id,
+        "call_id": made.call_id,
+        "project_dir": made.project_dir,
+        "cost_nanodollars": None if made.cost.usd is None else nanodollars(made.cost.usd),
+        "sandbox": made.sandbox,
+        "document": _IMAGE.dump_json(image).decode(),
+    }
 
 
 def _spent(connection: Connection, day: str) -> Decimal:
@@ -337,7 +240,7 @@ def _over_call_limit(quoted: Decimal, limit: Decimal) -> BudgetExceeded:
 def _over_daily_budget(quoted: Decimal, spent: Decimal, limit: Decimal) -> BudgetExceeded:
     message = (
         f"The call may cost ${quoted:.4f}; of today's budget of ${limit:.4f} (GPT_IMAGE_DAILY_BUDGET_USD) "
-        f"${max(limit - spent, Decimal(0)):.4f} is left."
+        f"${spent:.4f} is spent or reserved and ${max(limit - spent, Decimal(0)):.4f} is left."
     )
     return BudgetExceeded(
         message,

@@ -9,10 +9,8 @@ import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable
     from pathlib import Path
-
-_NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
 def write_exclusive(folder: Path, names: Iterable[str], data: bytes) -> Path:
@@ -48,7 +46,7 @@ def write_over(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _temporary(folder: Path, data: bytes) -> Iterator[Path]:
+def _temporary(folder: Path, data: bytes) -> Generator[Path]:
     """A flushed file of an unused name, gone afterwards."""
     path = folder / f".{secrets.token_hex(8)}.part"
     try:
@@ -69,9 +67,18 @@ def _claim(temporary: Path, path: Path) -> None:
     """
     try:
         path.hardlink_to(temporary)
-    except OSError as error:
-        if error.errno not in _NO_HARD_LINKS:
-            raise
-        # Without hard links the name is taken first, by an empty file that the whole one then replaces.
-        path.touch(exist_ok=False)
+    except FileExistsError:
+        raise
+    except OSError:
+        # File systems without hard links report it in many ways; if it was something else, this fails too.
+        _claim_without_link(temporary, path)
+
+
+def _claim_without_link(temporary: Path, path: Path) -> None:
+    """Takes the name with an empty file first, which the whole one then replaces."""
+    path.touch(exist_ok=False)
+    try:
         temporary.replace(path)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise

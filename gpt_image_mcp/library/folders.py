@@ -14,23 +14,39 @@ import platformdirs
 from gpt_image_mcp.errors import OutputRejected
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gpt_image_mcp.settings import Settings
 
 APP = "gpt-image-mcp"
+_LONGEST_PROJECT_NAME_BYTES = 200
 _SYSTEM = (
-    *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/sbin", "/sys", "/usr"),
-    *("/var/root", "/System", "/private/etc", "/private/var/root"),
+    *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/root", "/run"),
+    *("/sbin", "/sys", "/usr", "/var/root", "/System", "/Library", "/private/etc", "/private/var/root"),
     *("C:\\Windows", "C:\\Program Files", "C:\\Program Files (x86)", "C:\\ProgramData"),
 )
 _CREDENTIALS = (
     *(".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".password-store", "Library/Keychains"),
-    *(".config/gcloud", ".config/gh", ".config/op"),
+    *(".config/gcloud", ".config/gh", ".config/op", ".local/share/keyrings", ".oci", ".terraform.d"),
+    *("AppData/Roaming/gcloud", "AppData/Roaming/gnupg", "AppData/Roaming/Microsoft/Credentials"),
 )
 
 
 def project_folder(settings: Settings) -> Path:
-    """The folder the server works for: the configured one, else the working directory."""
-    return Path(settings.project_dir).expanduser().absolute() if settings.project_dir else Path.cwd()
+    """The folder the server works for: the configured one, else the working directory.
+
+    Raises:
+        OutputRejected: If it cannot be told, or its name is not valid Unicode.
+    """
+    try:
+        folder = Path(settings.project_dir).expanduser().absolute() if settings.project_dir else Path.cwd()
+        str(folder).encode()
+    except (OSError, RuntimeError, UnicodeError) as error:
+        message = f"The project folder cannot be used: {error}."
+        raise OutputRejected(
+            message, next_step="Set GPT_IMAGE_PROJECT_DIR to the absolute path of a folder."
+        ) from error
+    return folder
 
 
 def default_folder(settings: Settings) -> Path:
@@ -40,22 +56,20 @@ def default_folder(settings: Settings) -> Path:
     """
     root = _project_root(project_folder(settings).resolve())
     digest = hashlib.sha256(str(root).encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    return platformdirs.user_config_path(APP, appauthor=False) / "output" / f"{root.name or 'root'}-{digest}"
+    name = root.name.encode("utf-8", "ignore")[:_LONGEST_PROJECT_NAME_BYTES].decode(errors="ignore")
+    return platformdirs.user_config_path(APP, appauthor=False) / "output" / f"{name or 'root'}-{digest}"
 
 
 def output_folder(settings: Settings, output_dir: str) -> Path:
     """The folder for a call: its own, else the configured one, else the project's default.
 
     Raises:
-        OutputRejected: If it is relative without a project to be relative to, or guarded.
+        OutputRejected: If it is no path, relative without a project to be relative to, or guarded.
     """
-    wanted = output_dir.strip().strip("\"'") or settings.output_dir
+    wanted = _unquoted(output_dir) or _unquoted(settings.output_dir)
     if not wanted:
         return default_folder(settings)
-    if "\0" in wanted:
-        message = f"The output folder {wanted!r} holds a NUL character."
-        raise OutputRejected(message, next_step="Pass a plain folder path as output_dir.")
-    folder = Path(wanted).expanduser()
+    folder = _expanded(wanted)
     if not folder.is_absolute():
         folder = _below_project(folder, settings)
     if not settings.allow_unsafe_output_dir:
@@ -72,10 +86,9 @@ def require_writable(folder: Path) -> Path:
     probe = folder / f".{secrets.token_hex(8)}.probe"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.touch(exist_ok=False)
-        probe.unlink()
-    except (OSError, ValueError) as error:
-        message = f"The output folder {folder} cannot be written: {getattr(error, 'strerror', error)}."
+        _probe(probe)
+    except OSError as error:
+        message = f"The output folder {folder} cannot be written: {error.strerror or error}."
         raise OutputRejected(
             message, next_step="Pass another output_dir, or set GPT_IMAGE_OUTPUT_DIR to a folder of yours."
         ) from error
@@ -83,8 +96,48 @@ def require_writable(folder: Path) -> Path:
 
 
 def fallback_folders(settings: Settings) -> tuple[Path, ...]:
-    """Where a paid image goes when its folder fails after the call: the default one, then the system's."""
-    return default_folder(settings), Path(tempfile.gettempdir()) / APP
+    """Where a paid image goes when its folder fails after the call: the default one, then the system's.
+
+    Never fails: without a project there is still the system's temporary folder.
+    """
+    # One per user, since who comes first owns it; Windows has no user numbers, and a folder per user anyway.
+    user = getattr(os, "getuid", int)()
+    temporary = Path(tempfile.gettempdir()) / f"{APP}-{user}"
+    try:
+        return default_folder(settings), temporary
+    except OutputRejected:
+        return (temporary,)
+
+
+def _unquoted(path: str) -> str:
+    return path.strip().strip("\"'")
+
+
+def _expanded(wanted: str) -> Path:
+    """A path as a user writes it, with ``~`` expanded.
+
+    Raises:
+        OutputRejected: If no file system could have it.
+    """
+    try:
+        wanted.encode()
+        folder = Path(wanted).expanduser()
+    except (RuntimeError, UnicodeError) as error:
+        message = f"The output folder {wanted!r} is not a path: {error}."
+        raise OutputRejected(message, next_step="Pass an absolute path as output_dir.") from error
+    if "\0" in wanted:
+        message = f"The output folder {wanted!r} holds a NUL character."
+        raise OutputRejected(message, next_step="Pass a plain folder path as output_dir.")
+    return folder
+
+
+def _probe(path: Path) -> None:
+    """Writes a file and removes it; some bytes, because a full disk still takes empty files."""
+    try:
+        with path.open("xb") as stream:
+            stream.write(b"probe" * 1000)
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _project_root(folder: Path) -> Path:
@@ -101,12 +154,10 @@ def _below_project(folder: Path, settings: Settings) -> Path:
 
 
 def _guard(folder: Path) -> None:
-    """Looks through links, also those above folders that do not exist yet."""
-    real, home = Path(os.path.realpath(folder)), Path(os.path.realpath(Path.home()))
-    guarded = [home / part for part in _CREDENTIALS]
-    if not real.is_relative_to(home):
-        guarded += [Path(os.path.realpath(part)) for part in _SYSTEM]
-    hit = next((part for part in guarded if real.is_relative_to(part)), None)
+    """Refuses system and credential folders, through links, also links above folders still to be made."""
+    home = _real(Path.home())
+    real = _real(folder)
+    hit = next((part for part in _guarded(home, real) if _contains(part, real)), None)
     if hit is not None:
         message = f"The output folder {folder} is in {hit}, which holds system files or credentials."
         raise OutputRejected(
@@ -114,3 +165,21 @@ def _guard(folder: Path) -> None:
             next_step="Pass another output_dir; if you really mean it, set "
             "GPT_IMAGE_ALLOW_UNSAFE_OUTPUT_DIR=1.",
         )
+
+
+def _guarded(home: Path, real: Path) -> Iterator[Path]:
+    """The guarded folders for a target; a home inside a system folder, as /root is, is the user's own."""
+    yield from (_real(home / part) for part in _CREDENTIALS)
+    for system in map(Path, _SYSTEM):
+        own = _contains(_real(system), home) and _contains(home, real)
+        if system.is_absolute() and not own:
+            yield _real(system)
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _contains(folder: Path, path: Path) -> bool:
+    """Whether a path is the folder or below it, in any case: macOS and Windows tell none apart."""
+    return Path(str(path).casefold()).is_relative_to(str(folder).casefold())

@@ -6,26 +6,27 @@ The database can be rebuilt from these files, so they hold all that it holds.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from datetime import UTC
+from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gpt_image_mcp.library.files import write_over
 from gpt_image_mcp.values import StoredImage
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FOLDER = ".metadata"
 SCHEMA = 1
 
 
 class _Document(BaseModel):
-    """A metadata file; keys of later versions are tolerated."""
+    """A metadata file; keys of later versions are tolerated.
 
-    model_config = ConfigDict(extra="ignore")
+    The image's ``file_path`` is only a name, so that the folder can be moved as a whole.
+    """
 
-    schema_version: int = SCHEMA
+    model_config = ConfigDict(extra="ignore", serialize_by_alias=True)
+
+    version: int = Field(default=SCHEMA, alias="schema")
     image: StoredImage
 
 
@@ -39,15 +40,19 @@ def write_metadata(image: StoredImage) -> None:
 
     Raises:
         OSError: If the folder cannot be written.
+        ValueError: If a text of the image is not valid Unicode.
     """
-    document = _Document(image=image).model_dump_json(indent=1)
+    portable = replace(
+        image, file_path=Path(image.file_path.name), created_at=image.created_at.astimezone(UTC)
+    )
+    document = _Document(image=portable).model_dump_json(indent=1)
     write_over(metadata_path(image), document.encode())
 
 
 def read_metadata(path: Path) -> StoredImage | None:
     """The image that a metadata file describes; None if it is not such a file.
 
-    The folder may have been moved: the image is looked for beside the ``.metadata`` folder.
+    The image's path is beside the ``.metadata`` folder, wherever that is now.
 
     Raises:
         OSError: If the file cannot be read.
@@ -56,5 +61,4 @@ def read_metadata(path: Path) -> StoredImage | None:
         image = _Document.model_validate_json(path.read_bytes()).image
     except ValidationError:
         return None
-    moved = path.parent.parent / image.file_path.name
-    return replace(image, file_path=moved)
+    return replace(image, file_path=path.absolute().parent.parent / image.file_path.name)

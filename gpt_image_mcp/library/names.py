@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 LONGEST_LABEL = 60
 # The limit of common file systems, less room for a number and an extension.
 LONGEST_NAME_BYTES = 255 - 16
-_NOT_IN_LABELS = re.compile(r"[^\w-]+")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-_FORBIDDEN = re.compile(r'[\x00-\x1f<>:"|?*]')
+# Control characters, what Windows refuses, and halves of characters that UTF-8 cannot carry.
+_FORBIDDEN = re.compile('[\x00-\x1f\x7f-\x9f<>:"|?*\ud800-\udfff]')
+_RUN_OF_DASHES = re.compile("-{2,}")
+_VARIATION_SELECTORS = range(0xFE00, 0xFE10)
 _KNOWN_EXTENSION = re.compile(r"\.(png|jpe?g|webp|gif|bmp|tiff?|avif)$", re.IGNORECASE)
 
 
@@ -53,7 +55,7 @@ def new_call_id() -> str:
 
 
 def file_names(naming: Naming, image_id: str, *, extension: str, number: int) -> Iterator[str]:
-    """The names to try for a file, best first.
+    """The names to try for a file, best first, without end.
 
     Args:
         naming: What the caller asked for.
@@ -62,17 +64,21 @@ def file_names(naming: Naming, image_id: str, *, extension: str, number: int) ->
         number: Which image of the call this is, from 1; 0 where there is only one.
     """
     if naming.filename:
-        yield from _numbered(_stem(naming.filename, number), extension)
-    turn = f"-t{naming.turn}" if naming.turn else ""
-    label = clean_label(naming.label)
-    yield from _numbered(f"{naming.kind}-{image_id}{turn}{f'-{label}' if label else ''}", extension)
+        stem = _stem(naming.filename, number)
+    else:
+        turn = f"-t{naming.turn}" if naming.turn else ""
+        label = clean_label(naming.label)
+        stem = f"{naming.kind}-{image_id}{turn}{f'-{label}' if label else ''}"
+    numbered = (f"{stem}-{count}.{extension}" for count in itertools.count(2))
+    return itertools.chain([f"{stem}.{extension}"], numbered)
 
 
 def clean_label(text: str) -> str:
     """Letters and digits of any script, ``_`` and ``-``; everything else becomes a ``-``."""
     plain = unicodedata.normalize("NFC", text.encode("utf-8", "ignore").decode())
-    label = _NOT_IN_LABELS.sub("-", plain).strip("-_")
-    return _cut(label[:LONGEST_LABEL], LONGEST_NAME_BYTES // 2).strip("-_")
+    label = "".join(character if _is_kept(character) else "-" for character in plain)
+    label = _RUN_OF_DASHES.sub("-", label).strip("-_")[:LONGEST_LABEL]
+    return _cut(label, LONGEST_NAME_BYTES // 2).strip("-_")
 
 
 def check_filename(filename: str) -> None:
@@ -81,8 +87,8 @@ def check_filename(filename: str) -> None:
     Raises:
         OutputRejected: If it has folders, characters that a file system refuses, or nothing left.
     """
-    stem = _KNOWN_EXTENSION.sub("", filename)
-    if "/" in filename or "\\" in filename or not stem.strip(". "):
+    stem = _without_extension(filename)
+    if "/" in filename or "\\" in filename or not stem:
         message = f"filename is {filename!r}, which is not a plain file name."
         raise OutputRejected(message, next_step="Pass a name without folders, and the folder as output_dir.")
     if _FORBIDDEN.search(filename) or _RESERVED.fullmatch(stem):
@@ -90,16 +96,21 @@ def check_filename(filename: str) -> None:
         raise OutputRejected(message, next_step='Use letters, digits, blanks, "-", "_" and ".".')
 
 
+def _is_kept(character: str) -> bool:
+    """Letters and digits, and the marks that many scripts write vowels with; not those of emoji."""
+    if character.isalnum() or character in "-_":
+        return True
+    return unicodedata.category(character) in {"Mn", "Mc"} and ord(character) not in _VARIATION_SELECTORS
+
+
 def _stem(filename: str, number: int) -> str:
     """An exact name without the extension of an image, and numbered where there are several."""
-    stem = _cut(_KNOWN_EXTENSION.sub("", filename).rstrip(". "), LONGEST_NAME_BYTES)
+    stem = _cut(_without_extension(filename), LONGEST_NAME_BYTES)
     return f"{stem}-{number}" if number else stem
 
 
-def _numbered(stem: str, extension: str) -> Iterator[str]:
-    yield f"{stem}.{extension}"
-    for count in itertools.count(2):
-        yield f"{stem}-{count}.{extension}"
+def _without_extension(filename: str) -> str:
+    return _KNOWN_EXTENSION.sub("", filename.strip()).strip().rstrip(". ")
 
 
 def _cut(text: str, max_bytes: int) -> str:

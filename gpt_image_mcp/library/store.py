@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import NotFound, StorageFailed
@@ -17,7 +20,7 @@ from gpt_image_mcp.pictures import read_picture
 from gpt_image_mcp.values import Picture, Provenance, StoredImage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from gpt_image_mcp.settings import Settings
@@ -44,17 +47,23 @@ class Library:
         Raises:
             StorageFailed: If an image could not be written to any folder.
         """
-        notes: dict[str, None] = {}
+        notes: list[str] = []
         stored: list[StoredImage] = []
+        lost: list[StorageFailed] = []
         for number, data in enumerate(images, start=1):
-            image = self._write(
-                data, provenance, naming=naming, folder=folder, number=number if len(images) > 1 else 0
-            )
-            if image.file_path.parent != folder:
-                notes[f"{folder} could not be written; the image is in {image.file_path.parent}."] = None
-            notes.update(dict.fromkeys(self._record(image)))
+            try:
+                image, problems = self._write(
+                    data, provenance, naming=naming, folder=folder, number=number if len(images) > 1 else 0
+                )
+            except StorageFailed as error:
+                lost.append(error)
+                continue
+            notes += [*problems, *self._record(image)]
             stored.append(image)
-        return tuple(stored), tuple(notes)
+        if lost and not stored:
+            raise lost[0]
+        notes += [error.message for error in lost]
+        return tuple(stored), tuple(dict.fromkeys(notes))
 
     def read(self, image: StoredImage) -> bytes:
         """The bytes of an image's file.
@@ -68,62 +77,103 @@ class Library:
             raise _gone(image) from error
 
     def identify(self, path: Path) -> StoredImage | None:
-        """The image of a file: by its path, or by its bytes if it was moved or renamed."""
-        known = self.catalogue.find_by_path(path.absolute())
-        if known is not None:
-            return known
+        """The image of a file: by its path, or by its bytes if it was moved, renamed or copied.
+
+        Where a moved file is now is remembered; a copy leaves the original where it is.
+        """
+        path = path.absolute()
         try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            known = self.catalogue.find_by_path(path)
+            digest = "" if known else _file_sha256(path)
         except (OSError, ValueError):
             return None
-        moved = self.catalogue.find_by_sha256(digest)
-        return None if moved is None else replace(moved, file_path=path.absolute())
+        if known or not digest:
+            return known
+        original = self.catalogue.find_by_sha256(digest)
+        if original is None:
+            return None
+        if not original.file_path.exists():
+            self.catalogue.move_image(original.id, path)
+        return replace(original, file_path=path)
 
     def _write(
         self, data: bytes, provenance: Provenance, *, naming: Naming, folder: Path, number: int
-    ) -> StoredImage:
-        """Writes the file into the first folder that takes it."""
+    ) -> tuple[StoredImage, list[str]]:
+        """Writes the file into the first folder that takes it; gives it with notes about the others."""
         now = datetime.now().astimezone()
         image_id = new_image_id(now)
         picture = read_picture(data) or _UNKNOWN
-        path = self._place(data, naming, image_id=image_id, picture=picture, folder=folder, number=number)
-        return StoredImage(
+        names = partial(file_names, image_id=image_id, extension=picture.extension, number=number)
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            digest = beside.submit(_sha256, data)
+            path, notes = self._place(data, folder, naming=naming, names=names)
+        image = StoredImage(
             id=image_id,
             file_path=path,
             size_bytes=len(data),
-            sha256=hashlib.sha256(data).hexdigest(),
+            sha256=digest.result(),
             mime_type=picture.mime_type,
             width=picture.width,
             height=picture.height,
             created_at=now,
             provenance=provenance,
         )
+        return image, notes
 
     def _place(
-        self, data: bytes, naming: Naming, *, image_id: str, picture: Picture, folder: Path, number: int
-    ) -> Path:
-        failures: list[str] = []
-        for candidate in dict.fromkeys((folder, *fallback_folders(self._settings))):
-            names = file_names(naming, image_id, extension=picture.extension, number=number)
+        self, data: bytes, folder: Path, *, naming: Naming, names: Callable[[Naming], Iterator[str]]
+    ) -> tuple[Path, list[str]]:
+        failures: dict[Path, str] = {}
+        folders = dict.fromkeys((folder, *fallback_folders(self._settings)))
+        # A caller's name may be what the file system refuses, so the last attempts go without it.
+        plain = replace(naming, label="", filename="")
+        for attempt, candidate in itertools.product(dict.fromkeys((naming, plain)), folders):
             try:
-                return write_exclusive(candidate, names, data)
+                path = write_exclusive(candidate, names(attempt), data)
             except OSError as error:
-                failures.append(f"{candidate}: {error.strerror}")
-        message = f"The image was made and paid for, but no folder could be written ({'; '.join(failures)})."
+                failures.setdefault(candidate, error.strerror or str(error))
+            else:
+                return path, [
+                    f"{failed} could not be written ({why}); the image is {path}."
+                    for failed, why in failures.items()
+                ]
+        reasons = "; ".join(f"{failed}: {why}" for failed, why in failures.items())
+        message = f"An image was made and paid for, but no folder could be written ({reasons})."
         raise StorageFailed(message, next_step="Free some space or fix the folders before the next call.")
 
     def _record(self, image: StoredImage) -> list[str]:
         """Metadata file and database row; a failure is a note, because the image itself is safe."""
-        notes: list[str] = []
-        try:
-            write_metadata(image)
-        except OSError as error:
-            notes.append(f"The metadata file of {image.id} could not be written: {error.strerror}.")
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            metadata = beside.submit(_record_metadata, image)
+            row = self._record_row(image)
+            return [*metadata.result(), *row]
+
+    def _record_row(self, image: StoredImage) -> list[str]:
         try:
             self.catalogue.add_image(image)
-        except StorageFailed as error:
-            notes.append(f"{image.id} is saved but not in the history: {error.message}")
-        return notes
+        except (StorageFailed, ValueError) as error:
+            return [f"{image.id} is saved but not in the history: {getattr(error, 'message', error)}"]
+        return []
+
+
+def _record_metadata(image: StoredImage) -> list[str]:
+    try:
+        write_metadata(image)
+    except (OSError, ValueError) as error:
+        return [f"The metadata file of {image.id} could not be written: {error}."]
+    return []
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _file_sha256(path: Path) -> str:
+    """The digest of a regular file; empty for anything else, such as a device that never ends."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _gone(image: StoredImage) -> NotFound:

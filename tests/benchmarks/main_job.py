@@ -1,4 +1,4 @@
-"""The numbers of the main job, measured side by side in one run: ``uv run python tests/benchmarks/main_job.py``.
+"""The numbers of the main job, side by side in one run: ``uv run python tests/benchmarks/main_job.py``.
 
 Everything runs on this machine: the OpenAI API is a loopback stand-in in a process of its own that answers
 with a 1.4 MB PNG. Machines are noisy, so each number is a median and is compared with a baseline of the same
@@ -11,9 +11,10 @@ import asyncio
 import base64
 import contextlib
 import io
+import itertools
 import json
 import os
-import random
+import re
 import resource
 import statistics
 import subprocess
@@ -22,9 +23,6 @@ import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from fastmcp import Client
-from fastmcp.client.transports import StdioTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -40,6 +38,11 @@ def hello(name: str) -> str:
 mcp.run(show_banner=False)
 """
 PROMPT = {"prompt": "a paper boat", "size": "1024x1024", "quality": "high"}
+INITIALIZE = {
+    "protocolVersion": "2025-06-18",
+    "capabilities": {},
+    "clientInfo": {"name": "benchmark", "version": "1"},
+}
 START_ROUNDS, CALL_ROUNDS, PARALLEL = 11, 15, 16
 
 
@@ -47,7 +50,7 @@ def photo(path: Path) -> None:
     """Writes a 1024x1024 PNG of about 1.4 MB: smooth shapes with grain, like a photograph."""
     from PIL import Image, ImageChops
 
-    grain = [Image.effect_noise((1024, 1024), 7) for _ in range(3)]
+    grain = [Image.effect_noise((1024, 1024), 4) for _ in range(3)]
     slopes = [Image.linear_gradient("L").resize((1024, 1024)).rotate(angle) for angle in (0, 90, 180)]
     bands = [ImageChops.add(slope, noise, scale=2) for slope, noise in zip(slopes, grain, strict=True)]
     Image.merge("RGB", bands).save(path, compress_level=6)
@@ -76,21 +79,12 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
         "XDG_DATA_HOME": str(folder / "data"),
         "XDG_CONFIG_HOME": str(folder / "config"),
     }
-    return {**kept, **homes, "PYTHONPYCACHEPREFIX": str(folder / "pyc"), **settings}
+    return {**kept, **homes, **settings}
 
 
 def initialize_milliseconds(command: list[str], env: dict[str, str]) -> float:
     """From spawn to the reply to ``initialize``."""
-    request = {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-06-18",
-            "capabilities": {},
-            "clientInfo": {"name": "benchmark", "version": "1"},
-        },
-    }
+    request = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": INITIALIZE}
     started = time.perf_counter()
     with subprocess.Popen(
         command,
@@ -146,27 +140,66 @@ async def measure_bare(base_url: str, folder: Path) -> tuple[float, float]:
     return statistics.median(fetching[2:]), statistics.median(encoding[2:])
 
 
+class RawClient:
+    """JSON-RPC over pipes and nothing else, so that the time measured is the server's."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._stdin, self._stdout = process.stdin, process.stdout
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._reading = asyncio.create_task(self._read())
+
+    async def call(self, method: str, params: dict[str, Any]) -> bytes:
+        """One request; gives the line that answers it."""
+        number = next(self._ids)
+        future = self._waiting[number] = asyncio.get_running_loop().create_future()
+        message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+        self._stdin.write(json.dumps(message).encode() + b"\n")
+        return await future
+
+    async def generate(self) -> bytes:
+        """One ``generate_image``; fails unless it worked."""
+        answer = await self.call("tools/call", {"name": "generate_image", "arguments": PROMPT})
+        assert b'"status":"completed"' in answer, answer[:500]
+        return answer
+
+    async def _read(self) -> None:
+        while line := await self._stdout.readline():
+            number = int(re.search(rb'"id":\s*(\d+)', line[:100] + line[-100:])[1])  # type: ignore[index]
+            self._waiting.pop(number).set_result(line)
+
+
 @contextlib.asynccontextmanager
-async def server(folder: Path, base_url: str, **settings: str) -> AsyncIterator[Client[Any]]:
+async def server(folder: Path, base_url: str, **settings: str) -> AsyncIterator[RawClient]:
     """Our server as a process, with a client connected over stdio."""
-    env = environment(folder, OPENAI_API_KEY="sk-benchmark", OPENAI_BASE_URL=base_url, **settings)
-    transport = StdioTransport(
-        sys.executable, ["-m", "gpt_image_mcp"], env=env, cwd=str(folder), keep_alive=False
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gpt_image_mcp"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment(folder, OPENAI_API_KEY="sk-benchmark", OPENAI_BASE_URL=base_url, **settings),
+        cwd=folder,
+        limit=2**24,
     )
-    async with Client(transport) as client:
+    client = RawClient(process)
+    await client.call("initialize", INITIALIZE)
+    try:
         yield client
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        await process.wait()
 
 
-async def median_call(client: Client[Any]) -> tuple[float, int]:
+async def median_call(client: RawClient) -> tuple[float, int]:
     """Milliseconds of one ``generate_image`` over stdio, and the size of its result on the wire."""
     times: list[float] = []
     size = 0
     for _ in range(CALL_ROUNDS + 2):
         started = time.perf_counter()
-        result = await client.call_tool("generate_image", PROMPT)
+        size = len(await client.generate())
         times.append((time.perf_counter() - started) * 1000)
-        blocks = [block.model_dump(mode="json", exclude_none=True) for block in result.content]
-        size = len(json.dumps([blocks, result.structured_content]))
     return statistics.median(times[2:]), size
 
 
@@ -189,19 +222,17 @@ async def measure_parallel(folder: Path, image: Path, bare_sum_ms: float) -> Non
     """Sixteen calls at once against an upstream that takes a second each, and the peak memory."""
     with standin(image, delay_seconds=1) as base_url:
         async with server(folder, base_url, GPT_IMAGE_MAX_CONCURRENCY=str(PARALLEL)) as client:
-            await client.call_tool("generate_image", PROMPT)
-            rounds = [
-                await timed(
-                    lambda: asyncio.gather(
-                        *(client.call_tool("generate_image", PROMPT) for _ in range(PARALLEL))
-                    )
-                )
-                for _ in range(3)
-            ]
+            await client.generate()
+            rounds = [await timed(lambda: together(client)) for _ in range(3)]
     ideal = 1000 + PARALLEL * bare_sum_ms / (os.cpu_count() or 1)
     report(f"{PARALLEL} calls at once", statistics.median(rounds), ideal, unit="ms", reach=1.25)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     report("largest process of the run", peak, 250, unit="MB", reach=1)
+
+
+async def together(client: RawClient) -> None:
+    """All calls at once."""
+    await asyncio.gather(*(client.generate() for _ in range(PARALLEL)))
 
 
 async def timed(work: Callable[[], Awaitable[object]]) -> float:
@@ -220,7 +251,6 @@ def report(what: str, value: float, baseline: float, *, unit: str, reach: float)
 
 async def main() -> None:
     """Measures everything once."""
-    random.seed(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         image = folder / "photo.png"

@@ -1,0 +1,174 @@
+"""Opening the library database, and the transactions that its users run in.
+
+SQLite by default, shared by all servers of a user: write-ahead logging lets them read while one writes, and
+every writing transaction takes the write lock at once, so that sums and inserts belong together. PostgreSQL
+by URL.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from gpt_image_mcp.errors import StorageFailed
+from gpt_image_mcp.library.folders import APP
+from gpt_image_mcp.library.tables import VERSION, migrate, read_version
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from sqlalchemy import URL, Connection
+
+BUSY_TIMEOUT_SECONDS = 10
+# By dialect: how a transaction becomes the only writer from its start, so that what it reads stays true.
+_WRITE_LOCK = {
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": "LOCK TABLE calls IN SHARE ROW EXCLUSIVE MODE",
+}
+# The same before there are tables. The number is arbitrary, but every version of this program must use it.
+_SCHEMA_LOCK = {
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": "SELECT pg_advisory_xact_lock(7404110305)",
+}
+_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
+
+
+class Database:
+    """A database that is opened, and brought to the current schema, with its first transaction.
+
+    Args:
+        url: A SQLAlchemy address; empty means SQLite in the user's data folder. A ``timeout`` in a SQLite
+            address is the number of seconds to wait for another writer.
+    """
+
+    def __init__(self, url: str = "") -> None:
+        self._url = url or f"sqlite:///{platformdirs.user_data_path(APP, appauthor=False) / 'library.db'}"
+        self._opening = threading.Lock()
+        self._engine: Engine | None = None
+
+    def close(self) -> None:
+        """Closes the connections."""
+        if self._engine is not None:
+            self._engine.dispose()
+
+    @contextlib.contextmanager
+    def reading(self) -> Generator[Connection]:
+        """A connection to ask questions with.
+
+        Raises:
+            StorageFailed: If the database cannot be used.
+        """
+        with self._failures_explained(), self._open().connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Generator[Connection]:
+        """A transaction that is the only writer until it ends; an exception rolls it back.
+
+        Raises:
+            StorageFailed: If the database cannot be used.
+        """
+        with self._failures_explained(), self._open().begin() as connection:
+            connection.exec_driver_sql(_WRITE_LOCK[connection.dialect.name])
+            yield connection
+
+    def _open(self) -> Engine:
+        with self._opening:
+            if self._engine is None:
+                engine = _engine(self._url)
+                try:
+                    _prepare(engine)
+                except BaseException:
+                    engine.dispose()
+                    raise
+                self._engine = engine
+            return self._engine
+
+    @contextlib.contextmanager
+    def _failures_explained(self) -> Generator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, OSError, ImportError, UnicodeError) as error:
+            raise _explain(error, self._url) from error
+
+
+def _engine(url: str) -> Engine:
+    address = make_url(url)
+    dialect = address.get_backend_name()
+    if dialect not in _WRITE_LOCK:
+        message = f"GPT_IMAGE_DATABASE_URL names a {dialect} database."
+        raise StorageFailed(message, next_step="Use a sqlite:/// or postgresql:// address, or unset it.")
+    if dialect == "sqlite":
+        return _sqlite_engine(address)
+    return create_engine(address, pool_pre_ping=True)
+
+
+def _sqlite_engine(address: URL) -> Engine:
+    if address.database and address.database != ":memory:":
+        path = Path(address.database).expanduser()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        address = address.set(database=str(path))
+    if "timeout" not in address.query:
+        address = address.update_query_dict({"timeout": str(BUSY_TIMEOUT_SECONDS)})
+    engine = create_engine(address, connect_args={"check_same_thread": False})
+    event.listen(engine, "connect", _configure_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    """Leaves transactions to us: Python's driver would begin them late, as readers."""
+    connection.isolation_level = None
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}").close()
+    except sqlite3.Error:
+        connection.close()
+        raise
+
+
+def _prepare(engine: Engine) -> None:
+    """Brings the schema up to date, once, whoever opens the database at the same time.
+
+    Raises:
+        StorageFailed: If a newer program made the database.
+    """
+    with engine.connect() as connection:
+        version = read_version(connection)
+    if version > VERSION:
+        message = f"The library database has schema {version}; this program knows up to {VERSION}."
+        raise StorageFailed(
+            message, next_step="Update gpt-image-mcp, or set GPT_IMAGE_DATABASE_URL to another database."
+        )
+    if version < VERSION:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(_SCHEMA_LOCK[engine.dialect.name])
+            migrate(connection)
+
+
+def _explain(error: Exception, url: str) -> StorageFailed:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    message = f"The library database {_shown(url)} cannot be used: {cause}."
+    if "locked" in str(cause):
+        return StorageFailed(
+            message, next_step="Another program holds it; try again when that is done.", retryable=True
+        )
+    return StorageFailed(
+        message,
+        next_step="Check that its folder is writable and the disk is not full, or set "
+        "GPT_IMAGE_DATABASE_URL to another one; a damaged file can be moved away and is made anew.",
+    )
+
+
+def _shown(url: str) -> str:
+    """A database address without its password."""
+    with contextlib.suppress(ArgumentError):
+        return make_url(url).render_as_string(hide_password=True)
+    return "in GPT_IMAGE_DATABASE_URL"

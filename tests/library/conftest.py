@@ -1,0 +1,102 @@
+"""A library in an empty home, and images to put into it."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from gpt_image_mcp.library.calls import CallStart
+from gpt_image_mcp.library.catalogue import Catalogue
+from gpt_image_mcp.library.store import Library
+from gpt_image_mcp.settings import Settings
+from gpt_image_mcp.values import Applied, Cost, Provenance, Quote, Requested, StoredImage, TokenUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def library() -> Iterator[Library]:
+    """A library with a new database."""
+    opened = Library(Settings())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """The address of a database that is not there yet and gives up on locks at once."""
+    return f"sqlite:///{tmp_path / 'data' / 'library.db'}?timeout=0.05"
+
+
+@pytest.fixture
+def catalogue(database_url: str) -> Iterator[Catalogue]:
+    """A catalogue over a new database."""
+    opened = Catalogue(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def png() -> bytes:
+    """A small PNG file."""
+    stream = io.BytesIO()
+    Image.new("RGB", (6, 4), (200, 30, 90)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.fixture
+def provenance() -> Provenance:
+    """How an image came to be, with every field filled in."""
+    return Provenance(
+        kind="image",
+        prompt='ein Boot "im" Nebel 🚣',
+        model="gpt-image-2",
+        requested=Requested(size="16:9"),
+        applied=Applied(size="6x4", quality="low", background="opaque", output_format="png"),
+        cost=Cost(usd=Decimal("0.123456789123"), basis="usage"),
+        usage=TokenUsage(input_tokens=3, output_tokens=4, total_tokens=7, input_text_tokens=3),
+        parents=("20261120-150301-ffffff",),
+        call_id="job-20261121-150301-a1b2c3",
+        request_id="req_1",
+        session_id="edit-1",
+        turn=2,
+        project_dir="/work/project",
+    )
+
+
+@pytest.fixture
+def image(provenance: Provenance, tmp_path: Path) -> StoredImage:
+    """An image as it is kept; its file need not exist."""
+    return StoredImage(
+        id="20261121-150301-a1b2c3",
+        file_path=tmp_path / "out" / "boat.png",
+        size_bytes=123,
+        sha256="ab" * 32,
+        mime_type="image/png",
+        width=6,
+        height=4,
+        created_at=datetime(2026, 11, 21, 15, 3, 1, tzinfo=UTC),
+        provenance=provenance,
+    )
+
+
+@pytest.fixture
+def call() -> CallStart:
+    """A call for ten cents, about to be made."""
+    return CallStart(
+        id="job-20261121-150301-a1b2c3",
+        kind="image",
+        model="gpt-image-2",
+        quality="high",
+        size="1024x1024",
+        prompt="a boat",
+        started_at=datetime(2026, 11, 21, 12, tzinfo=UTC),
+        quote=Quote(high_usd=Decimal("0.10"), basis="a test"),
+    )

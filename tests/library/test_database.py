@@ -1,0 +1,170 @@
+"""Opening the database: by whoever comes first, and with a clear word when it cannot be."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+
+from gpt_image_mcp.errors import StorageFailed
+from gpt_image_mcp.library.catalogue import Catalogue
+from gpt_image_mcp.library.database import Database
+from gpt_image_mcp.library.tables import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TODAY = datetime.now(UTC).date()
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    opened.close()
+
+
+def _file(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///").partition("?")[0])
+
+
+def test_nothing_is_opened_before_the_first_question(database: Database, database_url: str) -> None:
+    del database
+    assert not _file(database_url).parent.exists()
+
+
+def test_the_default_database_is_in_the_users_data_folder() -> None:
+    catalogue = Catalogue()
+    assert catalogue.spent_usd(TODAY) == 0
+    catalogue.close()
+    assert (Path.home() / "data" / "gpt-image-mcp" / "library.db").is_file()
+
+
+def test_home_is_expanded_in_the_address() -> None:
+    catalogue = Catalogue("sqlite:///~/mine/library.db")
+    assert catalogue.spent_usd(TODAY) == 0
+    catalogue.close()
+    assert (Path.home() / "mine" / "library.db").is_file()
+
+
+def test_a_database_in_memory_works() -> None:
+    catalogue = Catalogue("sqlite://")
+    assert catalogue.spent_usd(TODAY) == 0
+    catalogue.close()
+
+
+def test_the_database_is_set_up_for_sharing(database: Database) -> None:
+    with database.reading() as connection:
+        modes = [
+            connection.execute(text(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        ]
+    assert modes == ["wal", 1, 1, 50]
+
+
+def test_other_writers_are_waited_for_ten_seconds_by_default(database_url: str) -> None:
+    database = Database(database_url.partition("?")[0])
+    with database.reading() as connection:
+        assert connection.execute(text("PRAGMA busy_timeout")).scalar_one() == 10_000
+    database.close()
+
+
+def test_an_exception_rolls_a_transaction_back(database: Database) -> None:
+    def change_and_fail() -> None:
+        with database.writing() as connection:
+            connection.execute(text("UPDATE schema_version SET version = 99"))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        change_and_fail()
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT version FROM schema_version")).scalar_one() == VERSION
+
+
+def test_threads_that_open_a_new_database_together_all_succeed(database_url: str) -> None:
+    url = database_url.partition("?")[0]
+    catalogues = [Catalogue(url) for _ in range(8)]
+    together = threading.Barrier(len(catalogues))
+    spent: list[object] = []
+
+    def ask(catalogue: Catalogue) -> None:
+        together.wait()
+        spent.append(catalogue.spent_usd(TODAY))
+
+    threads = [threading.Thread(target=ask, args=(catalogue,)) for catalogue in catalogues]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for catalogue in catalogues:
+        catalogue.close()
+    assert spent == [0] * 8
+    with sqlite3.connect(_file(url)) as connection:
+        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(VERSION,)]
+    connection.close()
+
+
+def test_a_database_of_a_newer_program_is_refused_and_left_alone(
+    database: Database, database_url: str
+) -> None:
+    with database.writing() as connection:
+        connection.execute(text("UPDATE schema_version SET version = version + 1"))
+    older = Catalogue(database_url)
+    with pytest.raises(StorageFailed, match=f"schema {VERSION + 1}") as caught:
+        older.spent_usd(TODAY)
+    assert "Update gpt-image-mcp" in caught.value.next_step
+    older.close()
+
+
+def test_a_damaged_file_is_named_with_what_to_do(database_url: str) -> None:
+    path = _file(database_url)
+    path.parent.mkdir()
+    path.write_bytes(b"this is no database " * 100)
+    catalogue = Catalogue(database_url)
+    with pytest.raises(StorageFailed, match="not a database") as caught:
+        catalogue.spent_usd(TODAY)
+    assert str(path) in caught.value.message
+    assert "moved away" in caught.value.next_step
+    assert not caught.value.retryable
+    catalogue.close()
+
+
+def test_a_locked_database_can_be_tried_again_later(database: Database, database_url: str) -> None:
+    with database.reading():
+        pass
+    holder = sqlite3.connect(_file(database_url), isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StorageFailed, match="locked") as caught, database.writing():
+        pass
+    assert caught.value.retryable
+    holder.close()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    catalogue = Catalogue(f"sqlite:///{tmp_path / 'file' / 'library.db'}")
+    with pytest.raises(StorageFailed, match=r"file/library\.db"):
+        catalogue.spent_usd(TODAY)
+    catalogue.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("not an address with hunter2", "in GPT_IMAGE_DATABASE_URL"),
+        ("postgresql+nodriver://me:hunter2@127.0.0.1/library", r"me:\*\*\*@127"),
+        ("postgresql://me:hunter2@127.0.0.1:1/library", r"me:\*\*\*@127"),
+        ("mysql://me:hunter2@127.0.0.1/library", "mysql"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused_without_its_password(url: str, shown: str) -> None:
+    catalogue = Catalogue(url)
+    with pytest.raises(StorageFailed, match=shown) as caught:
+        catalogue.spent_usd(TODAY)
+    assert "hunter2" not in str(caught.value)
+    catalogue.close()

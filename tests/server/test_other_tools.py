@@ -1,0 +1,223 @@
+"""``get_image``, ``estimate_cost`` and the resources through a real client."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from fastmcp import Client
+from mcp.shared.exceptions import MCPError
+from mcp.types import BlobResourceContents, ImageContent, TextContent
+from PIL import Image
+
+from gpt_image_mcp.server import mcp
+
+if TYPE_CHECKING:
+    from fastmcp.client.client import CallToolResult
+
+
+async def _call(client: Client[Any], tool: str, **arguments: Any) -> CallToolResult:
+    return await client.call_tool(tool, arguments, raise_on_error=False)
+
+
+async def _made(client: Client[Any], **arguments: Any) -> dict[str, Any]:
+    result = await _call(client, "generate_image", prompt="a paper boat", quality="low", **arguments)
+    assert result.structured_content is not None
+    return cast("dict[str, Any]", result.structured_content["images"][0])
+
+
+def _shown(result: CallToolResult) -> Image.Image:
+    preview = next(block for block in result.content if isinstance(block, ImageContent))
+    return Image.open(io.BytesIO(base64.b64decode(preview.data)))
+
+
+def _text(result: CallToolResult) -> str:
+    return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+
+
+async def test_an_image_is_found_by_id_address_and_path_with_its_history(client: Client[Any]) -> None:
+    image = await _made(client, size="square")
+    path = Path(image["file_path"])
+    for ref in (image["id"], image["uri"], f"{image['uri']}/preview", str(path), f'"{path}"', path.as_uri()):
+        result = await _call(client, "get_image", ref=ref)
+        assert result.structured_content is not None, _text(result)
+        assert result.structured_content["images"] == [image]
+        assert result.structured_content["prompt"] == "a paper boat"
+        assert result.structured_content["cost_basis"] == "usage"
+
+
+async def test_a_renamed_file_is_recognised_by_its_bytes(client: Client[Any], project: Path) -> None:
+    image = await _made(client, size="square")
+    moved = Path(image["file_path"]).rename(project / "moved.png")
+    result = await _call(client, "get_image", ref="moved.png")
+    assert result.structured_content is not None, _text(result)
+    assert result.structured_content["images"][0]["id"] == image["id"]
+    assert result.structured_content["images"][0]["file_path"] == str(moved)
+
+
+async def test_an_image_can_be_looked_at_larger_and_in_part(client: Client[Any]) -> None:
+    image = await _made(client, size="square")
+    larger = await _call(client, "get_image", ref=image["id"], max_edge=1000)
+    assert _shown(larger).size == (1000, 1000)
+    part = await _call(client, "get_image", ref=image["id"], crop="0,0,0.5,0.25")
+    assert _shown(part).size == (512, 256)
+    ruled = await _call(client, "get_image", ref=image["id"], grid=True)
+    assert _shown(ruled).size == (768, 768)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ({"ref": ""}, "not_found"),
+        ({"ref": "20200101-000000-abcdef"}, "not_found"),
+        ({"ref": "job-20200101-000000-abcdef"}, "not_found"),
+        ({"ref": "gpt-image://images/none"}, "not_found"),
+        ({"ref": "/no/such/file.png"}, "not_found"),
+        ({"ref": "~nobody/x.png"}, "not_found"),
+        ({"ref": "a\x00b"}, "not_found"),
+        ({"ref": "x", "crop": "5"}, "invalid_argument"),
+        ({"ref": "x", "max_edge": 9999}, "invalid_argument"),
+    ],
+)
+async def test_what_is_not_there_is_said_with_a_next_step(
+    client: Client[Any], arguments: dict[str, Any], code: str
+) -> None:
+    result = await _call(client, "get_image", **arguments)
+    assert result.is_error
+    assert _text(result).startswith(f"{code}: ")
+    assert "Next: " in _text(result)
+
+
+async def test_an_image_whose_file_is_gone_is_not_found(client: Client[Any]) -> None:
+    image = await _made(client, size="square")
+    Path(image["file_path"]).unlink()
+    result = await _call(client, "get_image", ref=image["id"])
+    assert result.is_error
+    assert image["file_path"] in _text(result)
+
+
+async def test_a_failed_job_fails_again_when_it_is_collected(client: Client[Any]) -> None:
+    started = await _call(
+        client,
+        "generate_image",
+        prompt="a fox [sandbox:delay=0.1] [sandbox:moderation_blocked]",
+        wait_seconds=0,
+    )
+    assert started.structured_content is not None
+    for _ in range(2):
+        collected = await _call(
+            client, "get_image", ref=started.structured_content["job_id"], wait_seconds=20
+        )
+        assert collected.is_error
+        assert _text(collected).startswith("moderation_blocked: ")
+
+
+async def test_a_quote_tells_price_basis_alternatives_and_budget(client: Client[Any]) -> None:
+    result = await _call(client, "estimate_cost", size="1024x1024", quality="high", n=2)
+    answer = result.structured_content
+    assert answer is not None
+    assert answer["cost_usd_estimated"] == pytest.approx(2 * 7024 * 30 / 1e6)
+    assert "7,024" in answer["cost_basis"] or "14,048" in answer["cost_basis"]
+    assert list(answer["by_quality"]) == ["low", "medium", "high"]
+    assert answer["budget"]["spent_today_usd"] == 0
+    assert "$0.4214" in _text(result)
+
+
+async def test_a_quote_for_open_choices_is_a_range(client: Client[Any]) -> None:
+    answer = (await _call(client, "estimate_cost")).structured_content
+    assert answer is not None
+    low, high = answer["cost_range_usd"]
+    assert 0 < low < high
+    assert "cost_usd_estimated" not in answer
+
+
+async def test_a_model_without_published_tokens_is_quoted_as_unknown(client: Client[Any]) -> None:
+    result = await _call(client, "estimate_cost", model="gpt-image-1-mini", size="1024x1024", quality="low")
+    assert result.structured_content is not None
+    assert not {"cost_usd_estimated", "cost_range_usd"} & set(result.structured_content)
+    assert "unknown" in _text(result)
+
+
+async def test_the_file_can_be_read_as_a_resource(client: Client[Any]) -> None:
+    image = await _made(client, size="square")
+    (content,) = await client.read_resource(image["uri"])
+    assert isinstance(content, BlobResourceContents)
+    assert content.mime_type == "image/png"
+    assert base64.b64decode(content.blob) == Path(image["file_path"]).read_bytes()
+    with pytest.raises(MCPError):
+        await client.read_resource("gpt-image://images/20200101-000000-abcdef")
+
+
+@pytest.mark.parametrize(("inline", "previews"), [("none", 0), ("preview", 1), ("full", 1)])
+async def test_the_setting_decides_what_is_shown_inline(
+    monkeypatch: pytest.MonkeyPatch, sandbox: None, inline: str, previews: int
+) -> None:
+    del sandbox
+    monkeypatch.setenv("GPT_IMAGE_INLINE", inline)
+    async with Client(mcp) as client:
+        result = await _call(client, "generate_image", prompt="a fox", quality="low", size="square")
+        shown = [block for block in result.content if isinstance(block, ImageContent)]
+        assert len(shown) == previews
+        if inline == "full":
+            assert result.structured_content is not None
+            assert (
+                base64.b64decode(shown[0].data)
+                == Path(result.structured_content["images"][0]["file_path"]).read_bytes()
+            )
+
+
+async def test_limits_refuse_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-never-used")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    for limit in ("GPT_IMAGE_MAX_COST_USD", "GPT_IMAGE_DAILY_BUDGET_USD"):
+        monkeypatch.setenv(limit, "0.01")
+        async with Client(mcp) as client:
+            result = await _call(client, "generate_image", prompt="a fox", size="square", quality="high")
+            unpriced = await _call(client, "generate_image", prompt="a fox", model="my-own-model")
+        monkeypatch.delenv(limit)
+        assert _text(result).startswith("budget_exceeded: ")
+        assert limit in _text(result)
+        assert _text(unpriced).startswith("budget_exceeded: ")
+
+
+async def test_the_daily_budget_is_used_up_and_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("GPT_IMAGE_DAILY_BUDGET_USD", "0.01")
+    from tests.standin import serve_standin
+
+    async with serve_standin() as standin:
+        monkeypatch.setenv("OPENAI_BASE_URL", standin.base_url)
+        async with Client(mcp) as client:
+            first = await _call(client, "generate_image", prompt="a fox", size="square", quality="low")
+            second = await _call(client, "generate_image", prompt="a fox", size="square", quality="low")
+            quote = await _call(client, "estimate_cost")
+        assert not first.is_error, _text(first)
+        assert _text(second).startswith("budget_exceeded: ")
+        assert len(standin.posts) == 1
+    assert quote.structured_content is not None
+    budget = quote.structured_content["budget"]
+    assert budget["spent_today_usd"] == pytest.approx(0.0059, abs=0.0002)
+    assert budget["left_today_usd"] == pytest.approx(0.0041, abs=0.0002)
+
+
+async def test_english_can_be_demanded_of_prompts(monkeypatch: pytest.MonkeyPatch, sandbox: None) -> None:
+    del sandbox
+    monkeypatch.setenv("GPT_IMAGE_PROMPT_LANGUAGE", "english")
+    async with Client(mcp) as client:
+        refused = await _call(client, "generate_image", prompt="ein Fuchs in der Nacht", quality="low")
+        drawn = await _call(client, "generate_image", prompt='a sign that says "ein Fuchs"', quality="low")
+    assert _text(refused).startswith("invalid_argument: ")
+    assert "Translate" in _text(refused)
+    assert not drawn.is_error
+
+
+async def test_metadata_beside_the_image_holds_everything(client: Client[Any]) -> None:
+    image = await _made(client, size="square")
+    path = Path(image["file_path"])
+    document = json.loads((path.parent / ".metadata" / f"{image['id']}.json").read_text())
+    assert "a paper boat" in json.dumps(document)
+    assert image["id"] in json.dumps(document)

@@ -1,0 +1,80 @@
+"""The published contract of each tool: a change of one word is a change for every model that reads it.
+
+``UPDATE_SNAPSHOTS=1 uv run pytest tests/server/test_tools.py`` writes the snapshots anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gpt_image_mcp import schemas
+from gpt_image_mcp.answers import EstimateAnswer, ImagesAnswer
+
+if TYPE_CHECKING:
+    from fastmcp import Client
+    from mcp.types import Tool
+    from pydantic import BaseModel
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+LARGEST_LIST_BYTES = 20_000
+
+
+def _published(tool: Tool) -> dict[str, Any]:
+    return tool.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"meta"})
+
+
+async def test_each_tool_is_published_as_its_snapshot_says(client: Client[Any]) -> None:
+    tools = {tool.name: _published(tool) for tool in await client.list_tools()}
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        SNAPSHOTS.mkdir(exist_ok=True)
+        for name, document in tools.items():
+            (SNAPSHOTS / f"{name}.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+    kept = {path.stem: json.loads(path.read_text()) for path in SNAPSHOTS.glob("*.json")}
+    assert tools == kept
+
+
+async def test_the_whole_list_is_small_on_the_wire(client: Client[Any]) -> None:
+    tools = [
+        tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in await client.list_tools()
+    ]
+    assert len(json.dumps(tools, separators=(",", ":"))) <= LARGEST_LIST_BYTES
+
+
+async def test_schemas_are_of_the_kind_that_every_client_accepts(client: Client[Any]) -> None:
+    for tool in await client.list_tools():
+        text = json.dumps(tool.input_schema)
+        assert tool.input_schema["type"] == "object"
+        assert "anyOf" not in text
+        assert "null" not in text
+        required = set(tool.input_schema.get("required", []))
+        assert all(
+            "default" in part
+            for name, part in tool.input_schema["properties"].items()
+            if name not in required
+        )
+        assert tool.description
+        assert tool.title
+        assert tool.annotations is not None
+        assert tool.annotations.read_only_hint is (tool.name in {"get_image", "estimate_cost"})
+
+
+@pytest.mark.parametrize(
+    ("answer", "schema"),
+    [(ImagesAnswer, schemas.IMAGES_SCHEMA), (EstimateAnswer, schemas.ESTIMATE_SCHEMA)],
+)
+def test_the_written_schemas_are_those_of_the_answers(
+    answer: type[BaseModel], schema: dict[str, Any]
+) -> None:
+    assert set(schema["properties"]) == set(answer.model_fields)
+    assert set(schema["required"]) == {
+        name for name, field in answer.model_fields.items() if field.is_required()
+    }
+    generated = answer.model_json_schema()["properties"]
+    for name, part in schema["properties"].items():
+        types = {choice.get("type") for choice in generated[name].get("anyOf", [generated[name]])}
+        assert part.get("type", "string") in types | ({"object"} if None in types else set()), name

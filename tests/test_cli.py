@@ -1,0 +1,159 @@
+"""The command line as a user runs it: a process, two streams, an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.standin import serve_standin
+
+
+def _run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gpt_image_mcp", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+        env={**os.environ, **settings},
+    )
+
+
+def test_demo_makes_images_without_key_and_network(project: Path) -> None:
+    done = _run("demo", "--output-dir", str(project / "out"))
+    assert done.returncode == 0, done.stderr
+    files = sorted((project / "out").glob("*.*"))
+    assert len(files) == 3
+    for path in files:
+        assert str(path) in done.stdout
+        Image.open(path).verify()
+    assert "total $" in done.stdout
+    assert done.stdout.count("$0.") >= 3
+
+
+def test_demo_ignores_a_key_that_is_set(project: Path) -> None:
+    done = _run(
+        "demo", "--output-dir", str(project), OPENAI_API_KEY="sk-x", OPENAI_BASE_URL="http://127.0.0.1:9/v1"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_generate_prints_the_path_on_stdout_and_the_rest_on_stderr(project: Path) -> None:
+    done = _run("generate", "a fox", "--sandbox", "--quality", "low", "-o", "fox.webp")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{project / 'fox.webp'}\n"
+    assert "Cost: $0.00" in done.stderr
+    assert Image.open(project / "fox.webp").format == "WEBP"
+
+
+def test_generate_prints_the_structured_result_as_json() -> None:
+    done = _run("generate", "a fox", "--sandbox", "--quality", "low", "--n", "2", "--json")
+    answer = json.loads(done.stdout)
+    assert answer["status"] == "completed"
+    assert len(answer["images"]) == 2
+    assert "job_id" not in answer
+    assert all(Path(image["file_path"]).is_file() for image in answer["images"])
+
+
+def test_an_existing_file_is_only_replaced_when_told(project: Path) -> None:
+    target = project / "fox.png"
+    target.write_bytes(b"mine")
+    refused = _run("generate", "a fox", "--sandbox", "-o", "fox.png")
+    assert refused.returncode == 1
+    assert "--overwrite" in refused.stderr
+    assert target.read_bytes() == b"mine"
+    done = _run("generate", "a fox", "--sandbox", "--quality", "low", "-o", "fox.png", "--overwrite")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{target}\n"
+    assert Image.open(target).format == "PNG"
+    assert [path.name for path in project.glob("*.png")] == ["fox.png"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("generate",),
+        ("generate", "a fox", "--nonsense"),
+        ("paint", "a fox"),
+        ("generate", "a fox", "--n", "many"),
+        ("serve", "--transport", "pigeon"),
+    ],
+)
+def test_a_wrong_command_line_exits_with_2(arguments: tuple[str, ...]) -> None:
+    done = _run(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Next: gpt-image-mcp --help" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("generate", "a fox"), "OPENAI_API_KEY"),
+        (("generate", "", "--sandbox"), "prompt"),
+        (("generate", "a fox", "--sandbox", "--size", "banana"), "banana"),
+        (("generate", "a fox", "--sandbox", "--output-dir", "/etc/x"), "output_rejected"),
+        (("generate", "a [sandbox:insufficient_quota]", "--sandbox"), "quota_exhausted"),
+        (("estimate", "--quality", "best"), "best"),
+    ],
+)
+def test_a_failure_exits_with_1_and_says_what_to_do(arguments: tuple[str, ...], words: str) -> None:
+    done = _run(*arguments)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert words in done.stderr
+    assert "Next: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_malformed_setting_exits_with_2() -> None:
+    done = _run("estimate", GPT_IMAGE_MAX_COST_USD="lots")
+    assert done.returncode == 2
+    assert "GPT_IMAGE_MAX_COST_USD" in done.stderr
+
+
+def test_estimate_prints_the_price_at_every_quality() -> None:
+    done = _run("estimate", "--size", "1024x1024", "--quality", "high")
+    assert done.returncode == 0
+    assert "$0.2107" in done.stdout
+    assert "low $0.0059" in done.stdout
+    answer = json.loads(_run("estimate", "--size", "1024x1024", "--quality", "high", "--json").stdout)
+    assert answer["cost_usd_estimated"] == 0.21072
+
+
+def test_models_lists_each_model_with_its_price_and_end() -> None:
+    done = _run("models")
+    assert done.returncode == 0
+    for words in ("gpt-image-2.6-flare", "low $0.0059", "ends 2026-10-23"):
+        assert words in done.stdout
+
+
+def test_version_and_help_are_there() -> None:
+    assert _run("--version").stdout.strip() == "0.1.0"
+    done = _run("--help")
+    assert done.returncode == 0
+    for command in ("generate", "estimate", "models", "demo", "serve"):
+        assert command in done.stdout
+
+
+async def test_generate_reaches_an_http_api(project: Path) -> None:
+    import asyncio
+
+    async with serve_standin() as standin:
+        done = await asyncio.to_thread(
+            _run,
+            *("generate", "a fox", "--quality", "low", "-o", "fox.jpg", "--json"),
+            OPENAI_API_KEY="sk-test",
+            OPENAI_BASE_URL=standin.base_url,
+        )
+        assert done.returncode == 0, done.stderr
+        assert standin.posts[0].json is not None
+        assert standin.posts[0].json["output_format"] == "jpeg"
+    assert Image.open(project / "fox.jpg").format == "JPEG"
+    assert "sk-test" not in done.stdout + done.stderr

@@ -1,0 +1,108 @@
+"""The direction of imports: each module knows only those below it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import gpt_image_mcp
+
+PACKAGE = Path(gpt_image_mcp.__file__).parent
+# From the ground up; a module may import from its own layer's modules only where it is named with them.
+LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"errors"}),
+    frozenset({"values", "crops", "parameters", "schemas"}),
+    frozenset({"settings", "models", "pictures", "refusals", "wire", "languages", "jobs"}),
+    frozenset({"sizes", "previews", "summaries"}),
+    frozenset({"prices", "checks", "answers", "library"}),
+    frozenset({"openai_api", "sandbox", "plans", "references"}),
+    frozenset({"paid_calls"}),
+    frozenset({"studio"}),
+    frozenset({"results", "console"}),
+    frozenset({"middleware", "demo"}),
+    frozenset({"server"}),
+    frozenset({"serving"}),
+    frozenset({"cli"}),
+    frozenset({"__main__"}),
+)
+# A job names what it works for, and a plan is what it works for: the one pair that needs the type only.
+TYPE_ONLY = {("jobs", "plans")}
+
+
+def _rank(module: str) -> int:
+    return next(index for index, layer in enumerate(LAYERS) if module in layer)
+
+
+def _imports(path: Path) -> set[str]:
+    """Rooms of this package that a file imports, wherever in the file it does."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("gpt_image_mcp"):
+            parts = node.module.split(".")
+            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+        if isinstance(node, ast.Import):
+            found |= {
+                name.name.split(".")[1] for name in node.names if name.name.startswith("gpt_image_mcp.")
+            }
+    return found
+
+
+def _rooms() -> dict[str, set[str]]:
+    rooms: dict[str, set[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if room != "__init__":
+            rooms.setdefault(room, set()).update(_imports(path) - {room})
+    return rooms
+
+
+def test_every_module_has_its_layer() -> None:
+    assert set(_rooms()) == set().union(*LAYERS)
+
+
+def test_imports_point_down_only() -> None:
+    upward = {
+        (room, imported)
+        for room, imports in _rooms().items()
+        for imported in imports
+        if imported != "settings" or _rank(room) > _rank("settings")
+        if _rank(imported) > _rank(room)
+    }
+    assert upward - TYPE_ONLY == set()
+
+
+def test_no_two_modules_import_each_other() -> None:
+    rooms = _rooms()
+    assert {
+        tuple(sorted((room, imported)))
+        for room, imports in rooms.items()
+        for imported in imports
+        if room in rooms.get(imported, set())
+    } - {tuple(sorted(pair)) for pair in TYPE_ONLY} == set()
+
+
+def test_each_outside_fact_has_one_room() -> None:
+    """Only these rooms import these packages, wherever in the file they do."""
+    owners = {
+        "openai": {"openai_api"},
+        "sqlalchemy": {"library"},
+        "PIL": {"pictures", "previews", "sandbox"},
+        "fastmcp": {"middleware", "results", "server"},
+        "pydantic_settings": {"settings"},
+        "cyclopts": {"cli"},
+        "rich": {"console"},
+    }
+    found: dict[str, set[str]] = {name: set() for name in owners}
+    for path in PACKAGE.rglob("*.py"):
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                found.get(name.partition(".")[0], set()).add(room)
+    assert found == owners
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    readers = {path.name for path in PACKAGE.rglob("*.py") if "os.environ" in path.read_text()}
+    assert readers == {"settings.py"}
