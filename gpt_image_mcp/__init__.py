@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.studio import Studio
 
+    __version__: str
+
 __all__ = ["Settings", "Studio", "__version__"]
 
 _HOMES = {"Settings": "gpt_image_mcp.settings", "Studio": "gpt_image_mcp.studio"}

@@ -38,7 +38,6 @@ app = App(
 
 AsJson = Annotated[bool, Parameter(name="--json", negative="")]
 InSandbox = Annotated[bool, Parameter(name="--sandbox", negative="")]
-Overwrite = Annotated[bool, Parameter(negative="")]
 File = Annotated[Path | None, Parameter(name=["--output", "-o"])]
 Options = Annotated[OutputOptions, Parameter(name="*")]
 _DEFAULTS = OutputOptions()
@@ -82,7 +81,6 @@ async def generate(
     *,
     options: Options = _DEFAULTS,
     output: File = None,
-    overwrite: Overwrite = False,
     moderation: Literal["auto", "low"] = "auto",
     as_json: AsJson = False,
     sandbox: InSandbox = False,
@@ -93,12 +91,11 @@ async def generate(
         prompt: What to show.
         options: How the images should be.
         output: The file to write; its extension chooses the format.
-        overwrite: Allow --output to replace a file.
         moderation: How strictly OpenAI moderates.
         as_json: Print the structured result on stdout.
         sandbox: Use the built-in stand-in: no key, no network, no cost.
     """
-    options = _aimed_at(output, options, overwrite=overwrite)
+    options = _aimed_at(output, options)
     console = Console()
     async with Studio(_settings(sandbox=sandbox)) as studio:
         with console.progress() as watch:
@@ -159,11 +156,11 @@ def _settings(*, sandbox: bool) -> Settings:
     return settings.model_copy(update={"sandbox": True}) if sandbox else settings
 
 
-def _aimed_at(output: Path | None, options: OutputOptions, *, overwrite: bool) -> OutputOptions:
+def _aimed_at(output: Path | None, options: OutputOptions) -> OutputOptions:
     """The options with folder, name and format of ``--output``."""
     if output is None:
         return options
-    if output.exists() and not overwrite:
+    if output.exists() and not options.overwrite:
         message = f"The file {output} exists."
         raise OutputRejected(message, next_step="Choose another --output, or pass --overwrite.")
     return replace(
@@ -187,4 +184,5 @@ def _arguments(options: OutputOptions) -> OutputArguments:
         filename_prefix=options.filename_prefix,
         filename=options.filename,
         user=options.user,
+        overwrite=options.overwrite,
     )

@@ -17,7 +17,7 @@ from gpt_image_mcp.summaries import describe_quote
 from gpt_image_mcp.values import ImageRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable
 
     from pydantic import BaseModel
 
@@ -57,7 +57,7 @@ class Console:
         self._messages.print(text, markup=False, style="red")
 
     @contextmanager
-    def progress(self) -> Iterator[ProgressWatcher]:
+    def progress(self) -> Generator[ProgressWatcher]:
         """A progress bar for one call; gives what the studio's ``watch`` wants."""
         columns = (BarColumn(bar_width=24), TimeElapsedColumn(), TextColumn("{task.description}"))
         with ProgressBar(*columns, console=self._messages, transient=True) as bar:

@@ -29,10 +29,11 @@ from gpt_image_mcp.values import Delivery, ImageRequest
 from gpt_image_mcp.wire import ImagesAnswer, UnusableBody, read_images_body
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     import httpx2
     import openai
+    from openai._legacy_response import LegacyAPIResponse
     from pydantic import SecretStr
     from tenacity import RetryCallState
 
@@ -166,7 +167,8 @@ class OpenAIApi:
 
     async def _plain(self, client: openai.AsyncOpenAI, body: dict[str, Any]) -> Delivery:
         async with _errors_translated(str(body["model"])):
-            response = await client.images.with_raw_response.generate(**body)
+            raw = client.images.with_raw_response
+            response = cast("LegacyAPIResponse[object]", await raw.generate(**body))
         return await self._read(response.content, response.request_id)
 
     async def _streamed(
@@ -284,7 +286,7 @@ def _wait_seconds(state: RetryCallState) -> float:
 
 
 @asynccontextmanager
-async def _errors_translated(model: str) -> AsyncIterator[None]:
+async def _errors_translated(model: str) -> AsyncGenerator[None]:
     """Turns each exception of the SDK into the error of our tree that it means."""
     import openai
 
@@ -310,12 +312,11 @@ def _refusal(error: openai.APIError) -> Refusal:
     if isinstance(error, openai.APIStatusError):
         status = error.status_code
         retry_after = error.response.headers.get("retry-after", "")
-    body = error.body
-    fields = cast("dict[str, object]", body) if isinstance(body, dict) else {}
+    fields = cast("dict[str, object]", error.body) if isinstance(error.body, dict) else {}
     details = fields.get("moderation_details")
     return Refusal(
         status=status,
-        message=str(fields.get("message") or body or error.message),
+        message=str(fields.get("message") or error.message),
         code=str(error.code or ""),
         type=str(error.type or ""),
         param=str(error.param or ""),

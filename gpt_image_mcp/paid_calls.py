@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
@@ -108,6 +108,8 @@ class PaidCalls:
         try:
             # How long it should take is looked up while the request is under way.
             delivery, _ = await asyncio.gather(send(job), self._expect(job))
+            keeping = asyncio.to_thread(self._keep, plan, delivery, job.elapsed_seconds)
+            result = await _to_the_end(keeping)
         except ImageError as error:
             await asyncio.to_thread(self._settle, plan, _failure_status(error), error=error)
             raise
@@ -115,7 +117,6 @@ class PaidCalls:
             stopped = _stopped(job)
             await asyncio.to_thread(self._settle, plan, _failure_status(stopped), error=stopped)
             raise
-        result = await asyncio.to_thread(self._keep, plan, delivery, job.elapsed_seconds)
         job.advance("saved")
         return result
 
@@ -171,6 +172,16 @@ class PaidCalls:
             result_json=RESULTS.dump_json(result).decode() if result else None,
             error=error,
         )
+
+
+async def _to_the_end(work: Coroutine[Any, Any, ImageResult]) -> ImageResult:
+    """Awaits work that a cancellation must not leave half done; the cancellation comes through afterwards."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 def running(job: Job) -> ImageResult:

@@ -60,7 +60,12 @@ def plan_generation(prompt: str, options: OutputOptions, *, moderation: str, set
         model=checked.model,
         requested=checked.requested,
         quote=quote(checked.model, request),
-        naming=Naming(kind="image", label=options.filename_prefix, filename=options.filename),
+        naming=Naming(
+            kind="image",
+            label=options.filename_prefix,
+            filename=options.filename,
+            overwrite=options.overwrite,
+        ),
         folder=require_writable(output_folder(settings, options.output_dir)),
         project_dir=project_folder(settings),
         sandbox=sandbox,

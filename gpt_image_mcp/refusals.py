@@ -57,7 +57,7 @@ class Refusal:
     code: str = ""
     type: str = ""
     param: str = ""
-    details: Mapping[str, object] = field(default_factory=dict)
+    details: Mapping[str, object] = field(default_factory=dict[str, object])
     retry_after: str = ""
     request_id: str | None = None
 

@@ -6,7 +6,7 @@ Nothing is opened and nothing in the environment is read at import; the lifespan
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -68,14 +68,14 @@ SPENDS = ToolAnnotations(
 
 
 @asynccontextmanager
-async def lifespan(_server: FastMCP) -> AsyncIterator[dict[str, Studio]]:
+async def lifespan(_server: FastMCP) -> AsyncGenerator[dict[str, Studio]]:
     """Opens the studio for as long as the server runs."""
     async with Studio(read_settings()) as studio:
         yield {"studio": studio}
 
 
 @asynccontextmanager
-async def current_studio(context: Context = CurrentContext()) -> AsyncIterator[Studio]:
+async def current_studio(context: Context = CurrentContext()) -> AsyncGenerator[Studio]:
     """The studio, for tools; an error raised by one leaves through here and is made ready for FastMCP."""
     try:
         yield _studio(context)
@@ -94,7 +94,7 @@ mcp = FastMCP(
 
 
 @contextmanager
-def _docstring_aside(function: Callable[..., Any]) -> Iterator[str]:
+def _docstring_aside(function: Callable[..., Any]) -> Generator[str]:
     """Hides a docstring from FastMCP while it registers the function; gives its text.
 
     FastMCP would load a docstring parser, which costs more start-up time than all our tools.

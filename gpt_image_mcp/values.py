@@ -36,6 +36,7 @@ class OutputOptions:
         filename_prefix: A label put into the unique file name.
         filename: An exact file name instead of a unique one; a taken name gets a number.
         user: An end-user id, sent to OpenAI as the safety identifier.
+        overwrite: Whether a file of the exact name is replaced; no tool offers it.
     """
 
     model: str = ""
@@ -49,6 +50,7 @@ class OutputOptions:
     filename_prefix: str = ""
     filename: str = ""
     user: str = ""
+    overwrite: bool = False
 
 
 class OutputArguments(TypedDict, total=False):
@@ -65,6 +67,7 @@ class OutputArguments(TypedDict, total=False):
     filename_prefix: str
     filename: str
     user: str
+    overwrite: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,7 +296,7 @@ class Estimate:
     output_format: str
     input_images: int
     quote: Quote
-    by_quality: dict[str, Quote] = field(default_factory=dict)
+    by_quality: dict[str, Quote] = field(default_factory=dict[str, Quote])
     budget: Budget
     notes: tuple[str, ...] = ()
 

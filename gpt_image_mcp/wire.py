@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import binascii
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -164,5 +164,5 @@ def _decode(text: bytes | str) -> bytes:
 
 
 def _error_text(error: object) -> str:
-    message = error.get("message") if isinstance(error, dict) else error
+    message = cast("dict[str, object]", error).get("message") if isinstance(error, dict) else error
     return str(message)[:500]

@@ -24,7 +24,7 @@ from gpt_image_mcp.sandbox.transport import ReceivedRequest, SandboxTransport
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
     Message = dict[str, Any]
     Receive = Callable[[], Awaitable[Message]]
@@ -140,7 +140,7 @@ def _listening(port: int = 0) -> socket.socket:
 
 
 @contextlib.asynccontextmanager
-async def serve_standin(transport: SandboxTransport | None = None) -> AsyncIterator[Standin]:
+async def serve_standin(transport: SandboxTransport | None = None) -> AsyncGenerator[Standin]:
     """A stand-in on an unused port of this machine, for as long as the block runs."""
     transport = transport or SandboxTransport()
     server, listener = _server(transport), _listening()

@@ -25,9 +25,9 @@ FENCE = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 SETTINGS_PAGE = ROOT / "docs" / "settings.md"
 HEAD = """# Settings
 
-Every setting is an environment variable, usually in the `env` block of the client's configuration. Older servers'
-names work too; the first name wins. A malformed value stops the start with a message that names the variable.
-A `.env` file is not read.
+Every setting is an environment variable, usually in the `env` block of the client's configuration. The names
+of older servers work too; the first name wins. A malformed value stops the start and is named. A `.env` file is
+not read.
 
 | variable | default | meaning |
 |---|---|---|
@@ -41,7 +41,7 @@ def _blocks(language: str) -> list[str]:
 def _default(field: str) -> str:
     value = Settings.model_fields[field].default
     if value in (None, "", PydanticUndefined) or field == "database_url":
-        return "–"
+        return "none"
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, frozenset):
@@ -50,7 +50,7 @@ def _default(field: str) -> str:
 
 
 def _settings_page() -> str:
-    rows = []
+    rows: list[str] = []
     for field, info in Settings.model_fields.items():
         names = ", ".join(f"`{name}`" for name in variable_names(field))
         rows.append(f"| {names} | {_default(field)} | {info.description} |\n")

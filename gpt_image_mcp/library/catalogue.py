@@ -114,7 +114,7 @@ class Catalogue:
         result_json: str | None = None,
         error: ImageError | None = None,
     ) -> None:
-        """Settles a call: what it did cost takes the place of what was reserved.
+        """Settles a running call, once: what it did cost takes the place of what was reserved.
 
         A failed call gives its reservation back. Where the outcome or the cost is unknown it stays.
         """
@@ -129,7 +129,8 @@ class Catalogue:
             "error": None if error is None else dump_error(error),
         }
         with self._database.writing() as connection:
-            connection.execute(update(calls).where(calls.c.id == call_id).values(values))
+            running = (calls.c.id == call_id) & (calls.c.status == "running")
+            connection.execute(update(calls).where(running).values(values))
 
     def find_call(self, call_id: str) -> CallRecord | None:
         """The call of this id."""

@@ -34,26 +34,32 @@ def write_exclusive(folder: Path, names: Iterable[str], data: bytes) -> Path:
     raise FileExistsError(errno.EEXIST, "every name is taken", str(folder))
 
 
-def write_over(path: Path, data: bytes) -> None:
+def write_over(path: Path, data: bytes, *, durable: bool = True) -> Path:
     """Writes a file in place of the one that may be there, in one step.
+
+    Args:
+        path: The file; its folder is made if it is not there.
+        data: The whole file.
+        durable: Whether to wait until the disk has it; without, a power cut may lose it.
 
     Raises:
         OSError: If it cannot be written; the old file is then untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _temporary(path.parent, data) as temporary:
-        temporary.replace(path)
+    with _temporary(path.parent, data, durable=durable) as temporary:
+        return temporary.replace(path)
 
 
 @contextlib.contextmanager
-def _temporary(folder: Path, data: bytes) -> Generator[Path]:
-    """A flushed file of an unused name, gone afterwards."""
+def _temporary(folder: Path, data: bytes, *, durable: bool = True) -> Generator[Path]:
+    """A whole file of an unused name, gone afterwards."""
     path = folder / f".{secrets.token_hex(8)}.part"
     try:
         with path.open("xb") as stream:
             stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
         yield path
     finally:
         path.unlink(missing_ok=True)

@@ -46,7 +46,8 @@ def write_metadata(image: StoredImage) -> None:
         image, file_path=Path(image.file_path.name), created_at=image.created_at.astimezone(UTC)
     )
     document = _Document(image=portable).model_dump_json(indent=1)
-    write_over(metadata_path(image), document.encode())
+    # The database holds the same, so the caller need not wait for the disk.
+    write_over(metadata_path(image), document.encode(), durable=False)
 
 
 def read_metadata(path: Path) -> StoredImage | None:

@@ -36,12 +36,14 @@ class Naming:
         label: A caller's words, put after the unique part of the name.
         filename: An exact name instead.
         turn: The turn of a session; 0 for none.
+        overwrite: Whether an exact name may replace a file.
     """
 
     kind: Kind
     label: str = ""
     filename: str = ""
     turn: int = 0
+    overwrite: bool = False
 
 
 def new_image_id(now: datetime) -> str:

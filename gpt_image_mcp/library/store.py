@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import NotFound, StorageFailed
 from gpt_image_mcp.library.catalogue import Catalogue
-from gpt_image_mcp.library.files import write_exclusive
+from gpt_image_mcp.library.files import write_exclusive, write_over
 from gpt_image_mcp.library.folders import fallback_folders
 from gpt_image_mcp.library.metadata import write_metadata
 from gpt_image_mcp.library.names import Naming, file_names, new_image_id
@@ -129,7 +129,9 @@ class Library:
         plain = replace(naming, label="", filename="")
         for attempt, candidate in itertools.product(dict.fromkeys((naming, plain)), folders):
             try:
-                path = write_exclusive(candidate, names(attempt), data)
+                # What the caller may replace is a file in the caller's folder, not its namesake elsewhere.
+                wanted = replace(attempt, overwrite=attempt.overwrite and candidate == folder)
+                path = _written(data, candidate, naming=wanted, names=names(wanted))
             except OSError as error:
                 failures.setdefault(candidate, error.strerror or str(error))
             else:
@@ -143,10 +145,7 @@ class Library:
 
     def _record(self, image: StoredImage) -> list[str]:
         """Metadata file and database row; a failure is a note, because the image itself is safe."""
-        with ThreadPoolExecutor(max_workers=1) as beside:
-            metadata = beside.submit(_record_metadata, image)
-            row = self._record_row(image)
-            return [*metadata.result(), *row]
+        return [*_record_metadata(image), *self._record_row(image)]
 
     def _record_row(self, image: StoredImage) -> list[str]:
         try:
@@ -154,6 +153,12 @@ class Library:
         except (StorageFailed, ValueError) as error:
             return [f"{image.id} is saved but not in the history: {getattr(error, 'message', error)}"]
         return []
+
+
+def _written(data: bytes, folder: Path, *, naming: Naming, names: Iterator[str]) -> Path:
+    if naming.overwrite and naming.filename:
+        return write_over(folder / next(names), data)
+    return write_exclusive(folder, names, data)
 
 
 def _record_metadata(image: StoredImage) -> list[str]:

@@ -8,7 +8,7 @@ import json
 import time
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import httpx2
 
@@ -189,10 +189,10 @@ class _EventStream(httpx2.AsyncByteStream):
 
 def _json(content: bytes) -> dict[str, Any] | None:
     try:
-        document = json.loads(content)
+        document: object = json.loads(content)
     except ValueError:
         return None
-    return document if isinstance(document, dict) else None
+    return cast("dict[str, Any]", document) if isinstance(document, dict) else None
 
 
 def _received(request: httpx2.Request, body: dict[str, Any] | None) -> ReceivedRequest:

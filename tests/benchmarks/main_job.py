@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
 ROOT = Path(__file__).parents[2]
 BARE_SERVER = """
@@ -57,7 +57,7 @@ def photo(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def standin(image: Path, *, delay_seconds: float = 0) -> Iterator[str]:
+def standin(image: Path, *, delay_seconds: float = 0) -> Generator[str]:
     """The stand-in for the OpenAI API, as a process; gives its base URL."""
     command = [sys.executable, str(ROOT / "tests/standin.py"), "--port", "0", "--image", str(image)]
     if delay_seconds:
@@ -128,8 +128,11 @@ async def measure_bare(base_url: str, folder: Path) -> tuple[float, float]:
     encoding: list[float] = []
     for number in range(CALL_ROUNDS + 2):
         started = time.perf_counter()
-        answer = await client.images.generate(model="gpt-image-2", **PROMPT)  # type: ignore[call-overload]
-        data = base64.b64decode(answer.data[0].b64_json)
+        answer = await client.images.generate(
+            model="gpt-image-2", prompt=PROMPT["prompt"], size="1024x1024", quality="high"
+        )
+        assert answer.data is not None
+        data = base64.b64decode(answer.data[0].b64_json or "")
         (folder / f"bare-{number}.png").write_bytes(data)
         fetched = time.perf_counter()
         preview = Image.open(io.BytesIO(data)).convert("RGB").resize((768, 768), Image.Resampling.BICUBIC)
@@ -157,7 +160,8 @@ class RawClient:
         future = self._waiting[number] = asyncio.get_running_loop().create_future()
         message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
         self._stdin.write(json.dumps(message).encode() + b"\n")
-        return await future
+        answer: bytes = await future
+        return answer
 
     async def generate(self) -> bytes:
         """One ``generate_image``; fails unless it worked."""
@@ -172,7 +176,7 @@ class RawClient:
 
 
 @contextlib.asynccontextmanager
-async def server(folder: Path, base_url: str, **settings: str) -> AsyncIterator[RawClient]:
+async def server(folder: Path, base_url: str, **settings: str) -> AsyncGenerator[RawClient]:
     """Our server as a process, with a client connected over stdio."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gpt_image_mcp"),

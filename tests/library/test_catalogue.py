@@ -148,6 +148,15 @@ def test_without_a_cost_only_a_failed_call_gives_its_reservation_back(
     assert catalogue.spent_usd(_day(call)) == Decimal(left)
 
 
+def test_a_call_is_settled_once(catalogue: Catalogue, call: CallStart) -> None:
+    _begin(catalogue, call)
+    catalogue.finish_call(call.id, status="completed", cost_usd=Decimal("0.05"), result_json="{}")
+    catalogue.finish_call(call.id, status="failed")
+    record = catalogue.find_call(call.id)
+    assert record is not None
+    assert (record.status, record.cost_usd, record.result_json) == ("completed", Decimal("0.05"), "{}")
+
+
 def test_a_failed_call_that_was_billed_counts(catalogue: Catalogue, call: CallStart) -> None:
     _begin(catalogue, call)
     catalogue.finish_call(call.id, status="failed", cost_usd=Decimal("0.05"))

@@ -109,6 +109,11 @@ def test_writing_over_replaces_the_file_in_one_step(tmp_path: Path) -> None:
     assert [entry.read_bytes() for entry in path.parent.iterdir()] == [b"two"]
 
 
+def test_a_file_that_need_not_survive_a_power_cut_is_whole_too(tmp_path: Path) -> None:
+    path = write_over(tmp_path / "a.json", b"one", durable=False)
+    assert [entry.read_bytes() for entry in tmp_path.glob("*a*")] == [path.read_bytes()] == [b"one"]
+
+
 def test_a_failed_replacement_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "folder"
     (path / "inside").mkdir(parents=True)

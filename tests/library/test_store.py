@@ -120,6 +120,32 @@ def test_a_name_that_the_file_system_refuses_does_not_lose_the_image(
     assert "No such file" in notes[0]
 
 
+def test_an_exact_name_replaces_a_file_only_when_told(
+    library: Library, png: bytes, provenance: Provenance, folder: Path
+) -> None:
+    folder.mkdir()
+    (folder / "boat.png").write_bytes(b"old")
+    naming = Naming(kind="image", filename="boat")
+    (beside,), _ = library.save([png], provenance=provenance, naming=naming, folder=folder)
+    assert (beside.file_path.name, (folder / "boat.png").read_bytes()) == ("boat-2.png", b"old")
+    over = replace(naming, overwrite=True)
+    (replaced,), _ = library.save([png], provenance=provenance, naming=over, folder=folder)
+    assert (replaced.file_path.name, (folder / "boat.png").read_bytes()) == ("boat.png", png)
+
+
+def test_a_fallback_folder_never_has_a_file_replaced(
+    library: Library, png: bytes, provenance: Provenance, folder: Path
+) -> None:
+    _block(folder)
+    other = default_folder(Settings()) / "boat.png"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"another boat")
+    naming = Naming(kind="image", filename="boat.png", overwrite=True)
+    (image,), _ = library.save([png], provenance=provenance, naming=naming, folder=folder)
+    assert image.file_path == other.with_name("boat-2.png")
+    assert other.read_bytes() == b"another boat"
+
+
 def test_only_when_every_folder_fails_the_save_fails_and_names_them(
     library: Library, png: bytes, provenance: Provenance, folder: Path, temporary: Path
 ) -> None:
@@ -139,11 +165,11 @@ def test_one_image_that_cannot_be_saved_does_not_hide_the_others(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The disk fills up after the first image and its metadata file."""
+    """The disk fills up after the first image."""
     flush, calls = os.fsync, iter(range(100))
 
     def fills_up(descriptor: int) -> None:
-        if next(calls) >= 2:
+        if next(calls) >= 1:
             raise OSError(28, "No space left on device")
         flush(descriptor)
 
