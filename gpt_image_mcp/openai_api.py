@@ -312,7 +312,8 @@ def _refusal(error: openai.APIError) -> Refusal:
     if isinstance(error, openai.APIStatusError):
         status = error.status_code
         retry_after = error.response.headers.get("retry-after", "")
-    fields = cast("dict[str, object]", error.body) if isinstance(error.body, dict) else {}
+    body: object = error.body
+    fields = cast("dict[str, object]", body) if isinstance(body, dict) else {}
     details = fields.get("moderation_details")
     return Refusal(
         status=status,

@@ -26,8 +26,8 @@ SETTINGS_PAGE = ROOT / "docs" / "settings.md"
 HEAD = """# Settings
 
 Every setting is an environment variable, usually in the `env` block of the client's configuration. The names
-of older servers work too; the first name wins. A malformed value stops the start and is named. A `.env` file is
-not read.
+of older servers work too; the first name wins. A malformed value stops the start and is named. A `.env` file
+is not read.
 
 | variable | default | meaning |
 |---|---|---|
