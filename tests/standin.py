@@ -15,7 +15,7 @@ import json
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
 import uvicorn
@@ -95,7 +95,8 @@ class Application:
             await asyncio.sleep(_LONGEST_HANG_SECONDS)
             return
         except httpx2.TransportError:
-            # Ending without an answer makes the server close the connection.
+            # ASGI has no word for a broken connection, so this reaches for uvicorn's own.
+            cast("Any", send).__self__.transport.abort()
             return
         await _respond(response, send)
 
