@@ -243,10 +243,12 @@ async def test_requests_are_remembered_without_the_key() -> None:
 async def test_a_wrong_key_and_none_are_refused() -> None:
     transport = SandboxTransport()
     async with httpx2.AsyncClient(transport=transport, base_url="https://sandbox.invalid") as http:
-        for headers in ({}, {"authorization": "Bearer "}, {"authorization": "Bearer sk-invalid"}):
-            response = await http.post("/v1/images/generations", json=ARGUMENTS, headers=headers)
-            assert response.status_code == 401
-        assert response.json()["error"]["code"] == "invalid_api_key"
+        answers = [
+            await http.post("/v1/images/generations", json=ARGUMENTS, headers=headers)
+            for headers in ({}, {"authorization": "Bearer "}, {"authorization": "Bearer sk-invalid"})
+        ]
+    assert [answer.status_code for answer in answers] == [401, 401, 401]
+    assert answers[-1].json()["error"]["code"] == "invalid_api_key"
 
 
 async def test_models_are_listed_and_found(client: openai.AsyncOpenAI) -> None:
