@@ -12,7 +12,7 @@ import httpx2
 import openai
 import pytest
 
-from tests.sandbox.test_generations import ARGUMENTS
+from tests.sandbox.test_generations import ARGUMENTS, make
 from tests.standin import Standin, serve_standin
 
 ROOT = Path(__file__).parents[1]
@@ -22,13 +22,9 @@ def _client(standin: Standin, **options: Any) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(api_key="sk-test", base_url=standin.base_url, max_retries=0, **options)
 
 
-def _playing(failure: str) -> dict[str, Any]:
-    return {**ARGUMENTS, "prompt": f"a fox [sandbox:{failure}]"}
-
-
 async def test_the_sdk_gets_a_picture_over_http() -> None:
     async with serve_standin() as standin, _client(standin) as client:
-        response = await client.images.generate(**ARGUMENTS)
+        response = await make(client)
         stream = await client.images.generate(**ARGUMENTS, stream=True, partial_images=1)
         events = [event.type async for event in stream]
     assert response.data is not None
@@ -40,14 +36,14 @@ async def test_the_sdk_gets_a_picture_over_http() -> None:
 async def test_a_reset_is_a_broken_connection() -> None:
     async with serve_standin() as standin, _client(standin) as client:
         with pytest.raises(openai.APIConnectionError):
-            await client.images.generate(**_playing("reset"))
+            await make(client, prompt="a fox [sandbox:reset]")
 
 
 async def test_a_timeout_is_an_answer_that_does_not_come() -> None:
     timeout = httpx2.Timeout(0.5)
     async with serve_standin() as standin, _client(standin, timeout=timeout) as client:
         with pytest.raises(openai.APITimeoutError):
-            await client.images.generate(**_playing("timeout"))
+            await make(client, prompt="a fox [sandbox:timeout]")
 
 
 async def test_as_a_process_it_answers_with_the_bytes_of_a_file(tmp_path: Path) -> None:

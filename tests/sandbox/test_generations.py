@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
 import openai
@@ -33,10 +33,10 @@ async def client() -> AsyncIterator[openai.AsyncOpenAI]:
         yield made
 
 
-async def _make(client: openai.AsyncOpenAI, **changes: Any) -> openai.types.ImagesResponse:
-    arguments = {**ARGUMENTS, **changes}
-    response: openai.types.ImagesResponse = await client.images.generate(**arguments)
-    return response
+async def make(client: openai.AsyncOpenAI, **changes: Any) -> openai.types.ImagesResponse:
+    # The overloads of the SDK cannot be told apart by arguments that only a test knows.
+    generate: Any = client.images.generate
+    return cast("openai.types.ImagesResponse", await generate(**{**ARGUMENTS, **changes}))
 
 
 def _picture(response: openai.types.ImagesResponse, index: int = 0) -> Image.Image:
@@ -53,7 +53,7 @@ def _picture(response: openai.types.ImagesResponse, index: int = 0) -> Image.Ima
 async def test_a_picture_has_the_size_and_format_that_was_asked(
     client: openai.AsyncOpenAI, output_format: str, size: str, kind: str
 ) -> None:
-    response = await _make(client, output_format=output_format, size=size)
+    response = await make(client, output_format=output_format, size=size)
     image = _picture(response)
     assert image.format == kind
     assert f"{image.width}x{image.height}" == size
@@ -64,13 +64,13 @@ async def test_a_picture_has_the_size_and_format_that_was_asked(
 async def test_the_same_request_draws_the_same_picture_and_another_prompt_another(
     client: openai.AsyncOpenAI,
 ) -> None:
-    first, again, other = [await _make(client, prompt=prompt) for prompt in ("a fox", "a fox", "an owl")]
+    first, again, other = [await make(client, prompt=prompt) for prompt in ("a fox", "a fox", "an owl")]
     assert first.data == again.data
     assert first.data != other.data
 
 
 async def test_several_images_differ(client: openai.AsyncOpenAI) -> None:
-    response = await _make(client, n=3)
+    response = await make(client, n=3)
     assert response.data is not None
     assert len({image.b64_json for image in response.data}) == 3
     assert response.usage is not None
@@ -78,7 +78,7 @@ async def test_several_images_differ(client: openai.AsyncOpenAI) -> None:
 
 
 async def test_a_transparent_background_is_really_transparent(client: openai.AsyncOpenAI) -> None:
-    response = await _make(client, background="transparent")
+    response = await make(client, background="transparent")
     image = _picture(response)
     assert image.mode == "RGBA"
     assert image.getpixel((0, 0)) == (0, 0, 0, 0)
@@ -86,7 +86,7 @@ async def test_a_transparent_background_is_really_transparent(client: openai.Asy
 
 
 async def test_what_is_left_open_is_decided_and_echoed(client: openai.AsyncOpenAI) -> None:
-    response = await _make(client, size="auto", quality="auto")
+    response = await make(client, size="auto", quality="auto")
     image = _picture(response)
     assert response.size == f"{image.width}x{image.height}"
     assert response.quality == "high"
@@ -94,14 +94,14 @@ async def test_what_is_left_open_is_decided_and_echoed(client: openai.AsyncOpenA
 
 @pytest.mark.parametrize("prompt", ["狐", "x" * 32_000, "\U0001f98a", "a\nb\tc", " "])
 async def test_any_prompt_can_be_drawn(client: openai.AsyncOpenAI, prompt: str) -> None:
-    assert _picture(await _make(client, prompt=prompt)).size == (1024, 1024)
+    assert _picture(await make(client, prompt=prompt)).size == (1024, 1024)
 
 
 @pytest.mark.parametrize("model", ["gpt-image-2.6-flare", "gpt-image-1-mini", "gpt-image-1.5"])
 async def test_every_current_model_answers_with_plausible_usage(
     client: openai.AsyncOpenAI, model: str
 ) -> None:
-    response = await _make(client, model=model)
+    response = await make(client, model=model)
     assert response.usage is not None
     assert response.usage.output_tokens > 100
     assert response.usage.total_tokens == response.usage.input_tokens + response.usage.output_tokens
@@ -144,7 +144,7 @@ async def test_what_the_api_refuses_is_refused(
     client: openai.AsyncOpenAI, changes: dict[str, Any], param: str, words: str
 ) -> None:
     with pytest.raises(openai.BadRequestError) as refusal:
-        await _make(client, **changes)
+        await make(client, **changes)
     assert refusal.value.param == param
     assert words in refusal.value.message
 
@@ -152,7 +152,7 @@ async def test_what_the_api_refuses_is_refused(
 @pytest.mark.parametrize("model", ["gpt-image-3", "gpt-image-1", "dall-e-3"])
 async def test_a_model_that_is_not_there_is_not_found(client: openai.AsyncOpenAI, model: str) -> None:
     with pytest.raises(openai.NotFoundError) as refusal:
-        await _make(client, model=model)
+        await make(client, model=model)
     assert refusal.value.code == "model_not_found"
 
 
@@ -172,7 +172,7 @@ async def test_a_stream_sends_partial_images_and_then_the_final_one(client: open
 @pytest.mark.parametrize("name", sorted(REFUSALS))
 async def test_every_documented_refusal_can_be_played(client: openai.AsyncOpenAI, name: str) -> None:
     with pytest.raises(openai.APIStatusError) as refusal:
-        await _make(client, prompt=f"a fox [sandbox:{name}]")
+        await make(client, prompt=f"a fox [sandbox:{name}]")
     expected = REFUSALS[name]
     assert refusal.value.status_code == expected.status
     assert refusal.value.code == expected.code
@@ -197,25 +197,25 @@ async def test_faults_of_the_connection_can_be_played(
     client: openai.AsyncOpenAI, name: str, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        await _make(client, prompt=f"a fox [sandbox:{name}]")
+        await make(client, prompt=f"a fox [sandbox:{name}]")
 
 
 async def test_a_failure_with_a_count_ends_by_itself(client: openai.AsyncOpenAI) -> None:
     for _ in range(2):
         with pytest.raises(openai.InternalServerError):
-            await _make(client, prompt="a fox [sandbox:500*2]")
-    assert (await _make(client, prompt="a fox [sandbox:500*2]")).data
+            await make(client, prompt="a fox [sandbox:500*2]")
+    assert (await make(client, prompt="a fox [sandbox:500*2]")).data
 
 
 async def test_directives_are_not_drawn(client: openai.AsyncOpenAI) -> None:
-    plain = await _make(client, prompt="a fox")
-    delayed = await _make(client, prompt="a fox [sandbox:delay=0.01]")
+    plain = await make(client, prompt="a fox")
+    delayed = await make(client, prompt="a fox [sandbox:delay=0.01]")
     assert plain.data == delayed.data
 
 
 async def test_an_unknown_directive_names_those_that_exist(client: openai.AsyncOpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as refusal:
-        await _make(client, prompt="a fox [sandbox:earthquake]")
+        await make(client, prompt="a fox [sandbox:earthquake]")
     assert all(name in refusal.value.message for name in NAMES)
 
 
@@ -224,10 +224,10 @@ async def test_failures_given_to_the_transport_are_played_in_turn() -> None:
     http = httpx2.AsyncClient(transport=transport)
     async with openai.AsyncOpenAI(api_key="sk-test", max_retries=0, http_client=http) as client:
         with pytest.raises(openai.InternalServerError):
-            await _make(client)
+            await make(client)
         with pytest.raises(openai.RateLimitError):
-            await _make(client)
-        assert (await _make(client)).data
+            await make(client)
+        assert (await make(client)).data
     assert len(transport.requests) == 3
 
 
@@ -235,7 +235,7 @@ async def test_requests_are_remembered_without_the_key() -> None:
     transport = SandboxTransport()
     http = httpx2.AsyncClient(transport=transport)
     async with openai.AsyncOpenAI(api_key="sk-very-secret", max_retries=0, http_client=http) as made:
-        await _make(made)
+        await make(made)
     assert transport.requests[0].json == ARGUMENTS
     assert "sk-very-secret" not in str(transport.requests)
 
