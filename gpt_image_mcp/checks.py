@@ -29,6 +29,8 @@ QUALITIES = ("auto", "low", "medium", "high", "xhigh", "max")
 _QUALITY_ALIASES = {"standard": "medium", "hd": "high"}
 _FORMAT_ALIASES = {"jpg": "jpeg"}
 _BEST_COMPRESSION = 100
+# For models that the catalogue does not know.
+_USUAL_MAX_N, _USUAL_MAX_INPUT_IMAGES = 10, 16
 # NULs end strings in many places, and a lone surrogate is not text that UTF-8 can carry.
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -108,6 +110,18 @@ def check_prompt(prompt: str, settings: Settings, notes: list[str]) -> str:
     return cleaned
 
 
+def check_input_images(count: int, model: ImageModel | None) -> None:
+    """Refuses more input images than the model takes.
+
+    Raises:
+        InvalidArgument: With the number allowed.
+    """
+    most = model.max_input_images if model else _USUAL_MAX_INPUT_IMAGES
+    if not 0 <= count <= most:
+        message = f"input_images is {count}; it must be from 0 to {most}."
+        raise InvalidArgument(message, next_step="Pass the number of input images of one call.")
+
+
 def _known_model(name: str, settings: Settings, notes: list[str]) -> ImageModel | None:
     model = load_catalogue().find(name)
     if model is None:
@@ -151,7 +165,7 @@ def _models_with_quality(quality: str) -> str:
 
 
 def _count(n: int, model: ImageModel | None) -> int:
-    most = model.max_n if model else 10
+    most = model.max_n if model else _USUAL_MAX_N
     if not 1 <= n <= most:
         message = f"n is {n}; it must be from 1 to {most}."
         raise InvalidArgument(message, next_step="Make several calls for more images.")

@@ -19,11 +19,12 @@ Quality = Literal["low", "medium", "high", "xhigh", "max"]
 
 
 class Fact(BaseModel):
-    """A block of facts with where it comes from and how sure it is."""
+    """A block of facts with where it comes from, when that was looked at, and how sure it is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
+    checked: dt.date
     confidence: Confidence
 
 
@@ -120,14 +121,14 @@ class ImageModel(Fact):
     shutdown: Shutdown | None = None
     sizes: SizeRule
     qualities: tuple[Quality, ...]
-    formats: tuple[str, ...] = ("png", "jpeg", "webp")
-    extra_formats: tuple[str, ...] = ()
+    formats: tuple[str, ...]
+    extra_formats: tuple[str, ...]
     transparency: Literal["yes", "no", "preview", "unknown"]
-    input_fidelity: tuple[str, ...] = ()
-    markup: bool = False
-    max_n: int = 10
-    max_input_images: int = 16
-    streams: bool = True
+    input_fidelity: tuple[str, ...]
+    markup: bool
+    max_n: int
+    max_input_images: int
+    streams: bool
     prices: Prices | None = None
     tokens: TokenRule
     input_tokens: InputTokens
@@ -167,17 +168,20 @@ def load_catalogue() -> ModelCatalogue:
 def parse_catalogue(text: str) -> ModelCatalogue:
     """A catalogue from TOML text, with references to shared tables and snapshots resolved."""
     document = tomllib.loads(text)
-    entries: dict[str, dict[str, Any]] = document["models"]
-    resolved = [_resolve(name, entries, document) for name in entries]
-    return ModelCatalogue.model_validate({"checked": document["checked"], "models": resolved})
+    models = [_resolve(name, document) for name in document["models"]]
+    return ModelCatalogue.model_validate({"checked": document["checked"], "models": models})
 
 
-def _resolve(name: str, entries: dict[str, dict[str, Any]], document: dict[str, Any]) -> dict[str, Any]:
+def _resolve(name: str, document: dict[str, Any]) -> dict[str, Any]:
     """An entry with the shared tables it names in their place; a snapshot takes over its model's facts."""
-    entry = {**entries[name], "name": name}
-    if original := entry.get("snapshot_of"):
-        entry = {**_resolve(original, entries, document), **entry}
-    for table in ("sizes", "prices", "tokens", "input_tokens"):
-        if isinstance(entry.get(table), str):
-            entry[table] = document[table][entry[table]]
+    entry: dict[str, Any] = document["models"][name]
+    original = entry.get("snapshot_of")
+    inherited = _resolve(original, document) if original else document["defaults"]
+    entry = {**inherited, **entry, "name": name, "checked": entry.get("checked", document["checked"])}
+    for table in ("sizes", "prices", "tokens", "input_tokens", "shutdown"):
+        fact = entry.get(table)
+        if isinstance(fact, str):
+            fact = document[table][fact]
+        if fact is not None:
+            entry[table] = {"checked": document["checked"], **fact}
     return entry

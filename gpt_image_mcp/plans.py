@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.checks import check_request
-from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.checks import check_input_images, check_request
 from gpt_image_mcp.library.folders import output_folder, project_folder, require_writable
 from gpt_image_mcp.library.names import Naming, check_filename, new_call_id
 from gpt_image_mcp.prices import quote, quotes_by_quality
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from gpt_image_mcp.settings import Settings
 
 SANDBOX_MODEL = "sandbox"
-MAX_INPUT_IMAGES = 16
 _ANY_PROMPT = "any"
 
 
@@ -90,10 +88,8 @@ def estimate(options: OutputOptions, *, input_images: int, settings: Settings, l
     Raises:
         RequestError: If the call could not be made as described.
     """
-    if not 0 <= input_images <= MAX_INPUT_IMAGES:
-        message = f"input_images is {input_images}; it must be from 0 to {MAX_INPUT_IMAGES}."
-        raise InvalidArgument(message, next_step="Pass the number of input images of one call.")
     checked = check_request(_ANY_PROMPT, _without_sandbox(options), moderation="auto", settings=settings)
+    check_input_images(input_images, checked.model)
     request = replace(checked.request, prompt="")
     return Estimate(
         model=request.model,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt_image_mcp.checks import CheckedRequest, check_request
+from gpt_image_mcp.checks import CheckedRequest, check_input_images, check_request
 from gpt_image_mcp.errors import InvalidArgument, RequestError, UnsupportedByModel
 from gpt_image_mcp.settings import Settings
 from gpt_image_mcp.values import OutputOptions
@@ -180,3 +180,11 @@ def test_other_languages_are_refused_where_english_is_demanded(prompt: str) -> N
         _check(prompt, settings=ENGLISH)
     assert "Translate" in refusal.value.next_step
     assert _check(prompt).request.prompt == prompt
+
+
+@pytest.mark.parametrize("count", [-1, 17])
+def test_more_input_images_than_a_model_takes_are_refused(count: int) -> None:
+    for model in (None, _check().model):
+        check_input_images(16, model)
+        with pytest.raises(InvalidArgument, match="from 0 to 16"):
+            check_input_images(count, model)

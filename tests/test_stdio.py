@@ -14,7 +14,14 @@ from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.types import ImageContent, TextContent
 
+import gpt_image_mcp
 from tests.standin import serve_standin
+
+INITIALIZE = {
+    "protocolVersion": "2025-06-18",
+    "capabilities": {},
+    "clientInfo": {"name": "test", "version": "1"},
+}
 
 
 def _server(**settings: str) -> StdioServerParameters:
@@ -31,6 +38,7 @@ async def test_a_client_gets_file_preview_and_cost_from_an_http_api() -> None:
             tools = await session.list_tools()
             result = await session.call_tool("generate_image", {"prompt": "a paper boat", "quality": "low"})
         assert started.server_info.name == "gpt-image-mcp"
+        assert started.server_info.version == gpt_image_mcp.__version__
         assert {tool.name for tool in tools.tools} >= {"generate_image", "get_image", "estimate_cost"}
         assert not result.is_error
         answer = result.structured_content
@@ -94,20 +102,40 @@ def test_a_malformed_setting_stops_the_start_with_a_message() -> None:
 
 @pytest.mark.parametrize("arguments", [(), ("serve",), ("serve", "--transport", "stdio")])
 def test_stdout_carries_nothing_but_the_protocol(arguments: tuple[str, ...]) -> None:
-    request = {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-06-18",
-            "capabilities": {},
-            "clientInfo": {"name": "t", "version": "1"},
-        },
-    }
+    request = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": INITIALIZE}
     done = _run(*arguments, stdin=f"this is not json\n{json.dumps(request)}\n", GPT_IMAGE_DEBUG="1")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["id"] for line in lines if "result" in line] == [1]
     assert done.returncode == 0
+
+
+def test_a_line_that_is_not_unicode_does_not_stop_the_server() -> None:
+    """The SDK drops such a line as malformed JSON, so it gets no answer; the next one does."""
+    messages = [
+        {"id": 1, "method": "initialize", "params": INITIALIZE},
+        {
+            "id": 2,
+            "method": "tools/call",
+            "params": {"name": "generate_image", "arguments": {"prompt": "a fox \ud800"}},
+        },
+        {"id": 3, "method": "tools/call", "params": {"name": "estimate_cost", "arguments": {}}},
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-m", "gpt_image_mcp"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "GPT_IMAGE_SANDBOX": "1"},
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for message in messages:
+            process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+        process.stdin.flush()
+        answers = [json.loads(process.stdout.readline()) for _ in range(2)]
+        process.stdin.close()
+    assert [answer["id"] for answer in answers] == [1, 3]
+    assert "cost_basis" in answers[1]["result"]["structuredContent"]
 
 
 LOADED = """
