@@ -13,12 +13,13 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter
 
 from gpt_image_mcp.errors import Cancelled, ImageError, NotFound, OutcomeUnknown, StorageFailed
 from gpt_image_mcp.jobs import Job, Jobs
+from gpt_image_mcp.library.names import new_call_id
 from gpt_image_mcp.pictures import is_complete, read_picture
 from gpt_image_mcp.plans import expected_seconds
 from gpt_image_mcp.prices import cost
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.plans import Plan
     from gpt_image_mcp.settings import Settings
 
+_T = TypeVar("_T")
 Send = Callable[[Job], Awaitable[Delivery]]
 RESULTS = TypeAdapter(ImageResult)
 
@@ -55,13 +57,19 @@ class PaidCalls:
 
     async def run(
         self,
-        plan: Callable[[], Plan],
+        plan: Callable[[str], Plan],
         send: Send,
         *,
         wait_seconds: float | None,
         watch: ProgressWatcher | None,
     ) -> ImageResult:
         """Plans a call, reserves its quote, starts the work and waits for it.
+
+        Args:
+            plan: Makes the plan for a call id.
+            send: Makes the request of a job.
+            wait_seconds: None waits until the work ends.
+            watch: Awaited with each step.
 
         Returns:
             The finished result, or one with status ``running`` if it takes longer than ``wait_seconds``.
@@ -70,7 +78,9 @@ class PaidCalls:
             BudgetExceeded: Before anything is sent.
             ImageError: What the call failed with.
         """
-        job = Job(plan=await asyncio.to_thread(self._reserved, plan))
+        job = Job(plan=await self._reserve(plan))
+        if watch is not None:
+            await self._expect(job)
         self.jobs.start(job, partial(self._carry_out, send))
         finished = await self.jobs.wait(job, seconds=wait_seconds, watch=watch)
         if finished is not None:
@@ -78,11 +88,19 @@ class PaidCalls:
         await self._expect(job)
         return running(job)
 
-    def _reserved(self, make_plan: Callable[[], Plan]) -> Plan:
-        """The plan of a call, checked and paid for in advance."""
+    async def _reserve(self, make_plan: Callable[[str], Plan]) -> Plan:
+        """Plans and reserves; a call that is cancelled meanwhile gives the reservation back."""
+        call_id = new_call_id()
+        try:
+            return await _to_the_end(asyncio.to_thread(self._reserved, make_plan, call_id))
+        except asyncio.CancelledError:
+            await asyncio.to_thread(self._settle, call_id, "failed", error=_never_sent())
+            raise
+
+    def _reserved(self, make_plan: Callable[[str], Plan], call_id: str) -> Plan:
         from gpt_image_mcp.library.calls import CallStart
 
-        plan = make_plan()
+        plan = make_plan(call_id)
         start = CallStart(
             id=plan.call_id,
             kind=plan.kind,
@@ -106,16 +124,15 @@ class PaidCalls:
         plan = job.plan
         job.advance("queued")
         try:
-            # How long it should take is looked up while the request is under way.
-            delivery, _ = await asyncio.gather(send(job), self._expect(job))
+            delivery = await send(job)
             keeping = asyncio.to_thread(self._keep, plan, delivery, job.elapsed_seconds)
             result = await _to_the_end(keeping)
         except ImageError as error:
-            await asyncio.to_thread(self._settle, plan, _failure_status(error), error=error)
+            await asyncio.to_thread(self._settle, plan.call_id, _failure_status(error), error=error)
             raise
         except BaseException:  # the edge of the job: a cancelled or defective call must be settled too
             stopped = _stopped(job)
-            await asyncio.to_thread(self._settle, plan, _failure_status(stopped), error=stopped)
+            await asyncio.to_thread(self._settle, plan.call_id, _failure_status(stopped), error=stopped)
             raise
         job.advance("saved")
         return result
@@ -137,7 +154,7 @@ class PaidCalls:
                 images, provenance=provenance, naming=plan.naming, folder=plan.folder
             )
         except ImageError as error:
-            self._settle(plan, _failure_status(error), usd=spent.usd, error=error)
+            self._settle(plan.call_id, _failure_status(error), usd=spent.usd, error=error)
             raise
         result = ImageResult(
             status="completed",
@@ -153,12 +170,12 @@ class PaidCalls:
             sandbox=plan.sandbox,
             elapsed_seconds=round(elapsed_seconds, 1),
         )
-        self._settle(plan, "completed", usd=spent.usd, result=result)
+        self._settle(plan.call_id, "completed", usd=spent.usd, result=result)
         return result
 
     def _settle(
         self,
-        plan: Plan,
+        call_id: str,
         status: CallStatus,
         *,
         usd: Decimal | None = None,
@@ -166,7 +183,7 @@ class PaidCalls:
         error: ImageError | None = None,
     ) -> None:
         self.library.catalogue.finish_call(
-            plan.call_id,
+            call_id,
             status=status,
             cost_usd=usd,
             result_json=RESULTS.dump_json(result).decode() if result else None,
@@ -174,7 +191,7 @@ class PaidCalls:
         )
 
 
-async def _to_the_end(work: Coroutine[Any, Any, ImageResult]) -> ImageResult:
+async def _to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
     """Awaits work that a cancellation must not leave half done; the cancellation comes through afterwards."""
     task = asyncio.create_task(work)
     try:
@@ -304,5 +321,9 @@ def _stopped(job: Job) -> ImageError:
             "be told.",
             next_step="Look at the usage page of the account before you call again.",
         )
+    return _never_sent()
+
+
+def _never_sent() -> ImageError:
     message = "The call was cancelled before its request was sent; nothing was made and nothing is billed."
     return Cancelled(message, next_step="Call again if you still want the image.", retryable=True)

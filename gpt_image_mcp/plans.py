@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.checks import check_input_images, check_request
 from gpt_image_mcp.library.folders import output_folder, project_folder, require_writable
-from gpt_image_mcp.library.names import Naming, check_filename, new_call_id
+from gpt_image_mcp.library.names import Naming, check_filename
 from gpt_image_mcp.prices import quote, quotes_by_quality
 from gpt_image_mcp.values import Budget, Estimate, ImageRequest, Kind, OutputOptions, Quote, Requested
 
@@ -40,7 +40,9 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def plan_generation(prompt: str, options: OutputOptions, *, moderation: str, settings: Settings) -> Plan:
+def plan_generation(
+    prompt: str, options: OutputOptions, call_id: str, *, moderation: str, settings: Settings
+) -> Plan:
     """Checks a generation against the model and the disk.
 
     Raises:
@@ -52,7 +54,7 @@ def plan_generation(prompt: str, options: OutputOptions, *, moderation: str, set
     if options.filename:
         check_filename(options.filename)
     return Plan(
-        call_id=new_call_id(),
+        call_id=call_id,
         kind="image",
         request=request,
         model=checked.model,

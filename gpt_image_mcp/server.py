@@ -243,8 +243,11 @@ def _patience(wait_seconds: float, studio: Studio) -> float | None:
     return studio.settings.wait_seconds or None
 
 
-def _watcher(context: Context) -> ProgressWatcher:
-    """Sends progress to a client that asked for it; without a progress token nothing is sent."""
+def _watcher(context: Context) -> ProgressWatcher | None:
+    """Sends progress to a client that asked for it with a progress token; None for the others."""
+    request = context.request_context
+    if request is None or "progressToken" not in (request.meta or {}):
+        return None
 
     async def watch(progress: Progress) -> None:
         await context.report_progress(progress.fraction, 1.0, progress.message)

@@ -111,7 +111,7 @@ def test_stdout_carries_nothing_but_the_protocol(arguments: tuple[str, ...]) -> 
 
 def test_a_line_that_is_not_unicode_does_not_stop_the_server() -> None:
     """The SDK drops such a line as malformed JSON, so it gets no answer; the next one does."""
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"id": 1, "method": "initialize", "params": INITIALIZE},
         {
             "id": 2,

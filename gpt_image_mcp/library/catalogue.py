@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from gpt_image_mcp.errors import BudgetExceeded
 from gpt_image_mcp.library.calls import CallRecord, CallStart, dump_error, load_error
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _REMEMBERED_DURATIONS = 20
 _IMAGE = TypeAdapter(StoredImage)
+# Values go with the execution: building them into a statement takes SQLAlchemy longer than running it.
+_RENEW_IMAGE = update(images).where(images.c.id == bindparam("image_id"))
+_SETTLE_CALL = update(calls).where(calls.c.id == bindparam("call_id"), calls.c.status == "running")
 
 
 class Catalogue:
@@ -56,10 +59,10 @@ class Catalogue:
             {"child_id": image.id, "parent_id": parent} for parent in dict.fromkeys(image.provenance.parents)
         ]
         with self._database.writing() as connection:
-            if connection.execute(update(images).where(images.c.id == image.id).values(values)).rowcount:
+            if connection.execute(_RENEW_IMAGE, {**values, "image_id": image.id}).rowcount:
                 connection.execute(delete(image_parents).where(image_parents.c.child_id == image.id))
             else:
-                connection.execute(insert(images).values(values))
+                connection.execute(insert(images), values)
             if parents:
                 connection.execute(insert(image_parents), parents)
 
@@ -103,7 +106,7 @@ class Catalogue:
                 spent = _spent(connection, _local_day(call.started_at))
                 if spent + reserved > daily_usd:
                     raise _over_daily_budget(reserved, spent, daily_usd)
-            connection.execute(insert(calls).values(_call_values(call, reserved)))
+            connection.execute(insert(calls), _call_values(call, reserved))
 
     def finish_call(
         self,
@@ -129,8 +132,7 @@ class Catalogue:
             "error": None if error is None else dump_error(error),
         }
         with self._database.writing() as connection:
-            running = (calls.c.id == call_id) & (calls.c.status == "running")
-            connection.execute(update(calls).where(running).values(values))
+            connection.execute(_SETTLE_CALL, {**values, "call_id": call_id})
 
     def find_call(self, call_id: str) -> CallRecord | None:
         """The call of this id."""
