@@ -1,0 +1,227 @@
+"""The library use: ``Studio`` without a server in between, and what happens around a paid call."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gpt_image_mcp import Settings, Studio
+from gpt_image_mcp.errors import (
+    BudgetExceeded,
+    Cancelled,
+    InvalidSetting,
+    NotFound,
+    OutcomeUnknown,
+    OutputRejected,
+)
+from tests.standin import serve_standin
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gpt_image_mcp.values import Progress
+
+QUICK: dict[str, Any] = {"size": "816x816", "quality": "low"}
+
+
+def _sandbox(**changes: Any) -> Settings:
+    return Settings(sandbox=True, **changes)
+
+
+async def test_an_image_is_made_saved_and_found_again() -> None:
+    async with Studio(_sandbox()) as studio:
+        result = await studio.generate("a fox", **QUICK)
+        image = result.images[0]
+        assert (await studio.get(image.id)).images == result.images
+        assert len(await studio.read(image)) == image.size_bytes == image.file_path.stat().st_size
+        assert image.uri == f"gpt-image://images/{image.id}"
+        assert image.provenance.call_id == result.call_id
+
+
+async def test_settings_come_from_the_environment_if_none_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPT_IMAGE_SANDBOX", "1")
+    async with Studio() as studio:
+        assert (await studio.generate("a fox", **QUICK)).sandbox
+    monkeypatch.setenv("GPT_IMAGE_SANDBOX", "perhaps")
+    with pytest.raises(InvalidSetting):
+        Studio()
+
+
+async def test_a_studio_that_is_not_used_opens_nothing(tmp_path: Path) -> None:
+    async with Studio(_sandbox()):
+        pass
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+async def test_a_result_is_collected_by_another_studio_after_the_first_is_gone() -> None:
+    async with Studio(_sandbox()) as first:
+        started = await first.generate("a fox [sandbox:delay=0.1]", wait_seconds=0, **QUICK)
+        assert started.status == "running"
+        assert (await first.get(started.call_id, wait_seconds=0)).status == "running"
+        made = await first.get(started.call_id)
+    async with Studio(_sandbox()) as second:
+        assert await second.get(started.call_id) == made
+    assert made.images[0].file_path.is_file()
+
+
+async def test_a_running_call_of_another_studio_is_running_here_too() -> None:
+    async with Studio(_sandbox()) as first, Studio(_sandbox()) as second:
+        started = await first.generate("a fox [sandbox:delay=0.3]", wait_seconds=0, **QUICK)
+        seen = await second.get(started.call_id)
+        assert (seen.status, seen.prompt, seen.images) == ("running", "a fox [sandbox:delay=0.3]", ())
+
+
+async def test_the_second_call_of_a_kind_knows_how_long_the_first_took() -> None:
+    async with Studio(_sandbox()) as studio:
+        await studio.generate("a fox [sandbox:delay=0.2]", **QUICK)
+        started = await studio.generate("an owl [sandbox:delay=0.1]", wait_seconds=0, **QUICK)
+        assert started.expected_seconds is not None
+        assert started.expected_seconds >= 0.2
+
+
+async def test_a_cancelled_caller_does_not_lose_the_image_that_was_sent_for() -> None:
+    seen = asyncio.Event()
+
+    async def watch(progress: Progress) -> None:
+        if progress.stage == "drawing":
+            seen.set()
+
+    async with Studio(_sandbox()) as studio:
+        call = asyncio.create_task(studio.generate("a fox [sandbox:delay=0.2]", watch=watch, **QUICK))
+        await asyncio.wait_for(seen.wait(), 20)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        folder = (await studio.generate("an owl", **QUICK)).images[0].file_path.parent
+    assert len(list(folder.glob("image-*"))) == 2
+
+
+async def test_a_call_cancelled_in_the_queue_is_not_sent_and_gives_its_reservation_back() -> None:
+    async with serve_standin() as standin:
+        settings = Settings(
+            api_key="sk-test",  # type: ignore[arg-type]
+            base_url=standin.base_url,
+            max_concurrency=1,
+            daily_budget_usd=Decimal(1),
+        )
+        async with Studio(settings) as studio:
+            first = await studio.generate("a fox [sandbox:delay=0.4]", wait_seconds=0, **QUICK)
+            queued = asyncio.Event()
+
+            async def watch(progress: Progress) -> None:
+                if progress.stage == "queued":
+                    queued.set()
+
+            second = asyncio.create_task(studio.generate("an owl", watch=watch, **QUICK))
+            await asyncio.wait_for(queued.wait(), 20)
+            second.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await second
+            done = await studio.get(first.call_id)
+            spent = (await studio.estimate()).budget.spent_today_usd
+        assert done.cost is not None
+        assert spent == done.cost.usd
+        assert len(standin.posts) == 1
+
+
+async def test_a_shutdown_without_grace_leaves_the_outcome_unknown_and_the_reservation_kept() -> None:
+    async with serve_standin() as standin:
+        settings = Settings(
+            api_key="sk-test",  # type: ignore[arg-type]
+            base_url=standin.base_url,
+            shutdown_grace_seconds=0,
+        )
+        sent = asyncio.Event()
+
+        async def watch(progress: Progress) -> None:
+            if progress.stage == "drawing":
+                sent.set()
+
+        async with Studio(settings) as studio:
+            call = asyncio.create_task(studio.generate("a fox [sandbox:delay=5]", watch=watch, **QUICK))
+            await asyncio.wait_for(sent.wait(), 20)
+        with pytest.raises(Cancelled):
+            await call
+        async with Studio(settings) as later:
+            assert (await later.estimate()).budget.spent_today_usd > 0
+
+
+async def test_partial_images_are_seen_by_who_watches() -> None:
+    seen: list[str] = []
+
+    async def watch(progress: Progress) -> None:
+        seen.append(progress.message)
+
+    async with Studio(_sandbox(partial_images=1)) as studio:
+        await studio.generate("a fox", watch=watch, **QUICK)
+    assert any("a partial image has arrived" in message for message in seen)
+
+
+@pytest.mark.parametrize("damage", ["truncated_image", "not_an_image"])
+async def test_a_damaged_picture_is_an_unknown_outcome_that_can_be_asked_for_again(damage: str) -> None:
+    async with Studio(_sandbox()) as studio:
+        started = await studio.generate(f"a fox [sandbox:{damage}]", wait_seconds=0, **QUICK)
+        for _ in range(2):
+            with pytest.raises(OutcomeUnknown, match="not a whole image"):
+                await studio.get(started.call_id)
+
+
+async def test_one_damaged_picture_of_several_does_not_cost_the_others(project: Path) -> None:
+    import base64
+    import json
+
+    import httpx2
+
+    from gpt_image_mcp.sandbox.drawing import Drawing, draw
+    from gpt_image_mcp.sandbox.transport import SandboxTransport
+
+    whole = draw(Drawing(prompt="x", model="m", quality="low", width=64, height=64))
+
+    class HalfBroken(SandboxTransport):
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            pictures = [{"b64_json": base64.b64encode(data).decode()} for data in (whole, whole[:50])]
+            return httpx2.Response(200, content=json.dumps({"data": pictures}), request=request)
+
+    async with serve_standin(HalfBroken()) as standin:
+        settings = Settings(
+            api_key="sk-test",  # type: ignore[arg-type]
+            base_url=standin.base_url,
+            output_dir=str(project / "out"),
+        )
+        async with Studio(settings) as studio:
+            result = await studio.generate("a fox", n=3, **QUICK)
+    assert len(result.images) == 1
+    assert any("Image 2 of 2 arrived damaged" in note for note in result.notes)
+    assert any("3 images were asked for, 2 came" in note for note in result.notes)
+
+
+async def test_a_folder_that_vanishes_during_the_call_does_not_lose_the_image(project: Path) -> None:
+    folder = project / "out"
+    async with Studio(_sandbox(output_dir=str(folder))) as studio:
+        started = await studio.generate("a fox [sandbox:delay=0.3]", wait_seconds=0, **QUICK)
+        folder.rmdir()
+        folder.write_text("in the way")
+        result = await studio.get(started.call_id)
+    assert result.images[0].file_path.is_file()
+    assert result.images[0].file_path.parent != folder
+    assert any(str(folder) in note for note in result.notes)
+
+
+async def test_a_per_call_limit_refuses_what_could_cost_more() -> None:
+    settings = Settings(api_key="sk-x", max_cost_usd=Decimal("0.1"))  # type: ignore[arg-type]
+    async with Studio(settings) as studio:
+        with pytest.raises(BudgetExceeded, match=r"\$0\.2107"):
+            await studio.generate("a fox", size="1024x1024", quality="high")
+        quote = await studio.estimate(size="1024x1024", quality="high")
+    assert quote.budget.per_call_usd == Decimal("0.1")
+
+
+async def test_what_is_refused_leaves_no_call_behind() -> None:
+    async with Studio(_sandbox()) as studio:
+        with pytest.raises(OutputRejected):
+            await studio.generate("a fox", output_dir="/etc", **QUICK)
+        with pytest.raises(NotFound):
+            await studio.get("job-20261121-000000-abcdef")
