@@ -83,6 +83,6 @@ def _shown(value: object) -> str:
 def _defect(problem: ToolError) -> ImageError:
     return InternalError(
         f"{problem}: an unexpected {type(problem.__cause__).__name__}.",
-        next_step="Report it with the server's log on stderr. If an image was being made, find_images or the "
-        "output folder may have it: look before you call again.",
+        next_step="Report it with the server's log on stderr. If an image was being made, the output folder "
+        "may have it: look before you call again.",
     )

@@ -94,7 +94,7 @@ class PaidCalls:
         try:
             return await _to_the_end(asyncio.to_thread(self._reserved, make_plan, call_id))
         except asyncio.CancelledError:
-            await asyncio.to_thread(self._settle, call_id, "failed", error=_never_sent())
+            await asyncio.to_thread(self._settle_failure, call_id, _never_sent())
             raise
 
     def _reserved(self, make_plan: Callable[[str], Plan], call_id: str) -> Plan:
@@ -128,11 +128,10 @@ class PaidCalls:
             keeping = asyncio.to_thread(self._keep, plan, delivery, job.elapsed_seconds)
             result = await _to_the_end(keeping)
         except ImageError as error:
-            await asyncio.to_thread(self._settle, plan.call_id, _failure_status(error), error=error)
+            await asyncio.to_thread(self._settle_failure, plan.call_id, error)
             raise
         except BaseException:  # the edge of the job: a cancelled or defective call must be settled too
-            stopped = _stopped(job)
-            await asyncio.to_thread(self._settle, plan.call_id, _failure_status(stopped), error=stopped)
+            await asyncio.to_thread(self._settle_failure, plan.call_id, _stopped(job))
             raise
         job.advance("saved")
         return result
@@ -154,7 +153,7 @@ class PaidCalls:
                 images, provenance=provenance, naming=plan.naming, folder=plan.folder
             )
         except ImageError as error:
-            self._settle(plan.call_id, _failure_status(error), usd=spent.usd, error=error)
+            self._settle_failure(plan.call_id, error, usd=spent.usd)
             raise
         result = ImageResult(
             status="completed",
@@ -170,25 +169,25 @@ class PaidCalls:
             sandbox=plan.sandbox,
             elapsed_seconds=round(elapsed_seconds, 1),
         )
-        self._settle(plan.call_id, "completed", usd=spent.usd, result=result)
+        return self._settled(result, usd=spent.usd)
+
+    def _settled(self, result: ImageResult, *, usd: Decimal | None) -> ImageResult:
+        """Settles a finished call; the images are safe, so a failure is only a note."""
+        document = RESULTS.dump_json(result).decode()
+        try:
+            self.library.catalogue.finish_call(
+                result.call_id, status="completed", cost_usd=usd, result_json=document
+            )
+        except StorageFailed as error:
+            note = f"The cost could not be settled, so the whole quote counts as spent: {error.message}"
+            return replace(result, notes=(*result.notes, note))
         return result
 
-    def _settle(
-        self,
-        call_id: str,
-        status: CallStatus,
-        *,
-        usd: Decimal | None = None,
-        result: ImageResult | None = None,
-        error: ImageError | None = None,
-    ) -> None:
-        self.library.catalogue.finish_call(
-            call_id,
-            status=status,
-            cost_usd=usd,
-            result_json=RESULTS.dump_json(result).decode() if result else None,
-            error=error,
-        )
+    def _settle_failure(self, call_id: str, error: ImageError, *, usd: Decimal | None = None) -> None:
+        """Settles a call that failed; what it failed with matters more than a failure to note it."""
+        status: CallStatus = "outcome_unknown" if isinstance(error, OutcomeUnknown) else "failed"
+        with contextlib.suppress(StorageFailed):
+            self.library.catalogue.finish_call(call_id, status=status, cost_usd=usd, error=error)
 
 
 async def _to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
@@ -307,10 +306,6 @@ def _provenance(plan: Plan, delivery: Delivery, applied: Applied, *, share: Cost
 
 def _share(spent: Cost, images: int) -> Cost:
     return replace(spent, usd=None if spent.usd is None else spent.usd / images)
-
-
-def _failure_status(error: ImageError) -> CallStatus:
-    return "outcome_unknown" if isinstance(error, OutcomeUnknown) else "failed"
 
 
 def _stopped(job: Job) -> ImageError:

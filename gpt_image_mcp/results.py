@@ -81,7 +81,7 @@ def present_estimate(estimate: Estimate) -> ToolResult:
     """A quote as MCP content."""
     from gpt_image_mcp.answers import estimate_answer
 
-    next_step = "Call generate_image or edit_image with these arguments, or a cheaper quality."
+    next_step = "Call generate_image with these arguments, or with a cheaper quality."
     return ToolResult(
         content=[TextContent(type="text", text=describe_estimate(estimate, next_step))],
         structured_content=estimate_answer(estimate, next_step=next_step),

@@ -90,10 +90,7 @@ def next_step_after(result: ImageResult) -> str:
             "The image is being made and already paid for: do not repeat the call; call get_image with ref "
             f'"{result.call_id}" to collect it.'
         )
-    return (
-        "Show the user the file_path. To look closer call get_image with the id; to change it, edit it by "
-        "its id or path."
-    )
+    return "Show the user the file_path; to look closer, call get_image with the id."
 
 
 def _readable(size_bytes: int) -> str:

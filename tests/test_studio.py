@@ -17,12 +17,11 @@ from gpt_image_mcp.errors import (
     OutcomeUnknown,
     OutputRejected,
 )
+from gpt_image_mcp.values import ImageResult, Progress
 from tests.standin import serve_standin
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from gpt_image_mcp.values import Progress
 
 QUICK: dict[str, Any] = {"size": "816x816", "quality": "low"}
 
@@ -225,3 +224,24 @@ async def test_what_is_refused_leaves_no_call_behind() -> None:
             await studio.generate("a fox", output_dir="/etc", **QUICK)
         with pytest.raises(NotFound):
             await studio.get("job-20261121-000000-abcdef")
+
+
+async def test_a_database_that_fails_after_the_call_does_not_lose_the_image(tmp_path: Path) -> None:
+    import sqlite3
+
+    database = tmp_path / "library.db"
+    settings = _sandbox(database_url=f"sqlite:///{database}?timeout=0.05")
+    async with Studio(settings) as studio:
+        started = await studio.generate("a fox [sandbox:delay=0.5]", wait_seconds=0, **QUICK)
+        failing = await studio.generate("a fox [sandbox:delay=0.5] [sandbox:504]", wait_seconds=0, **QUICK)
+        lock = sqlite3.connect(database, isolation_level=None)
+        lock.execute("BEGIN EXCLUSIVE")
+        result, error = await asyncio.gather(
+            studio.get(started.call_id), studio.get(failing.call_id), return_exceptions=True
+        )
+        lock.close()
+    assert isinstance(error, OutcomeUnknown)
+    assert isinstance(result, ImageResult)
+    assert result.images[0].file_path.is_file()
+    assert any("not in the history" in note for note in result.notes)
+    assert any("could not be settled" in note for note in result.notes)

@@ -61,9 +61,9 @@ def draw(drawing: Drawing) -> bytes:
 
     chance = random.Random(_seed(drawing))  # noqa: S311 - a picture, not a secret
     palette = _palette(chance)
-    image = Image.new("RGBA", (drawing.width, drawing.height), (0, 0, 0, 0))
-    if not drawing.transparent:
-        image = _gradient(image.size, palette)
+    size = (drawing.width, drawing.height)
+    # On an opaque picture Pillow blends translucent shapes; on a transparent one they stay translucent.
+    image = Image.new("RGBA", size, (0, 0, 0, 0)) if drawing.transparent else _gradient(size, palette)
     _compose(image, palette, chance)
     if drawing.blur:
         image = image.filter(ImageFilter.GaussianBlur(min(image.size) * drawing.blur / 1000))
@@ -97,8 +97,8 @@ def _gradient(size: tuple[int, int], palette: _Palette) -> Image.Image:
     from PIL import Image
 
     mask = Image.linear_gradient("L").resize((_SMALL, _SMALL)).resize(size, Image.Resampling.BICUBIC)
-    sky = Image.new("RGBA", size, (*palette.sky, 255))
-    sky.paste(Image.new("RGBA", size, (*palette.ground, 255)), (0, 0), mask)
+    sky = Image.new("RGB", size, palette.sky)
+    sky.paste(Image.new("RGB", size, palette.ground), (0, 0), mask)
     return sky
 
 
@@ -112,9 +112,10 @@ def _compose(image: Image.Image, palette: _Palette, chance: random.Random) -> No
     centre = (width * chance.uniform(0.62, 0.82), height * chance.uniform(0.22, 0.34))
     for radius, alpha in ((0.26, 60), (0.2, 110), (0.145, 255)):
         draw_on.circle(centre, unit * radius, fill=(*palette.shapes[1], alpha))
+    # Opaque shapes need no blending, which is slow.
+    draw_on = ImageDraw.Draw(image)
     for layer, colour in enumerate((palette.shapes[3], palette.shapes[0], palette.shapes[2])):
-        base = height * (0.5 + 0.1 * layer)
-        _hills(draw_on, image.size, base, colour=(*colour, 235), chance=chance)
+        _hills(draw_on, image.size, height * (0.5 + 0.1 * layer), colour=colour, chance=chance)
 
 
 def _hills(
@@ -122,7 +123,7 @@ def _hills(
     size: tuple[int, int],
     base: float,
     *,
-    colour: tuple[int, int, int, int],
+    colour: Colour,
     chance: random.Random,
 ) -> None:
     width, height = size
