@@ -168,7 +168,7 @@ def _checked_fixed(model: ImageModel | None, size: Pixels, rule: FixedSizes) -> 
 def _named(model: ImageModel | None, name: str) -> ResolvedSize:
     rule = _rule(model)
     if isinstance(rule, CustomSizes) or _NAMED[name] in rule.allowed:
-        return ResolvedSize(_NAMED[name], f"size {name} is {_NAMED[name]}.")
+        return ResolvedSize(_NAMED[name], f"Size {name} is {_NAMED[name]}.")
     width, height = _SHAPES[name.partition("_")[0]]
     return _noted(name, nearest(rule, ratio=width / height, pixels=0), exact_ratio=None)
 
@@ -176,7 +176,7 @@ def _named(model: ImageModel | None, name: str) -> ResolvedSize:
 def _noted(text: str, size: Pixels, *, exact_ratio: float | None) -> ResolvedSize:
     is_exact = exact_ratio is not None and math.isclose(size.ratio, exact_ratio, rel_tol=1e-9)
     nearly = "" if is_exact else ", the nearest the model makes"
-    return ResolvedSize(str(size), f"size {text.strip()} became {size}{nearly}.")
+    return ResolvedSize(str(size), f"Size {text.strip()} became {size}{nearly}.")
 
 
 def _ratio(width: float, height: float, text: str) -> float:
