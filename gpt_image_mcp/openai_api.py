@@ -176,13 +176,16 @@ class OpenAIApi:
     ) -> Delivery:
         final: bytes | None = None
         partial_images = int(body["partial_images"])
-        async with _errors_translated(str(body["model"])):
-            events = await client.images.generate(**body, stream=True)
+        async with (
+            _errors_translated(str(body["model"])),
+            await client.images.generate(**body, stream=True) as events,
+        ):
             request_id = events.response.headers.get("x-request-id")
             async for event in events:
                 if event.type == "image_generation.completed":
                     final = event.model_dump_json(exclude_unset=True).encode()
-                elif event.type == "image_generation.partial_image":
+                    break  # what breaks from here on takes nothing away
+                if event.type == "image_generation.partial_image":
                     on_partial(base64.b64decode(event.b64_json))
         if final is None:
             raise _lost(f"the stream ended without its final image ({partial_images} partial)", request_id)

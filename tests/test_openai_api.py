@@ -255,6 +255,27 @@ async def test_only_a_request_that_never_left_is_sent_again(
     await api.aclose()
 
 
+class _CutAfterTheFinalEvent(httpx2.AsyncByteStream):
+    """A stream whose connection breaks when everything that matters has arrived."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        event = {"type": "image_generation.completed", "b64_json": "aW1hZ2U=", "created_at": 1}
+        yield f"event: image_generation.completed\ndata: {json.dumps(event)}\n\n".encode()
+        message = "reset"
+        raise httpx2.ReadError(message)
+
+
+async def test_a_stream_that_breaks_after_its_final_image_has_delivered_it() -> None:
+    headers = {"content-type": "text/event-stream"}
+    api, received = _answering(
+        lambda _: httpx2.Response(200, stream=_CutAfterTheFinalEvent(), headers=headers)
+    )
+    delivery = await api.generate(replace(REQUEST, partial_images=1))
+    assert delivery.images == (b"image",)
+    assert len(received) == 1
+    await api.aclose()
+
+
 async def test_an_html_page_with_status_200_is_an_unknown_outcome() -> None:
     api, received = _answering(lambda _: httpx2.Response(200, html="<html>hello</html>"))
     with pytest.raises(OutcomeUnknown):
