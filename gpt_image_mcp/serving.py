@@ -9,6 +9,7 @@ from gpt_image_mcp.errors import InvalidSetting
 from gpt_image_mcp.settings import read_settings
 
 EXIT_USAGE = 2
+_OBJECTS_BETWEEN_COLLECTIONS = 20_000
 
 
 def serve_stdio() -> int:
@@ -25,6 +26,9 @@ def serve_stdio() -> int:
 
     gc.enable()
     gc.freeze()
+    # The SDK and the database layer come with the first call and stay too. Python would walk their objects
+    # several times during each call, which takes longer than saving an image.
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     # Below WARNING, FastMCP renders a line at every start, which takes longer than it tells.
     mcp.run(transport="stdio", show_banner=False, log_level="DEBUG" if settings.debug else "WARNING")
     return 0

@@ -43,7 +43,7 @@ INITIALIZE = {
     "capabilities": {},
     "clientInfo": {"name": "benchmark", "version": "1"},
 }
-START_ROUNDS, CALL_ROUNDS, PARALLEL = 11, 15, 16
+START_ROUNDS, CALL_ROUNDS, PARALLEL = 11, 31, 16
 
 
 def photo(path: Path) -> None:
@@ -118,29 +118,35 @@ def measure_start(folder: Path) -> None:
     report("spawn to initialize", ours, bare_ms, unit="ms", reach=0.95)
 
 
-async def measure_bare(base_url: str, folder: Path) -> tuple[float, float]:
-    """Milliseconds of SDK call + base64 decode + file write, and of one preview encode."""
-    import openai
-    from PIL import Image
+class Bare:
+    """What a call costs without us: SDK call, base64 decode and file write, then one preview encode."""
 
-    client = openai.AsyncOpenAI(api_key="sk-benchmark", base_url=base_url, max_retries=0)
-    fetching: list[float] = []
-    encoding: list[float] = []
-    for number in range(CALL_ROUNDS + 2):
+    def __init__(self, base_url: str, folder: Path) -> None:
+        import openai
+
+        self._client = openai.AsyncOpenAI(api_key="sk-benchmark", base_url=base_url, max_retries=0)
+        self._files = (folder / f"bare-{number}.png" for number in itertools.count())
+
+    async def call(self) -> tuple[float, float]:
+        """Milliseconds of the call with its file, and of the preview."""
         started = time.perf_counter()
-        answer = await client.images.generate(
+        answer = await self._client.images.generate(
             model="gpt-image-2", prompt=PROMPT["prompt"], size="1024x1024", quality="high"
         )
         assert answer.data is not None
         data = base64.b64decode(answer.data[0].b64_json or "")
-        (folder / f"bare-{number}.png").write_bytes(data)
+        next(self._files).write_bytes(data)
         fetched = time.perf_counter()
-        preview = Image.open(io.BytesIO(data)).convert("RGB").resize((768, 768), Image.Resampling.BICUBIC)
-        preview.save(io.BytesIO(), "WEBP", quality=82, method=2)
-        fetching.append((fetched - started) * 1000)
-        encoding.append((time.perf_counter() - fetched) * 1000)
-    await client.close()
-    return statistics.median(fetching[2:]), statistics.median(encoding[2:])
+        encode_preview(data)
+        return (fetched - started) * 1000, (time.perf_counter() - fetched) * 1000
+
+
+def encode_preview(data: bytes) -> None:
+    """One preview of the usual size and kind."""
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(data)).convert("RGB").resize((768, 768), Image.Resampling.BICUBIC)
+    image.save(io.BytesIO(), "WEBP", quality=82, method=2)
 
 
 class RawClient:
@@ -196,30 +202,27 @@ async def server(folder: Path, base_url: str, **settings: str) -> AsyncGenerator
         await process.wait()
 
 
-async def median_call(client: RawClient) -> tuple[float, int]:
-    """Milliseconds of one ``generate_image`` over stdio, and the size of its result on the wire."""
-    times: list[float] = []
-    size = 0
-    for _ in range(CALL_ROUNDS + 2):
-        started = time.perf_counter()
-        size = len(await client.generate())
-        times.append((time.perf_counter() - started) * 1000)
-    return statistics.median(times[2:]), size
-
-
 async def measure_overhead(folder: Path, base_url: str) -> float:
-    """One call beside the bare sum; gives that sum for later."""
-    fetching, encoding = await measure_bare(base_url, folder)
-    async with server(folder, base_url) as client:
-        with_preview, size = await median_call(client)
-    async with server(folder, base_url, GPT_IMAGE_INLINE="none") as client:
-        without_preview, _ = await median_call(client)
-    again, encoding_again = await measure_bare(base_url, folder)
-    fetching, encoding = (fetching + again) / 2, (encoding + encoding_again) / 2
-    report("one call with preview", with_preview, fetching + encoding, unit="ms", reach=1.3)
+    """One call beside the bare sum, in turn, so that a slow moment hits both; gives that sum for later."""
+    bare = Bare(base_url, folder)
+    rounds: list[tuple[float, float, float, float]] = []
+    size = 0
+    async with (
+        server(folder, base_url) as shown,
+        server(folder, base_url, GPT_IMAGE_INLINE="none") as unseen,
+    ):
+        for _ in range(CALL_ROUNDS + 2):
+            fetching, encoding = await bare.call()
+            with_preview = await timed(shown.generate)
+            without_preview = await timed(unseen.generate)
+            rounds.append((fetching, fetching + encoding, with_preview, without_preview))
+        size = len(await shown.generate())
+    medians = [statistics.median(column) for column in zip(*rounds[2:], strict=True)]
+    fetching, whole, with_preview, without_preview = medians
+    report("one call with preview", with_preview, whole, unit="ms", reach=1.3)
     report("one call, GPT_IMAGE_INLINE=none", without_preview, fetching, unit="ms", reach=1.5)
     report("result on the wire", size / 1000, 160, unit="kB", reach=1)
-    return fetching + encoding
+    return float(whole)
 
 
 async def measure_parallel(folder: Path, image: Path, bare_sum_ms: float) -> None:
