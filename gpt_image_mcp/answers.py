@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, model_serializer
 
+from gpt_image_mcp.money import CostBasis
 from gpt_image_mcp.summaries import shortened
-from gpt_image_mcp.values import CostBasis, Route
+from gpt_image_mcp.values import Route
 
 if TYPE_CHECKING:
     from pydantic import SerializerFunctionWrapHandler
 
-    from gpt_image_mcp.values import Estimate, ImageResult, Quote, StoredImage, TokenUsage
+    from gpt_image_mcp.money import Estimate, Quote
+    from gpt_image_mcp.values import ImageResult, StoredImage, TokenUsage
 
 _MICRO = Decimal("0.000001")
 

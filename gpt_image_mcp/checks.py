@@ -25,6 +25,7 @@ MAX_USER_CHARACTERS = 256
 FORMATS = ("png", "jpeg", "webp")
 BACKGROUNDS = ("auto", "opaque", "transparent")
 MODERATIONS = ("auto", "low")
+FIDELITIES = ("auto", "low", "high")
 QUALITIES = ("auto", "low", "medium", "high", "xhigh", "max")
 _QUALITY_ALIASES = {"standard": "medium", "hd": "high"}
 _FORMAT_ALIASES = {"jpg": "jpeg"}
@@ -108,6 +109,23 @@ def check_prompt(prompt: str, settings: Settings, notes: list[str]) -> str:
     if settings.prompt_language == "english":
         require_english(cleaned)
     return cleaned
+
+
+def check_input_fidelity(value: str, model: ImageModel | None) -> str:
+    """The value to send; empty where nothing is to be sent.
+
+    Raises:
+        InvalidArgument: If no model has it.
+        UnsupportedByModel: If this model does not take it.
+    """
+    fidelity = _one_of("input_fidelity", value.strip().lower() or "auto", FIDELITIES)
+    if fidelity == "auto":
+        return ""
+    if model is not None and fidelity not in model.input_fidelity:
+        takes = f"takes only {', '.join(model.input_fidelity)}" if model.input_fidelity else "takes none"
+        message = f"input_fidelity is {fidelity!r}, but {model.name} {takes}."
+        raise UnsupportedByModel(message, next_step="Leave input_fidelity at auto for this model.")
+    return fidelity
 
 
 def check_input_images(count: int, model: ImageModel | None) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from gpt_image_mcp.models import ImageModel, ModelCatalogue
-    from gpt_image_mcp.values import Progress, ProgressWatcher
+    from gpt_image_mcp.progress import Progress, ProgressWatcher
 
 
 class Console:

@@ -11,17 +11,17 @@ import math
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from gpt_image_mcp.errors import Cancelled
-from gpt_image_mcp.values import ImageResult, Progress, ProgressWatcher, Stage
+from gpt_image_mcp.progress import Progress, ProgressWatcher, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from gpt_image_mcp.plans import Plan
+    from collections.abc import Callable, Coroutine
 
 HEARTBEAT_SECONDS = 3.0
+# A call that will not wait still hears of a refusal that takes no longer than this to find.
+CHECKING_SECONDS = 10.0
 # Where each stage begins on the way from 0 to 1; drawing fills what lies between it and saved.
 _STARTS: dict[Stage, float] = {
     "checked": 0.02,
@@ -33,33 +33,36 @@ _STARTS: dict[Stage, float] = {
 _DRAWING_ENDS = 0.95
 _UNKNOWN_EXPECTED_SECONDS = 40.0
 
+_R = TypeVar("_R")
+_T = TypeVar("_T")
 
-@dataclass(eq=False, slots=True)
-class Job:
-    """One piece of running work.
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Job(Generic[_R]):
+    """One piece of running work that ends with a result of type ``_R``.
 
     Attributes:
-        plan: What is being made; its call id is the job's.
+        id: Under which a caller may collect the result.
+        report: Makes the result that says how far the job is.
         expected_seconds: What calls of this kind took before; None until that is known.
-        stage: How far it is.
+        stages: Those entered so far; empty while the request is still being checked.
         is_sent: Whether a request has left; from then on it is never cancelled.
         partial: The latest partial image, where the call streams.
+        fraction: How far it was when someone last looked.
         changed: Set whenever one of these changes.
     """
 
-    plan: Plan
+    id: str
+    report: Callable[[Any], _R]
     expected_seconds: float | None = None
-    stage: Stage = "checked"
+    stages: list[Stage] = field(default_factory=list[Stage])
     is_sent: bool = False
     partial: bytes | None = None
+    fraction: float = 0.0
     started: float = field(default_factory=monotonic)
     waiters: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def id(self) -> str:
-        """The call's id, which a caller may keep to collect the result."""
-        return self.plan.call_id
+    task: asyncio.Task[_R] | None = None
 
     @property
     def elapsed_seconds(self) -> float:
@@ -68,7 +71,8 @@ class Job:
 
     def advance(self, stage: Stage) -> None:
         """Enters a stage and wakes whoever watches."""
-        self.stage = stage
+        if not self.stages or self.stages[-1] != stage:
+            self.stages.append(stage)
         self.changed.set()
 
     def mark_sent(self) -> None:
@@ -79,20 +83,21 @@ class Job:
     def receive_partial(self, image: bytes) -> None:
         """Keeps a partial image and wakes whoever watches."""
         self.partial = image
-        self.advance("drawing")
+        self.changed.set()
 
-    def progress(self) -> Progress:
-        """Where the job stands now."""
-        fraction = _STARTS[self.stage]
-        if self.stage == "drawing":
+    def progress(self, stage: Stage) -> Progress:
+        """Where the job stands in a stage, never further back than before."""
+        fraction = _STARTS[stage]
+        if stage == "drawing":
             expected = self.expected_seconds or _UNKNOWN_EXPECTED_SECONDS
             done = 1 - math.exp(-self.elapsed_seconds / expected)
             fraction += (_DRAWING_ENDS - fraction) * done
-        return Progress(stage=self.stage, fraction=fraction, message=self._message())
+        self.fraction = max(self.fraction, fraction)
+        return Progress(stage=stage, fraction=self.fraction, message=self._message(stage))
 
-    def _message(self) -> str:
-        if self.stage != "drawing":
-            return _MESSAGES[self.stage]
+    def _message(self, stage: Stage) -> str:
+        if stage != "drawing":
+            return _MESSAGES[stage]
         usual = f", usually about {self.expected_seconds:.0f} s" if self.expected_seconds else ""
         seen = ", a partial image has arrived" if self.partial else ""
         return f"drawing: {self.elapsed_seconds:.0f} s so far{usual}{seen}"
@@ -101,7 +106,7 @@ class Job:
 _MESSAGES: dict[Stage, str] = {
     "checked": "checked: the request is valid and within budget",
     "uploading": "uploading the input images",
-    "queued": "queued: waiting for a free request slot",
+    "queued": "queued: waiting for its turn",
     "saved": "saved to disk",
 }
 
@@ -110,37 +115,33 @@ class Jobs:
     """The jobs of one process that are still running."""
 
     def __init__(self) -> None:
-        self._running: dict[str, tuple[Job, asyncio.Task[ImageResult]]] = {}
+        self._running: dict[str, Job[Any]] = {}
 
-    def start(self, job: Job, work: Callable[[Job], Awaitable[ImageResult]]) -> None:
+    def start(self, job: Job[_R], work: Callable[[], Coroutine[Any, Any, _R]]) -> None:
         """Starts the work; it runs until it ends, whoever waits."""
+        job.task = asyncio.create_task(work(), name=job.id)
+        self._running[job.id] = job
+        job.task.add_done_callback(partial(self._forget, job))
 
-        async def run() -> ImageResult:
-            return await work(job)
-
-        task = asyncio.create_task(run(), name=job.id)
-        self._running[job.id] = (job, task)
-        task.add_done_callback(partial(self._forget, job))
-
-    def find(self, job_id: str) -> Job | None:
+    def find(self, job_id: str) -> Job[Any] | None:
         """The running job of this id, if there is one."""
-        entry = self._running.get(job_id)
-        return entry[0] if entry else None
+        return self._running.get(job_id)
 
     async def wait(
-        self, job: Job, *, seconds: float | None, watch: ProgressWatcher | None = None
-    ) -> ImageResult | None:
+        self, job: Job[_R], *, seconds: float | None, watch: ProgressWatcher | None = None
+    ) -> _R | None:
         """The job's result, or None if it is still running after ``seconds`` (None waits for ever).
 
+        While the request is still being checked it waits a little longer, so that a refusal is heard of.
         A cancelled waiter stops waiting. The job goes on if its request was sent, or someone else waits.
 
         Raises:
             ImageError: What the job failed with; ``Cancelled`` if it was stopped before anything was sent.
         """
-        task = self._running[job.id][1]
+        task = _task(job)
         job.waiters += 1
         try:
-            await self._watch(job, task, seconds=seconds, watch=watch)
+            await _watch(job, task, seconds=seconds, watch=watch)
             return _outcome(task)
         except asyncio.CancelledError:
             if job.waiters == 1 and not job.is_sent:
@@ -152,49 +153,72 @@ class Jobs:
     async def close(self, *, grace_seconds: float) -> None:
         """Lets sent requests finish within the grace period, and cancels the rest."""
         running = list(self._running.values())
-        tasks = [task for _, task in running]
-        for job, task in running:
+        tasks = [_task(job) for job in running]
+        for job in running:
             if not job.is_sent:
-                task.cancel()
+                _task(job).cancel()
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace_seconds)
             for task in late:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _watch(
-        self,
-        job: Job,
-        task: asyncio.Task[ImageResult],
-        *,
-        seconds: float | None,
-        watch: ProgressWatcher | None,
-    ) -> None:
-        """Reports each stage, and each heartbeat while drawing, until the job ends or time is up."""
-        deadline = math.inf if seconds is None else monotonic() + seconds
-        if watch is not None:
-            await watch(job.progress())
-        while not task.done() and (left := deadline - monotonic()) > 0:
-            job.changed.clear()
-            changed = asyncio.create_task(job.changed.wait())
-            try:
-                await asyncio.wait(
-                    {task, changed},
-                    timeout=min(left, HEARTBEAT_SECONDS),
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-            finally:
-                changed.cancel()
-            if watch is not None:
-                await watch(job.progress())
-
-    def _forget(self, job: Job, task: asyncio.Task[ImageResult]) -> None:
+    def _forget(self, job: Job[Any], task: asyncio.Task[Any]) -> None:
         self._running.pop(job.id, None)
         if not task.cancelled():
             task.exception()  # a failure nobody waited for is in the library; asyncio need not warn
 
 
-def _outcome(task: asyncio.Task[ImageResult]) -> ImageResult | None:
+async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """Awaits work that a cancellation must not leave half done; the cancellation comes through afterwards."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
+
+
+async def _watch(
+    job: Job[_R], task: asyncio.Task[_R], *, seconds: float | None, watch: ProgressWatcher | None
+) -> None:
+    """Reports each stage, and each heartbeat while drawing, until the job ends or time is up."""
+    now = monotonic()
+    deadline = math.inf if seconds is None else now + seconds
+    checking = max(deadline, now + CHECKING_SECONDS)
+    reported = 0
+    while True:
+        reported = await _report(job, reported, watch)
+        left = (deadline if job.stages else checking) - monotonic()
+        if task.done() or left <= 0:
+            return
+        job.changed.clear()
+        changed = asyncio.create_task(job.changed.wait())
+        try:
+            await asyncio.wait(
+                {task, changed}, timeout=min(left, HEARTBEAT_SECONDS), return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            changed.cancel()
+
+
+async def _report(job: Job[Any], reported: int, watch: ProgressWatcher | None) -> int:
+    """Sends each stage that was not reported yet, or the last again; gives how many are reported now."""
+    if watch is None or not job.stages:
+        return reported
+    for stage in job.stages[reported:] or job.stages[-1:]:
+        await watch(job.progress(stage))
+    return len(job.stages)
+
+
+def _task(job: Job[_R]) -> asyncio.Task[_R]:
+    if job.task is None:
+        message = f"job {job.id} was never started"
+        raise RuntimeError(message)
+    return job.task
+
+
+def _outcome(task: asyncio.Task[_R]) -> _R | None:
     if task.cancelled():
         message = (
             "The call was cancelled before its request was sent; nothing was made and nothing is billed."

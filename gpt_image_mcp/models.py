@@ -58,6 +58,14 @@ class Prices(Fact):
     text_output: Decimal
 
 
+class HostPrices(Fact):
+    """US dollars per 1,000,000 tokens of a chat model that hosts the image tool."""
+
+    input: Decimal
+    cached_input: Decimal
+    output: Decimal
+
+
 class FormulaTokens(Fact):
     """Output tokens by OpenAI's calculator formula; ``exact_sizes`` says where it was checked, if not all."""
 
@@ -147,6 +155,11 @@ class ModelCatalogue(BaseModel):
 
     checked: dt.date
     models: tuple[ImageModel, ...]
+    hosts: dict[str, HostPrices]
+
+    def host_prices(self, name: str) -> HostPrices | None:
+        """The prices of a host model of the Responses route; None if they are not known."""
+        return self.hosts.get(name.strip().lower())
 
     def find(self, name: str) -> ImageModel | None:
         """The model of this name, with case and blanks forgiven; None if it is not known."""
@@ -169,7 +182,8 @@ def parse_catalogue(text: str) -> ModelCatalogue:
     """A catalogue from TOML text, with references to shared tables and snapshots resolved."""
     document = tomllib.loads(text)
     models = [_resolve(name, document) for name in document["models"]]
-    return ModelCatalogue.model_validate({"checked": document["checked"], "models": models})
+    hosts = {name: {"checked": document["checked"], **fact} for name, fact in document["hosts"].items()}
+    return ModelCatalogue.model_validate({"checked": document["checked"], "models": models, "hosts": hosts})
 
 
 def _resolve(name: str, document: dict[str, Any]) -> dict[str, Any]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import io
 import re
-import threading
-import warnings
-from typing import NamedTuple
+from contextlib import closing
+from typing import TYPE_CHECKING, NamedTuple
 
 from gpt_image_mcp.values import Picture
+
+if TYPE_CHECKING:
+    from PIL import ImageFile
 
 _RIFF_HEADER_BYTES = 8
 
@@ -19,35 +21,67 @@ class _Format(NamedTuple):
 
     Attributes:
         signature: What its files begin with.
-        plugin: Pillow's module for it. Pillow would otherwise import all of its forty.
+        plugin: The module that reads it. Pillow would otherwise import all of its forty.
+        opener: Pillow's name for it.
     """
 
     name: str
     signature: re.Pattern[bytes]
     plugin: str
     extension: str
+    opener: str
+
+
+def _ftyp(brands: bytes) -> re.Pattern[bytes]:
+    """The signature of a file in the ISO container, of one of these brands."""
+    return re.compile(rb"....ftyp" + brands, re.DOTALL)
 
 
 _FORMATS = (
-    _Format("png", re.compile(rb"\x89PNG\r\n\x1a\n"), "PngImagePlugin", "png"),
-    _Format("jpeg", re.compile(rb"\xff\xd8\xff"), "JpegImagePlugin", "jpg"),
-    _Format("webp", re.compile(rb"RIFF....WEBP", re.DOTALL), "WebPImagePlugin", "webp"),
-    _Format("gif", re.compile(rb"GIF8[79]a"), "GifImagePlugin", "gif"),
-    _Format("bmp", re.compile(rb"BM"), "BmpImagePlugin", "bmp"),
-    _Format("tiff", re.compile(rb"II[*+]\0|MM\0[*+]"), "TiffImagePlugin", "tif"),
-    _Format("avif", re.compile(rb"....ftyp(avif|avis|mif1|msf1)", re.DOTALL), "AvifImagePlugin", "avif"),
+    _Format("png", re.compile(rb"\x89PNG\r\n\x1a\n"), "PIL.PngImagePlugin", "png", "PNG"),
+    _Format("jpeg", re.compile(rb"\xff\xd8\xff"), "PIL.JpegImagePlugin", "jpg", "JPEG"),
+    _Format("webp", re.compile(rb"RIFF....WEBP", re.DOTALL), "PIL.WebPImagePlugin", "webp", "WEBP"),
+    _Format("gif", re.compile(rb"GIF8[79]a"), "PIL.GifImagePlugin", "gif", "GIF"),
+    _Format("bmp", re.compile(rb"BM"), "PIL.BmpImagePlugin", "bmp", "BMP"),
+    _Format("tiff", re.compile(rb"II[*+]\0|MM\0[*+]"), "PIL.TiffImagePlugin", "tif", "TIFF"),
+    _Format("avif", _ftyp(rb"(avif|avis|mif1.{12,40}avif)"), "PIL.AvifImagePlugin", "avif", "AVIF"),
+    # Read where the optional package pillow-heif is installed.
+    _Format("heic", _ftyp(rb"(hei[cxms]|hev[cx]|mif1|msf1)"), "pillow_heif", "heic", "HEIF"),
 )
-# Python's switch for warnings is one for all threads, so only one of ours may turn it at a time.
-_QUIET = threading.Lock()
 
 
 def read_picture(data: bytes) -> Picture | None:
     """What the bytes are; None if they are no image of a kind that this package handles."""
-    for known in _FORMATS:
-        if known.signature.match(data):
-            size = _read_size(data, known)
-            return None if size is None else _picture(known, size)
-    return None
+    known = _format_of(data)
+    if known is None:
+        return None
+    try:
+        with closing(_opened(data, known)) as image:
+            width, height = image.size
+    except Exception:  # noqa: BLE001 - Pillow raises nearly anything on a damaged header
+        return None
+    return Picture(
+        format=known.name,
+        mime_type=f"image/{known.name}",
+        extension=known.extension,
+        width=width,
+        height=height,
+    )
+
+
+def open_picture(data: bytes) -> ImageFile.ImageFile:
+    """A file that ``read_picture`` knows, opened but not decoded.
+
+    Pillow's limit on pixels does not apply: whoever decodes decides how large is too large.
+
+    Raises:
+        ValueError: If it is not of a known format.
+    """
+    known = _format_of(data)
+    if known is None:
+        message = "not an image of a known format"
+        raise ValueError(message)
+    return _opened(data, known)
 
 
 def is_complete(data: bytes, picture: Picture) -> bool:
@@ -61,26 +95,16 @@ def is_complete(data: bytes, picture: Picture) -> bool:
     return True
 
 
-def _read_size(data: bytes, known: _Format) -> tuple[int, int] | None:
-    """Width and height in pixels; None if the header is damaged."""
+def _format_of(data: bytes) -> _Format | None:
+    return next((known for known in _FORMATS if known.signature.match(data)), None)
+
+
+def _opened(data: bytes, known: _Format) -> ImageFile.ImageFile:
+    """The image of the plugin itself: ``Image.open`` would warn of large images before they are decoded."""
     from PIL import Image
 
-    importlib.import_module(f"PIL.{known.plugin}")
-    with _QUIET, warnings.catch_warnings():
-        # Only the header is read here; whoever decodes decides how large is too large.
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(io.BytesIO(data), formats=(known.name,)) as image:
-                return image.size
-        except Exception:  # noqa: BLE001 - Pillow raises nearly anything on a damaged header
-            return None
-
-
-def _picture(known: _Format, size: tuple[int, int]) -> Picture:
-    return Picture(
-        format=known.name,
-        mime_type=f"image/{known.name}",
-        extension=known.extension,
-        width=size[0],
-        height=size[1],
-    )
+    plugin = importlib.import_module(known.plugin)
+    if known.opener not in Image.OPEN:
+        plugin.register_heif_opener()
+    factory, _ = Image.OPEN[known.opener]
+    return factory(io.BytesIO(data), "")

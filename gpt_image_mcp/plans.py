@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from gpt_image_mcp.checks import check_input_images, check_request
 from gpt_image_mcp.library.folders import output_folder, project_folder, require_writable
 from gpt_image_mcp.library.names import Naming, check_filename
+from gpt_image_mcp.money import Budget, Estimate, Quote
 from gpt_image_mcp.prices import quote, quotes_by_quality
-from gpt_image_mcp.values import Budget, Estimate, ImageRequest, Kind, OutputOptions, Quote, Requested
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.models import ImageModel
     from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.values import ImageRequest, Kind, OutputOptions, Requested, Retouch, SessionTurn
 
 SANDBOX_MODEL = "sandbox"
 _ANY_PROMPT = "any"
@@ -25,10 +26,18 @@ _ANY_PROMPT = "any"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything decided about a call before it is sent."""
+    """Everything decided about a call before it is sent.
+
+    Attributes:
+        prompt: The caller's words; ``request.prompt`` is what is sent.
+        edit_type: The kind of edit; empty for a generation.
+        retouch: What puts the original pixels back afterwards, if that is wanted.
+        session: The turn that this call is, if it is one.
+    """
 
     call_id: str
     kind: Kind
+    prompt: str
     request: ImageRequest
     model: ImageModel | None
     requested: Requested
@@ -37,6 +46,9 @@ class Plan:
     folder: Path
     project_dir: Path
     sandbox: bool
+    edit_type: str = ""
+    retouch: Retouch | None = None
+    session: SessionTurn | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -48,27 +60,43 @@ def plan_generation(
     Raises:
         RequestError: If the model, the folder or an argument cannot be used.
     """
+    return plan_call("image", prompt, options, call_id=call_id, moderation=moderation, settings=settings)
+
+
+def plan_call(
+    kind: Kind,
+    prompt: str,
+    options: OutputOptions,
+    *,
+    call_id: str,
+    settings: Settings,
+    moderation: str = "auto",
+) -> Plan:
+    """What all calls have in common: model, options, name and folder, checked.
+
+    Raises:
+        RequestError: If the model, the folder or an argument cannot be used.
+    """
     checked = check_request(prompt, _without_sandbox(options), moderation=moderation, settings=settings)
-    request = checked.request
-    sandbox = settings.sandbox or _is_sandbox(options.model)
     if options.filename:
         check_filename(options.filename)
     return Plan(
         call_id=call_id,
-        kind="image",
-        request=request,
+        kind=kind,
+        prompt=checked.request.prompt,
+        request=checked.request,
         model=checked.model,
         requested=checked.requested,
-        quote=quote(checked.model, request),
+        quote=quote(checked.model, checked.request),
         naming=Naming(
-            kind="image",
+            kind=kind,
             label=options.filename_prefix,
             filename=options.filename,
             overwrite=options.overwrite,
         ),
         folder=require_writable(output_folder(settings, options.output_dir)),
         project_dir=project_folder(settings),
-        sandbox=sandbox,
+        sandbox=settings.sandbox or is_sandbox(options.model),
         notes=checked.notes,
     )
 
@@ -77,7 +105,11 @@ def expected_seconds(plan: Plan, library: Library) -> float | None:
     """What calls of this kind took before, else what is said of the model; None if nothing is known."""
     request = plan.request
     measured = library.catalogue.typical_seconds(
-        model=request.model, quality=request.quality, size=request.size, sandbox=plan.sandbox
+        kind=plan.kind,
+        model=request.model,
+        quality=request.quality,
+        size=request.size,
+        sandbox=plan.sandbox,
     )
     if measured is None and not plan.sandbox and plan.model:
         return plan.model.typical_seconds
@@ -107,13 +139,14 @@ def estimate(options: OutputOptions, *, input_images: int, settings: Settings, l
     )
 
 
-def _is_sandbox(model: str) -> bool:
+def is_sandbox(model: str) -> bool:
+    """Whether a model name asks for the sandbox."""
     return model.strip().lower() == SANDBOX_MODEL
 
 
 def _without_sandbox(options: OutputOptions) -> OutputOptions:
     """``sandbox`` is not a model but a place to run the default one."""
-    return replace(options, model="") if _is_sandbox(options.model) else options
+    return replace(options, model="") if is_sandbox(options.model) else options
 
 
 def _budget(settings: Settings, library: Library) -> Budget:

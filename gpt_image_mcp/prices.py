@@ -16,17 +16,21 @@ from gpt_image_mcp.models import (
     RangeTokens,
     TableTokens,
     UnknownTokens,
+    load_catalogue,
 )
+from gpt_image_mcp.money import Cost, Quote
 from gpt_image_mcp.sizes import AUTO, Pixels, parse_pixels
-from gpt_image_mcp.values import Cost, ImageRequest, Quote, TokenUsage
 
 if TYPE_CHECKING:
     from gpt_image_mcp.models import ImageModel, Prices, Quality, TokenRule
+    from gpt_image_mcp.values import Delivery, HostUsage, ImageRequest, TokenUsage
 
 _MILLION = Decimal(1_000_000)
 PARTIAL_IMAGE_TOKENS = 100
 # OpenAI's rule of thumb for English.
 _USUAL_CHARACTERS_PER_TOKEN = 4
+# A generous bound for what a chat model reads of an image, and writes to call the image tool.
+_HOST_TOKENS_PER_IMAGE, _HOST_OUTPUT_TOKENS = 4000, 2000
 # What the API was seen to choose for size auto.
 _AUTO_SIZES = (Pixels(1024, 1024), Pixels(1536, 1024), Pixels(1024, 1536))
 
@@ -98,13 +102,44 @@ def quotes_by_quality(
     }
 
 
-def cost(model: ImageModel | None, usage: TokenUsage | None, *, quote: Quote) -> Cost:
-    """What a call did cost: from returned usage, else from an exact quote, else unknown."""
-    if model is not None and model.prices is not None and usage is not None:
-        return Cost(usd=_usage_usd(model.prices, usage), basis="usage")
-    if quote.expected_usd is not None:
-        return Cost(usd=quote.expected_usd, basis="quote")
-    return Cost(usd=None, basis="unknown")
+def cost(model: ImageModel | None, delivery: Delivery, *, quote: Quote) -> Cost:
+    """What a call did cost: from returned usage, else from an exact quote, else unknown.
+
+    On the Responses route the host model's tokens are added, where its prices are known.
+    """
+    prices = model.prices if model else None
+    if prices is not None and delivery.usage is not None:
+        made = Cost(usd=_usage_usd(prices, delivery.usage), basis="usage")
+    elif quote.expected_usd is not None:
+        made = Cost(usd=quote.expected_usd, basis="usage+quote" if delivery.host else "quote")
+    else:
+        return Cost(usd=None, basis="unknown")
+    return replace(made, usd=(made.usd or Decimal(0)) + host_usd(delivery.host))
+
+
+def host_usd(host: HostUsage | None) -> Decimal:
+    """What the host model of the Responses route cost; 0 where its usage or prices are unknown."""
+    prices = load_catalogue().host_prices(host.model) if host else None
+    if host is None or host.usage is None or prices is None:
+        return Decimal(0)
+    used = host.usage
+    cached = min(used.cached_text_tokens or 0, used.input_tokens)
+    return (
+        _usd(used.input_tokens - cached, prices.input)
+        + _usd(cached, prices.cached_input)
+        + _usd(used.output_tokens, prices.output)
+    )
+
+
+def with_host(quote: Quote, host_model: str, request: ImageRequest) -> Quote:
+    """A quote with what the host model of the Responses route may cost at most added to its upper end."""
+    prices = load_catalogue().host_prices(host_model)
+    if prices is None or quote.high_usd is None:
+        return quote
+    read = len(request.prompt.encode("utf-8", "replace")) + _HOST_TOKENS_PER_IMAGE * (len(request.images) + 1)
+    most = _usd(read, prices.input) + _usd(_HOST_OUTPUT_TOKENS, prices.output)
+    basis = f"{quote.basis} The host model {host_model} adds up to ${most:.4f}."
+    return replace(quote, high_usd=quote.high_usd + most, basis=basis)
 
 
 def _usage_usd(prices: Prices, usage: TokenUsage) -> Decimal:

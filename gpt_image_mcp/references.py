@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from gpt_image_mcp.errors import NotFound
 from gpt_image_mcp.library.folders import project_folder
+from gpt_image_mcp.paths import local_path
 
 if TYPE_CHECKING:
     from gpt_image_mcp.library.store import Library
@@ -30,10 +29,10 @@ def find_image(ref: str, library: Library, *, settings: Settings) -> StoredImage
     Raises:
         NotFound: If the library has no such image.
     """
-    image_id = _image_id(ref)
+    image_id = image_id_in(ref)
     found = library.catalogue.find_image(image_id) if image_id else None
     if found is None and not image_id and ref:
-        found = library.identify(_path(ref, settings))
+        found = _by_path(ref, library, settings)
     if found is None:
         message = f"The library has no image {ref!r}."
         raise NotFound(
@@ -46,14 +45,16 @@ def find_image(ref: str, library: Library, *, settings: Settings) -> StoredImage
     return found
 
 
-def _image_id(ref: str) -> str:
+def image_id_in(ref: str) -> str:
+    """The image id that a reference is or addresses; empty for anything else."""
     if matched := _IMAGE_URI.fullmatch(ref):
         return matched[1]
     return ref if _IMAGE_ID.fullmatch(ref) else ""
 
 
-def _path(ref: str, settings: Settings) -> Path:
-    if ref.lower().startswith("file:"):
-        ref = unquote(urlsplit(ref).path)
-    path = Path(ref).expanduser()
-    return path if path.is_absolute() else project_folder(settings) / path
+def _by_path(ref: str, library: Library, settings: Settings) -> StoredImage | None:
+    try:
+        path = local_path(ref, base=project_folder(settings))
+    except (ValueError, RuntimeError):
+        return None
+    return library.identify(path)

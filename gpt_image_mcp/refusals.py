@@ -44,6 +44,7 @@ _QUOTA_CODES = frozenset(
         "organization_spend_limit_exceeded",
     }
 )
+_HTTP_OK = 200
 _HTTP_UNAUTHORIZED, _HTTP_FORBIDDEN, _HTTP_NOT_FOUND, _HTTP_TOO_MANY = 401, 403, 404, 429
 _HTTP_SERVER_ERROR = 500
 
@@ -257,7 +258,8 @@ def _is_missing_model(refusal: Refusal) -> bool:
 
 
 def _is_server_failure(refusal: Refusal) -> bool:
-    return refusal.status in _SERVER_FAILED
+    """Also an answer that arrived well and reports that the server failed, as the Responses API does."""
+    return refusal.status in _SERVER_FAILED or (refusal.status == _HTTP_OK and refusal.code == "server_error")
 
 
 def _is_lost(refusal: Refusal) -> bool:

@@ -21,10 +21,11 @@ from gpt_image_mcp.summaries import describe, describe_estimate, next_step_after
 
 if TYPE_CHECKING:
     from gpt_image_mcp.crops import Crop
+    from gpt_image_mcp.money import Estimate
     from gpt_image_mcp.previews import View
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.studio import Studio
-    from gpt_image_mcp.values import Estimate, ImageResult, StoredImage
+    from gpt_image_mcp.values import ImageResult, StoredImage
 
 ERROR_META = "gpt-image-mcp/error"
 # The most that an explicit wish for a larger view may use: some clients cut results at 1,000,000 characters.

@@ -57,7 +57,7 @@ _Tool = TypeVar("_Tool", bound=Callable[..., Awaitable[ToolResult]])
 _Resource = TypeVar("_Resource", bound=Callable[..., Awaitable[ResourceResult]])
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.values import Progress, ProgressWatcher
+    from gpt_image_mcp.progress import Progress, ProgressWatcher
 
 READS = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False

@@ -92,6 +92,39 @@ def resolve_size(model: ImageModel | None, text: str) -> ResolvedSize:
     raise InvalidArgument(message, next_step=f"Use {_EXAMPLES}.")
 
 
+def own_size(model: ImageModel | None, image: Pixels) -> Pixels:
+    """The size to ask for when an image is to keep its own: that, or the nearest the model makes."""
+    rule = _rule(model)
+    if isinstance(rule, FixedSizes):
+        return nearest(rule, ratio=image.ratio, pixels=image.area)
+    return image if not violation(rule, image) else _nearest_to(rule, image)
+
+
+def canvas_size(model: ImageModel | None, text: str, image: Pixels) -> Pixels:
+    """The canvas onto which an image is extended: for a ratio, the smallest that holds the image unscaled.
+
+    Raises:
+        InvalidArgument: If the size is auto, or none.
+        UnsupportedByModel: If this model does not make it.
+    """
+    resolved = parse_pixels(resolve_size(model, text).size)
+    if resolved is None:
+        message = "outpaint needs to know how far the image is to be extended, but size is auto."
+        raise InvalidArgument(message, next_step="Pass a size such as 16:9, landscape or 1536x1024.")
+    rule, matched = _rule(model), _RATIO.fullmatch(text.strip().lower())
+    if matched is None or isinstance(rule, FixedSizes):
+        return resolved
+    ratio = float(matched[1]) / float(matched[2])
+    step = rule.multiple
+    if image.ratio < ratio:
+        height = math.ceil(image.height / step) * step
+        canvas = Pixels(round(height * ratio / step) * step, height)
+    else:
+        width = math.ceil(image.width / step) * step
+        canvas = Pixels(width, round(width / ratio / step) * step)
+    return canvas if not violation(rule, canvas) else nearest(rule, ratio=ratio, pixels=canvas.area)
+
+
 def nearest(rule: FixedSizes | CustomSizes, *, ratio: float, pixels: int) -> Pixels:
     """The valid size closest to a ratio (width over height) and a number of pixels."""
     if isinstance(rule, FixedSizes):

@@ -13,23 +13,22 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from gpt_image_mcp.settings import Settings, read_settings
+from gpt_image_mcp.workbench import Workbench, utc_now
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
     from types import TracebackType
     from typing import Unpack
 
-    from gpt_image_mcp.jobs import Job, Jobs
+    from gpt_image_mcp.batches import BatchItem
+    from gpt_image_mcp.edits import EditArguments
+    from gpt_image_mcp.library.sessions import SessionRecord, SessionSummary
     from gpt_image_mcp.library.store import Library
-    from gpt_image_mcp.openai_api import OpenAIApi
-    from gpt_image_mcp.paid_calls import PaidCalls
-    from gpt_image_mcp.values import (
-        Delivery,
-        Estimate,
-        ImageResult,
-        OutputArguments,
-        ProgressWatcher,
-        StoredImage,
-    )
+    from gpt_image_mcp.money import Estimate
+    from gpt_image_mcp.paid_calls import PaidJob
+    from gpt_image_mcp.progress import ProgressWatcher
+    from gpt_image_mcp.values import BatchResult, Delivery, ImageResult, OutputArguments, StoredImage
 
 
 class Studio:
@@ -37,17 +36,15 @@ class Studio:
 
     Args:
         settings: What the environment says, if not given.
+        clock: The time that the memory of rejected routes goes by.
 
     Raises:
         InvalidSetting: If no settings are given and the environment's are malformed.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, *, clock: Callable[[], datetime] = utc_now) -> None:
         self.settings = settings or read_settings()
-        self._started: Jobs | None = None
-        self._opening = asyncio.Lock()
-        self._opened: Library | None = None
-        self._apis: dict[bool, OpenAIApi] = {}
+        self._bench = Workbench(self.settings, clock=clock)
 
     async def __aenter__(self) -> Self:
         return self
@@ -62,12 +59,7 @@ class Studio:
 
     async def aclose(self) -> None:
         """Lets sent requests finish within the grace period and closes everything."""
-        if self._started is not None:
-            await self._started.close(grace_seconds=self.settings.shutdown_grace_seconds)
-        for api in self._apis.values():
-            await api.aclose()
-        if self._opened is not None:
-            await asyncio.to_thread(self._opened.close)
+        await self._bench.aclose()
 
     async def generate(
         self,
@@ -92,14 +84,183 @@ class Studio:
             RequestError: If the request cannot be made as asked; nothing was sent.
             UpstreamError: If the API refuses or fails.
         """
+        from gpt_image_mcp.paid_calls import Errand
         from gpt_image_mcp.plans import plan_generation
         from gpt_image_mcp.values import OutputOptions
 
         plan = partial(
             plan_generation, prompt, OutputOptions(**output), moderation=moderation, settings=self.settings
         )
-        paid_calls = await self._paid_calls()
-        return await paid_calls.run(plan, self._generate, wait_seconds=wait_seconds, watch=watch)
+        paid_calls = await self._bench.paid_calls()
+        errand = Errand(plan=plan, send=self._generate)
+        return await paid_calls.run(errand, wait_seconds=wait_seconds, watch=watch)
+
+    async def edit(
+        self,
+        prompt: str,
+        images: Sequence[str],
+        *,
+        wait_seconds: float | None = None,
+        watch: ProgressWatcher | None = None,
+        edit: EditArguments | None = None,
+        **output: Unpack[OutputArguments],
+    ) -> ImageResult:
+        """Edits an image, or composes several into one.
+
+        Args:
+            prompt: What to change, up to 32,000 characters.
+            images: 1 to 16 paths, addresses, ``data:`` URLs or library ids; the first is the one edited.
+            wait_seconds: As for ``generate``.
+            watch: As for ``generate``.
+            edit: Mask, regions, kind of edit and fidelity.
+            **output: The fields of ``OutputOptions``.
+
+        Raises:
+            RequestError: If the request cannot be made as asked; nothing was sent.
+            UpstreamError: If the API refuses or fails.
+        """
+        from gpt_image_mcp.edits import read_options
+        from gpt_image_mcp.values import OutputOptions
+
+        edits = await self._bench.edits()
+        errand = edits.errand(
+            "edit", prompt, images, output=OutputOptions(**output), edit=read_options(edit or {})
+        )
+        paid_calls = await self._bench.paid_calls()
+        return await paid_calls.run(errand, wait_seconds=wait_seconds, watch=watch)
+
+    async def batch_edit(
+        self,
+        prompt: str,
+        images: Sequence[str],
+        *,
+        edit_type: str = "free",
+        on_error: str = "continue",
+        concurrency: int = 3,
+        wait_seconds: float | None = None,
+        watch: ProgressWatcher | None = None,
+        **output: Unpack[OutputArguments],
+    ) -> BatchResult:
+        """Makes the same edit on each of up to 100 images.
+
+        Args:
+            prompt: What to change.
+            images: As for ``edit``, and folders and globs.
+            edit_type: What kind of edit it is.
+            on_error: ``continue``, or ``stop`` to begin no further image after a failure.
+            concurrency: How many at once.
+            wait_seconds: As for ``generate``.
+            watch: Awaited with each image that is done.
+            **output: The fields of ``OutputOptions``.
+
+        Raises:
+            RequestError: If the batch cannot be made as asked; nothing was sent.
+            ImageError: If every image failed.
+        """
+        from gpt_image_mcp.batches import make_items
+        from gpt_image_mcp.edits import EditOptions
+        from gpt_image_mcp.library.folders import project_folder
+        from gpt_image_mcp.listings import expand
+        from gpt_image_mcp.values import OutputOptions
+
+        found = await asyncio.to_thread(expand, images, base=project_folder(self.settings))
+        items = make_items(
+            found, prompt, output=OutputOptions(**output), edit=EditOptions(edit_type=edit_type)
+        )
+        return await self.edit_each(
+            items, on_error=on_error, concurrency=concurrency, wait_seconds=wait_seconds, watch=watch
+        )
+
+    async def edit_each(
+        self,
+        items: Sequence[BatchItem],
+        *,
+        on_error: str = "continue",
+        concurrency: int = 3,
+        wait_seconds: float | None = None,
+        watch: ProgressWatcher | None = None,
+    ) -> BatchResult:
+        """A batch whose images have prompts and options of their own; otherwise as ``batch_edit``."""
+        batches = await self._bench.batches()
+        return await batches.run(
+            items, on_error=on_error, concurrency=concurrency, wait_seconds=wait_seconds, watch=watch
+        )
+
+    async def start_session(
+        self,
+        prompt: str,
+        images: Sequence[str],
+        *,
+        wait_seconds: float | None = None,
+        watch: ProgressWatcher | None = None,
+        edit: EditArguments | None = None,
+        **output: Unpack[OutputArguments],
+    ) -> ImageResult:
+        """Starts an edit session with its first turn; arguments and errors as for ``edit``."""
+        from gpt_image_mcp.edits import read_options
+        from gpt_image_mcp.values import OutputOptions
+
+        sessions = await self._bench.sessions()
+        errand = sessions.start(prompt, images, output=OutputOptions(**output), edit=read_options(edit or {}))
+        paid_calls = await self._bench.paid_calls()
+        return await paid_calls.run(errand, wait_seconds=wait_seconds, watch=watch)
+
+    async def continue_session(
+        self,
+        session_id: str,
+        prompt: str,
+        *,
+        from_turn: int = -1,
+        images: Sequence[str] = (),
+        wait_seconds: float | None = None,
+        watch: ProgressWatcher | None = None,
+        edit: EditArguments | None = None,
+        **output: Unpack[OutputArguments],
+    ) -> ImageResult:
+        """Edits the image of the latest turn of a session, or of an earlier one.
+
+        Args:
+            session_id: From ``start_session``.
+            prompt: What to change now.
+            from_turn: -1 for the latest turn, 0 for the start images, 1 for the first result, and so on.
+            images: Extra references for this turn.
+            wait_seconds: As for ``generate``.
+            watch: As for ``generate``.
+            edit: A mask or regions for this turn.
+            **output: What differs from the session's choice.
+
+        Raises:
+            NotFound: If the session was ended or never was.
+            ImageError: As for ``edit``; the session is then as it was.
+        """
+        from gpt_image_mcp.edits import read_options
+        from gpt_image_mcp.values import OutputOptions
+
+        sessions = await self._bench.sessions()
+        errand = sessions.resume(
+            session_id,
+            prompt,
+            images,
+            from_turn=from_turn,
+            output=OutputOptions(**output),
+            edit=read_options(edit or {}),
+        )
+        paid_calls = await self._bench.paid_calls()
+        return await paid_calls.run(errand, wait_seconds=wait_seconds, watch=watch)
+
+    async def end_session(self, session_id: str) -> SessionRecord:
+        """Ends a session; its images stay.
+
+        Raises:
+            NotFound: If it never was.
+        """
+        sessions = await self._bench.sessions()
+        return await asyncio.to_thread(sessions.end, session_id)
+
+    async def list_sessions(self) -> tuple[SessionSummary, ...]:
+        """The sessions that can be continued, latest first."""
+        sessions = await self._bench.sessions()
+        return await asyncio.to_thread(sessions.list)
 
     async def estimate(self, *, input_images: int = 0, **output: Unpack[OutputArguments]) -> Estimate:
         """Quotes a call without making it, at every quality, with what is left of the budget.
@@ -110,7 +271,7 @@ class Studio:
         from gpt_image_mcp.plans import estimate
         from gpt_image_mcp.values import OutputOptions
 
-        library = await self._library()
+        library = await self._bench.library()
         return await asyncio.to_thread(
             estimate,
             OutputOptions(**output),
@@ -121,7 +282,7 @@ class Studio:
 
     async def get(
         self, ref: str, *, wait_seconds: float | None = None, watch: ProgressWatcher | None = None
-    ) -> ImageResult:
+    ) -> ImageResult | BatchResult:
         """Finds an image by id, resource address or path, or collects the result of a job by its id.
 
         Raises:
@@ -131,7 +292,7 @@ class Studio:
         from gpt_image_mcp.references import find_image, is_job_id
 
         ref = ref.strip().strip("\"'")
-        library = await self._library()
+        library = await self._bench.library()
         if is_job_id(ref):
             return await self._collect(ref, library, wait_seconds=wait_seconds, watch=watch)
         return _shown(await asyncio.to_thread(find_image, ref, library, settings=self.settings))
@@ -142,67 +303,26 @@ class Studio:
         Raises:
             NotFound: If the file is gone.
         """
-        library = await self._library()
+        library = await self._bench.library()
         return await asyncio.to_thread(library.read, image)
 
     async def _collect(
         self, job_id: str, library: Library, *, wait_seconds: float | None, watch: ProgressWatcher | None
-    ) -> ImageResult:
+    ) -> ImageResult | BatchResult:
         """The result of a job of this process, or what the library remembers of an earlier one."""
-        from gpt_image_mcp.paid_calls import remembered, running
+        from gpt_image_mcp.paid_calls import remembered
 
-        job = self._jobs.find(job_id)
-        if job is not None:
-            finished = await self._jobs.wait(job, seconds=wait_seconds, watch=watch)
-            if finished is None:
-                return running(job)
-            return finished
-        return await asyncio.to_thread(remembered, job_id, library)
+        job = self._bench.jobs.find(job_id)
+        if job is None:
+            return await asyncio.to_thread(remembered, job_id, library)
+        finished: ImageResult | BatchResult | None = await self._bench.jobs.wait(
+            job, seconds=wait_seconds, watch=watch
+        )
+        return job.report(job) if finished is None else finished
 
-    async def _generate(self, job: Job) -> Delivery:
-        api = self._api(sandbox=job.plan.sandbox)
+    async def _generate(self, job: PaidJob) -> Delivery:
+        api = self._bench.api(sandbox=job.plan.sandbox)
         return await api.generate(job.plan.request, on_sent=job.mark_sent, on_partial=job.receive_partial)
-
-    @property
-    def _jobs(self) -> Jobs:
-        from gpt_image_mcp.jobs import Jobs
-
-        if self._started is None:
-            self._started = Jobs()
-        return self._started
-
-    async def _library(self) -> Library:
-        async with self._opening:
-            if self._opened is None:
-                self._opened = await asyncio.to_thread(_open_library, self.settings)
-            return self._opened
-
-    async def _paid_calls(self) -> PaidCalls:
-        from gpt_image_mcp.paid_calls import PaidCalls
-
-        return PaidCalls(self.settings, await self._library(), self._jobs)
-
-    def _api(self, *, sandbox: bool) -> OpenAIApi:
-        """The connection to OpenAI, or to the sandbox; one of each per studio."""
-        if sandbox not in self._apis:
-            self._apis[sandbox] = _connect(self.settings, sandbox=sandbox)
-        return self._apis[sandbox]
-
-
-def _open_library(settings: Settings) -> Library:
-    from gpt_image_mcp.library.store import Library
-
-    return Library(settings)
-
-
-def _connect(settings: Settings, *, sandbox: bool) -> OpenAIApi:
-    from gpt_image_mcp.openai_api import OpenAIApi
-
-    if not sandbox:
-        return OpenAIApi(settings)
-    from gpt_image_mcp.sandbox.transport import SandboxTransport
-
-    return OpenAIApi(settings, transport=SandboxTransport())
 
 
 def _shown(image: StoredImage) -> ImageResult:

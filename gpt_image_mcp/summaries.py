@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.values import Cost, Estimate, ImageResult, Quote, StoredImage
+    from gpt_image_mcp.money import Cost, Estimate, Quote
+    from gpt_image_mcp.values import ImageResult, StoredImage
 
 PROMPT_CHARACTERS = 200
 _KILO, _MEGA = 1_000, 1_000_000

@@ -1,23 +1,21 @@
 """The values that the modules pass to each other.
 
-All are frozen. Money is a ``Decimal`` number of US dollars; times are aware ``datetime`` values; sizes are
-pixels, lengths are bytes.
+All are frozen. Times are aware ``datetime`` values; sizes are pixels, lengths are bytes. Those about money
+are in ``money.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Literal, TypeAlias, TypedDict
 
+from gpt_image_mcp.money import Cost
+
 Route: TypeAlias = Literal["images", "responses"]
 Kind: TypeAlias = Literal["image", "edit", "session", "batch"]
-CostBasis: TypeAlias = Literal["usage", "usage+quote", "quote", "unknown"]
 CallStatus: TypeAlias = Literal["running", "completed", "failed", "outcome_unknown"]
-Stage: TypeAlias = Literal["checked", "uploading", "queued", "drawing", "saved"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +69,53 @@ class OutputArguments(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputImage:
+    """An image that goes up with an edit, as it will be sent.
+
+    Attributes:
+        name: File name for the upload; its extension belongs to the bytes.
+        data: The file, in a format and mode that the API takes.
+        mime_type: ``image/png``, ``image/jpeg`` or ``image/webp``, true to the bytes.
+        width: Pixels, after the orientation of the camera is applied; so is the height.
+        source: How the caller called it, shortened, for messages.
+        image_id: Its id in the library; empty for an image from elsewhere.
+        notes: What had to be converted, a sentence each.
+    """
+
+    name: str
+    data: bytes = field(repr=False)
+    mime_type: str
+    width: int
+    height: int
+    source: str = ""
+    image_id: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retouch:
+    """What puts the pixels back that an edit was not to change.
+
+    Attributes:
+        original: The file whose pixels count outside the mask: image 1, or its extended canvas.
+        coverage: A grey PNG of the same size: 255 takes the edit, 0 the original, between them a blend.
+    """
+
+    original: bytes = field(repr=False)
+    coverage: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
-    """A generation as it will be sent: every value resolved and checked against the model.
+    """A generation, or with ``images`` an edit, as it will be sent: resolved and checked against the model.
 
     Attributes:
         size: ``auto`` or ``WIDTHxHEIGHT``.
         output_compression: 0-100, or None where the format takes none (it is then not sent).
         safety_identifier: Sent when not empty.
         partial_images: 0 for a plain call; 1-3 streams that many previews.
+        mask: A PNG of image 1's size whose transparent pixels are to be edited; empty for none.
+        input_fidelity: ``low`` or ``high``; not sent when empty.
     """
 
     prompt: str
@@ -92,6 +129,9 @@ class ImageRequest:
     moderation: str = "auto"
     safety_identifier: str = ""
     partial_images: int = 0
+    images: tuple[InputImage, ...] = ()
+    mask: bytes = field(default=b"", repr=False)
+    input_fidelity: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,12 +150,23 @@ class TokenUsage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostUsage:
+    """The tokens of the chat model through which the Responses API makes an image."""
+
+    model: str
+    usage: TokenUsage | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """What the API gave back for one request, read and not assumed.
 
     Attributes:
         images: The file bytes of each image, exactly as delivered.
         size: The echoed value, None where the endpoint echoes none; so for the next three.
+        usage: The tokens of the image model.
+        route: The endpoint that made it.
+        host: On the Responses route, the model in between.
         notes: Sentences a user should know, such as "the endpoint reported no usage".
     """
 
@@ -126,6 +177,8 @@ class Delivery:
     output_format: str | None = None
     usage: TokenUsage | None = None
     request_id: str | None = None
+    route: Route = "images"
+    host: HostUsage | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -143,32 +196,6 @@ class Picture:
     extension: str
     width: int
     height: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quote:
-    """What a call may cost, before it is made; amounts that nobody can tell are None.
-
-    Attributes:
-        expected_usd: The estimate, where the number of output tokens is certain.
-        low_usd: The least it can cost.
-        high_usd: The most it can cost, which is what a budget reserves. Known without ``low_usd`` where the
-            output tokens of the model are not published: it is then a bound, not an estimate to show.
-        basis: One sentence: which rule and which rates gave the numbers.
-    """
-
-    expected_usd: Decimal | None = None
-    low_usd: Decimal | None = None
-    high_usd: Decimal | None = None
-    basis: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """What a call did cost, as far as can be told. ``usd`` is None when it cannot."""
-
-    usd: Decimal | None
-    basis: CostBasis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +225,7 @@ class Provenance:
 
     Attributes:
         parents: Ids of the images it was made from.
+        edit_type: What kind of edit the caller named; empty for a generation.
         cost: Its share of the call's cost: the call's cost divided by the number of images.
         call_id: The call (and job) that made it.
         project_dir: The project folder the server worked in.
@@ -213,6 +241,7 @@ class Provenance:
     route: Route = "images"
     usage: TokenUsage | None = None
     parents: tuple[str, ...] = ()
+    edit_type: str = ""
     call_id: str = ""
     request_id: str | None = None
     session_id: str = ""
@@ -249,6 +278,20 @@ class StoredImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionTurn:
+    """One step of an edit session.
+
+    Attributes:
+        turn: From 1.
+        parent_turn: The turn whose result it edits; 0 for the start images.
+    """
+
+    session_id: str
+    turn: int
+    parent_turn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageResult:
     """The outcome of a call that makes or shows images; ``status`` says whether it is finished.
 
@@ -271,48 +314,39 @@ class ImageResult:
     route: Route = "images"
     notes: tuple[str, ...] = ()
     sandbox: bool = False
+    session: SessionTurn | None = None
     elapsed_seconds: float = 0.0
     expected_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """The limits on spending and what is left of them; None means no limit."""
-
-    per_call_usd: Decimal | None = None
-    daily_usd: Decimal | None = None
-    spent_today_usd: Decimal
-    left_today_usd: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """A quote for one call, the same call at every quality, and the budget left."""
-
-    model: str
-    size: str
-    quality: str
-    n: int
-    output_format: str
-    input_images: int
-    quote: Quote
-    by_quality: dict[str, Quote] = field(default_factory=dict[str, Quote])
-    budget: Budget
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """One step of a running call, for whoever watches it.
+class BatchEntry:
+    """What became of one image of a batch.
 
     Attributes:
-        fraction: 0 to 1, never going back within a call.
-        message: A sentence for a person.
+        input: The image, as the caller called it.
+        error: Why it failed: code, what happened, what to do.
     """
 
-    stage: Stage
-    fraction: float
-    message: str
+    input: str
+    status: Literal["completed", "failed", "skipped"]
+    images: tuple[StoredImage, ...] = ()
+    cost: Cost | None = None
+    notes: tuple[str, ...] = ()
+    error: str = ""
 
 
-ProgressWatcher: TypeAlias = Callable[[Progress], Awaitable[None]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchResult:
+    """The outcome of a batch; ``items`` are in the order of the inputs and, while it runs, those known."""
+
+    status: Literal["completed", "running"]
+    call_id: str
+    prompt: str
+    model: str
+    requested: Requested
+    items: tuple[BatchEntry, ...]
+    total: int
+    notes: tuple[str, ...] = ()
+    sandbox: bool = False
+    elapsed_seconds: float = 0.0

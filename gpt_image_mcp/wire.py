@@ -17,7 +17,7 @@ from gpt_image_mcp.values import TokenUsage
 
 
 class UnusableBody(Exception):
-    """A successful answer whose body holds no image that can be read; openai_api.py words it."""
+    """A successful answer whose body holds no image that can be read; ``openai_api`` words it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ def _text_or_none(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-_OptionalText = Annotated[str | None, BeforeValidator(_text_or_none)]
+OptionalText = Annotated[str | None, BeforeValidator(_text_or_none)]
 
 
 # pydantic decodes base64 much faster than the standard library; what it cannot decode stays text.
@@ -53,7 +53,7 @@ class _Image(BaseModel):
     model_config = ConfigDict(val_json_bytes="base64")
 
     b64_json: _Encoded = None
-    url: _OptionalText = None
+    url: OptionalText = None
 
 
 class _TokenDetails(BaseModel):
@@ -61,6 +61,8 @@ class _TokenDetails(BaseModel):
     image_tokens: int | None = None
     cached_text_tokens: int | None = None
     cached_image_tokens: int | None = None
+    # How chat models report theirs.
+    cached_tokens: int | None = None
 
 
 class _Usage(BaseModel):
@@ -76,10 +78,10 @@ class _Body(BaseModel):
 
     data: list[_Image] | None = None
     b64_json: _Encoded = None
-    size: _OptionalText = None
-    quality: _OptionalText = None
-    background: _OptionalText = None
-    output_format: _OptionalText = None
+    size: OptionalText = None
+    quality: OptionalText = None
+    background: OptionalText = None
+    output_format: OptionalText = None
     usage: Any = None
     error: Any = None
 
@@ -99,7 +101,7 @@ def read_images_body(body: bytes) -> ImagesAnswer:
         reason = f"the answer carries an error: {_error_text(parsed.error)}"
         raise UnusableBody(reason)
     entries = parsed.data if parsed.data is not None else [_Image(b64_json=parsed.b64_json)]
-    images = tuple(_decode(entry.b64_json) for entry in entries if entry.b64_json)
+    images = tuple(decode_image(entry.b64_json) for entry in entries if entry.b64_json)
     urls = tuple(entry.url for entry in entries if entry.url and not entry.b64_json)
     if not images and not urls:
         reason = "the answer holds no image"
@@ -107,9 +109,9 @@ def read_images_body(body: bytes) -> ImagesAnswer:
     return ImagesAnswer(
         images=images,
         urls=urls,
-        size=_concrete(parsed.size),
-        quality=_concrete(parsed.quality),
-        background=_concrete(parsed.background),
+        size=concrete(parsed.size),
+        quality=concrete(parsed.quality),
+        background=concrete(parsed.background),
         output_format=parsed.output_format,
         usage=read_usage(parsed.usage),
     )
@@ -133,7 +135,7 @@ def read_usage(value: object) -> TokenUsage | None:
         total_tokens=usage.total_tokens or usage.input_tokens + usage.output_tokens,
         input_text_tokens=given.text_tokens,
         input_image_tokens=given.image_tokens,
-        cached_text_tokens=given.cached_text_tokens,
+        cached_text_tokens=given.cached_text_tokens or given.cached_tokens,
         cached_image_tokens=given.cached_image_tokens,
         output_text_tokens=made.text_tokens,
         output_image_tokens=made.image_tokens,
@@ -144,13 +146,17 @@ def _details(usage: _Usage) -> tuple[_TokenDetails | None, _TokenDetails | None]
     return usage.input_tokens_details, usage.output_tokens_details
 
 
-def _concrete(value: str | None) -> str | None:
+def concrete(value: str | None) -> str | None:
     """``auto`` echoed back says nothing about what was made."""
     return None if value == "auto" else value
 
 
-def _decode(text: bytes | str) -> bytes:
-    """Base64 with or without a ``data:`` prefix and line breaks."""
+def decode_image(text: bytes | str) -> bytes:
+    """Bytes from base64, with or without a ``data:`` prefix and line breaks.
+
+    Raises:
+        UnusableBody: If it is not base64.
+    """
     if isinstance(text, bytes):
         return text
     if text.startswith("data:"):

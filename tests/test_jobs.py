@@ -10,8 +10,10 @@ import pytest
 from gpt_image_mcp.errors import Cancelled, ModerationBlocked
 from gpt_image_mcp.jobs import Job, Jobs
 from gpt_image_mcp.library.names import Naming
+from gpt_image_mcp.money import Quote
 from gpt_image_mcp.plans import Plan
-from gpt_image_mcp.values import ImageRequest, ImageResult, Progress, Quote, Requested
+from gpt_image_mcp.progress import Progress
+from gpt_image_mcp.values import ImageRequest, ImageResult, Requested
 
 RESULT = ImageResult(status="completed", call_id="job-1", prompt="p", model="m", requested=Requested())
 

@@ -11,7 +11,8 @@ PACKAGE = Path(gpt_image_mcp.__file__).parent
 # From the ground up; a module may import from its own layer's modules only where it is named with them.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
-    frozenset({"values", "crops", "parameters", "schemas"}),
+    frozenset({"money", "progress", "crops", "parameters", "schemas"}),
+    frozenset({"values"}),
     frozenset({"settings", "models", "pictures", "refusals", "wire", "languages", "jobs"}),
     frozenset({"sizes", "previews", "summaries"}),
     frozenset({"prices", "checks", "answers", "library"}),

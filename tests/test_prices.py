@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt_image_mcp.models import ImageModel, Quality, load_catalogue
+from gpt_image_mcp.money import Cost, Quote
 from gpt_image_mcp.prices import (
     TokenRange,
     cost,
@@ -20,7 +21,7 @@ from gpt_image_mcp.prices import (
     quotes_by_quality,
 )
 from gpt_image_mcp.sizes import Pixels
-from gpt_image_mcp.values import Cost, ImageRequest, Quote, TokenUsage
+from gpt_image_mcp.values import ImageRequest, TokenUsage
 
 
 def _model(name: str = "gpt-image-2") -> ImageModel:

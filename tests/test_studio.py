@@ -17,11 +17,13 @@ from gpt_image_mcp.errors import (
     OutcomeUnknown,
     OutputRejected,
 )
-from gpt_image_mcp.values import ImageResult, Progress
+from gpt_image_mcp.values import ImageResult
 from tests.standin import serve_standin
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from gpt_image_mcp.progress import Progress
 
 QUICK: dict[str, Any] = {"size": "816x816", "quality": "low"}
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
-    from gpt_image_mcp.values import CallStatus, Kind, Quote
+    from gpt_image_mcp.money import Quote
+    from gpt_image_mcp.values import CallStatus, Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

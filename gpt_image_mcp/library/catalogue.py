@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Row
 
     from gpt_image_mcp.errors import ImageError
-    from gpt_image_mcp.values import CallStatus
+    from gpt_image_mcp.values import CallStatus, Kind
 
 _REMEMBERED_DURATIONS = 20
 _IMAGE = TypeAdapter(StoredImage)
@@ -42,11 +42,11 @@ class Catalogue:
     """
 
     def __init__(self, url: str = "") -> None:
-        self._database = Database(url)
+        self.database = Database(url)
 
     def close(self) -> None:
         """Closes the connections."""
-        self._database.close()
+        self.database.close()
 
     def add_image(self, image: StoredImage) -> None:
         """Adds an image, or renews what is known about it.
@@ -58,7 +58,7 @@ class Catalogue:
         parents = [
             {"child_id": image.id, "parent_id": parent} for parent in dict.fromkeys(image.provenance.parents)
         ]
-        with self._database.writing() as connection:
+        with self.database.writing() as connection:
             if connection.execute(_RENEW_IMAGE, {**values, "image_id": image.id}).rowcount:
                 connection.execute(delete(image_parents).where(image_parents.c.child_id == image.id))
             else:
@@ -101,7 +101,7 @@ class Catalogue:
         reserved = highest or Decimal(0)
         if limited and per_call_usd is not None and reserved > per_call_usd:
             raise _over_call_limit(reserved, per_call_usd)
-        with self._database.writing() as connection:
+        with self.database.writing() as connection:
             if limited and daily_usd is not None:
                 spent = _spent(connection, _local_day(call.started_at))
                 if spent + reserved > daily_usd:
@@ -131,38 +131,40 @@ class Catalogue:
             "result": result_json,
             "error": None if error is None else dump_error(error),
         }
-        with self._database.writing() as connection:
+        with self.database.writing() as connection:
             connection.execute(_SETTLE_CALL, {**values, "call_id": call_id})
 
     def find_call(self, call_id: str) -> CallRecord | None:
         """The call of this id."""
         if not call_id.isascii():
             return None
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             row = connection.execute(select(calls).where(calls.c.id == call_id)).one_or_none()
         return None if row is None else _call_record(row)
 
     def spent_usd(self, day: date) -> Decimal:
         """What was spent, or is reserved, on a local day; the sandbox does not count."""
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             return _spent(connection, day.isoformat())
 
-    def typical_seconds(self, *, model: str, quality: str, size: str, sandbox: bool) -> float | None:
+    def typical_seconds(
+        self, *, kind: Kind, model: str, quality: str, size: str, sandbox: bool
+    ) -> float | None:
         """The median duration of the latest completed calls of this kind; None if there were none."""
         query = (
             select(calls.c.finished_at - calls.c.started_at)
             .where(calls.c.model == model, calls.c.quality == quality, calls.c.size == size)
-            .where(calls.c.status == "completed", calls.c.sandbox.is_(sandbox))
+            .where(calls.c.status == "completed", calls.c.sandbox.is_(sandbox), calls.c.kind == kind)
             .order_by(calls.c.started_at.desc())
             .limit(_REMEMBERED_DURATIONS)
         )
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             durations = [float(seconds) for (seconds,) in connection.execute(query)]
         return statistics.median(durations) if durations else None
 
     def _one_image(self, condition: ColumnElement[bool]) -> StoredImage | None:
         query = select(images.c.document).where(condition).order_by(images.c.created_at.desc()).limit(1)
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             document = connection.execute(query).scalar_one_or_none()
         return None if document is None else _IMAGE.validate_json(document)
 

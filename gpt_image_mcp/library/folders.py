@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from gpt_image_mcp.errors import OutputRejected
+from gpt_image_mcp.paths import local_path, unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,10 +67,14 @@ def output_folder(settings: Settings, output_dir: str) -> Path:
     Raises:
         OutputRejected: If it is no path, relative without a project to be relative to, or guarded.
     """
-    wanted = _unquoted(output_dir) or _unquoted(settings.output_dir)
+    wanted = unquoted(output_dir) or unquoted(settings.output_dir)
     if not wanted:
         return default_folder(settings)
-    folder = _expanded(wanted)
+    try:
+        folder = local_path(wanted, base=Path())
+    except (RuntimeError, ValueError) as error:
+        message = f"The output folder {wanted!r} is not a path: {error}."
+        raise OutputRejected(message, next_step="Pass an absolute path as output_dir.") from error
     if not folder.is_absolute():
         folder = _below_project(folder, settings)
     if not settings.allow_unsafe_output_dir:
@@ -107,28 +112,6 @@ def fallback_folders(settings: Settings) -> tuple[Path, ...]:
         return default_folder(settings), temporary
     except OutputRejected:
         return (temporary,)
-
-
-def _unquoted(path: str) -> str:
-    return path.strip().strip("\"'")
-
-
-def _expanded(wanted: str) -> Path:
-    """A path as a user writes it, with ``~`` expanded.
-
-    Raises:
-        OutputRejected: If no file system could have it.
-    """
-    try:
-        wanted.encode()
-        folder = Path(wanted).expanduser()
-    except (RuntimeError, UnicodeError) as error:
-        message = f"The output folder {wanted!r} is not a path: {error}."
-        raise OutputRejected(message, next_step="Pass an absolute path as output_dir.") from error
-    if "\0" in wanted:
-        message = f"The output folder {wanted!r} holds a NUL character."
-        raise OutputRejected(message, next_step="Pass a plain folder path as output_dir.")
-    return folder
 
 
 def _probe(path: Path) -> None:

@@ -16,6 +16,8 @@ from gpt_image_mcp.library.files import write_exclusive, write_over
 from gpt_image_mcp.library.folders import fallback_folders
 from gpt_image_mcp.library.metadata import write_metadata
 from gpt_image_mcp.library.names import Naming, file_names, new_image_id
+from gpt_image_mcp.library.rejections import Rejections
+from gpt_image_mcp.library.sessions import Sessions
 from gpt_image_mcp.pictures import read_picture
 from gpt_image_mcp.values import Picture, Provenance, StoredImage
 
@@ -34,6 +36,8 @@ class Library:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.catalogue = Catalogue(settings.database_url.get_secret_value())
+        self.sessions = Sessions(self.catalogue.database)
+        self.rejections = Rejections(self.catalogue.database)
 
     def close(self) -> None:
         """Closes the database."""

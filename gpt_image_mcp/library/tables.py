@@ -90,6 +90,47 @@ calls = Table(
     Index("calls_kind", "model", "quality", "size", "started_at"),
 )
 
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("owner", String(255), nullable=False, default=""),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    # When it was ended; until then it can be continued.
+    Column("ended_at", Float),
+    # Who works on it, and until when that holds without a sign of life.
+    Column("lease_holder", String(64), nullable=False, default=""),
+    Column("lease_until", Float, nullable=False, default=0),
+    # Options and start images as JSON.
+    Column("document", Text, nullable=False),
+    Index("sessions_latest", "owner", "updated_at"),
+)
+
+session_turns = Table(
+    "session_turns",
+    metadata,
+    Column("session_id", String(64), ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+    Column("turn", Integer, primary_key=True),
+    Column("parent_turn", Integer, nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("image_id", String(64), nullable=False),
+    Column("call_id", String(64), nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+route_rejections = Table(
+    "route_rejections",
+    metadata,
+    # The base address of the API, and the model that its edits endpoint rejected.
+    Column("endpoint", String(255), primary_key=True),
+    Column("model", String(255), primary_key=True),
+    Column("rejected_at", Float, nullable=False),
+)
+
+_FIRST = (schema_version, images, image_parents, calls)
+_SESSIONS = (sessions, session_turns, route_rejections)
+
 
 def nanodollars(usd: Decimal) -> int:
     """Whole nano-dollars, the unit of all money columns."""
@@ -102,12 +143,16 @@ def dollars(amount: int) -> Decimal:
 
 
 def _create(connection: Connection) -> None:
-    metadata.create_all(connection)
+    metadata.create_all(connection, tables=_FIRST)
     connection.execute(insert(schema_version).values(version=0))
 
 
+def _add_sessions(connection: Connection) -> None:
+    metadata.create_all(connection, tables=_SESSIONS)
+
+
 # What takes a database from version N to N + 1, for N = 0, 1, …; entries are only ever added.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_create,)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_create, _add_sessions)
 VERSION = len(MIGRATIONS)
 
 

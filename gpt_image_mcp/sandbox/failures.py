@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 _DIRECTIVE = re.compile(
@@ -30,6 +30,10 @@ class Refusal:
     param: str | None = None
     headers: dict[str, str] = field(default_factory=dict[str, str])
     details: dict[str, Any] | None = None
+
+    def about(self, model: str) -> Refusal:
+        """The same with the model that was asked for in the place of ``gpt-image-2``."""
+        return replace(self, message=self.message.replace("gpt-image-2", model))
 
     def body(self) -> dict[str, Any]:
         """The JSON of the answer."""
@@ -149,7 +153,14 @@ DAMAGES = (
     *("html", "truncated_json", "truncated_image", "not_an_image", "empty_data", "error_in_200"),
     *("wrong_format", "url_instead_of_b64", "no_usage", "stream_error", "stream_cut"),
 )
-NAMES = (*REFUSALS, *FAULTS, *DAMAGES)
+# Answers of the Responses API that hold no image, or not all that they should.
+RESPONSE_DAMAGES = (
+    *("host_refuses", "image_call_failed", "image_call_moderated", "response_failed", "response_incomplete"),
+    *("no_result", "no_tool_usage"),
+)
+NAMES = (*REFUSALS, *FAULTS, *DAMAGES, *RESPONSE_DAMAGES)
+# The rejection that only the edits endpoint gives.
+LAUNCH_ERA = "launch_400"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""``POST /v1/images/generations`` of the sandbox: pictures, usage, and the stream of partial images."""
+"""What the images endpoints of the sandbox make: pictures, usage, and the stream of partial images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.models import ImageModel
 
-_AUTO_SIZES = (Pixels(1024, 1024), Pixels(1536, 1024), Pixels(1024, 1536))
+AUTO_SIZES = (Pixels(1024, 1024), Pixels(1536, 1024), Pixels(1024, 1536))
 _CHARACTERS_PER_TOKEN = 4
 # How unfinished each partial image looks, first to last.
 _BLURS = (60, 30, 12)
@@ -39,6 +39,11 @@ class Job:
     partial_images: int
     created: int
 
+    @property
+    def event(self) -> str:
+        """What the events of a stream are called."""
+        return "image_generation"
+
     def drawing(self, number: int) -> Drawing:
         """What one of the images looks like."""
         return Drawing(
@@ -56,19 +61,28 @@ class Job:
 
     def images(self) -> list[bytes]:
         """The files, drawn; CPU work."""
-        return [draw(self.drawing(number)) for number in range(1, self.n + 1)]
+        return [self.picture(self.drawing(number)) for number in range(1, self.n + 1)]
+
+    def picture(self, drawing: Drawing) -> bytes:
+        """The file of one drawing."""
+        return draw(drawing)
+
+    def input_image_tokens(self) -> int:
+        """What input images would count."""
+        return 0
 
     def usage(self) -> dict[str, Any]:
         """Token counts as the API would report them."""
+        images = self.input_image_tokens()
         text = max(1, len(self.prompt) // _CHARACTERS_PER_TOKEN)
         tokens = output_tokens(self.model, self.size, self.quality)  # type: ignore[arg-type]
         each = (tokens.low + tokens.high) // 2 if tokens else _UNKNOWN_TOKENS
         made = (each + PARTIAL_IMAGE_TOKENS * self.partial_images) * self.n
         return {
-            "input_tokens": text,
+            "input_tokens": text + images,
             "output_tokens": made,
-            "total_tokens": text + made,
-            "input_tokens_details": {"text_tokens": text, "image_tokens": 0},
+            "total_tokens": text + images + made,
+            "input_tokens_details": {"text_tokens": text, "image_tokens": images},
             "output_tokens_details": {"text_tokens": 0, "image_tokens": made},
         }
 
@@ -91,7 +105,7 @@ def plan(body: dict[str, Any], prompt: str, model: ImageModel, *, created: int) 
     return Job(
         model=model,
         prompt=prompt,
-        size=parse_pixels(body.get("size") or "") or _AUTO_SIZES[digest[0] % len(_AUTO_SIZES)],
+        size=parse_pixels(body.get("size") or "") or AUTO_SIZES[digest[0] % len(AUTO_SIZES)],
         quality="high" if quality == "auto" else quality,
         background="opaque" if background == "auto" else background,
         output_format=body.get("output_format") or "png",
@@ -115,12 +129,12 @@ def answer(job: Job, images: list[bytes]) -> dict[str, Any]:
 def events(job: Job) -> Iterator[bytes]:
     """The server-sent events of a streamed call; drawn as they are asked for."""
     for index in range(job.partial_images):
-        partial = draw(replace(job.drawing(1), blur=_BLURS[index]))
-        yield _event("image_generation.partial_image", job, partial, partial_image_index=index)
+        partial = job.picture(replace(job.drawing(1), blur=_BLURS[index]))
+        yield _event(f"{job.event}.partial_image", job, partial, partial_image_index=index)
     # The final event of the real API carries no output details.
     usage = {name: value for name, value in job.usage().items() if name != "output_tokens_details"}
     for data in job.images():
-        yield _event("image_generation.completed", job, data, usage=usage)
+        yield _event(f"{job.event}.completed", job, data, usage=usage)
 
 
 def _event(kind: str, job: Job, data: bytes, **more: Any) -> bytes:

@@ -13,22 +13,28 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import httpx2
 
 from gpt_image_mcp.models import load_catalogue
-from gpt_image_mcp.sandbox import generations
+from gpt_image_mcp.sandbox import edits, generations, responses
 from gpt_image_mcp.sandbox.failures import (
+    LAUNCH_ERA,
     NAMES,
     REFUSALS,
     DirectiveReader,
     Refusal,
     UnknownDirective,
 )
+from gpt_image_mcp.sandbox.forms import Form, read_form
+from gpt_image_mcp.sandbox.uploads import Uploads
 from gpt_image_mcp.sandbox.validation import RequestRefused, find_model, validate_generation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
+    from gpt_image_mcp.models import ImageModel
     from gpt_image_mcp.sandbox.failures import Directives
 
 HOST = "sandbox.invalid"
+GENERATIONS, EDITS, RESPONSES = "/v1/images/generations", "/v1/images/edits", "/v1/responses"
+_IMAGE_ENDPOINTS = (GENERATIONS, EDITS, RESPONSES)
 _REMEMBERED_REQUESTS = 1000
 _REMEMBERED_FILES = 100
 
@@ -41,6 +47,7 @@ class ReceivedRequest:
     path: str
     headers: dict[str, str]
     json: dict[str, Any] | None
+    form: Form | None = None
 
 
 class SandboxTransport(httpx2.AsyncBaseTransport):
@@ -48,15 +55,28 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
 
     Args:
         failures: Names of failures to play, one for each image request, before any other.
+        file_failures: Names of failures for requests to ``/v1/files``, one for each.
+        rejects_edits: Whether ``/v1/images/edits`` answers as in the weeks after a model's launch.
         delay_seconds: How long every image request takes at least.
 
     Attributes:
         requests: The latest requests, oldest first.
+        uploads: The files that were uploaded and not deleted.
     """
 
-    def __init__(self, *, failures: Iterable[str] = (), delay_seconds: float = 0) -> None:
+    def __init__(
+        self,
+        *,
+        failures: Iterable[str] = (),
+        file_failures: Iterable[str] = (),
+        rejects_edits: bool = False,
+        delay_seconds: float = 0,
+    ) -> None:
         self.requests: deque[ReceivedRequest] = deque(maxlen=_REMEMBERED_REQUESTS)
+        self.uploads = Uploads()
+        self.rejects_edits = rejects_edits
         self._failures = deque(failures)
+        self._file_failures = deque(file_failures)
         self._delay_seconds = delay_seconds
         self._directives = DirectiveReader()
         self._numbers = itertools.count(1)
@@ -65,20 +85,22 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """One request, one answer; refusals are answers, faults of the connection are exceptions."""
         content = await request.aread()
-        body = _json(content)
-        self.requests.append(_received(request, body))
         try:
-            return await self._routed(request, body)
+            received = await asyncio.to_thread(_received, request, content)
+            self.requests.append(received)
+            return await self._routed(request, received)
         except RequestRefused as error:
             return self._refuse(error.refusal)
 
-    async def _routed(self, request: httpx2.Request, body: dict[str, Any] | None) -> httpx2.Response:
+    async def _routed(self, request: httpx2.Request, received: ReceivedRequest) -> httpx2.Response:
         method, path = request.method, request.url.path
         if method == "GET" and path.startswith("/files/"):
             return self._file(path.removeprefix("/files/"))
         _require_key(request)
-        if method == "POST" and path == "/v1/images/generations":
-            return await self._generate(request, body)
+        if path.startswith("/v1/files"):
+            return self._files_endpoint(request, received)
+        if method == "POST" and path in _IMAGE_ENDPOINTS:
+            return await self._image_endpoint(request, received)
         if method == "GET" and path == "/v1/models":
             return self._answer({"object": "list", "data": [_model(name) for name in _model_names()]})
         if method == "GET" and path.startswith("/v1/models/"):
@@ -86,21 +108,62 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
         message = f"Invalid URL ({method} {path})"
         raise RequestRefused(Refusal(status=404, message=message))
 
-    async def _generate(self, request: httpx2.Request, body: dict[str, Any] | None) -> httpx2.Response:
-        if body is None:
-            message = "We could not parse the JSON body of your request."
-            raise RequestRefused(Refusal(status=400, message=message))
-        model = validate_generation(body)
-        directives = self._read(body["prompt"])
+    async def _image_endpoint(self, request: httpx2.Request, received: ReceivedRequest) -> httpx2.Response:
+        """What the endpoints that make images have in common: checks, failures on demand, time."""
+        path = request.url.path
+        checked = await asyncio.to_thread(self._checked, path, received)
+        directives = self._read(checked.prompt)
         await asyncio.sleep(max(directives.delay_seconds, self._delay_seconds))
+        is_edit = path == EDITS
+        if is_edit and (self.rejects_edits or LAUNCH_ERA in directives.names):
+            raise RequestRefused(REFUSALS[LAUNCH_ERA].about(checked.model.name))
         for name in directives.names:
-            if name in REFUSALS:
-                raise RequestRefused(REFUSALS[name])
+            if name in REFUSALS and (name != LAUNCH_ERA or path == GENERATIONS):
+                raise RequestRefused(REFUSALS[name].about(checked.model.name))
         _break_connection(directives.names, request)
-        job = generations.plan(body, directives.prompt, model, created=int(time.time()))
-        if body.get("stream"):
+        job = checked.job(directives.prompt, int(time.time()))
+        if checked.asked is not None:
+            image = (await asyncio.to_thread(job.images))[0]
+            return self._damaged(
+                responses.answer(job, image, checked.asked, names=directives.names), directives.names
+            )
+        if checked.streams:
             return self._streamed(job, directives.names)
         return await self._plain(job, directives.names)
+
+    def _checked(self, path: str, received: ReceivedRequest) -> _Checked:
+        """A valid request to one of the image endpoints. CPU work."""
+        if path == EDITS:
+            if received.form is None:
+                message = "Invalid content type. Expected 'multipart/form-data'."
+                raise RequestRefused(Refusal(status=400, message=message, code="unsupported_content_type"))
+            body = edits.read_fields(received.form)
+            model, pictures = edits.validate_edit(received.form, body)
+            return _Checked(body, body["prompt"], model, pictures)
+        if received.json is None:
+            message = "We could not parse the JSON body of your request."
+            raise RequestRefused(Refusal(status=400, message=message))
+        if path == GENERATIONS:
+            return _Checked(
+                received.json, received.json.get("prompt", ""), validate_generation(received.json)
+            )
+        asked = responses.validate_response(received.json, self.uploads)
+        prompt = responses.prompt_of(received.json)
+        return _Checked(asked.body, prompt, asked.model, asked.pictures, asked)
+
+    def _files_endpoint(self, request: httpx2.Request, received: ReceivedRequest) -> httpx2.Response:
+        if self._file_failures and (name := self._file_failures.popleft()):
+            _break_connection((name,), request)
+            raise RequestRefused(REFUSALS[name])
+        file_id = request.url.path.removeprefix("/v1/files").strip("/")
+        if request.method == "POST" and not file_id and received.form is not None:
+            return self._answer(self.uploads.create(received.form))
+        if request.method == "DELETE" and file_id:
+            return self._answer(self.uploads.delete(file_id))
+        if request.method == "GET":
+            return self._answer(self.uploads.find(file_id).document() if file_id else self.uploads.list())
+        message = f"Invalid URL ({request.method} {request.url.path})"
+        raise RequestRefused(Refusal(status=404, message=message))
 
     def _read(self, prompt: str) -> Directives:
         if self._failures:
@@ -169,6 +232,26 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
         return {"x-request-id": f"req_sandbox_{next(self._numbers)}"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A valid request for images: its fields, prompt and model, and what only some endpoints have."""
+
+    body: dict[str, Any]
+    prompt: str
+    model: ImageModel
+    pictures: edits.Pictures | None = None
+    asked: responses.Asked | None = None
+
+    @property
+    def streams(self) -> bool:
+        return bool(self.body.get("stream"))
+
+    def job(self, prompt: str, created: int) -> generations.Job:
+        if self.pictures is None:
+            return generations.plan(self.body, prompt, self.model, created=created)
+        return edits.plan(self.body, prompt, self.model, pictures=self.pictures, created=created)
+
+
 class _EventStream(httpx2.AsyncByteStream):
     """The events of a streamed call, each drawn in a worker thread when it is read."""
 
@@ -195,9 +278,16 @@ def _json(content: bytes) -> dict[str, Any] | None:
     return cast("dict[str, Any]", document) if isinstance(document, dict) else None
 
 
-def _received(request: httpx2.Request, body: dict[str, Any] | None) -> ReceivedRequest:
+def _received(request: httpx2.Request, content: bytes) -> ReceivedRequest:
     headers = {name: value for name, value in request.headers.items() if name != "authorization"}
-    return ReceivedRequest(method=request.method, path=request.url.path, headers=headers, json=body)
+    is_form = request.headers.get("content-type", "").startswith("multipart/")
+    return ReceivedRequest(
+        method=request.method,
+        path=request.url.path,
+        headers=headers,
+        json=None if is_form else _json(content),
+        form=read_form(request, content) if is_form else None,
+    )
 
 
 def _require_key(request: httpx2.Request) -> None:

@@ -31,10 +31,6 @@ class RequestRefused(Exception):
         self.refusal = refusal
 
 
-def _refused(message: str, param: str, code: str | None = "invalid_value") -> RequestRefused:
-    return RequestRefused(Refusal(status=400, message=message, code=code, param=param))
-
-
 def find_model(body: dict[str, Any]) -> ImageModel:
     """The model of a request.
 
@@ -44,7 +40,7 @@ def find_model(body: dict[str, Any]) -> ImageModel:
     name = body.get("model")
     if not isinstance(name, str):
         message = "Missing required parameter: 'model'."
-        raise _refused(message, "model", "missing_required_parameter")
+        raise refused(message, "model", "missing_required_parameter")
     model = next((model for model in load_catalogue().models if model.name == name), None)
     if model is None or model.is_shut_down(dt.datetime.now(dt.UTC).date()):
         message = f"The model `{name}` does not exist or you do not have access to it."
@@ -58,14 +54,32 @@ def validate_generation(body: dict[str, Any]) -> ImageModel:
     Raises:
         RequestRefused: With the API's error.
     """
+    return _validate(body, _GENERATION)
+
+
+def validate_edit_fields(body: dict[str, Any]) -> ImageModel:
+    """Checks the fields of an edit besides its files as the API does; gives the model.
+
+    Raises:
+        RequestRefused: With the API's error.
+    """
+    return _validate(body, _EDIT)
+
+
+def refused(message: str, param: str, code: str | None = "invalid_value") -> RequestRefused:
+    """A 400 with the API's error object."""
+    return RequestRefused(Refusal(status=400, message=message, code=code, param=param))
+
+
+def _validate(body: dict[str, Any], accepted: frozenset[str]) -> ImageModel:
     model = find_model(body)
     for name in body:
-        if name not in _RULES:
+        if name not in accepted:
             message = f"Unknown parameter: '{name}'."
-            raise _refused(message, name, "unknown_parameter")
+            raise refused(message, name, "unknown_parameter")
     if "prompt" not in body:
         message = "Missing required parameter: 'prompt'."
-        raise _refused(message, "prompt", "missing_required_parameter")
+        raise refused(message, "prompt", "missing_required_parameter")
     for name, value in body.items():
         if value is not None:
             _RULES[name](name, value, model)
@@ -76,16 +90,16 @@ def validate_generation(body: dict[str, Any]) -> ImageModel:
 def _prompt(name: str, value: object, _model: ImageModel) -> None:
     if not isinstance(value, str) or not value:
         message = f"Invalid '{name}': string too short. Expected a string with minimum length 1."
-        raise _refused(message, name, "string_below_min_length")
+        raise refused(message, name, "string_below_min_length")
     if len(value) > _MAX_PROMPT:
         message = (
             f"Invalid '{name}': string too long. Expected a string with maximum length {_MAX_PROMPT}, but "
             f"got a string with length {len(value)} instead."
         )
-        raise _refused(message, name, "string_above_max_length")
+        raise refused(message, name, "string_above_max_length")
     if "\0" in value:
         message = "Invalid prompt: the string holds a null character."
-        raise _refused(message, name)
+        raise refused(message, name)
 
 
 def _size(name: str, value: object, model: ImageModel) -> None:
@@ -94,14 +108,14 @@ def _size(name: str, value: object, model: ImageModel) -> None:
     matched = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", value) if isinstance(value, str) else None
     if matched is None or len(matched[0]) > _LONGEST_SIZE:
         message = f"Invalid size '{value}'. Expected 'auto' or WIDTHxHEIGHT."
-        raise _refused(message, name)
+        raise refused(message, name)
     width, height = int(matched[1]), int(matched[2])
     if isinstance(model.sizes, CustomSizes):
         _custom_size(width, height, model.sizes)
     elif value not in model.sizes.allowed:
         supported = ", ".join(f"'{size}'" for size in (*model.sizes.allowed, "auto"))
         message = f"Invalid value: '{value}'. Supported values are: {supported}."
-        raise _refused(message, name)
+        raise refused(message, name)
 
 
 def _custom_size(width: int, height: int, rule: CustomSizes) -> None:
@@ -118,7 +132,7 @@ def _custom_size(width: int, height: int, rule: CustomSizes) -> None:
         message = f"{what} Requested resolution exceeds the current pixel budget."
     else:
         return
-    raise _refused(message, "size")
+    raise refused(message, "size")
 
 
 def _quality(name: str, value: object, model: ImageModel) -> None:
@@ -133,11 +147,18 @@ def _background(name: str, value: object, model: ImageModel) -> None:
     _member(name, value, ("auto", "opaque", "transparent"))
     if value == "transparent" and model.transparency == "no":
         message = "Transparent background is not supported for this model."
-        raise _refused(message, name)
+        raise refused(message, name)
 
 
 def _moderation(name: str, value: object, _model: ImageModel) -> None:
     _member(name, value, ("auto", "low"))
+
+
+def _fidelity(name: str, value: object, model: ImageModel) -> None:
+    if not model.input_fidelity:
+        message = f"The model '{model.name}' does not support the 'input_fidelity' parameter."
+        raise refused(message, name, "invalid_input_fidelity_model")
+    _member(name, value, model.input_fidelity)
 
 
 def _count(name: str, value: object, model: ImageModel) -> None:
@@ -155,13 +176,13 @@ def _partials(name: str, value: object, _model: ImageModel) -> None:
 def _boolean(name: str, value: object, _model: ImageModel) -> None:
     if not isinstance(value, bool):
         message = f"Invalid type for '{name}': expected a boolean."
-        raise _refused(message, name, "invalid_type")
+        raise refused(message, name, "invalid_type")
 
 
 def _text(name: str, value: object, _model: ImageModel) -> None:
     if not isinstance(value, str):
         message = f"Invalid type for '{name}': expected a string."
-        raise _refused(message, name, "invalid_type")
+        raise refused(message, name, "invalid_type")
 
 
 def _accepted(_name: str, _value: object, _model: ImageModel) -> None:
@@ -172,31 +193,31 @@ def _member(name: str, value: object, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         supported = ", ".join(f"'{choice}'" for choice in allowed)
         message = f"Invalid value: '{value}'. Supported values are: {supported}."
-        raise _refused(message, name)
+        raise refused(message, name)
 
 
 def _between(name: str, value: object, *, low: int, high: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
         message = f"Invalid type for '{name}': expected an integer."
-        raise _refused(message, name, "invalid_type")
+        raise refused(message, name, "invalid_type")
     if not low <= value <= high:
         message = (
             f"Invalid '{name}': integer out of range. Expected a value from {low} to {high}, got {value}."
         )
-        raise _refused(message, name, "integer_out_of_range")
+        raise refused(message, name, "integer_out_of_range")
 
 
 def _check_combinations(body: dict[str, Any]) -> None:
     output_format = body.get("output_format") or "png"
     if body.get("background") == "transparent" and output_format == "jpeg":
         message = "Transparent background is not supported for JPEG output format."
-        raise _refused(message, "background")
+        raise refused(message, "background")
     if output_format == "png" and (body.get("output_compression") or 100) < 100:  # noqa: PLR2004 - percent
         message = "Compression less than 100 is not supported for PNG output format."
-        raise _refused(message, "output_compression")
+        raise refused(message, "output_compression")
     if body.get("partial_images") and not body.get("stream"):
         message = "The 'partial_images' parameter is only supported when 'stream' is true."
-        raise _refused(message, "partial_images")
+        raise refused(message, "partial_images")
 
 
 _RULES: dict[str, Callable[[str, object, ImageModel], None]] = {
@@ -213,4 +234,7 @@ _RULES: dict[str, Callable[[str, object, ImageModel], None]] = {
     "user": _text,
     "stream": _boolean,
     "partial_images": _partials,
+    "input_fidelity": _fidelity,
 }
+_GENERATION = frozenset(_RULES) - {"input_fidelity"}
+_EDIT = frozenset(_RULES) - {"moderation"}

@@ -13,8 +13,9 @@ from PIL import Image
 from gpt_image_mcp.library.calls import CallStart
 from gpt_image_mcp.library.catalogue import Catalogue
 from gpt_image_mcp.library.store import Library
+from gpt_image_mcp.money import Cost, Quote
 from gpt_image_mcp.settings import Settings
-from gpt_image_mcp.values import Applied, Cost, Provenance, Quote, Requested, StoredImage, TokenUsage
+from gpt_image_mcp.values import Applied, Provenance, Requested, StoredImage, TokenUsage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

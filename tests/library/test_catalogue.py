@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gpt_image_mcp.errors import BudgetExceeded, ModerationBlocked
 from gpt_image_mcp.library.catalogue import Catalogue
 from gpt_image_mcp.library.tables import dollars, nanodollars
-from gpt_image_mcp.values import Cost, Quote
+from gpt_image_mcp.money import Cost, Quote
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ from decimal import Decimal
 from gpt_image_mcp.errors import BudgetExceeded
 from gpt_image_mcp.library.calls import CallStart
 from gpt_image_mcp.library.catalogue import Catalogue
-from gpt_image_mcp.values import Quote
+from gpt_image_mcp.money import Quote
 
 catalogue = Catalogue(sys.argv[1])
 started = datetime.fromisoformat(sys.argv[3])

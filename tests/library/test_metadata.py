@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gpt_image_mcp.library.metadata import metadata_path, read_metadata, write_metadata
-from gpt_image_mcp.values import Cost
+from gpt_image_mcp.money import Cost
 
 if TYPE_CHECKING:
     from pathlib import Path

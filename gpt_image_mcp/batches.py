@@ -1,0 +1,268 @@
+"""The same edit on many images: each an edit of its own, so many at once, one entry for each in the end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gpt_image_mcp.edits import EditOptions, Edits, plan_edit
+from gpt_image_mcp.errors import Cancelled, ImageError, InternalError, InvalidArgument
+from gpt_image_mcp.jobs import Job
+from gpt_image_mcp.library.calls import CallStart
+from gpt_image_mcp.library.names import new_call_id
+from gpt_image_mcp.money import Quote
+from gpt_image_mcp.paths import is_file_url
+from gpt_image_mcp.progress import Progress, Stage
+from gpt_image_mcp.values import BatchEntry, BatchResult, Kind, OutputOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gpt_image_mcp.paid_calls import PaidCalls
+    from gpt_image_mcp.plans import Plan
+    from gpt_image_mcp.progress import ProgressWatcher
+
+_KIND: Kind = "batch"
+MOST_AT_ONCE = 16
+_CONTINUE, _STOP = "continue", "stop"
+_ERRORS_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchItem:
+    """One image of a batch and what is to be done with it."""
+
+    image: str
+    prompt: str
+    output: OutputOptions = field(default_factory=OutputOptions)
+    edit: EditOptions = field(default_factory=EditOptions)
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class BatchJob(Job[BatchResult]):
+    """A running batch.
+
+    Attributes:
+        plan: That of the first image, for what a result repeats.
+        entries: What is known so far, in the order of the inputs.
+        latest: The image that was finished last.
+    """
+
+    plan: Plan
+    entries: list[BatchEntry | None]
+    failures: list[ImageError] = field(default_factory=list[ImageError])
+    latest: str = ""
+
+    def note(self, position: int, entry: BatchEntry) -> None:
+        """Keeps what became of an image and wakes whoever watches."""
+        self.entries[position] = entry
+        self.latest = f", last {entry.input}: {entry.status}"
+        self.changed.set()
+
+    def progress(self, stage: Stage) -> Progress:
+        """Which part of the images is done."""
+        done = sum(entry is not None for entry in self.entries)
+        self.fraction = max(self.fraction, done / len(self.entries))
+        message = f"{done} of {len(self.entries)} images done{self.latest}"
+        return Progress(stage=stage, fraction=self.fraction, message=message)
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Runs batches for one configuration."""
+
+    edits: Edits
+    paid_calls: PaidCalls
+
+    async def run(
+        self,
+        items: Sequence[BatchItem],
+        *,
+        on_error: str,
+        concurrency: int,
+        wait_seconds: float | None,
+        watch: ProgressWatcher | None,
+    ) -> BatchResult:
+        """Edits every image, ``concurrency`` at once.
+
+        Args:
+            items: One or more.
+            on_error: ``continue``, or ``stop`` to begin no further image after a failure.
+            concurrency: How many at once; the setting for all calls together still holds.
+            wait_seconds: None waits until all are done.
+            watch: Awaited with each image that is done.
+
+        Raises:
+            RequestError: If the batch cannot be made as asked; nothing was sent.
+            ImageError: If every image failed.
+        """
+        _check(on_error, concurrency)
+        plan = await asyncio.to_thread(self._planned, items[0], new_call_id())
+        job = BatchJob(id=plan.call_id, plan=plan, report=report, entries=[None] * len(items))
+        work = partial(self._carry_out, job, items, stops=on_error == _STOP, concurrency=concurrency)
+        self.paid_calls.jobs.start(job, work)
+        finished = await self.paid_calls.jobs.wait(job, seconds=wait_seconds, watch=watch)
+        return report(job) if finished is None else finished
+
+    def _planned(self, item: BatchItem, call_id: str) -> Plan:
+        settings = self.edits.settings
+        return plan_edit(_KIND, item.prompt, call_id, output=item.output, edit=item.edit, settings=settings)
+
+    async def _carry_out(
+        self, job: BatchJob, items: Sequence[BatchItem], *, stops: bool, concurrency: int
+    ) -> BatchResult:
+        await asyncio.to_thread(self._remember, job.plan)
+        job.advance("drawing")
+        waiting = iter(enumerate(items))
+        workers = [
+            asyncio.create_task(self._work(job, waiting, stops=stops))
+            for _ in range(min(concurrency, len(items)))
+        ]
+        try:
+            await asyncio.gather(*workers)
+            return await asyncio.to_thread(self._finished, job, items)
+        except ImageError as error:
+            await asyncio.to_thread(self.paid_calls.settle_failure, job.id, error)
+            raise
+        except BaseException:  # the edge of the job: a cancelled or defective batch must be settled too
+            await asyncio.to_thread(self.paid_calls.settle_failure, job.id, _stopped())
+            raise
+        finally:
+            for worker in workers:
+                worker.cancel()
+
+    async def _work(self, job: BatchJob, waiting: Iterator[tuple[int, BatchItem]], *, stops: bool) -> None:
+        """Takes one image after the other, so that nobody waits for the slowest of a group."""
+        for position, item in waiting:
+            if stops and job.failures:
+                return
+            job.note(position, await self._edited(job, item))
+
+    async def _edited(self, job: BatchJob, item: BatchItem) -> BatchEntry:
+        try:
+            errand = self.edits.errand(_KIND, item.prompt, [item.image], output=item.output, edit=item.edit)
+            result = await self.paid_calls.run(errand, wait_seconds=None, watch=None)
+        except ImageError as error:
+            job.failures.append(error)
+            return BatchEntry(input=_shown(item.image), status="failed", error=str(error))
+        return BatchEntry(
+            input=_shown(item.image),
+            status="completed",
+            images=result.images,
+            cost=result.cost,
+            notes=result.notes,
+        )
+
+    def _remember(self, plan: Plan) -> None:
+        """A row for the batch itself, so that its result can be collected; its images reserve their own."""
+        start = CallStart(
+            id=plan.call_id,
+            kind=plan.kind,
+            model=plan.request.model,
+            quality="",
+            size="",
+            prompt=plan.prompt,
+            started_at=datetime.now(UTC),
+            quote=Quote(high_usd=Decimal(0), basis="each image of a batch has its own"),
+            sandbox=plan.sandbox,
+        )
+        self.paid_calls.library.catalogue.begin_call(start, per_call_usd=None, daily_usd=None)
+
+    def _finished(self, job: BatchJob, items: Sequence[BatchItem]) -> BatchResult:
+        """The result, settled.
+
+        Raises:
+            ImageError: If no image was made: of the kind that the first failed with.
+        """
+        for position, item in enumerate(items):
+            if job.entries[position] is None:
+                job.entries[position] = BatchEntry(input=_shown(item.image), status="skipped")
+        result = replace(report(job), status="completed")
+        if not any(entry.status == "completed" for entry in result.items):
+            raise _all_failed(job.failures, result)
+        return self.paid_calls.settle(result, usd=Decimal(0))
+
+
+def report(job: BatchJob) -> BatchResult:
+    """How far a batch is."""
+    plan = job.plan
+    return BatchResult(
+        status="running",
+        call_id=job.id,
+        prompt=plan.prompt,
+        model=plan.request.model,
+        requested=plan.requested,
+        items=tuple(entry for entry in job.entries if entry is not None),
+        total=len(job.entries),
+        notes=plan.notes,
+        sandbox=plan.sandbox,
+        elapsed_seconds=round(job.elapsed_seconds, 1),
+    )
+
+
+def make_items(
+    images: Sequence[str], prompt: str, *, output: OutputOptions, edit: EditOptions
+) -> tuple[BatchItem, ...]:
+    """One item for each image; the files are labelled with the stem of their input."""
+    return tuple(
+        BatchItem(image=image, prompt=prompt, output=_named(output, image, number), edit=edit)
+        for number, image in enumerate(images, start=1)
+    )
+
+
+def _named(output: OutputOptions, image: str, number: int) -> OutputOptions:
+    if output.filename:
+        stem, dot, extension = output.filename.rpartition(".")
+        name = f"{stem}-{number}{dot}{extension}" if dot else f"{output.filename}-{number}"
+        return replace(output, filename=name)
+    label = f"{output.filename_prefix}-{_stem(image)}".strip("-")
+    return replace(output, filename_prefix=label)
+
+
+def _stem(image: str) -> str:
+    """What an input is called without folders and extension; nothing for data URLs."""
+    if image.lower().startswith("data:"):
+        return ""
+    if "://" in image and not is_file_url(image):
+        image = image.partition("?")[0]
+    return Path(image.replace("\\", "/")).stem
+
+
+def _shown(image: str) -> str:
+    return image if len(image) <= 500 else f"{image[:120]}…"  # noqa: PLR2004 - a path fits, a data URL does not
+
+
+def _check(on_error: str, concurrency: int) -> None:
+    if on_error not in (_CONTINUE, _STOP):
+        message = f"on_error is {on_error!r}; it must be continue or stop."
+        raise InvalidArgument(message, next_step="Use continue to edit the rest after a failure.")
+    if not 1 <= concurrency <= MOST_AT_ONCE:
+        message = f"concurrency is {concurrency}; it must be from 1 to {MOST_AT_ONCE}."
+        raise InvalidArgument(message, next_step="Use 3, the default.")
+
+
+def _all_failed(failures: list[ImageError], result: BatchResult) -> ImageError:
+    first = failures[0] if failures else InternalError("nothing was edited", next_step="Report it.")
+    failed = [entry for entry in result.items if entry.status == "failed"]
+    listed = "; ".join(f"{entry.input}: {_one_line(entry.error)}" for entry in failed[:_ERRORS_NAMED])
+    more = f"; and {len(failed) - _ERRORS_NAMED} more" if len(failed) > _ERRORS_NAMED else ""
+    skipped = f" {result.total - len(failed)} were not begun." if len(failed) < result.total else ""
+    message = f"No image of {result.total} was edited.{skipped} {listed}{more}"
+    kind: Any = type(first)
+    made: ImageError = kind(message, next_step=first.next_step, request_id=first.request_id)
+    made.retryable = first.retryable
+    return made
+
+
+def _one_line(error: str) -> str:
+    return error.partition(" Next: ")[0][:300]
+
+
+def _stopped() -> ImageError:
+    message = "The batch was cancelled; images whose request was already sent are saved all the same."
+    return Cancelled(message, next_step="Look for them with get_image or in the output folder.")

@@ -1,0 +1,207 @@
+"""Fetching an image from an address that a caller named, without becoming the caller's way into a network.
+
+A name is looked up once, every address it has must be public, and the connection is made to the address that
+was checked, so that a second look-up cannot answer differently. Each redirect is checked anew. Proxies of
+the environment are not used, because behind one the checked address means nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from gpt_image_mcp.errors import InputNotFound, InputRejected
+
+if TYPE_CHECKING:
+    import httpx2
+
+TIMEOUT_SECONDS = 15.0
+MAX_REDIRECTS = 5
+USER_AGENT = "gpt-image-mcp"
+# Names that clouds give their metadata services, whatever address they have.
+_METADATA_HOSTS = frozenset(
+    {"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
+)
+_LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".localdomain", ".home.arpa")
+# Public in the sense of ``ipaddress``, but leading into networks, or to the metadata of a cloud's machine.
+_REFUSED_NETWORKS = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        *("100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15", "168.63.129.16/32"),
+        *("fec0::/10", "2001::/32", "fd00:ec2::254/128"),
+    )
+)
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_HTTP_NOT_FOUND, _HTTP_GONE = 404, 410
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Fetcher:
+    """Fetches images from the web.
+
+    Attributes:
+        max_bytes: The largest body; more is refused while it streams in, whatever the headers claim.
+        allow_private: Whether addresses that are not public are fetched too.
+        timeout_seconds: For the whole fetch with all redirects.
+    """
+
+    max_bytes: int
+    allow_private: bool = False
+    timeout_seconds: float = TIMEOUT_SECONDS
+
+    async def fetch(self, url: str) -> bytes:
+        """The body at an ``http`` or ``https`` address.
+
+        Raises:
+            InputNotFound: If nothing is there.
+            InputRejected: If the address may not be fetched, or its body is too large or too slow.
+        """
+        try:
+            async with asyncio.timeout(self.timeout_seconds):
+                return await self._follow(url)
+        except TimeoutError as error:
+            message = f"{_shown(url)} did not arrive within {self.timeout_seconds:g} s."
+            raise InputRejected(message, next_step=_DOWNLOAD_IT, retryable=True) from error
+
+    async def _follow(self, url: str) -> bytes:
+        import httpx2
+
+        async with httpx2.AsyncClient(trust_env=False, timeout=self.timeout_seconds) as client:
+            for _ in range(MAX_REDIRECTS + 1):
+                address = _parsed(url)
+                try:
+                    body, onward = await self._get(client, address)
+                except httpx2.HTTPError as error:
+                    reason = str(error) or type(error).__name__
+                    message = f"{_shown(url)} could not be fetched: {reason}."
+                    raise InputRejected(message, next_step=_DOWNLOAD_IT, retryable=True) from error
+                if onward is None:
+                    return body
+                url = str(address.join(onward))
+        message = f"{_shown(url)} is the end of more than {MAX_REDIRECTS} redirects."
+        raise InputRejected(message, next_step=_DOWNLOAD_IT)
+
+    async def _get(self, client: httpx2.AsyncClient, url: httpx2.URL) -> tuple[bytes, str | None]:
+        """The body at one address, or where it redirects to."""
+        import httpx2
+
+        checked = await self._checked_address(url)
+        request = client.build_request(
+            "GET",
+            url.copy_with(host=checked, fragment=None),
+            headers={"Host": _host_header(url), "User-Agent": USER_AGENT, "Accept": "image/*"},
+            extensions={"sni_hostname": url.host} if url.scheme == "https" else {},
+        )
+        response = await client.send(request, stream=True, follow_redirects=False)
+        try:
+            if response.has_redirect_location:
+                return b"", response.headers["location"]
+            if response.status_code in (_HTTP_NOT_FOUND, _HTTP_GONE):
+                message = f"There is nothing at {_shown(str(url))} (HTTP {response.status_code})."
+                raise InputNotFound(message, next_step="Check the address, or pass a file path.")
+            if not response.is_success:
+                message = f"{_shown(str(url))} answered with HTTP {response.status_code}."
+                raise InputRejected(message, next_step=_DOWNLOAD_IT)
+            return await self._read(response, url), None
+        except httpx2.DecodingError as error:
+            message = f"{_shown(str(url))} sent a body that cannot be decoded: {error}."
+            raise InputRejected(message, next_step=_DOWNLOAD_IT) from error
+        finally:
+            await response.aclose()
+
+    async def _read(self, response: httpx2.Response, url: httpx2.URL) -> bytes:
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > self.max_bytes:
+                message = f"{_shown(str(url))} has more than {self.max_bytes / 1e6:g} MB."
+                raise InputRejected(message, next_step="Pass a smaller image.")
+        return bytes(body)
+
+    async def _checked_address(self, url: httpx2.URL) -> str:
+        """The address to connect to, after every address of the host was found to be public."""
+        host = url.host.rstrip(".").lower()
+        if not self.allow_private and is_local_name(host):
+            raise _private(url, host)
+        addresses = await _look_up(url)
+        if not self.allow_private:
+            refused = next((address for address in addresses if not is_public(address)), None)
+            if refused is not None:
+                raise _private(url, str(refused))
+        return str(addresses[0])
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is one of the open internet; looks into IPv6 addresses that carry an IPv4 one."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or _translated(address)
+        if inner is not None:
+            return is_public(inner)
+    if not address.is_global or address.is_multicast or address.is_reserved:
+        return False
+    return not any(address in network for network in _REFUSED_NETWORKS)
+
+
+def is_local_name(host: str) -> bool:
+    """Whether a host name stands for this machine, its network or a cloud's metadata service."""
+    return host in _METADATA_HOSTS or host == "localhost" or host.endswith(_LOCAL_SUFFIXES)
+
+
+def _translated(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address in a NAT64 or IPv4-compatible one."""
+    if address in _NAT64 or (address.packed[:12] == bytes(12) and int(address) > 1):
+        return ipaddress.IPv4Address(address.packed[12:])
+    return None
+
+
+async def _look_up(url: httpx2.URL) -> list[Address]:
+    """All addresses of a host. The system's resolver also reads decimal, octal and short IPv4 spellings."""
+    port = url.port or (443 if url.scheme == "https" else 80)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        message = f"The host of {_shown(str(url))} cannot be found: {error}."
+        raise InputNotFound(message, next_step="Check the address, or pass a file path.") from error
+    return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+
+
+def _parsed(url: str) -> httpx2.URL:
+    import httpx2
+
+    try:
+        address = httpx2.URL(url)
+    except httpx2.InvalidURL as error:
+        message = f"{_shown(url)} is not an address: {error}."
+        raise InputRejected(message, next_step="Pass an http or https address, or a file path.") from error
+    if address.scheme not in ("http", "https") or not address.host:
+        message = f"{_shown(url)} is not an http or https address."
+        raise InputRejected(message, next_step="Pass an http or https address, or a file path.")
+    if address.userinfo:
+        message = "The address carries a user name or password."
+        raise InputRejected(message, next_step=_DOWNLOAD_IT)
+    return address
+
+
+def _host_header(url: httpx2.URL) -> str:
+    return url.netloc.decode("ascii")
+
+
+def _private(url: httpx2.URL, reason: str) -> InputRejected:
+    message = f"{_shown(str(url))} leads to {reason}, which is not an address of the open internet."
+    return InputRejected(
+        message,
+        next_step="Pass a public address or a file path; GPT_IMAGE_ALLOW_PRIVATE_URLS=1 lifts this guard.",
+    )
+
+
+def _shown(url: str) -> str:
+    """An address without its query, which may carry a signature, and of bounded length."""
+    return url.partition("?")[0][:300]
+
+
+_DOWNLOAD_IT = "Download the image yourself and pass its file path."

@@ -1,0 +1,215 @@
+"""From whatever a caller calls an image to a file that the API takes.
+
+Paths, ``~``, ``file://``, ``http(s)://``, ``data:`` URLs, library ids and ``gpt-image://`` addresses, mixed
+freely. The bytes decide what an input is, never its name; nothing that is not an image goes any further.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import difflib
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
+
+from gpt_image_mcp.conversions import make_acceptable
+from gpt_image_mcp.downloads import Fetcher
+from gpt_image_mcp.errors import InputNotFound, InputRejected, InvalidArgument, NotFound, OutputRejected
+from gpt_image_mcp.library.folders import project_folder
+from gpt_image_mcp.paths import is_file_url, local_path, unquoted
+from gpt_image_mcp.references import find_image, image_id_in
+from gpt_image_mcp.values import InputImage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from gpt_image_mcp.library.store import Library
+    from gpt_image_mcp.settings import Settings
+
+_AT_ONCE = 4
+_SHOWN_CHARACTERS = 120
+_WEB = ("http://", "https://")
+_BYTES_PER_MB = 1_000_000
+# Base64 of a PNG, JPEG, WebP or GIF without the data: in front; no path is that long.
+_BARE_BASE64 = re.compile(r"(iVBORw0KGgo|/9j/|UklGR|R0lGOD)[A-Za-z0-9+/=\s]{200,}")
+_NEXT = "Pass a file path, an http address, a data URL or an image id."
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The bytes of an input, how to call it in messages, and its id if it is ours and known by name."""
+
+    data: bytes
+    label: str
+    image_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Reads inputs for one configuration."""
+
+    settings: Settings
+    library: Library
+
+    async def load(self, refs: Sequence[str], *, already: int = 0) -> tuple[InputImage, ...]:
+        """The images of an edit, in order, ready to be sent.
+
+        Args:
+            refs: What the caller passed.
+            already: How many images come before these in the same request.
+
+        Raises:
+            InputNotFound: If there is nothing.
+            InputRejected: If it is not allowed, too large or not an image.
+        """
+        slots = asyncio.Semaphore(_AT_ONCE)
+
+        async def load(position: int, ref: str) -> InputImage:
+            async with slots:
+                source = await self.read(ref)
+                return await asyncio.to_thread(self._acceptable, source, position)
+
+        loading = [asyncio.create_task(load(already + index, ref)) for index, ref in enumerate(refs, start=1)]
+        try:
+            return tuple(await asyncio.gather(*loading))
+        finally:
+            for task in loading:
+                task.cancel()
+
+    async def read(self, ref: str) -> Source:
+        """The bytes that a reference means, whatever they are.
+
+        Raises:
+            InputNotFound: If there is nothing.
+            InputRejected: If it is not allowed, or too large.
+        """
+        ref = unquoted(ref)
+        if not ref:
+            message = "An image reference is empty."
+            raise InvalidArgument(message, next_step=_NEXT)
+        if ref.lower().startswith(_WEB):
+            fetcher = Fetcher(self._max_bytes, allow_private=self.settings.allow_private_urls)
+            return Source(await fetcher.fetch(ref), _shown(ref.partition("?")[0]))
+        if ref.lower().startswith("data:") or _BARE_BASE64.match(ref):
+            return await asyncio.to_thread(self._embedded, ref)
+        return await asyncio.to_thread(self._local, ref)
+
+    @property
+    def _max_bytes(self) -> int:
+        return int(self.settings.max_input_mb * _BYTES_PER_MB)
+
+    def _local(self, ref: str) -> Source:
+        if image_id_in(ref):
+            return self._own(ref)
+        if "://" in ref and not is_file_url(ref):
+            message = f"{_shown(ref)} is an address of a kind that is not read."
+            raise InputRejected(message, next_step=_NEXT)
+        try:
+            path = local_path(ref, base=project_folder(self.settings))
+        except (ValueError, RuntimeError, OutputRejected) as error:
+            message = f"{_shown(ref)!r} is not a path: {error}."
+            raise InputNotFound(message, next_step=_NEXT) from error
+        self._require_allowed(path)
+        return Source(self._read_file(path, ref), str(path))
+
+    def _own(self, ref: str) -> Source:
+        try:
+            image = find_image(ref, self.library, settings=self.settings)
+        except NotFound as error:
+            raise InputNotFound(error.message, next_step=error.next_step) from error
+        return Source(self._read_file(image.file_path, ref), image.id, image.id)
+
+    def _require_allowed(self, path: Path) -> None:
+        """Keeps local inputs within the configured folders, also through links."""
+        roots = self.settings.input_roots
+        if roots is None:
+            return
+        real = path.resolve()
+        if not any(real.is_relative_to(root.resolve()) for root in roots):
+            allowed = ", ".join(str(root) for root in roots) or "none"
+            message = f"{path} is outside the folders that input files may come from ({allowed})."
+            raise InputRejected(message, next_step="Pass a file from there, or extend GPT_IMAGE_INPUT_ROOTS.")
+
+    def _read_file(self, path: Path, ref: str) -> bytes:
+        try:
+            if path.is_dir():
+                message = f"{path} is a folder, not an image."
+                raise InputRejected(message, next_step="Pass a file; batch_edit_images takes folders.")
+            if path.exists() and not path.is_file():
+                message = f"{path} is a device or pipe, not a file."
+                raise InputRejected(message, next_step=_NEXT)
+            with path.open("rb") as stream:
+                return self._bounded(stream.read(self._max_bytes + 1), str(path))
+        except FileNotFoundError as error:
+            message = f"There is no file {path}."
+            raise InputNotFound(message, next_step=_likely(path)) from error
+        except OSError as error:
+            message = f"{_shown(ref)} cannot be read: {error.strerror or error}."
+            raise InputNotFound(message, next_step="Check the path and its permissions.") from error
+
+    def _embedded(self, url: str) -> Source:
+        """What a ``data:`` URL holds, in base64 or percent-encoded."""
+        head, comma, body = (
+            url.partition(",") if url.lower().startswith("data:") else ("data:;base64", ",", url)
+        )
+        label = f"the data URL ({_shown(head)})"
+        if not comma:
+            message = f"{label} has no comma, so it holds no data."
+            raise InputRejected(message, next_step="Write data:image/png;base64,… or pass a file path.")
+        if len(body) * 3 // 4 > self._max_bytes + 4:
+            raise self._too_large(f"{label} has about {len(body) * 3 // 4 / _BYTES_PER_MB:.1f} MB")
+        if not head.lower().rstrip().endswith(";base64"):
+            return Source(self._bounded(unquote_to_bytes(body), label), label)
+        try:
+            text = "".join(body.split()).rstrip("=").translate(str.maketrans("-_", "+/"))
+            data = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        except binascii.Error as error:
+            message = f"{label} is not valid base64: {error}."
+            raise InputRejected(message, next_step="Encode the file again, or pass its path.") from error
+        return Source(self._bounded(data, label), label)
+
+    def _bounded(self, data: bytes, label: str) -> bytes:
+        if len(data) > self._max_bytes:
+            raise self._too_large(f"{label} has more than {self.settings.max_input_mb:g} MB")
+        return data
+
+    def _too_large(self, what: str) -> InputRejected:
+        message = f"{what}; at most {self.settings.max_input_mb:g} MB are sent (GPT_IMAGE_MAX_INPUT_MB)."
+        return InputRejected(message, next_step="Scale the image down and pass that.")
+
+    def _acceptable(self, source: Source, position: int) -> InputImage:
+        converted = make_acceptable(source.data, source=source.label, is_first=position == 1)
+        return InputImage(
+            name=f"image-{position}.{converted.picture.extension}",
+            data=converted.data,
+            mime_type=converted.picture.mime_type,
+            width=converted.picture.width,
+            height=converted.picture.height,
+            source=source.label,
+            image_id=source.image_id or self._id_of(source.data),
+            notes=converted.notes,
+        )
+
+    def _id_of(self, data: bytes) -> str:
+        """The id of an image of ours, recognised by its bytes."""
+        known = self.library.catalogue.find_by_sha256(hashlib.sha256(data).hexdigest())
+        return known.id if known else ""
+
+
+def _likely(path: Path) -> str:
+    """The next step for a missing file: names like it in its folder."""
+    try:
+        names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
+    except OSError:
+        return f"The folder {path.parent} cannot be read either; pass an absolute path."
+    close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
+    return f"Did you mean {', '.join(close)}?" if close else "Check the name, or pass an absolute path."
+
+
+def _shown(ref: str) -> str:
+    return ref if len(ref) <= _SHOWN_CHARACTERS else f"{ref[: _SHOWN_CHARACTERS - 1]}…"

@@ -1,0 +1,281 @@
+"""Edit sessions: what each started from, its turns, and who works on it now.
+
+A session is written down when its first turn has succeeded, and a turn when its image is saved, so that a
+failed turn leaves no trace. Whoever works on a session holds a lease in the database; it ends by itself when
+its holder dies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import platformdirs
+from pydantic import TypeAdapter
+from sqlalchemy import func, insert, or_, select, update
+
+from gpt_image_mcp.library.files import write_over
+from gpt_image_mcp.library.folders import APP
+from gpt_image_mcp.library.tables import session_turns, sessions
+from gpt_image_mcp.values import InputImage, OutputOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection, Row
+
+    from gpt_image_mcp.library.database import Database
+
+LEASE = timedelta(seconds=30)
+_CLOSED_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartImage:
+    """A start image as it was sent; its bytes are kept in a file of their own."""
+
+    name: str
+    file_path: Path
+    mime_type: str
+    width: int
+    height: int
+    source: str
+    image_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One finished turn: the image that came out, and the turn whose image went in (0: the start images)."""
+
+    turn: int
+    parent_turn: int
+    prompt: str
+    image_id: str
+    call_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRecord:
+    """A session as the library remembers it; ``options`` are those that later turns inherit."""
+
+    id: str
+    created_at: datetime
+    updated_at: datetime
+    is_ended: bool
+    options: OutputOptions
+    sandbox: bool
+    start_images: tuple[StartImage, ...]
+    turns: tuple[Turn, ...]
+
+    def find(self, turn: int) -> Turn | None:
+        """The turn of this number; the latest for -1."""
+        if turn == -1:
+            return self.turns[-1]
+        return next((known for known in self.turns if known.turn == turn), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSummary:
+    """A session in a list. A closed one opens again when it is continued."""
+
+    id: str
+    status: Literal["open", "closed"]
+    created_at: datetime
+    updated_at: datetime
+    turns: int
+    last_prompt: str
+    last_image_id: str
+    sandbox: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    options: OutputOptions
+    sandbox: bool
+    start_images: tuple[StartImage, ...]
+
+
+_DOCUMENT = TypeAdapter(_Document)
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """All sessions of a user. Every method raises ``StorageFailed`` if the database cannot be used."""
+
+    database: Database
+
+    def begin(
+        self,
+        session_id: str,
+        *,
+        options: OutputOptions,
+        sandbox: bool,
+        images: Sequence[InputImage],
+        first: Turn,
+    ) -> None:
+        """Writes a session down with its first turn.
+
+        Raises:
+            OSError: If the start images cannot be kept.
+        """
+        kept = tuple(_keep(image) for image in images)
+        document = _DOCUMENT.dump_json(_Document(options, sandbox, kept)).decode()
+        values = {
+            "id": session_id,
+            "owner": "",
+            "created_at": first.created_at.timestamp(),
+            "updated_at": first.created_at.timestamp(),
+            "document": document,
+        }
+        with self.database.writing() as connection:
+            connection.execute(insert(sessions), values)
+            _add(connection, session_id, first)
+
+    def add_turn(self, session_id: str, turn: Turn) -> None:
+        """Adds a finished turn, and opens the session again if it was closed."""
+        with self.database.writing() as connection:
+            _add(connection, session_id, turn)
+            connection.execute(
+                update(sessions)
+                .where(sessions.c.id == session_id)
+                .values(updated_at=turn.created_at.timestamp())
+            )
+
+    def find(self, session_id: str) -> SessionRecord | None:
+        """The session of this id, ended or not."""
+        if not session_id.isascii():
+            return None
+        turns = select(session_turns).where(session_turns.c.session_id == session_id)
+        with self.database.reading() as connection:
+            row = connection.execute(select(sessions).where(sessions.c.id == session_id)).one_or_none()
+            rows = connection.execute(turns.order_by(session_turns.c.turn)).all()
+        return None if row is None else _record(row, rows)
+
+    def end(self, session_id: str, when: datetime) -> None:
+        """Ends a session; its images stay."""
+        with self.database.writing() as connection:
+            connection.execute(
+                update(sessions)
+                .where(sessions.c.id == session_id, sessions.c.ended_at.is_(None))
+                .values(ended_at=when.timestamp())
+            )
+
+    def latest(self, *, most_open: int, idle_since: datetime) -> tuple[SessionSummary, ...]:
+        """Sessions that were not ended, latest first.
+
+        Args:
+            most_open: So many are open; those used longer ago are closed.
+            idle_since: A session last used before is closed.
+        """
+        last = (
+            select(session_turns.c.session_id, func.max(session_turns.c.turn).label("turn"))
+            .group_by(session_turns.c.session_id)
+            .subquery()
+        )
+        query = (
+            select(sessions, session_turns.c.turn, session_turns.c.prompt, session_turns.c.image_id)
+            .join(last, last.c.session_id == sessions.c.id)
+            .join(
+                session_turns,
+                (session_turns.c.session_id == sessions.c.id) & (session_turns.c.turn == last.c.turn),
+            )
+            .where(sessions.c.ended_at.is_(None), sessions.c.owner == "")
+            .order_by(sessions.c.updated_at.desc(), sessions.c.id.desc())
+            .limit(most_open + _CLOSED_SHOWN)
+        )
+        with self.database.reading() as connection:
+            rows = connection.execute(query).all()
+        return tuple(
+            _summary(row, is_open=position < most_open and row.updated_at >= idle_since.timestamp())
+            for position, row in enumerate(rows)
+        )
+
+    def take_lease(self, session_id: str, holder: str, now: datetime) -> bool:
+        """Takes or renews the right to work on a session; False if someone else has it."""
+        free = or_(sessions.c.lease_until < now.timestamp(), sessions.c.lease_holder == holder)
+        values = {"lease_holder": holder, "lease_until": (now + LEASE).timestamp()}
+        with self.database.writing() as connection:
+            taken = connection.execute(
+                update(sessions).where(sessions.c.id == session_id, free).values(**values)
+            )
+        return bool(taken.rowcount)
+
+    def give_lease_back(self, session_id: str, holder: str) -> None:
+        """Lets the next one work on a session."""
+        mine = (sessions.c.id == session_id, sessions.c.lease_holder == holder)
+        with self.database.writing() as connection:
+            connection.execute(update(sessions).where(*mine).values(lease_holder="", lease_until=0))
+
+
+def _add(connection: Connection, session_id: str, turn: Turn) -> None:
+    connection.execute(
+        insert(session_turns),
+        {
+            "session_id": session_id,
+            "turn": turn.turn,
+            "parent_turn": turn.parent_turn,
+            "prompt": turn.prompt,
+            "image_id": turn.image_id,
+            "call_id": turn.call_id,
+            "created_at": turn.created_at.timestamp(),
+        },
+    )
+
+
+def _keep(image: InputImage) -> StartImage:
+    """Keeps the bytes of a start image under their digest, so that the same image is kept once."""
+    digest = hashlib.sha256(image.data).hexdigest()
+    extension = image.name.rpartition(".")[2]
+    path = platformdirs.user_data_path(APP, appauthor=False) / "inputs" / f"{digest}.{extension}"
+    if not path.is_file():
+        write_over(path, image.data)
+    return StartImage(
+        name=image.name,
+        file_path=path,
+        mime_type=image.mime_type,
+        width=image.width,
+        height=image.height,
+        source=image.source[:500],
+        image_id=image.image_id,
+    )
+
+
+def _record(row: Row[Any], turns: Sequence[Row[Any]]) -> SessionRecord:
+    document = _DOCUMENT.validate_json(row.document)
+    return SessionRecord(
+        id=row.id,
+        created_at=datetime.fromtimestamp(row.created_at, UTC),
+        updated_at=datetime.fromtimestamp(row.updated_at, UTC),
+        is_ended=row.ended_at is not None,
+        options=document.options,
+        sandbox=document.sandbox,
+        start_images=document.start_images,
+        turns=tuple(
+            Turn(
+                turn=turn.turn,
+                parent_turn=turn.parent_turn,
+                prompt=turn.prompt,
+                image_id=turn.image_id,
+                call_id=turn.call_id,
+                created_at=datetime.fromtimestamp(turn.created_at, UTC),
+            )
+            for turn in turns
+        ),
+    )
+
+
+def _summary(row: Row[Any], *, is_open: bool) -> SessionSummary:
+    return SessionSummary(
+        id=row.id,
+        status="open" if is_open else "closed",
+        created_at=datetime.fromtimestamp(row.created_at, UTC),
+        updated_at=datetime.fromtimestamp(row.updated_at, UTC),
+        turns=row.turn,
+        last_prompt=row.prompt,
+        last_image_id=row.image_id,
+        sandbox=_DOCUMENT.validate_json(row.document).sandbox,
+    )

@@ -1,0 +1,61 @@
+"""What calls may cost, did cost, and are allowed to cost: exact ``Decimal`` numbers of US dollars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal, TypeAlias
+
+CostBasis: TypeAlias = Literal["usage", "usage+quote", "quote", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """What a call may cost, before it is made; amounts that nobody can tell are None.
+
+    Attributes:
+        expected_usd: The estimate, where the number of output tokens is certain.
+        low_usd: The least it can cost.
+        high_usd: The most it can cost, which is what a budget reserves. Known without ``low_usd`` where the
+            output tokens of the model are not published: it is then a bound, not an estimate to show.
+        basis: One sentence: which rule and which rates gave the numbers.
+    """
+
+    expected_usd: Decimal | None = None
+    low_usd: Decimal | None = None
+    high_usd: Decimal | None = None
+    basis: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a call did cost, as far as can be told. ``usd`` is None when it cannot."""
+
+    usd: Decimal | None
+    basis: CostBasis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """The limits on spending and what is left of them; None means no limit."""
+
+    per_call_usd: Decimal | None = None
+    daily_usd: Decimal | None = None
+    spent_today_usd: Decimal
+    left_today_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A quote for one call, the same call at every quality, and the budget left."""
+
+    model: str
+    size: str
+    quality: str
+    n: int
+    output_format: str
+    input_images: int
+    quote: Quote
+    by_quality: dict[str, Quote] = field(default_factory=dict[str, Quote])
+    budget: Budget
+    notes: tuple[str, ...] = ()

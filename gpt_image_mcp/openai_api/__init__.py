@@ -1,0 +1,5 @@
+"""The OpenAI API: connection, endpoints, errors. The only room that imports ``openai``."""
+
+from gpt_image_mcp.openai_api.endpoints import OpenAIApi
+
+__all__ = ["OpenAIApi"]

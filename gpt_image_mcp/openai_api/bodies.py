@@ -1,0 +1,90 @@
+"""Our requests as the arguments of the SDK's methods; what is not set is not sent, but quality always is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.values import ImageRequest, InputImage
+
+    Upload = tuple[str, bytes, str]
+
+MASK_NAME, MASK_TYPE = "mask.png", "image/png"
+# Uploads are deleted at once; this is for those whose deletion fails.
+UPLOADS_EXPIRE_SECONDS = 3600
+
+
+def generation_body(request: ImageRequest) -> dict[str, Any]:
+    """``POST /v1/images/generations``."""
+    return {**_output(request), "n": request.n, "moderation": request.moderation, **_partials(request)}
+
+
+def edit_body(request: ImageRequest) -> dict[str, Any]:
+    """``POST /v1/images/edits``: one image goes up as ``image``, several as ``image[]``."""
+    uploads = [as_upload(image) for image in request.images]
+    body: dict[str, Any] = {
+        **_output(request),
+        "n": request.n,
+        "image": uploads[0] if len(uploads) == 1 else uploads,
+        **_partials(request),
+    }
+    if request.mask:
+        body["mask"] = (MASK_NAME, request.mask, MASK_TYPE)
+    if request.input_fidelity:
+        body["input_fidelity"] = request.input_fidelity
+    return body
+
+
+def response_body(
+    request: ImageRequest, *, host_model: str, file_ids: list[str], mask_id: str | None
+) -> dict[str, Any]:
+    """``POST /v1/responses``: the same edit as a forced call of the image tool."""
+    output = _output(request)
+    prompt = output.pop("prompt")
+    identifier = output.pop("safety_identifier", "")
+    tool: dict[str, Any] = {"type": "image_generation", "action": "edit", **output}
+    if request.input_fidelity:
+        tool["input_fidelity"] = request.input_fidelity
+    if mask_id:
+        tool["input_image_mask"] = {"file_id": mask_id}
+    images = [{"type": "input_image", "file_id": file_id, "detail": "auto"} for file_id in file_ids]
+    body: dict[str, Any] = {
+        "model": host_model,
+        "input": [{"role": "user", "content": [{"type": "input_text", "text": prompt}, *images]}],
+        "tools": [tool],
+        "tool_choice": {"type": "image_generation"},
+        "store": False,
+    }
+    if identifier:
+        body["safety_identifier"] = identifier
+    return body
+
+
+def as_upload(image: InputImage) -> Upload:
+    """A file as the SDK takes it: without the type it would go up as ``application/octet-stream``."""
+    return image.name, image.data, image.mime_type
+
+
+def streams(request: ImageRequest) -> bool:
+    """Whether the call streams. Which image a streamed event belongs to is not documented for n > 1."""
+    return bool(request.partial_images) and request.n == 1
+
+
+def _output(request: ImageRequest) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": request.model,
+        "prompt": request.prompt,
+        "size": request.size,
+        "quality": request.quality,
+        "background": request.background,
+        "output_format": request.output_format,
+    }
+    if request.output_compression is not None:
+        body["output_compression"] = request.output_compression
+    if request.safety_identifier:
+        body["safety_identifier"] = request.safety_identifier
+    return body
+
+
+def _partials(request: ImageRequest) -> dict[str, Any]:
+    return {"partial_images": request.partial_images} if streams(request) else {}

@@ -1,0 +1,174 @@
+"""The client of the SDK: made when first needed, with our time limits and without the SDK's own retries.
+
+Those re-send after ambiguous timeouts and on exhausted quota; here a request is sent again only where it
+certainly was not billed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from gpt_image_mcp.errors import (
+    AuthenticationFailed,
+    MissingApiKey,
+    RateLimited,
+    UpstreamError,
+    UpstreamUnavailable,
+)
+from gpt_image_mcp.openai_api.translation import lost
+
+if TYPE_CHECKING:
+    import httpx2
+    import openai
+    from pydantic import SecretStr
+    from tenacity import RetryCallState
+
+    from gpt_image_mcp.settings import Settings
+
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+SANDBOX_BASE_URL = "https://sandbox.invalid/v1"
+CONNECT_TIMEOUT_SECONDS = 10.0
+DOWNLOAD_TIMEOUT_SECONDS = 60.0
+LONGEST_RETRY_AFTER_SECONDS = 60.0
+_BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 0.5, 8.0
+_DOWNLOAD_ATTEMPTS = 3
+
+_T = TypeVar("_T")
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Connection:
+    """A client of OpenAI, of a gateway that speaks its API, or of the sandbox.
+
+    Args:
+        settings: Key, address, time limit, retries and concurrency.
+        transport: Replaces the network; no key is needed then.
+        sleep: Waits between retries.
+    """
+
+    def __init__(
+        self, settings: Settings, *, transport: httpx2.AsyncBaseTransport | None, sleep: Sleep
+    ) -> None:
+        self.slots = asyncio.Semaphore(settings.max_concurrency)
+        self._settings = settings
+        self._transport = transport
+        self._sleep = sleep
+        self._opening = asyncio.Lock()
+        self._client: openai.AsyncOpenAI | None = None
+
+    async def open(self) -> openai.AsyncOpenAI:
+        """The client; the SDK is imported and the client built with the first request, in a worker thread.
+
+        Raises:
+            MissingApiKey: If there is no key to send.
+            AuthenticationFailed: If the key is not one that a header can carry.
+        """
+        if self._transport is None and self._settings.api_key is None:
+            message = "No OpenAI key is set: the environment variable OPENAI_API_KEY is missing or empty."
+            raise MissingApiKey(
+                message,
+                next_step="Set OPENAI_API_KEY in the env block of the MCP client's configuration and restart "
+                'it; to try without a key, call again with model "sandbox" or set GPT_IMAGE_SANDBOX=1.',
+            )
+        _require_sendable(self._settings.api_key)
+        async with self._opening:
+            if self._client is None:
+                self._client = await asyncio.to_thread(self._connect)
+            return self._client
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        if self._client is not None:
+            await self._client.close()
+
+    async def retrying(self, send: Callable[[], Awaitable[_T]]) -> _T:
+        """Sends, and sends again what certainly made no picture."""
+        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+
+        attempts = AsyncRetrying(
+            retry=retry_if_exception(_can_be_sent_again),
+            stop=stop_after_attempt(self._settings.max_retries + 1),
+            wait=_wait_seconds,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return await attempts(send)
+
+    async def download(self, url: str, request_id: str | None) -> bytes:
+        """Fetches an image that a gateway left at an address of its own; paid for, so tried three times.
+
+        Raises:
+            OutcomeUnknown: If it cannot be fetched.
+        """
+        import httpx2
+        from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
+
+        async def get() -> bytes:
+            async with httpx2.AsyncClient(transport=self._transport, follow_redirects=True) as client:
+                response = await client.get(url, timeout=DOWNLOAD_TIMEOUT_SECONDS)
+                return response.raise_for_status().content
+
+        attempts = AsyncRetrying(
+            retry=retry_if_exception_type(httpx2.HTTPError),
+            stop=stop_after_attempt(_DOWNLOAD_ATTEMPTS),
+            wait=_wait_seconds,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            return await attempts(get)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            reason = (
+                f"the endpoint answered with the address {url[:500]}, which could not be fetched: {error}"
+            )
+            raise lost(reason, request_id) from error
+
+    def _connect(self) -> openai.AsyncOpenAI:
+        import httpx2
+        import openai
+
+        settings = self._settings
+        timeout = httpx2.Timeout(settings.request_timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS)
+        if self._transport is not None:
+            return openai.AsyncOpenAI(
+                api_key="sandbox",
+                base_url=SANDBOX_BASE_URL,
+                max_retries=0,
+                timeout=timeout,
+                http_client=httpx2.AsyncClient(transport=self._transport, timeout=timeout),
+            )
+        return openai.AsyncOpenAI(
+            api_key=settings.api_key.get_secret_value() if settings.api_key else "",
+            base_url=settings.base_url or OPENAI_BASE_URL,
+            organization=settings.org_id,
+            project=settings.project_id,
+            max_retries=0,
+            timeout=timeout,
+        )
+
+
+def _require_sendable(key: SecretStr | None) -> None:
+    """A header carries ASCII only; the SDK would fail with an encoding error that shows the key."""
+    if key is not None and not key.get_secret_value().isascii():
+        message = "The key in OPENAI_API_KEY holds characters that no key has, so it was not sent."
+        raise AuthenticationFailed(
+            message, next_step="Copy the key again from https://platform.openai.com/api-keys."
+        )
+
+
+def _can_be_sent_again(error: BaseException) -> bool:
+    """Only what certainly made no picture, and only when the API lets us come back soon."""
+    if not isinstance(error, RateLimited | UpstreamUnavailable):
+        return False
+    return (error.retry_after_seconds or 0) <= LONGEST_RETRY_AFTER_SECONDS
+
+
+def _wait_seconds(state: RetryCallState) -> float:
+    """Full jitter over an exponential back-off, and never less than ``Retry-After``."""
+    ceiling = min(_LONGEST_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2 ** (state.attempt_number - 1))
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after_seconds if isinstance(error, UpstreamError) else None
+    return (asked or 0.0) + random.uniform(0, ceiling)  # noqa: S311 - jitter, not cryptography

@@ -1,0 +1,60 @@
+"""Paths as people and models write them: quoted, with ``~``, as ``file://``, or from Windows inside WSL."""
+
+from __future__ import annotations
+
+import platform
+import re
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote
+
+_DRIVE = re.compile(r"([A-Za-z]):[\\/](.*)", re.DOTALL)
+_FILE_URL = re.compile(r"file:(//(localhost)?)?(?=[/\\~A-Za-z.])", re.IGNORECASE)
+_QUOTES = "\"'`"
+
+
+def unquoted(text: str) -> str:
+    """Without the blanks and quotes that come along when a path is copied."""
+    text = text.strip()
+    while len(text) > 1 and text[0] == text[-1] and text[0] in _QUOTES:
+        text = text[1:-1].strip()
+    return text
+
+
+def is_file_url(text: str) -> bool:
+    """Whether a text is a ``file:`` address."""
+    return text.lower().startswith("file:")
+
+
+def local_path(text: str, *, base: Path, wsl: bool | None = None) -> Path:
+    """The path that a text means.
+
+    Args:
+        text: A path or ``file://`` address, in the notation of this system or, inside WSL, of Windows.
+        base: What a relative path starts from.
+        wsl: Whether drives of Windows are below ``/mnt``; None asks the system.
+
+    Raises:
+        ValueError: If no file system could have it.
+        RuntimeError: If it names the home of a user who does not exist.
+    """
+    text = unquoted(text)
+    if is_file_url(text):
+        text = unquote(_FILE_URL.sub("", text, count=1))
+        # file:///C:/x leaves a slash before the drive.
+        text = text[1:] if _DRIVE.match(text[1:]) else text
+    drive = _DRIVE.fullmatch(text)
+    if drive and (_is_wsl() if wsl is None else wsl):
+        rest = drive[2].replace("\\", "/")
+        text = f"/mnt/{drive[1].lower()}/{rest}"
+    if "\0" in text or not text:
+        message = "it is empty or holds a NUL character"
+        raise ValueError(message)
+    text.encode()
+    path = Path(text).expanduser()
+    return path if path.is_absolute() else base / path
+
+
+@cache
+def _is_wsl() -> bool:
+    return "microsoft" in platform.uname().release.lower()

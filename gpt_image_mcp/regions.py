@@ -1,0 +1,177 @@
+"""Parts of an image as a caller describes them, and the area they cover together.
+
+The area is a grey image: 255 is to be edited, 0 is not. Plain regions add up; inverted ones are what must
+not be edited, so one inverted region alone means everything else.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
+
+from gpt_image_mcp.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL import Image
+
+    Points = list[tuple[float, float]]
+
+EXAMPLE = '{"shape": "rectangle", "box": [0.25, 0.25, 0.75, 0.75]}'
+_CORNERS = 4
+_FEWEST_POINTS = 3
+# A fraction beyond this is a pixel position whose unit was forgotten.
+_LARGEST_FRACTION = 2.0
+
+
+def _lower(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _unit(value: object) -> object:
+    text = _lower(value)
+    aliases = {"pixel": "px", "pixels": "px", "fractions": "fraction", "relative": "fraction"}
+    return aliases.get(text, text) if isinstance(text, str) else text
+
+
+class Region(BaseModel):
+    """One part of an image.
+
+    Attributes:
+        box: Left, top, right and bottom edge, for a rectangle or an ellipse.
+        points: Corners of a polygon, three or more.
+        unit: Of ``box``, ``points`` and ``feather``: fractions of the image's edges (``feather``: of the
+            shorter one), or pixels.
+        invert: Whether everything but this part is meant.
+        feather: Width of the soft edge, half of it on each side.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    shape: Annotated[Literal["rectangle", "ellipse", "polygon"], BeforeValidator(_lower)] = "rectangle"
+    box: tuple[FiniteFloat, ...] = ()
+    points: tuple[tuple[FiniteFloat, FiniteFloat], ...] = ()
+    unit: Annotated[Literal["fraction", "px"], BeforeValidator(_unit)] = "fraction"
+    invert: bool = False
+    feather: Annotated[FiniteFloat, Field(ge=0)] = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """What regions cover together, as a grey image, and what there is to say about it."""
+
+    coverage: Image.Image
+    notes: tuple[str, ...] = ()
+
+
+def parse_regions(described: Sequence[Any]) -> tuple[Region, ...]:
+    """Regions from what a caller wrote.
+
+    Raises:
+        InvalidArgument: If one is malformed; names the region, the field and what is allowed.
+    """
+    return tuple(_parsed(number, item) for number, item in enumerate(described, start=1))
+
+
+def cover(regions: Sequence[Region], size: tuple[int, int]) -> Area:
+    """The area that regions cover in an image of this size.
+
+    Raises:
+        InvalidArgument: If a region lies outside the image.
+    """
+    from PIL import Image, ImageChops
+
+    notes: list[str] = []
+    drawn = [_drawn(number, region, size, notes=notes) for number, region in enumerate(regions, start=1)]
+    wanted = [area for area, region in zip(drawn, regions, strict=True) if not region.invert]
+    kept = [area for area, region in zip(drawn, regions, strict=True) if region.invert]
+    coverage = Image.new("L", size, 0 if wanted else 255)
+    for area in wanted:
+        coverage = ImageChops.lighter(coverage, area)
+    for area in kept:
+        coverage = ImageChops.darker(coverage, ImageChops.invert(area))
+    return Area(coverage, tuple(notes))
+
+
+def _parsed(number: int, item: Any) -> Region:
+    if isinstance(item, Region):
+        return item
+    try:
+        region = Region.model_validate(item)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        message = f"Region {number} is malformed: {where}: {first['msg']}, got {str(first['input'])[:100]!r}."
+        raise InvalidArgument(message, next_step=f"Write it like {EXAMPLE}.") from error
+    complaint = _complaint(region)
+    if complaint:
+        message = f"Region {number} ({region.shape}) {complaint}."
+        raise InvalidArgument(message, next_step=f"Write it like {EXAMPLE}.")
+    return region
+
+
+def _complaint(region: Region) -> str:
+    """What is wrong with the geometry, in words; empty if nothing is."""
+    if region.shape == "polygon":
+        if len(region.points) < _FEWEST_POINTS:
+            return f"has {len(region.points)} points; a polygon needs at least {_FEWEST_POINTS}"
+    elif len(region.box) != _CORNERS:
+        return f"has a box of {len(region.box)} numbers; it needs left, top, right and bottom"
+    elif region.box[0] >= region.box[2] or region.box[1] >= region.box[3]:
+        return f"has the box {list(region.box)}, whose right or bottom edge is not beyond the other"
+    values = [*region.box, *(value for point in region.points for value in point)]
+    if region.unit == "fraction" and any(abs(value) > _LARGEST_FRACTION for value in values):
+        return 'has values beyond 1 although its unit is fraction; for pixels add "unit": "px"'
+    return ""
+
+
+def _drawn(number: int, region: Region, size: tuple[int, int], *, notes: list[str]) -> Image.Image:
+    """The region itself, white on black, whether it is inverted or not."""
+    from PIL import Image, ImageDraw, ImageFilter
+
+    outline = _outline(region, size)
+    _check_inside(number, outline, size, notes=notes)
+    area = Image.new("L", size, 0)
+    draw = ImageDraw.Draw(area)
+    if region.shape == "polygon":
+        draw.polygon(outline, fill=255)
+    else:
+        (left, top), (right, bottom) = outline
+        # Pillow's boxes include their right and bottom pixel.
+        corners = (
+            round(left),
+            round(top),
+            max(round(left), round(right) - 1),
+            max(round(top), round(bottom) - 1),
+        )
+        (draw.ellipse if region.shape == "ellipse" else draw.rectangle)(corners, fill=255)
+    feather = region.feather if region.unit == "px" else region.feather * min(size)
+    # About 95 % of a Gaussian lies within two radii on each side.
+    return area.filter(ImageFilter.GaussianBlur(feather / 4)) if feather else area
+
+
+def _outline(region: Region, size: tuple[int, int]) -> Points:
+    """Corners in pixels: of the polygon, or left top and right bottom of the box."""
+    across, down = size if region.unit == "fraction" else (1, 1)
+    if region.shape == "polygon":
+        return [(x * across, y * down) for x, y in region.points]
+    left, top, right, bottom = region.box
+    return [(left * across, top * down), (right * across, bottom * down)]
+
+
+def _check_inside(number: int, outline: Points, size: tuple[int, int], *, notes: list[str]) -> None:
+    across, down = [x for x, _ in outline], [y for _, y in outline]
+    edges = f"{min(across):g},{min(down):g} to {max(across):g},{max(down):g}"
+    if max(across) <= 0 or max(down) <= 0 or min(across) >= size[0] or min(down) >= size[1]:
+        message = (
+            f"Region {number} lies outside the image: it spans {edges}, the image is {size[0]}x{size[1]}."
+        )
+        raise InvalidArgument(
+            message, next_step="Call get_image with grid true to read positions off the image."
+        )
+    if min(across) < 0 or min(down) < 0 or max(across) > math.ceil(size[0]) or max(down) > math.ceil(size[1]):
+        notes.append(f"Region {number} reaches beyond the image and was cut at its edge.")

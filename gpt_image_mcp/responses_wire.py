@@ -1,0 +1,148 @@
+"""The JSON of the Responses API, as far as an image edit needs it, read with tolerance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from gpt_image_mcp.wire import OptionalText, UnusableBody, concrete, decode_image, read_usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gpt_image_mcp.values import TokenUsage
+
+_CALL = "image_generation_call"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """The error object of a response, or of its image call."""
+
+    message: str
+    code: str = ""
+    type: str = ""
+    param: str = ""
+    details: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponsesAnswer:
+    """What an answer holds.
+
+    Attributes:
+        image: The file, if one was made.
+        usage: Tokens of the image tool; None where the answer leaves them out.
+        host_usage: Tokens of the chat model.
+        outputs: The types of the output items.
+        said: The words of the chat model, such as a refusal.
+        was_called: Whether the image tool was called at all.
+        failure: Why there is no image, if the answer says so.
+    """
+
+    image: bytes | None
+    size: str | None = None
+    quality: str | None = None
+    background: str | None = None
+    output_format: str | None = None
+    usage: TokenUsage | None = None
+    host_usage: TokenUsage | None = None
+    status: str = ""
+    outputs: tuple[str, ...] = ()
+    said: str = ""
+    was_called: bool = False
+    failure: Failure | None = None
+
+
+class _Error(BaseModel):
+    message: OptionalText = None
+    code: OptionalText = None
+    type: OptionalText = None
+    param: OptionalText = None
+    moderation_details: dict[str, Any] | None = None
+
+
+class _Part(BaseModel):
+    text: OptionalText = None
+    refusal: OptionalText = None
+
+
+class _Item(BaseModel):
+    type: str = "unknown"
+    status: OptionalText = None
+    result: OptionalText = None
+    size: OptionalText = None
+    quality: OptionalText = None
+    background: OptionalText = None
+    output_format: OptionalText = None
+    error: _Error | None = None
+    content: list[_Part] | None = None
+
+
+class _Incomplete(BaseModel):
+    reason: OptionalText = None
+
+
+class _Body(BaseModel):
+    status: OptionalText = None
+    output: list[_Item] = []
+    error: _Error | None = None
+    incomplete_details: _Incomplete | None = None
+    usage: Any = None
+    tool_usage: dict[str, Any] | None = None
+
+
+def read_response_body(body: bytes) -> ResponsesAnswer:
+    """Reads the body of ``POST /v1/responses``.
+
+    Raises:
+        UnusableBody: If it is not such a body, or its image data is damaged.
+    """
+    try:
+        parsed = _Body.model_validate_json(body)
+    except ValidationError as error:
+        reason = f"the answer is not the JSON of the Responses API ({len(body)} bytes)"
+        raise UnusableBody(reason) from error
+    calls = [item for item in parsed.output if item.type == _CALL]
+    made = next((item for item in calls if item.result), _Item())
+    return ResponsesAnswer(
+        image=decode_image(made.result) if made.result else None,
+        size=concrete(made.size),
+        quality=concrete(made.quality),
+        background=concrete(made.background),
+        output_format=made.output_format,
+        usage=read_usage((parsed.tool_usage or {}).get("image_gen")),
+        host_usage=read_usage(parsed.usage),
+        status=parsed.status or "unknown",
+        outputs=tuple(item.type for item in parsed.output),
+        said=_said(parsed),
+        was_called=bool(calls),
+        failure=_failure(parsed, calls),
+    )
+
+
+def _said(body: _Body) -> str:
+    parts = [part for item in body.output for part in item.content or []]
+    return " ".join(" ".join((part.refusal or part.text or "").split()) for part in parts).strip()
+
+
+def _failure(body: _Body, calls: list[_Item]) -> Failure | None:
+    error = next((item.error for item in calls if item.error), body.error)
+    if error is not None:
+        return Failure(
+            message=error.message or "no reason given",
+            code=error.code or "",
+            type=error.type or "",
+            param=error.param or "",
+            details=error.moderation_details or {},
+        )
+    reason = body.incomplete_details.reason if body.incomplete_details else None
+    if reason == "content_filter":
+        return Failure(message="The content filter stopped the answer.", code="moderation_blocked")
+    if reason:
+        return Failure(message=f"The answer was cut off: {reason}.", code=reason)
+    if any(item.status == "failed" for item in calls):
+        return Failure(message="The image tool failed without a reason.", code="image_generation_failed")
+    return None
