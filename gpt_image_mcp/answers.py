@@ -12,14 +12,24 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, model_serializer
 
 from gpt_image_mcp.money import CostBasis
-from gpt_image_mcp.summaries import shortened
+from gpt_image_mcp.summaries import batch_cost, shortened
 from gpt_image_mcp.values import Route
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pydantic import SerializerFunctionWrapHandler
 
     from gpt_image_mcp.money import Estimate, Quote
-    from gpt_image_mcp.values import ImageResult, StoredImage, TokenUsage
+    from gpt_image_mcp.values import (
+        BatchEntry,
+        BatchResult,
+        EndedSession,
+        ImageResult,
+        SessionSummary,
+        StoredImage,
+        TokenUsage,
+    )
 
 _MICRO = Decimal("0.000001")
 
@@ -92,9 +102,70 @@ class ImagesAnswer(Answer):
     notes: list[str]
     sandbox: bool
     next: str
+    session_id: str | None = None
+    turn: int | None = None
+    parent_turn: int | None = None
     job_id: str | None = None
     elapsed_seconds: float | None = None
     expected_seconds: float | None = None
+
+
+class BatchItemAnswer(Answer):
+    """What became of one image of a batch."""
+
+    input: str
+    status: Literal["completed", "failed", "skipped"]
+    images: list[ImageAnswer]
+    cost_usd_estimated: float | None = None
+    notes: list[str] | None = None
+    error: str | None = None
+
+
+class BatchAnswer(Answer):
+    """The result of a batch; ``items`` are in the order of the inputs."""
+
+    status: Literal["completed", "running"]
+    model: str
+    prompt: str
+    requested: RequestedAnswer
+    items: list[BatchItemAnswer]
+    total: int
+    cost_usd_estimated: float | None = None
+    notes: list[str]
+    sandbox: bool
+    next: str
+    job_id: str | None = None
+    elapsed_seconds: float | None = None
+
+
+class SessionAnswer(Answer):
+    """One session of a list."""
+
+    session_id: str
+    status: Literal["open", "closed"]
+    created_at: str
+    updated_at: str
+    turns: int
+    last_prompt: str
+    last_image_id: str
+    last_image_path: str | None = None
+    sandbox: bool
+
+
+class SessionsAnswer(Answer):
+    """The sessions that can be continued."""
+
+    sessions: list[SessionAnswer]
+    next: str
+
+
+class EndedAnswer(Answer):
+    """A session that was ended."""
+
+    ended: bool
+    session_id: str
+    turns: int
+    next: str
 
 
 class BudgetAnswer(Answer):
@@ -152,10 +223,68 @@ def images_answer(result: ImageResult, *, next_step: str) -> ImagesAnswer:
         notes=list(result.notes),
         sandbox=result.sandbox,
         next=next_step,
+        session_id=result.session.session_id if result.session else None,
+        turn=result.session.turn if result.session else None,
+        parent_turn=result.session.parent_turn if result.session else None,
         job_id=result.call_id if is_running else None,
         elapsed_seconds=result.elapsed_seconds if is_running else None,
         expected_seconds=result.expected_seconds if is_running else None,
     )
+
+
+def batch_answer(result: BatchResult, *, next_step: str) -> BatchAnswer:
+    """The structured content of a batch."""
+    is_running = result.status == "running"
+    return BatchAnswer(
+        status=result.status,
+        model=result.model,
+        prompt=shortened(result.prompt),
+        requested=RequestedAnswer.model_validate(result.requested, from_attributes=True),
+        items=[_batch_item(entry) for entry in result.items],
+        total=result.total,
+        cost_usd_estimated=dollars(batch_cost(result)),
+        notes=list(result.notes),
+        sandbox=result.sandbox,
+        next=next_step,
+        job_id=result.call_id if is_running else None,
+        elapsed_seconds=result.elapsed_seconds if is_running else None,
+    )
+
+
+def _batch_item(entry: BatchEntry) -> BatchItemAnswer:
+    return BatchItemAnswer(
+        input=entry.input,
+        status=entry.status,
+        images=[image_answer(image) for image in entry.images],
+        cost_usd_estimated=dollars(entry.cost.usd) if entry.cost else None,
+        notes=list(entry.notes) or None,
+        error=entry.error or None,
+    )
+
+
+def sessions_answer(listed: Sequence[SessionSummary], *, next_step: str) -> SessionsAnswer:
+    """The structured content of a list of sessions."""
+    return SessionsAnswer(sessions=[_session(session) for session in listed], next=next_step)
+
+
+def _session(session: SessionSummary) -> SessionAnswer:
+    image = session.last_image
+    return SessionAnswer(
+        session_id=session.id,
+        status=session.status,
+        created_at=session.created_at.isoformat(timespec="seconds"),
+        updated_at=session.updated_at.isoformat(timespec="seconds"),
+        turns=session.turns,
+        last_prompt=shortened(session.last_prompt),
+        last_image_id=session.last_image_id,
+        last_image_path=str(image.file_path) if image else None,
+        sandbox=session.sandbox,
+    )
+
+
+def ended_answer(ended: EndedSession, *, next_step: str) -> EndedAnswer:
+    """The structured content of an ended session."""
+    return EndedAnswer(ended=True, session_id=ended.id, turns=ended.turns, next=next_step)
 
 
 def _applied(result: ImageResult) -> AppliedAnswer | None:

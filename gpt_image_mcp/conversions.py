@@ -7,13 +7,16 @@ extra images with transparency were seen to be rejected too ("Invalid image file
 from __future__ import annotations
 
 import io
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from gpt_image_mcp.errors import InputRejected
+from gpt_image_mcp.errors import ImageError, InputRejected
 from gpt_image_mcp.pictures import is_complete, open_picture, read_picture
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from PIL import Image
 
     from gpt_image_mcp.values import Picture
@@ -23,9 +26,10 @@ MAX_PIXELS = 89_478_485
 MAX_BYTES = 50_000_000
 _ACCEPTED = ("png", "jpeg", "webp")
 _LOSSY = ("jpeg", "mpo", "avif", "heic")
-_ORIENTATION_TAG = 0x0112
+_ORIENTATION_TAG, _UPRIGHT, _ORIENTATIONS = 0x0112, 1, range(2, 9)
 _PNG_BIT_DEPTH_OFFSET, _EIGHT_BITS = 24, 8
 _LIGHT = 160
+_LONGEST_WEBP_EDGE = 16_383
 _PAPER, _SLATE = (255, 255, 255), (64, 64, 64)
 
 
@@ -57,15 +61,16 @@ def make_acceptable(data: bytes, *, source: str, is_first: bool) -> Converted:
             f"{source} has {picture.width}x{picture.height} pixels; at most {MAX_PIXELS:,} in all are read."
         )
         raise InputRejected(message, next_step="Scale the image down and pass that.")
-    if not is_complete(data, picture):
+    if not is_complete(data, picture) and not _decodes(data):
         message = f"{source} is a {picture.format} image that breaks off before its end."
         raise InputRejected(message, next_step="Save or download the image again.")
-    with open_picture(data) as image:
+    with _damage_refused(source), open_picture(data) as image:
         reasons = _reasons(data, image, picture, is_first=is_first)
         if not reasons:
-            _verify(data, source)
+            _verify(data)
             return Converted(data, picture)
-        ready = _plain(_decoded(image, source), keeps_alpha=is_first)
+        upright = _upright(image)
+    ready = _plain(upright, keeps_alpha=is_first)
     encoded = _encoded(ready, is_lossy=picture.format in _LOSSY)
     made = read_picture(encoded)
     if made is None or len(encoded) > MAX_BYTES:
@@ -83,7 +88,7 @@ def _reasons(data: bytes, image: Image.Image, picture: Picture, *, is_first: boo
         reasons.append("it holds several pictures")
     elif getattr(image, "n_frames", 1) > 1:
         reasons.append("it has several frames, of which the first is used")
-    if _orientation(image) not in (0, 1):
+    if _orientation(image) in _ORIENTATIONS:
         reasons.append("its orientation was applied")
     if image.mode not in ("RGB", "RGBA"):
         reasons.append(f"its colour mode was {image.mode}")
@@ -101,26 +106,46 @@ def _may_have_alpha(image: Image.Image) -> bool:
 def _orientation(image: Image.Image) -> int:
     """The camera's orientation; Pillow would decode a whole PNG to see whether one comes at its end."""
     if image.format == "PNG" and "exif" not in image.info:
-        return 1
-    return int(image.getexif().get(_ORIENTATION_TAG, 1))
+        return _UPRIGHT
+    try:
+        return int(image.getexif().get(_ORIENTATION_TAG, _UPRIGHT))
+    except Exception:  # noqa: BLE001 - Pillow raises nearly anything; the pixels are whole all the same
+        return _UPRIGHT
 
 
-def _verify(data: bytes, source: str) -> None:
-    """Looks for damage as far as that goes without decoding: PNG has checksums."""
+def _decodes(data: bytes) -> bool:
+    """Whether all pixels are there: phones add films and notes behind the end of a JPEG."""
     try:
         with open_picture(data) as image:
-            image.verify()
-    except Exception as error:  # Pillow raises nearly anything on a damaged file
-        raise _damaged(source, error) from error
+            image.load()
+    except Exception:  # noqa: BLE001 - Pillow raises nearly anything on a damaged file
+        return False
+    return True
 
 
-def _decoded(image: Image.Image, source: str) -> Image.Image:
+def _verify(data: bytes) -> None:
+    """Looks for damage as far as that goes without decoding: PNG has checksums."""
+    with open_picture(data) as image:
+        image.verify()
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The first frame, decoded, the way up that the camera was held."""
     from PIL import ImageOps
 
+    return ImageOps.exif_transpose(image) if _orientation(image) in _ORIENTATIONS else image.copy()
+
+
+@contextmanager
+def _damage_refused(source: str) -> Generator[None]:
+    """Words whatever Pillow raises on a damaged file, which is nearly anything."""
     try:
-        return ImageOps.exif_transpose(image)
-    except Exception as error:  # Pillow raises nearly anything on a damaged file
-        raise _damaged(source, error) from error
+        yield
+    except ImageError:
+        raise
+    except Exception as error:
+        message = f"{source} is damaged: {error}."
+        raise InputRejected(message, next_step="Save or download the image again.") from error
 
 
 def _plain(image: Image.Image, *, keeps_alpha: bool) -> Image.Image:
@@ -140,6 +165,8 @@ def _in_eight_bits(image: Image.Image) -> Image.Image:
     values = image.convert("F")
     highest = cast("tuple[float, float]", values.getextrema())[1]
     full = 1.0 if highest <= 1 else 255.0 if highest <= 255 else 65535.0  # noqa: PLR2004 - usual ranges
+    if image.mode.startswith("I;16"):
+        full = 65535.0
     return values.point(lambda value: value * (255 / full)).convert("L")
 
 
@@ -148,7 +175,7 @@ def _flattened(image: Image.Image) -> Image.Image:
     from PIL import Image, ImageStat
 
     alpha = image.getchannel("A")
-    visible = alpha.point(lambda value: 255 if value > 127 else 0)  # noqa: PLR2004 - half opaque
+    visible = alpha.point([0] * 128 + [255] * 128)
     light = ImageStat.Stat(image.convert("L"), visible) if visible.getbbox() else None
     background = _SLATE if light and light.mean[0] > _LIGHT else _PAPER
     flat = Image.new("RGB", image.size, background)
@@ -157,11 +184,18 @@ def _flattened(image: Image.Image) -> Image.Image:
 
 
 def _encoded(image: Image.Image, *, is_lossy: bool) -> bytes:
-    """As JPEG where it came from a lossy format, else as PNG; too large a PNG becomes lossless WebP."""
+    """As JPEG where it came from a lossy format, else as PNG; too large a PNG becomes WebP.
+
+    Colours keep their meaning: those of phones are not sRGB.
+    """
+    profile = image.info.get("icc_profile")
+    options = {"icc_profile": profile} if profile and profile[16:20] == b"RGB " else {}
     if is_lossy and image.mode == "RGB":
-        return encode(image, "JPEG", quality=95, subsampling=0)
-    data = encode(image, "PNG", compress_level=4)
-    return data if len(data) <= MAX_BYTES else encode(image, "WEBP", quality=95, method=2)
+        return encode(image, "JPEG", quality=95, subsampling=0, **options)
+    data = encode(image, "PNG", compress_level=4, **options)
+    if len(data) <= MAX_BYTES or max(image.size) > _LONGEST_WEBP_EDGE:
+        return data
+    return encode(image, "WEBP", quality=95, method=2, **options)
 
 
 def encode(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -184,6 +218,8 @@ def _not_an_image(data: bytes, source: str) -> InputRejected:
 
 def _looks_like(data: bytes) -> str:
     start = data[:200].lstrip().lower()
+    if start[4:11] in (b"ftyphei", b"ftyphev", b"ftypmif", b"ftypmsf"):
+        return "it looks like HEIC, which is damaged, or needs the package pillow-heif to be installed"
     if start.startswith((b"<svg", b"<?xml")):
         return "it looks like SVG or XML"
     if start.startswith((b"<!doctype", b"<html")):
@@ -191,8 +227,3 @@ def _looks_like(data: bytes) -> str:
     if start.startswith(b"%pdf"):
         return "it looks like a PDF"
     return "it looks like text" if start.isascii() and b"\0" not in start else "its kind is unknown"
-
-
-def _damaged(source: str, error: Exception) -> InputRejected:
-    message = f"{source} is damaged: {error}."
-    return InputRejected(message, next_step="Save or download the image again.")

@@ -10,12 +10,16 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+import zlib
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from gpt_image_mcp.errors import InputNotFound, InputRejected
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
 
 TIMEOUT_SECONDS = 15.0
@@ -35,7 +39,11 @@ _REFUSED_NETWORKS = tuple(
     )
 )
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_HTTP_NOT_FOUND, _HTTP_GONE = 404, 410
+_HTTP_NOT_FOUND, _HTTP_GONE, _HTTP_TOO_MANY = 404, 410, 429
+_HIGHEST_PORT = 65535
+# Of the time for the whole fetch, how much one address may take to be reached: hosts have several.
+_CONNECT_SHARE = 1 / 3
+_READ_CODINGS, _GZIP_OR_ZLIB = ("gzip", "x-gzip", "deflate"), 47
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -71,33 +79,25 @@ class Fetcher:
     async def _follow(self, url: str) -> bytes:
         import httpx2
 
-        async with httpx2.AsyncClient(trust_env=False, timeout=self.timeout_seconds) as client:
+        limit = httpx2.Timeout(None, connect=self.timeout_seconds * _CONNECT_SHARE)
+        address = _parsed(url)
+        async with httpx2.AsyncClient(trust_env=False, timeout=limit, verify=_certificates()) as client:
             for _ in range(MAX_REDIRECTS + 1):
-                address = _parsed(url)
                 try:
                     body, onward = await self._get(client, address)
                 except httpx2.HTTPError as error:
                     reason = str(error) or type(error).__name__
-                    message = f"{_shown(url)} could not be fetched: {reason}."
+                    message = f"{_shown(str(address))} could not be fetched: {reason}."
                     raise InputRejected(message, next_step=_DOWNLOAD_IT, retryable=True) from error
                 if onward is None:
                     return body
-                url = str(address.join(onward))
-        message = f"{_shown(url)} is the end of more than {MAX_REDIRECTS} redirects."
+                address = _parsed(onward, base=address)
+        message = f"{_shown(url)} leads through more than {MAX_REDIRECTS} redirects."
         raise InputRejected(message, next_step=_DOWNLOAD_IT)
 
     async def _get(self, client: httpx2.AsyncClient, url: httpx2.URL) -> tuple[bytes, str | None]:
         """The body at one address, or where it redirects to."""
-        import httpx2
-
-        checked = await self._checked_address(url)
-        request = client.build_request(
-            "GET",
-            url.copy_with(host=checked, fragment=None),
-            headers={"Host": _host_header(url), "User-Agent": USER_AGENT, "Accept": "image/*"},
-            extensions={"sni_hostname": url.host} if url.scheme == "https" else {},
-        )
-        response = await client.send(request, stream=True, follow_redirects=False)
+        response = await self._send(client, url)
         try:
             if response.has_redirect_location:
                 return b"", response.headers["location"]
@@ -106,25 +106,54 @@ class Fetcher:
                 raise InputNotFound(message, next_step="Check the address, or pass a file path.")
             if not response.is_success:
                 message = f"{_shown(str(url))} answered with HTTP {response.status_code}."
-                raise InputRejected(message, next_step=_DOWNLOAD_IT)
+                later = response.is_server_error or response.status_code == _HTTP_TOO_MANY
+                raise InputRejected(message, next_step=_DOWNLOAD_IT, retryable=later)
             return await self._read(response, url), None
-        except httpx2.DecodingError as error:
-            message = f"{_shown(str(url))} sent a body that cannot be decoded: {error}."
-            raise InputRejected(message, next_step=_DOWNLOAD_IT) from error
         finally:
             await response.aclose()
 
+    async def _send(self, client: httpx2.AsyncClient, url: httpx2.URL) -> httpx2.Response:
+        """The answer of the first of a host's addresses that takes the connection."""
+        import httpx2
+
+        *others, last = await self._checked_addresses(url)
+        for address in others:
+            try:
+                return await client.send(_request(client, url, address), stream=True)
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
+                continue
+        return await client.send(_request(client, url, last), stream=True)
+
     async def _read(self, response: httpx2.Response, url: httpx2.URL) -> bytes:
         body = bytearray()
-        async for chunk in response.aiter_bytes():
+        async for chunk in response.aiter_raw():
             body += chunk
-            if len(body) > self.max_bytes:
-                message = f"{_shown(str(url))} has more than {self.max_bytes / 1e6:g} MB."
-                raise InputRejected(message, next_step="Pass a smaller image.")
-        return bytes(body)
+            self._require_small(body, url)
+        coding = response.headers.get("content-encoding", "").strip().lower()
+        if coding in ("", "identity"):
+            return bytes(body)
+        return await asyncio.to_thread(self._unpacked, body, coding, url)
 
-    async def _checked_address(self, url: httpx2.URL) -> str:
-        """The address to connect to, after every address of the host was found to be public."""
+    def _unpacked(self, body: bytearray, coding: str, url: httpx2.URL) -> bytes:
+        """A body that a server compressed unasked, as some storage services do; never more than allowed."""
+        if coding not in _READ_CODINGS:
+            message = f"{_shown(str(url))} sent a body in the encoding {coding[:40]!r}, which is not read."
+            raise InputRejected(message, next_step=_DOWNLOAD_IT)
+        try:
+            unpacked = zlib.decompressobj(_GZIP_OR_ZLIB).decompress(body, self.max_bytes + 1)
+        except zlib.error as error:
+            message = f"{_shown(str(url))} sent a body that cannot be decoded: {error}."
+            raise InputRejected(message, next_step=_DOWNLOAD_IT) from error
+        self._require_small(unpacked, url)
+        return unpacked
+
+    def _require_small(self, body: bytes | bytearray, url: httpx2.URL) -> None:
+        if len(body) > self.max_bytes:
+            message = f"{_shown(str(url))} has more than {self.max_bytes / 1e6:g} MB."
+            raise InputRejected(message, next_step="Pass a smaller image.")
+
+    async def _checked_addresses(self, url: httpx2.URL) -> list[str]:
+        """The addresses to connect to, after every one of the host's was found to be public."""
         host = url.host.rstrip(".").lower()
         if not self.allow_private and is_local_name(host):
             raise _private(url, host)
@@ -133,7 +162,7 @@ class Fetcher:
             refused = next((address for address in addresses if not is_public(address)), None)
             if refused is not None:
                 raise _private(url, str(refused))
-        return str(addresses[0])
+        return [str(address) for address in dict.fromkeys(addresses)]
 
 
 def is_public(address: Address) -> bool:
@@ -163,32 +192,60 @@ async def _look_up(url: httpx2.URL) -> list[Address]:
     """All addresses of a host. The system's resolver also reads decimal, octal and short IPv4 spellings."""
     port = url.port or (443 if url.scheme == "https" else 80)
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(_ascii_host(url), port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         message = f"The host of {_shown(str(url))} cannot be found: {error}."
         raise InputNotFound(message, next_step="Check the address, or pass a file path.") from error
     return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 
 
-def _parsed(url: str) -> httpx2.URL:
+def _request(client: httpx2.AsyncClient, url: httpx2.URL, address: str) -> httpx2.Request:
+    """The request for an address of the web, addressed to a host that needs no look-up any more."""
+    return client.build_request(
+        "GET",
+        url.copy_with(host=address, fragment=None),
+        headers={
+            "Host": url.netloc.decode("ascii"),
+            "User-Agent": USER_AGENT,
+            "Accept": "image/*",
+            "Accept-Encoding": "identity",
+        },
+        extensions={"sni_hostname": _ascii_host(url).rstrip(".")} if url.scheme == "https" else {},
+    )
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """The authorities that are trusted; reading them takes a while."""
+    import httpx2
+
+    return httpx2.create_ssl_context(trust_env=False)
+
+
+def _ascii_host(url: httpx2.URL) -> str:
+    return url.raw_host.decode("ascii")
+
+
+def _parsed(url: str, *, base: httpx2.URL | None = None) -> httpx2.URL:
+    """An address that may be fetched; a relative one, as redirects have, starts from the base."""
     import httpx2
 
     try:
-        address = httpx2.URL(url)
+        address = base.join(url) if base else httpx2.URL(url)
     except httpx2.InvalidURL as error:
         message = f"{_shown(url)} is not an address: {error}."
         raise InputRejected(message, next_step="Pass an http or https address, or a file path.") from error
     if address.scheme not in ("http", "https") or not address.host:
         message = f"{_shown(url)} is not an http or https address."
         raise InputRejected(message, next_step="Pass an http or https address, or a file path.")
+    if (address.port or 0) > _HIGHEST_PORT:
+        message = f"{_shown(url)} has the port {address.port}; the highest there is is {_HIGHEST_PORT}."
+        raise InputRejected(message, next_step="Correct the port, or pass a file path.")
     if address.userinfo:
         message = "The address carries a user name or password."
         raise InputRejected(message, next_step=_DOWNLOAD_IT)
     return address
-
-
-def _host_header(url: httpx2.URL) -> str:
-    return url.netloc.decode("ascii")
 
 
 def _private(url: httpx2.URL, reason: str) -> InputRejected:

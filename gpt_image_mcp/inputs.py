@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import difflib
 import hashlib
+import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
@@ -26,7 +27,6 @@ from gpt_image_mcp.values import InputImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.settings import Settings
@@ -129,8 +129,8 @@ class Inputs:
         roots = self.settings.input_roots
         if roots is None:
             return
-        real = path.resolve()
-        if not any(real.is_relative_to(root.resolve()) for root in roots):
+        real = os.path.realpath(path)
+        if not any(Path(real).is_relative_to(os.path.realpath(root)) for root in roots):
             allowed = ", ".join(str(root) for root in roots) or "none"
             message = f"{path} is outside the folders that input files may come from ({allowed})."
             raise InputRejected(message, next_step="Pass a file from there, or extend GPT_IMAGE_INPUT_ROOTS.")
@@ -144,13 +144,17 @@ class Inputs:
                 message = f"{path} is a device or pipe, not a file."
                 raise InputRejected(message, next_step=_NEXT)
             with path.open("rb") as stream:
-                return self._bounded(stream.read(self._max_bytes + 1), str(path))
+                data = stream.read(self._max_bytes + 1)
+            size = len(data) if len(data) <= self._max_bytes else path.stat().st_size
         except FileNotFoundError as error:
             message = f"There is no file {path}."
             raise InputNotFound(message, next_step=_likely(path)) from error
         except OSError as error:
             message = f"{_shown(ref)} cannot be read: {error.strerror or error}."
             raise InputNotFound(message, next_step="Check the path and its permissions.") from error
+        if len(data) > self._max_bytes:
+            raise self._too_large(f"{path} has {size:,} bytes")
+        return data
 
     def _embedded(self, url: str) -> Source:
         """What a ``data:`` URL holds, in base64 or percent-encoded."""
@@ -163,19 +167,18 @@ class Inputs:
             raise InputRejected(message, next_step="Write data:image/png;base64,… or pass a file path.")
         if len(body) * 3 // 4 > self._max_bytes + 4:
             raise self._too_large(f"{label} has about {len(body) * 3 // 4 / _BYTES_PER_MB:.1f} MB")
-        if not head.lower().rstrip().endswith(";base64"):
-            return Source(self._bounded(unquote_to_bytes(body), label), label)
+        is_base64 = head.lower().rstrip().endswith(";base64")
         try:
-            text = "".join(body.split()).rstrip("=").translate(str.maketrans("-_", "+/"))
-            data = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-        except binascii.Error as error:
-            message = f"{label} is not valid base64: {error}."
+            plain = unquote_to_bytes(body) if "%" in body or not is_base64 else body.encode("ascii")
+            data = _from_base64(plain) if is_base64 else plain
+        except ValueError as error:
+            message = f"{label} is not valid {'base64' if is_base64 else 'text'}: {error}."
             raise InputRejected(message, next_step="Encode the file again, or pass its path.") from error
         return Source(self._bounded(data, label), label)
 
     def _bounded(self, data: bytes, label: str) -> bytes:
         if len(data) > self._max_bytes:
-            raise self._too_large(f"{label} has more than {self.settings.max_input_mb:g} MB")
+            raise self._too_large(f"{label} has {len(data):,} bytes")
         return data
 
     def _too_large(self, what: str) -> InputRejected:
@@ -199,6 +202,16 @@ class Inputs:
         """The id of an image of ours, recognised by its bytes."""
         known = self.library.catalogue.find_by_sha256(hashlib.sha256(data).hexdigest())
         return known.id if known else ""
+
+
+def _from_base64(text: bytes) -> bytes:
+    """Base64 in either alphabet, with or without padding and line breaks.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    text = b"".join(text.split()).rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
+    return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
 
 
 def _likely(path: Path) -> str:

@@ -53,7 +53,9 @@ def _files(ref: str, base: Path) -> Iterable[str]:
         if path.is_dir():
             return [str(entry) for entry in sorted(path.iterdir()) if _is_image_name(entry)]
         if glob.has_magic(str(path)) and not path.exists():
-            matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
+            # The folder's own name is no pattern, even if it looks like one.
+            pattern = str(local_path(ref, base=Path(glob.escape(str(base)))))
+            matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
             # A pattern without a match stays, so that the caller hears of it.
             return [match for match in matches if Path(match).is_file()] or (ref,)
     except (OSError, ValueError, RuntimeError):

@@ -125,7 +125,10 @@ def _opened(data: bytes, source: str) -> Image.Image:
 
     try:
         with open_picture(data) as image:
-            return ImageOps.exif_transpose(image).convert("RGBA")
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I;16"):  # Pillow would take anything above 255 for white
+                upright = upright.point([value >> 8 for value in range(1 << 16)], "L")
+            return upright.convert("RGBA")
     except Exception as error:  # Pillow raises nearly anything on a damaged file
         message = f"The mask {source} is damaged: {error}."
         raise InputRejected(message, next_step="Save the mask again as PNG.") from error

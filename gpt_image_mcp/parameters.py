@@ -6,9 +6,11 @@ signature; an explicit null is turned into it before validation (``middleware.py
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
+
+from gpt_image_mcp.lists import as_list
 
 
 def _lower(value: object) -> object:
@@ -64,6 +66,62 @@ WaitSeconds = Annotated[
         ge=-1,
         description="After so long the call returns a job id instead; -1 = as configured, 0 = at once.",
     ),
+]
+Wait = Annotated[float, Field(ge=-1)]
+# The same parameters without the words, for all tools but the first.
+PlainQuality = Annotated[
+    Literal["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"], BeforeValidator(_lower)
+]
+PlainCount = Annotated[int, Field(ge=1, le=10)]
+PlainBackground = Annotated[Literal["auto", "opaque", "transparent"], BeforeValidator(_lower)]
+PlainFormat = Annotated[Literal["png", "jpeg", "webp"], BeforeValidator(_format)]
+PlainCompression = Annotated[int, Field(ge=0, le=100)]
+
+PlainImages = Annotated[list[str], BeforeValidator(as_list)]
+Images = Annotated[
+    PlainImages,
+    Field(description="1-16 file paths, URLs, data URLs or image ids; the first is the one edited."),
+]
+ExtraImages = Annotated[PlainImages, Field(description="Extra references for this turn.")]
+BatchImages = Annotated[PlainImages, Field(description="1-100 images: also folders and globs.")]
+Mask = Annotated[
+    str, Field(description="PNG of image 1's size: transparent (or white in black-and-white) is edited.")
+]
+PlainRegions = Annotated[list[dict[str, Any]], BeforeValidator(as_list)]
+Regions = Annotated[
+    PlainRegions,
+    Field(
+        description='Parts of image 1 to edit: [{"shape": "rectangle"|"ellipse", "box": [left, top, right, '
+        'bottom]} or {"shape": "polygon", "points": [[x, y], ...]}], as fractions 0-1 (or "unit": "px"); '
+        'also "invert": true (all but this), "feather": 0.02.'
+    ),
+]
+PlainEditType = Annotated[
+    Literal[
+        "free",
+        "inpaint",
+        "outpaint",
+        "variation",
+        "style_transfer",
+        "object_removal",
+        "background_change",
+        "color_adjustment",
+        "enhancement",
+    ],
+    BeforeValidator(_lower),
+]
+EditType = Annotated[
+    PlainEditType,
+    Field(description="Words the request for this kind of edit; outpaint extends image 1 to size."),
+]
+InputFidelity = Annotated[
+    Literal["auto", "low", "high"], Field(description="Older models only."), BeforeValidator(_lower)
+]
+KeepUnmasked = Annotated[bool, Field(description="Put the original pixels back outside mask and regions.")]
+OnError = Annotated[Literal["continue", "stop"], BeforeValidator(_lower)]
+Concurrency = Annotated[int, Field(ge=1, le=16)]
+FromTurn = Annotated[
+    int, Field(ge=-1, description="-1 = latest, 0 = the start images, 1 = the first result.")
 ]
 InputImages = Annotated[int, Field(ge=0, le=16, description="Input images, for an edit.")]
 Ref = Annotated[str, Field(description="Image id, gpt-image:// address, file path, or job id.")]

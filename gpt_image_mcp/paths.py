@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 _DRIVE = re.compile(r"([A-Za-z]):[\\/](.*)", re.DOTALL)
-_FILE_URL = re.compile(r"file:(//(localhost)?)?(?=[/\\~A-Za-z.])", re.IGNORECASE)
+_FILE_URL = re.compile(r"file:(//(localhost(?=[/\\]))?)?(?=[/\\~A-Za-z.])", re.IGNORECASE)
 _QUOTES = "\"'`"
 
 

@@ -44,6 +44,8 @@ _QUOTA_CODES = frozenset(
         "organization_spend_limit_exceeded",
     }
 )
+# Codes in an answer that arrived well, as the Responses API gives them.
+_FAILED_INSIDE = frozenset({"server_error", "image_generation_failed"})
 _HTTP_OK = 200
 _HTTP_UNAUTHORIZED, _HTTP_FORBIDDEN, _HTTP_NOT_FOUND, _HTTP_TOO_MANY = 401, 403, 404, 429
 _HTTP_SERVER_ERROR = 500
@@ -259,7 +261,8 @@ def _is_missing_model(refusal: Refusal) -> bool:
 
 def _is_server_failure(refusal: Refusal) -> bool:
     """Also an answer that arrived well and reports that the server failed, as the Responses API does."""
-    return refusal.status in _SERVER_FAILED or (refusal.status == _HTTP_OK and refusal.code == "server_error")
+    is_inside = refusal.status == _HTTP_OK and refusal.code in _FAILED_INSIDE
+    return is_inside or refusal.status in _SERVER_FAILED
 
 
 def _is_lost(refusal: Refusal) -> bool:

@@ -6,7 +6,6 @@ not be edited, so one inverted region alone means everything else.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -26,6 +25,9 @@ _CORNERS = 4
 _FEWEST_POINTS = 3
 # A fraction beyond this is a pixel position whose unit was forgotten.
 _LARGEST_FRACTION = 2.0
+# Farther from the image than so many of its longer edge, Pillow takes minutes to draw an ellipse.
+_FARTHEST_EDGES = 10
+_HALF = 128
 
 
 def _lower(value: object) -> object:
@@ -81,7 +83,7 @@ def cover(regions: Sequence[Region], size: tuple[int, int]) -> Area:
     """The area that regions cover in an image of this size.
 
     Raises:
-        InvalidArgument: If a region lies outside the image.
+        InvalidArgument: If a region lies outside the image, or its feather leaves nothing of it.
     """
     from PIL import Image, ImageChops
 
@@ -126,12 +128,14 @@ def _complaint(region: Region) -> str:
     values = [*region.box, *(value for point in region.points for value in point)]
     if region.unit == "fraction" and any(abs(value) > _LARGEST_FRACTION for value in values):
         return 'has values beyond 1 although its unit is fraction; for pixels add "unit": "px"'
+    if region.unit == "fraction" and region.feather > 1:
+        return f'has a feather of {region.feather:g} image edges; for pixels add "unit": "px"'
     return ""
 
 
 def _drawn(number: int, region: Region, size: tuple[int, int], *, notes: list[str]) -> Image.Image:
     """The region itself, white on black, whether it is inverted or not."""
-    from PIL import Image, ImageDraw, ImageFilter
+    from PIL import Image, ImageDraw
 
     outline = _outline(region, size)
     _check_inside(number, outline, size, notes=notes)
@@ -140,18 +144,34 @@ def _drawn(number: int, region: Region, size: tuple[int, int], *, notes: list[st
     if region.shape == "polygon":
         draw.polygon(outline, fill=255)
     else:
-        (left, top), (right, bottom) = outline
-        # Pillow's boxes include their right and bottom pixel.
-        corners = (
-            round(left),
-            round(top),
-            max(round(left), round(right) - 1),
-            max(round(top), round(bottom) - 1),
-        )
-        (draw.ellipse if region.shape == "ellipse" else draw.rectangle)(corners, fill=255)
+        (draw.ellipse if region.shape == "ellipse" else draw.rectangle)(_corners(outline, size), fill=255)
     feather = region.feather if region.unit == "px" else region.feather * min(size)
+    return _feathered(number, area, feather) if feather else area
+
+
+def _corners(outline: Points, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """A box as Pillow takes it, with its right and bottom pixel included; never empty inside the image."""
+    (left, top), (right, bottom) = outline
+    first_x, first_y = min(round(left), size[0] - 1), min(round(top), size[1] - 1)
+    return (first_x, first_y, max(0, first_x, round(right) - 1), max(0, first_y, round(bottom) - 1))
+
+
+def _feathered(number: int, area: Image.Image, width: float) -> Image.Image:
+    """The area with a soft edge.
+
+    Raises:
+        InvalidArgument: If the edge is so wide that nothing of the area is left.
+    """
+    from PIL import ImageFilter
+
     # About 95 % of a Gaussian lies within two radii on each side.
-    return area.filter(ImageFilter.GaussianBlur(feather / 4)) if feather else area
+    radius = min(width, sum(area.size)) / 4
+    soft = area.filter(ImageFilter.GaussianBlur(radius))
+    # A region that only touches the image had nothing to lose.
+    if area.getbbox() and soft.point([0] * _HALF + [255] * _HALF).getbbox() is None:
+        message = f"Region {number} vanishes: its feather of {width:g} pixels is wider than itself."
+        raise InvalidArgument(message, next_step="Use a smaller feather, or a larger region.")
+    return soft
 
 
 def _outline(region: Region, size: tuple[int, int]) -> Points:
@@ -173,5 +193,9 @@ def _check_inside(number: int, outline: Points, size: tuple[int, int], *, notes:
         raise InvalidArgument(
             message, next_step="Call get_image with grid true to read positions off the image."
         )
-    if min(across) < 0 or min(down) < 0 or max(across) > math.ceil(size[0]) or max(down) > math.ceil(size[1]):
+    farthest = max(abs(value) for value in (*across, *down))
+    if farthest > _FARTHEST_EDGES * max(size):
+        message = f"Region {number} reaches far beyond the image of {size[0]}x{size[1]}: it spans {edges}."
+        raise InvalidArgument(message, next_step="Keep it near the image; what lies outside does not count.")
+    if min(across) < 0 or min(down) < 0 or max(across) > size[0] or max(down) > size[1]:
         notes.append(f"Region {number} reaches beyond the image and was cut at its edge.")

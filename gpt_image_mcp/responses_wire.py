@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError, WrapValidator
 
 from gpt_image_mcp.wire import OptionalText, UnusableBody, concrete, decode_image, read_usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic import ValidatorFunctionWrapHandler
+
     from gpt_image_mcp.values import TokenUsage
 
 _CALL = "image_generation_call"
+_T = TypeVar("_T")
+
+
+def _or_none(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+def _as_object(value: object) -> object:
+    return {"message": value} if isinstance(value, str) and value else value
+
+
+# An image was paid for: what is odd elsewhere in the answer must not lose it.
+_Tolerant = Annotated[_T | None, WrapValidator(_or_none)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +79,11 @@ class _Error(BaseModel):
     code: OptionalText = None
     type: OptionalText = None
     param: OptionalText = None
-    moderation_details: dict[str, Any] | None = None
+    moderation_details: _Tolerant[dict[str, Any]] = None
+
+
+# Some endpoints give only the words.
+_AnyError = Annotated[_Tolerant[_Error], BeforeValidator(_as_object)]
 
 
 class _Part(BaseModel):
@@ -70,15 +92,15 @@ class _Part(BaseModel):
 
 
 class _Item(BaseModel):
-    type: str = "unknown"
+    type: OptionalText = None
     status: OptionalText = None
     result: OptionalText = None
     size: OptionalText = None
     quality: OptionalText = None
     background: OptionalText = None
     output_format: OptionalText = None
-    error: _Error | None = None
-    content: list[_Part] | None = None
+    error: _AnyError = None
+    content: _Tolerant[list[_Tolerant[_Part]]] = None
 
 
 class _Incomplete(BaseModel):
@@ -87,11 +109,11 @@ class _Incomplete(BaseModel):
 
 class _Body(BaseModel):
     status: OptionalText = None
-    output: list[_Item] = []
-    error: _Error | None = None
-    incomplete_details: _Incomplete | None = None
+    output: list[_Tolerant[_Item]] | None = None
+    error: _AnyError = None
+    incomplete_details: _Tolerant[_Incomplete] = None
     usage: Any = None
-    tool_usage: dict[str, Any] | None = None
+    tool_usage: _Tolerant[dict[str, Any]] = None
 
 
 def read_response_body(body: bytes) -> ResponsesAnswer:
@@ -105,7 +127,8 @@ def read_response_body(body: bytes) -> ResponsesAnswer:
     except ValidationError as error:
         reason = f"the answer is not the JSON of the Responses API ({len(body)} bytes)"
         raise UnusableBody(reason) from error
-    calls = [item for item in parsed.output if item.type == _CALL]
+    items = [item for item in parsed.output or [] if item]
+    calls = [item for item in items if item.type == _CALL]
     made = next((item for item in calls if item.result), _Item())
     return ResponsesAnswer(
         image=decode_image(made.result) if made.result else None,
@@ -116,15 +139,15 @@ def read_response_body(body: bytes) -> ResponsesAnswer:
         usage=read_usage((parsed.tool_usage or {}).get("image_gen")),
         host_usage=read_usage(parsed.usage),
         status=parsed.status or "unknown",
-        outputs=tuple(item.type for item in parsed.output),
-        said=_said(parsed),
+        outputs=tuple(item.type or "unknown" for item in items),
+        said=_said(items),
         was_called=bool(calls),
         failure=_failure(parsed, calls),
     )
 
 
-def _said(body: _Body) -> str:
-    parts = [part for item in body.output for part in item.content or []]
+def _said(items: list[_Item]) -> str:
+    parts = [part for item in items for part in item.content or [] if part]
     return " ".join(" ".join((part.refusal or part.text or "").split()) for part in parts).strip()
 
 

@@ -17,20 +17,30 @@ from fastmcp.tools import ToolResult
 from mcp.types import ContentBlock, ImageContent, ResourceLink, TextContent
 
 from gpt_image_mcp.errors import ImageError
-from gpt_image_mcp.summaries import describe, describe_estimate, next_step_after
+from gpt_image_mcp.summaries import (
+    describe,
+    describe_batch,
+    describe_estimate,
+    describe_sessions,
+    next_step_after,
+    next_step_after_batch,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gpt_image_mcp.crops import Crop
     from gpt_image_mcp.money import Estimate
     from gpt_image_mcp.previews import View
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.studio import Studio
-    from gpt_image_mcp.values import ImageResult, StoredImage
+    from gpt_image_mcp.values import BatchResult, EndedSession, ImageResult, SessionSummary, StoredImage
 
 ERROR_META = "gpt-image-mcp/error"
 # The most that an explicit wish for a larger view may use: some clients cut results at 1,000,000 characters.
 LARGEST_INLINE_CHARACTERS = 700_000
 LARGEST_INLINE_EDGE = 4096
+MOST_BATCH_PREVIEWS = 6
 
 
 class ToolFailure(ToolError):
@@ -76,6 +86,68 @@ async def present(
     blocks.append(TextContent(type="text", text=describe(result, next_step)))
     blocks.extend(_link(image) for image in result.images)
     return ToolResult(content=blocks, structured_content=images_answer(result, next_step=next_step))
+
+
+async def present_found(
+    found: ImageResult | BatchResult,
+    studio: Studio,
+    *,
+    max_edge: int,
+    crop: Crop | None,
+    grid: bool,
+) -> ToolResult:
+    """What was asked for by reference as MCP content: an image, or the result of a job."""
+    from gpt_image_mcp.values import BatchResult
+
+    if isinstance(found, BatchResult):
+        return await present_batch(found, studio)
+    return await present(found, studio, max_edge=max_edge, crop=crop, grid=grid)
+
+
+async def present_batch(result: BatchResult, studio: Studio) -> ToolResult:
+    """A batch as MCP content; previews of the first few images, because more would be too small to see."""
+    from gpt_image_mcp.answers import batch_answer
+
+    images = [image for entry in result.items for image in entry.images]
+    shown = images[:MOST_BATCH_PREVIEWS]
+    view = _view(studio.settings, images=len(shown), max_edge=0, crop=None, grid=False)
+    previews = [await _preview(image, studio, view) for image in shown] if view else []
+    notes = [block for block in previews if isinstance(block, str)]
+    if view and len(images) > len(shown):
+        notes.append(f"Previews of the first {len(shown)} of {len(images)} images; get_image shows any.")
+    result = replace(result, notes=(*result.notes, *notes))
+    next_step = next_step_after_batch(result)
+    blocks: list[ContentBlock] = [block for block in previews if not isinstance(block, str)]
+    blocks.append(TextContent(type="text", text=describe_batch(result, next_step)))
+    blocks.extend(_link(image) for image in images)
+    return ToolResult(content=blocks, structured_content=batch_answer(result, next_step=next_step))
+
+
+def present_sessions(sessions: Sequence[SessionSummary]) -> ToolResult:
+    """A list of sessions as MCP content."""
+    from gpt_image_mcp.answers import sessions_answer
+
+    next_step = "Call continue_edit_session with a session_id; a closed one opens again."
+    if not sessions:
+        next_step = "Call start_edit_session to begin one."
+    return ToolResult(
+        content=[TextContent(type="text", text=describe_sessions(sessions, next_step))],
+        structured_content=sessions_answer(sessions, next_step=next_step),
+    )
+
+
+def present_ended(ended: EndedSession) -> ToolResult:
+    """The end of a session as MCP content."""
+    from gpt_image_mcp.answers import ended_answer
+
+    next_step = (
+        f"Its images stay; start_edit_session with {ended.last_image_id} would go on from the last one."
+    )
+    text = f"Session {ended.id} is ended after {ended.turns} turn(s).\nNext: {next_step}"
+    return ToolResult(
+        content=[TextContent(type="text", text=text)],
+        structured_content=ended_answer(ended, next_step=next_step),
+    )
 
 
 def present_estimate(estimate: Estimate) -> ToolResult:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 VISIBLE_DIFFERENCE = 16
 _FORMATS: dict[str, tuple[str, dict[str, object]]] = {
     "png": ("PNG", {"compress_level": 4}),
-    "webp": ("WEBP", {"lossless": True, "method": 2}),
+    # Exact: else libwebp clears the colours of transparent pixels.
+    "webp": ("WEBP", {"lossless": True, "exact": True, "method": 2}),
     "jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
 }
 
@@ -62,8 +63,9 @@ def put_back(edited: bytes, retouch: Retouch, *, output_format: str) -> Retouche
     share = _changed_share(original, made, coverage)
     combined = Image.composite(made, original, coverage)
     kind, options = _FORMATS[output_format]
-    if kind == "JPEG":
-        combined = combined.convert("RGB")
+    if kind == "JPEG" and mode == "RGBA":
+        paper = Image.new("RGBA", combined.size, "white")
+        combined = Image.alpha_composite(paper, combined).convert("RGB")
     return Retouched(encode(combined, kind, **options), share)
 
 
@@ -76,6 +78,9 @@ def _changed_share(original: Image.Image, made: Image.Image, coverage: Image.Ima
     """Which part of the pixels with no coverage differs visibly."""
     from PIL import ImageChops
 
+    if original.mode == "RGBA":
+        # Premultiplied: what the colour of a clear pixel is cannot be seen.
+        original, made = original.convert("RGBa"), made.convert("RGBa")
     difference = ImageChops.difference(original, made)
     strongest, *others = difference.split()
     for channel in others:

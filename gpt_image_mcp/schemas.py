@@ -55,11 +55,76 @@ IMAGES_SCHEMA = _object(
         "applied": _OBJECT,
         "usage": _OBJECT,
         "cost_usd_estimated": _NUMBER,
+        "session_id": _TEXT,
+        "turn": _INTEGER,
+        "parent_turn": _INTEGER,
         "job_id": _TEXT,
         "elapsed_seconds": _NUMBER,
         "expected_seconds": _NUMBER,
     },
 )
+
+# The same result with what a caller acts on; the whole of it stands on one tool, because each repetition is
+# paid for in every conversation.
+BRIEF_IMAGES_SCHEMA = _object(
+    {
+        "status": _TEXT,
+        "images": {
+            "type": "array",
+            "items": {"type": "object", "properties": {"id": _TEXT, "file_path": _TEXT}},
+        },
+        "next": _TEXT,
+    },
+    {"cost_usd_estimated": _NUMBER, "job_id": _TEXT},
+)
+
+# What a reference leads to: images, or the items of a batch.
+FOUND_SCHEMA = _object(
+    {"status": _TEXT, "next": _TEXT},
+    {
+        "images": BRIEF_IMAGES_SCHEMA["properties"]["images"],
+        "items": {"type": "array"},
+        "cost_usd_estimated": _NUMBER,
+        "job_id": _TEXT,
+    },
+)
+
+SESSION_IMAGES_SCHEMA: Schema = {
+    **BRIEF_IMAGES_SCHEMA,
+    "properties": {
+        **BRIEF_IMAGES_SCHEMA["properties"],
+        "session_id": _TEXT,
+        "turn": _INTEGER,
+        "parent_turn": _INTEGER,
+    },
+    "required": [*BRIEF_IMAGES_SCHEMA["required"], "session_id", "turn"],
+}
+
+BATCH_SCHEMA = _object(
+    {
+        "status": _TEXT,
+        "items": {"type": "array", "items": _object({"input": _TEXT, "status": _TEXT}, {"error": _TEXT})},
+        "total": _INTEGER,
+        "next": _TEXT,
+    },
+    {"cost_usd_estimated": _NUMBER, "job_id": _TEXT},
+)
+
+SESSIONS_SCHEMA = _object(
+    {
+        "sessions": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"session_id": _TEXT, "status": _TEXT, "turns": _INTEGER, "last_prompt": _TEXT},
+            },
+        },
+        "next": _TEXT,
+    },
+    {},
+)
+
+ENDED_SCHEMA = _object({"ended": {"type": "boolean"}, "session_id": _TEXT, "next": _TEXT}, {})
 
 _QUOTE: Schema = {"cost_usd_estimated": _NUMBER, "cost_range_usd": _NUMBERS}
 

@@ -18,15 +18,16 @@ from weakref import WeakValueDictionary
 from gpt_image_mcp.edits import EditOptions, Edits, check_count, plan_edit
 from gpt_image_mcp.errors import InputNotFound, InvalidArgument, NotFound, StorageFailed
 from gpt_image_mcp.library.names import new_image_id
-from gpt_image_mcp.library.sessions import LEASE, SessionRecord, SessionSummary, StartImage, Turn
+from gpt_image_mcp.library.sessions import LEASE, SessionRecord, StartImage, Turn
 from gpt_image_mcp.paid_calls import Errand, PaidJob
-from gpt_image_mcp.values import ImageResult, InputImage, Kind, OutputOptions, SessionTurn
+from gpt_image_mcp.values import EndedSession, ImageResult, InputImage, Kind, OutputOptions, SessionTurn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.plans import Plan
+    from gpt_image_mcp.values import SessionSummary
 
 LATEST = -1
 _POLL_SECONDS = 0.2
@@ -132,7 +133,7 @@ class EditSessions:
             )
         return session
 
-    def end(self, session_id: str) -> SessionRecord:
+    def end(self, session_id: str) -> EndedSession:
         """Ends a session; its images stay. Blocking. Ending it again changes nothing.
 
         Raises:
@@ -142,7 +143,7 @@ class EditSessions:
         if session is None or not session.is_ended:
             session = self.require(session_id.strip())
         self.library.sessions.end(session.id, datetime.now(UTC))
-        return session
+        return EndedSession(id=session.id, turns=len(session.turns), last_image_id=session.turns[-1].image_id)
 
     def list(self) -> tuple[SessionSummary, ...]:
         """The sessions that can be continued, latest first. Blocking."""
@@ -185,7 +186,7 @@ class EditSessions:
                 turn.session_id if turn else "",
                 options=options,
                 sandbox=plan.sandbox,
-                images=plan.request.images,
+                start_images=plan.request.images,
                 first=_turn(plan, result),
             ),
         )

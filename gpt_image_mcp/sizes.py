@@ -117,11 +117,11 @@ def canvas_size(model: ImageModel | None, text: str, image: Pixels) -> Pixels:
     ratio = float(matched[1]) / float(matched[2])
     step = rule.multiple
     if image.ratio < ratio:
-        height = math.ceil(image.height / step) * step
-        canvas = Pixels(round(height * ratio / step) * step, height)
+        height = _up(image.height, step)
+        canvas = Pixels(_up(height * ratio, step), height)
     else:
-        width = math.ceil(image.width / step) * step
-        canvas = Pixels(width, round(width / ratio / step) * step)
+        width = _up(image.width, step)
+        canvas = Pixels(width, _up(width / ratio, step))
     return canvas if not violation(rule, canvas) else nearest(rule, ratio=ratio, pixels=canvas.area)
 
 
@@ -132,6 +132,11 @@ def nearest(rule: FixedSizes | CustomSizes, *, ratio: float, pixels: int) -> Pix
     limited = min(max(ratio, 1 / rule.max_ratio), float(rule.max_ratio))
     pixels = min(max(pixels, rule.min_pixels), rule.max_pixels)
     return min(_grid(rule, limited), key=lambda size: _distance(size, limited, pixels))
+
+
+def _up(edge: float, step: int) -> int:
+    """The next multiple, but not for what only rounding put above one."""
+    return math.ceil(edge / step - 1e-9) * step
 
 
 def _for_ratio(rule: FixedSizes | CustomSizes, ratio: float) -> Pixels:

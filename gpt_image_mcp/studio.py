@@ -23,12 +23,19 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.batches import BatchItem
     from gpt_image_mcp.edits import EditArguments
-    from gpt_image_mcp.library.sessions import SessionRecord, SessionSummary
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.money import Estimate
     from gpt_image_mcp.paid_calls import PaidJob
     from gpt_image_mcp.progress import ProgressWatcher
-    from gpt_image_mcp.values import BatchResult, Delivery, ImageResult, OutputArguments, StoredImage
+    from gpt_image_mcp.values import (
+        BatchResult,
+        Delivery,
+        EndedSession,
+        ImageResult,
+        OutputArguments,
+        SessionSummary,
+        StoredImage,
+    )
 
 
 class Studio:
@@ -248,7 +255,7 @@ class Studio:
         paid_calls = await self._bench.paid_calls()
         return await paid_calls.run(errand, wait_seconds=wait_seconds, watch=watch)
 
-    async def end_session(self, session_id: str) -> SessionRecord:
+    async def end_session(self, session_id: str) -> EndedSession:
         """Ends a session; its images stay.
 
         Raises:
@@ -289,13 +296,24 @@ class Studio:
             NotFound: If there is no such image or job.
             ImageError: What the job failed with.
         """
-        from gpt_image_mcp.references import find_image, is_job_id
+        from gpt_image_mcp.references import is_job_id
 
         ref = ref.strip().strip("\"'")
-        library = await self._bench.library()
         if is_job_id(ref):
+            library = await self._bench.library()
             return await self._collect(ref, library, wait_seconds=wait_seconds, watch=watch)
-        return _shown(await asyncio.to_thread(find_image, ref, library, settings=self.settings))
+        return _shown(await self.find(ref))
+
+    async def find(self, ref: str) -> StoredImage:
+        """The image of an id, resource address or path.
+
+        Raises:
+            NotFound: If there is no such image.
+        """
+        from gpt_image_mcp.references import find_image
+
+        library = await self._bench.library()
+        return await asyncio.to_thread(find_image, ref, library, settings=self.settings)
 
     async def read(self, image: StoredImage) -> bytes:
         """The bytes of an image's file.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gpt_image_mcp.money import Cost, Estimate, Quote
-    from gpt_image_mcp.values import ImageResult, StoredImage
+    from gpt_image_mcp.values import BatchEntry, BatchResult, ImageResult, SessionSummary, StoredImage
 
 PROMPT_CHARACTERS = 200
 _KILO, _MEGA = 1_000, 1_000_000
@@ -18,9 +21,72 @@ def describe(result: ImageResult, next_step: str) -> str:
     lines += [_image_line(number, image) for number, image in enumerate(result.images, start=1)]
     if result.status == "completed":
         lines.append(_cost_line(result))
+    if result.session:
+        turn = result.session
+        lines.append(f"Session {turn.session_id}, turn {turn.turn} (from turn {turn.parent_turn}).")
     lines += [f"Note: {note}" for note in result.notes]
     lines.append(f"Next: {next_step}")
     return "\n".join(lines)
+
+
+def describe_batch(result: BatchResult, next_step: str) -> str:
+    """A batch in words: a line for each image."""
+    done = sum(entry.status == "completed" for entry in result.items)
+    where = _where(sandbox=result.sandbox)
+    lines = [
+        f'{done} of {result.total} images edited with {result.model}{where}, "{shortened(result.prompt)}".'
+    ]
+    if result.status == "running":
+        known = f"{len(result.items)} of {result.total} images done{where}"
+        lines = [f"Not finished yet: job {result.call_id}, {known}."]
+    lines += [_batch_line(number, entry) for number, entry in enumerate(result.items, start=1)]
+    total = batch_cost(result)
+    lines.append("Cost: unknown." if total is None else f"Cost: ${total:.4f} in all.")
+    lines += [f"Note: {note}" for note in result.notes]
+    return "\n".join([*lines, f"Next: {next_step}"])
+
+
+def _batch_line(number: int, entry: BatchEntry) -> str:
+    if entry.status == "failed":
+        return f"{number}. {entry.input}: failed: {entry.error}"
+    made = ", ".join(f"{image.file_path} (id {image.id})" for image in entry.images)
+    notes = f" Note: {' '.join(entry.notes)}" if entry.notes else ""
+    return f"{number}. {entry.input}: {made or entry.status}{notes}"
+
+
+def batch_cost(result: BatchResult) -> Decimal | None:
+    """What the images of a batch cost together; None if one of them is unknown."""
+    costs = [entry.cost.usd if entry.cost else None for entry in result.items if entry.status == "completed"]
+    known = [usd for usd in costs if usd is not None]
+    return sum(known, Decimal(0)) if len(known) == len(costs) else None
+
+
+def next_step_after_batch(result: BatchResult) -> str:
+    """What a caller should do with a batch, in one sentence."""
+    if result.status == "running":
+        return (
+            "The images are being made and paid for one by one: do not repeat the call; call get_image with "
+            f'ref "{result.call_id}" to collect them.'
+        )
+    if all(entry.status == "completed" for entry in result.items):
+        return "Show the user the file paths; get_image shows any of them."
+    return "Correct what the failed ones say and call batch_edit_images again with those only."
+
+
+def describe_sessions(sessions: Sequence[SessionSummary], next_step: str) -> str:
+    """A list of sessions in words."""
+    lines = [_session_line(session) for session in sessions] or ["There is no edit session."]
+    return "\n".join([*lines, f"Next: {next_step}"])
+
+
+def _session_line(session: SessionSummary) -> str:
+    image = session.last_image
+    path = str(image.file_path) if image else "file unknown"
+    return (
+        f"{session.id} ({session.status}{_where(sandbox=session.sandbox)}): {session.turns} turn(s), last "
+        f'{session.updated_at:%Y-%m-%d %H:%M} UTC "{shortened(session.last_prompt)}", {path} '
+        f"(id {session.last_image_id})"
+    )
 
 
 def describe_estimate(estimate: Estimate, next_step: str) -> str:
@@ -52,7 +118,7 @@ def describe_quote(quote: Quote) -> str:
 
 
 def _headline(result: ImageResult) -> str:
-    where = " in the sandbox (no real image, no cost)" if result.sandbox else ""
+    where = _where(sandbox=result.sandbox)
     if result.status == "running":
         usual = "" if result.expected_seconds is None else f", usually {result.expected_seconds:.0f} s"
         return (
@@ -69,6 +135,10 @@ def _headline(result: ImageResult) -> str:
     count = len(result.images)
     images = "1 image" if count == 1 else f"{count} images"
     return f'{images} with {result.model}{where}{settings}, for "{shortened(result.prompt)}".'
+
+
+def _where(*, sandbox: bool) -> str:
+    return " in the sandbox (no real image, no cost)" if sandbox else ""
 
 
 def _image_line(number: int, image: StoredImage) -> str:
@@ -91,7 +161,12 @@ def next_step_after(result: ImageResult) -> str:
             "The image is being made and already paid for: do not repeat the call; call get_image with ref "
             f'"{result.call_id}" to collect it.'
         )
-    return "Show the user the file_path; to look closer, call get_image with the id."
+    if result.session:
+        return (
+            "Show the user the file_path; to change it further, call continue_edit_session with session_id "
+            f'"{result.session.session_id}".'
+        )
+    return "Show the user the file_path; to change it, call edit_image with its id; get_image looks closer."
 
 
 def _readable(size_bytes: int) -> str:

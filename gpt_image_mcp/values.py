@@ -320,6 +320,35 @@ class ImageResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSummary:
+    """An edit session in a list. A closed one opens again when it is continued.
+
+    Attributes:
+        turns: How many it has.
+        last_image: The latest result; None if the library no longer knows it.
+    """
+
+    id: str
+    status: Literal["open", "closed"]
+    created_at: datetime
+    updated_at: datetime
+    turns: int
+    last_prompt: str
+    last_image_id: str
+    last_image: StoredImage | None
+    sandbox: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedSession:
+    """A session that takes no more turns; its images stay."""
+
+    id: str
+    turns: int
+    last_image_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchEntry:
     """What became of one image of a batch.
 

@@ -3,43 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+from functools import partial
 
 import pytest
 
 from gpt_image_mcp.errors import Cancelled, ModerationBlocked
-from gpt_image_mcp.jobs import Job, Jobs
-from gpt_image_mcp.library.names import Naming
-from gpt_image_mcp.money import Quote
-from gpt_image_mcp.plans import Plan
+from gpt_image_mcp.jobs import Job, Jobs, to_the_end
 from gpt_image_mcp.progress import Progress
-from gpt_image_mcp.values import ImageRequest, ImageResult, Requested
 
-RESULT = ImageResult(status="completed", call_id="job-1", prompt="p", model="m", requested=Requested())
+RESULT, RUNNING = "the result", "still running"
 
 
-def _job(expected_seconds: float | None = None, call_id: str = "job-1") -> Job:
-    return Job(
-        plan=Plan(
-            call_id=call_id,
-            kind="image",
-            request=ImageRequest(prompt="p", model="m", size="auto", quality="auto"),
-            model=None,
-            requested=Requested(),
-            quote=Quote(basis=""),
-            naming=Naming(kind="image"),
-            folder=Path(),
-            project_dir=Path(),
-            sandbox=True,
-        ),
-        expected_seconds=expected_seconds,
-    )
+def _job(expected_seconds: float | None = None, call_id: str = "job-1") -> Job[str]:
+    return Job(id=call_id, report=lambda _job: RUNNING, expected_seconds=expected_seconds)
 
 
 async def test_a_finished_job_gives_its_result_and_is_forgotten() -> None:
     jobs, job = Jobs(), _job()
 
-    async def work(_job: Job) -> ImageResult:
+    async def work() -> str:
         return RESULT
 
     jobs.start(job, work)
@@ -50,8 +32,9 @@ async def test_a_finished_job_gives_its_result_and_is_forgotten() -> None:
 
 async def test_waiting_ends_in_time_and_the_job_goes_on() -> None:
     jobs, job, gate = Jobs(), _job(), asyncio.Event()
+    job.advance("checked")
 
-    async def work(_job: Job) -> ImageResult:
+    async def work() -> str:
         await gate.wait()
         return RESULT
 
@@ -67,7 +50,7 @@ async def test_waiting_ends_in_time_and_the_job_goes_on() -> None:
 async def test_a_failure_reaches_every_waiter() -> None:
     jobs, job, gate = Jobs(), _job(), asyncio.Event()
 
-    async def work(_job: Job) -> ImageResult:
+    async def work() -> str:
         await gate.wait()
         raise ModerationBlocked("no", next_step="rephrase")
 
@@ -82,8 +65,8 @@ async def test_a_failure_reaches_every_waiter() -> None:
 async def test_a_cancelled_waiter_leaves_a_sent_request_running() -> None:
     jobs, job, gate, sent = Jobs(), _job(), asyncio.Event(), asyncio.Event()
 
-    async def work(started: Job) -> ImageResult:
-        started.mark_sent()
+    async def work() -> str:
+        job.mark_sent()
         sent.set()
         await gate.wait()
         return RESULT
@@ -101,7 +84,7 @@ async def test_a_cancelled_waiter_leaves_a_sent_request_running() -> None:
 async def test_a_cancelled_waiter_takes_an_unsent_request_with_it() -> None:
     jobs, job, stopped = Jobs(), _job(), asyncio.Event()
 
-    async def work(_job: Job) -> ImageResult:
+    async def work() -> str:
         try:
             await asyncio.Event().wait()
         finally:
@@ -123,7 +106,7 @@ async def test_closing_waits_for_sent_requests_and_stops_the_others() -> None:
     sent = asyncio.Event()
     finished: list[str] = []
 
-    async def work(started: Job) -> ImageResult:
+    async def work(started: Job[str]) -> str:
         if started is first:
             started.mark_sent()
             sent.set()
@@ -131,8 +114,8 @@ async def test_closing_waits_for_sent_requests_and_stops_the_others() -> None:
         finished.append(started.id)
         return RESULT
 
-    jobs.start(first, work)
-    jobs.start(queued, work)
+    jobs.start(first, partial(work, first))
+    jobs.start(queued, partial(work, queued))
     waiter = asyncio.create_task(jobs.wait(queued, seconds=None))
     await sent.wait()
     asyncio.get_running_loop().call_soon(gate.set)
@@ -146,8 +129,8 @@ async def test_closing_waits_for_sent_requests_and_stops_the_others() -> None:
 async def test_closing_does_not_wait_longer_than_the_grace() -> None:
     jobs, job, sent = Jobs(), _job(), asyncio.Event()
 
-    async def work(started: Job) -> ImageResult:
-        started.mark_sent()
+    async def work() -> str:
+        job.mark_sent()
         sent.set()
         await asyncio.Event().wait()
         return RESULT
@@ -165,11 +148,12 @@ async def test_progress_names_each_stage_and_never_goes_back() -> None:
     async def watch(progress: Progress) -> None:
         seen.append(progress)
 
-    async def work(started: Job) -> ImageResult:
+    async def work() -> str:
         for step in (
-            started.mark_sent,
-            lambda: started.receive_partial(b"x"),
-            lambda: started.advance("saved"),
+            lambda: job.advance("checked"),
+            job.mark_sent,
+            lambda: job.receive_partial(b"x"),
+            lambda: job.advance("saved"),
         ):
             await asyncio.sleep(0.01)
             step()
@@ -184,3 +168,49 @@ async def test_progress_names_each_stage_and_never_goes_back() -> None:
     messages = " ".join(progress.message for progress in seen)
     assert "usually about 5 s" in messages
     assert "a partial image has arrived" in messages
+
+
+async def test_stages_entered_at_once_are_each_reported() -> None:
+    jobs, job, seen = Jobs(), _job(), list[Progress]()
+
+    async def watch(progress: Progress) -> None:
+        seen.append(progress)
+
+    async def work() -> str:
+        for stage in ("checked", "uploading", "queued"):
+            job.advance(stage)
+        job.mark_sent()
+        job.advance("saved")
+        return RESULT
+
+    jobs.start(job, work)
+    await jobs.wait(job, seconds=None, watch=watch)
+    assert [progress.stage for progress in seen] == ["checked", "uploading", "queued", "drawing", "saved"]
+
+
+async def test_a_caller_who_will_not_wait_still_hears_of_a_refusal() -> None:
+    jobs, job = Jobs(), _job()
+
+    async def work() -> str:
+        await asyncio.sleep(0.05)
+        raise ModerationBlocked("no", next_step="rephrase")
+
+    jobs.start(job, work)
+    with pytest.raises(ModerationBlocked):
+        await jobs.wait(job, seconds=0)
+
+
+async def test_work_that_must_end_is_finished_before_a_cancellation_comes_through() -> None:
+    done: list[str] = []
+
+    async def work() -> None:
+        await asyncio.sleep(0.02)
+        done.append("done")
+
+    task = asyncio.create_task(to_the_end(work()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done == ["done"]

@@ -16,12 +16,14 @@ from gpt_image_mcp.prices import (
     TokenRange,
     cost,
     formula_tokens,
+    host_usd,
     output_tokens,
     quote,
     quotes_by_quality,
+    with_host,
 )
 from gpt_image_mcp.sizes import Pixels
-from gpt_image_mcp.values import ImageRequest, TokenUsage
+from gpt_image_mcp.values import Delivery, HostUsage, ImageRequest, Route, TokenUsage
 
 
 def _model(name: str = "gpt-image-2") -> ImageModel:
@@ -159,21 +161,21 @@ def test_a_cost_counts_each_kind_of_token_at_its_own_rate() -> None:
         output_image_tokens=7024,
     )
     expected = (100 * 5 + 100 * Decimal("1.25") + 500 * 8 + 300 * 2 + 76 * 10 + 7024 * 30) / Decimal(10**6)
-    assert cost(_model(), usage, quote=Quote(basis="")) == Cost(usd=expected, basis="usage")
+    assert cost(_model(), _delivery(usage), quote=Quote(basis="")) == Cost(usd=expected, basis="usage")
 
 
 def test_tokens_of_an_unreported_kind_count_at_the_dearer_rate() -> None:
     usage = TokenUsage(input_tokens=100, output_tokens=10, total_tokens=110)
-    spent = cost(_model(), usage, quote=Quote(basis=""))
+    spent = cost(_model(), _delivery(usage), quote=Quote(basis=""))
     assert spent.usd == (100 * Decimal(8) + 10 * Decimal(30)) / 10**6
 
 
 def test_without_usage_an_exact_quote_stands_in() -> None:
     exact = quote(_model(), _request())
-    assert cost(_model(), None, quote=exact) == Cost(usd=Decimal("0.21072"), basis="quote")
+    assert cost(_model(), _delivery(None), quote=exact) == Cost(usd=Decimal("0.21072"), basis="quote")
     open_choice = quote(_model(), _request(quality="auto"))
-    assert cost(_model(), None, quote=open_choice) == Cost(usd=None, basis="unknown")
-    assert cost(None, None, quote=Quote(basis="")) == Cost(usd=None, basis="unknown")
+    assert cost(_model(), _delivery(None), quote=open_choice) == Cost(usd=None, basis="unknown")
+    assert cost(None, _delivery(None), quote=Quote(basis="")) == Cost(usd=None, basis="unknown")
 
 
 counts = st.integers(0, 10**6)
@@ -190,6 +192,51 @@ def test_a_cost_never_falls_below_the_cheapest_rate(
         input_text_tokens=text,
         input_image_tokens=image,
     )
-    spent = cost(_model(), usage, quote=Quote(basis=""))
+    spent = cost(_model(), _delivery(usage), quote=Quote(basis=""))
     assert spent.usd is not None
     assert spent.usd >= (total * Decimal(5) + out * Decimal(10)) / 10**6
+
+
+def _delivery(usage: TokenUsage | None, host: HostUsage | None = None) -> Delivery:
+    route: Route = "responses" if host else "images"
+    return Delivery(images=(b"x",), usage=usage, route=route, host=host)
+
+
+HOST_TOKENS = TokenUsage(input_tokens=2000, output_tokens=100, total_tokens=2100, cached_text_tokens=500)
+HOST_USD = (1500 * Decimal("0.40") + 500 * Decimal("0.10") + 100 * Decimal("1.60")) / 1_000_000
+
+
+def test_the_responses_route_adds_the_host_model_at_its_own_rates() -> None:
+    usage = TokenUsage(input_tokens=0, output_tokens=1000, total_tokens=1000)
+    direct = cost(_model(), _delivery(usage), quote=Quote(basis=""))
+    hosted = cost(
+        _model(), _delivery(usage, HostUsage(model="gpt-4.1-mini", usage=HOST_TOKENS)), quote=Quote(basis="")
+    )
+    assert direct.usd is not None
+    assert hosted == Cost(usd=direct.usd + HOST_USD, basis="usage")
+
+
+def test_without_the_image_tools_usage_the_quote_stands_in_for_its_part() -> None:
+    exact = Quote(expected_usd=Decimal("0.2"), basis="")
+    host = HostUsage(model="gpt-4.1-mini", usage=HOST_TOKENS)
+    spent = cost(_model(), _delivery(None, host), quote=exact)
+    assert spent == Cost(usd=Decimal("0.2") + HOST_USD, basis="usage+quote")
+    assert cost(_model(), _delivery(None, host), quote=Quote(basis="")).usd is None
+
+
+def test_a_host_model_without_known_prices_adds_nothing() -> None:
+    assert host_usd(HostUsage(model="my-host", usage=HOST_TOKENS)) == 0
+    assert host_usd(HostUsage(model="gpt-4.1-mini", usage=None)) == 0
+    assert host_usd(None) == 0
+
+
+def test_a_pinned_route_reserves_for_the_host_model_too() -> None:
+    request = ImageRequest(prompt="a fox", model="gpt-image-2", size="1024x1024", quality="low")
+    plain = quote(_model(), request, input_images=1)
+    hosted = with_host(plain, "gpt-4.1-mini", request)
+    assert plain.high_usd is not None
+    assert hosted.high_usd is not None
+    assert hosted.high_usd > plain.high_usd
+    assert hosted.expected_usd == plain.expected_usd
+    assert "gpt-4.1-mini" in hosted.basis
+    assert with_host(plain, "my-host", request) == plain

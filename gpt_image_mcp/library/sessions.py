@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 from pydantic import TypeAdapter
@@ -19,8 +19,8 @@ from sqlalchemy import func, insert, or_, select, update
 
 from gpt_image_mcp.library.files import write_over
 from gpt_image_mcp.library.folders import APP
-from gpt_image_mcp.library.tables import session_turns, sessions
-from gpt_image_mcp.values import InputImage, OutputOptions
+from gpt_image_mcp.library.tables import images, session_turns, sessions
+from gpt_image_mcp.values import InputImage, OutputOptions, SessionSummary, StoredImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,20 +78,6 @@ class SessionRecord:
         return next((known for known in self.turns if known.turn == turn), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionSummary:
-    """A session in a list. A closed one opens again when it is continued."""
-
-    id: str
-    status: Literal["open", "closed"]
-    created_at: datetime
-    updated_at: datetime
-    turns: int
-    last_prompt: str
-    last_image_id: str
-    sandbox: bool
-
-
 @dataclass(frozen=True, slots=True)
 class _Document:
     options: OutputOptions
@@ -100,6 +86,7 @@ class _Document:
 
 
 _DOCUMENT = TypeAdapter(_Document)
+_IMAGE = TypeAdapter(StoredImage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +101,7 @@ class Sessions:
         *,
         options: OutputOptions,
         sandbox: bool,
-        images: Sequence[InputImage],
+        start_images: Sequence[InputImage],
         first: Turn,
     ) -> None:
         """Writes a session down with its first turn.
@@ -122,7 +109,7 @@ class Sessions:
         Raises:
             OSError: If the start images cannot be kept.
         """
-        kept = tuple(_keep(image) for image in images)
+        kept = tuple(_keep(image) for image in start_images)
         document = _DOCUMENT.dump_json(_Document(options, sandbox, kept)).decode()
         values = {
             "id": session_id,
@@ -177,12 +164,19 @@ class Sessions:
             .subquery()
         )
         query = (
-            select(sessions, session_turns.c.turn, session_turns.c.prompt, session_turns.c.image_id)
+            select(
+                sessions,
+                session_turns.c.turn,
+                session_turns.c.prompt,
+                session_turns.c.image_id,
+                images.c.document.label("image"),
+            )
             .join(last, last.c.session_id == sessions.c.id)
             .join(
                 session_turns,
                 (session_turns.c.session_id == sessions.c.id) & (session_turns.c.turn == last.c.turn),
             )
+            .outerjoin(images, images.c.id == session_turns.c.image_id)
             .where(sessions.c.ended_at.is_(None), sessions.c.owner == "")
             .order_by(sessions.c.updated_at.desc(), sessions.c.id.desc())
             .limit(most_open + _CLOSED_SHOWN)
@@ -277,5 +271,6 @@ def _summary(row: Row[Any], *, is_open: bool) -> SessionSummary:
         turns=row.turn,
         last_prompt=row.prompt,
         last_image_id=row.image_id,
+        last_image=None if row.image is None else _IMAGE.validate_json(row.image),
         sandbox=_DOCUMENT.validate_json(row.document).sandbox,
     )

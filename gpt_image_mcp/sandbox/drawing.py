@@ -25,7 +25,7 @@ _SMALL = 64
 # How much of an edit without a mask is new, and how far the rest drifts in one with a mask.
 _NEW_SHARE, _TINT_SHARE = 0.5, 0.18
 _TINT = (255, 214, 150)
-_SMALLEST_CARD = 200
+_SMALLEST_CARD, _LARGEST_ENLARGED_CARD = 200, 1600
 _CARD_ALPHA = 224
 # Sizes of the lettering to try, as shares of the short edge.
 _LETTERINGS = (0.075, 0.06, 0.048, 0.038, 0.03, 0.024)
@@ -125,7 +125,9 @@ def _fill(image: Image.Image, area: Image.Image, drawing: Drawing) -> None:
         return
     width, height = box[2] - box[0], box[3] - box[1]
     enlarged = max(1, math.ceil(_SMALLEST_CARD / min(width, height)))
-    patch = _drawn(replace(drawing, width=width * enlarged, height=height * enlarged, transparent=False))
+    # A thin strip loses its proportions instead of becoming millions of pixels.
+    across, down = (max(edge, min(edge * enlarged, _LARGEST_ENLARGED_CARD)) for edge in (width, height))
+    patch = _drawn(replace(drawing, width=across, height=down, transparent=False))
     image.paste(patch.convert("RGBA").resize((width, height)), box[:2], area.crop(box))
 
 

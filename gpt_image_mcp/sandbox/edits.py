@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ _FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 _NUMBERS = frozenset({"n", "output_compression", "partial_images"})
 _PATCH, _MOST_PATCHES = 32, 1536
 _BIT_DEPTH_OFFSET = 24
+_INTEGER = re.compile(r"-?[0-9]{1,9}")
 _COLOUR_MODES = ("RGB", "RGBA")
 
 
@@ -128,7 +130,7 @@ def plan(
 
 
 def _typed(name: str, value: str) -> object:
-    if name in _NUMBERS and value.lstrip("-").isdigit():
+    if name in _NUMBERS and _INTEGER.fullmatch(value):
         return int(value)
     return value == "true" if name == "stream" and value in ("true", "false") else value
 
@@ -143,7 +145,7 @@ def _check_image(number: int, file: FormFile) -> tuple[int, int]:
             "'image/jpeg', 'image/png', and 'image/webp'."
         )
         raise refused(message, "image", "unsupported_file_mimetype")
-    if len(file.data) > MAX_IMAGE_BYTES:
+    if len(file.data) >= MAX_IMAGE_BYTES:
         message = f"Invalid image {number}: the file must be less than 50MB."
         raise refused(message, "image", "image_too_large")
     bad = f"Invalid image file or mode for image {number}, please check your image file."

@@ -46,6 +46,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.parts: list[_Part] = []
+        self.is_complete = False
         self._name = bytearray()
         self._value = bytearray()
 
@@ -56,7 +57,11 @@ class _Reader:
             "on_header_field": lambda data, start, end: self._name.extend(data[start:end]),
             "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
             "on_header_end": self._end_header,
+            "on_end": self._end,
         }
+
+    def _end(self) -> None:
+        self.is_complete = True
 
     def _end_header(self) -> None:
         self.parts[-1].headers[self._name.decode("latin-1").lower()] = self._value.decode("utf-8", "replace")
@@ -85,6 +90,9 @@ def read_form(request: httpx2.Request, content: bytes) -> Form:
     except MultipartParseError as error:
         message = f"Could not parse multipart form: {error}"
         raise RequestRefused(Refusal(status=400, message=message)) from error
+    if not reader.is_complete:
+        message = "Could not parse multipart form: unexpected end of the body"
+        raise RequestRefused(Refusal(status=400, message=message))
     return _form(reader.parts)
 
 

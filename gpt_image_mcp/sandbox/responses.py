@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gpt_image_mcp.sandbox.edits import Pictures, check_pictures
 from gpt_image_mcp.sandbox.failures import REFUSALS, Refusal
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 _HOST = re.compile(r"(gpt-(?!image)|o\d)[\w.-]*")
 _FIELDS = frozenset({"model", "input", "tools", "tool_choice", "store", "safety_identifier", "user"})
-_TOOL_ONLY = frozenset({"type", "action", "input_image_mask"})
+_TOOL_ONLY = frozenset({"type", "action", "input_image_mask", "moderation"})
+_TOOL_OUTPUT = frozenset(
+    {"background", "input_fidelity", "model", "output_compression", "output_format", "quality", "size"}
+)
+_PARTS = ("input_text", "input_image")
+_MODERATION = ("auto", "low")
 _ACTIONS = ("auto", "edit", "generate")
 _TOKENS_PER_IMAGE = 1200
 _CALL_TOKENS = 60
@@ -39,7 +44,7 @@ class Asked:
 
 def prompt_of(body: dict[str, Any]) -> str:
     """The text of a request's input; empty if there is none."""
-    return " ".join(part["text"] for part in _content(body) if part.get("type") == "input_text")
+    return " ".join(str(part.get("text")) for part in _content(body) if part["type"] == "input_text")
 
 
 def validate_response(body: dict[str, Any], uploads: Uploads) -> Asked:
@@ -60,9 +65,7 @@ def validate_response(body: dict[str, Any], uploads: Uploads) -> Asked:
     fields = {name: value for name, value in tool.items() if name not in _TOOL_ONLY}
     model = validate_edit_fields({**fields, "prompt": prompt_of(body)})
     images = tuple(_file(part.get("file_id"), uploads) for part in _images(body))
-    mask = tool.get("input_image_mask")
-    pictures = check_pictures(images, _file(mask.get("file_id"), uploads) if mask else None)
-    return Asked(host, fields, model, pictures)
+    return Asked(host, fields, model, check_pictures(images, _mask(tool, uploads)))
 
 
 def answer(job: Job, image: bytes, asked: Asked, *, names: tuple[str, ...]) -> dict[str, Any]:
@@ -150,30 +153,59 @@ def _tool(body: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(tools, list) or len(tools) != 1:
         message = "The sandbox expects one tool, image_generation."
         raise refused(message, "tools")
-    tool: dict[str, Any] = tools[0]
-    if tool.get("type") != "image_generation" or tool.get("action", "auto") not in _ACTIONS:
-        message = f"Invalid value: '{tool.get('type')}'."
-        raise refused(message, "tools[0].type")
+    tool = _object(tools[0], "tools[0]")
+    _one_of(tool.get("type"), ("image_generation",), "tools[0].type")
+    _one_of(tool.get("action", "auto"), _ACTIONS, "tools[0].action")
+    _one_of(tool.get("moderation", "auto"), _MODERATION, "tools[0].moderation")
     if body.get("tool_choice") != {"type": "image_generation"}:
         message = "The sandbox expects tool_choice to force image_generation."
         raise refused(message, "tool_choice")
-    for name in ("n", "partial_images", "stream"):
-        if name in tool:
+    for name in tool:
+        if name not in _TOOL_ONLY | _TOOL_OUTPUT:
             message = f"Unknown parameter: 'tools[0].{name}'."
             raise refused(message, f"tools[0].{name}", "unknown_parameter")
     return tool
 
 
+def _object(value: object, param: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        message = f"Invalid type for '{param}': expected an object."
+        raise refused(message, param, "invalid_type")
+    return cast("dict[str, Any]", value)
+
+
+def _list(value: object, param: str) -> list[Any]:
+    if not isinstance(value, list):
+        message = f"Invalid type for '{param}': expected a list."
+        raise refused(message, param, "invalid_type")
+    return cast("list[Any]", value)
+
+
+def _one_of(value: object, allowed: tuple[str, ...], param: str) -> None:
+    if value not in allowed:
+        supported = ", ".join(f"'{choice}'" for choice in allowed)
+        message = f"Invalid value: '{value}'. Supported values are: {supported}."
+        raise refused(message, param)
+
+
 def _content(body: dict[str, Any]) -> list[dict[str, Any]]:
-    items: Any = body.get("input")
-    if not isinstance(items, list):
-        message = "Invalid type for 'input'."
-        raise refused(message, "input", "invalid_type")
-    return [part for item in items for part in item.get("content", [])]
+    items = [_object(item, "input[]") for item in _list(body.get("input"), "input")]
+    contents = [_list(item.get("content"), "input[].content") for item in items]
+    parts = [_object(part, "input[].content[]") for content in contents for part in content]
+    for part in parts:
+        _one_of(part.get("type"), _PARTS, "input[].content[].type")
+    return parts
 
 
 def _images(body: dict[str, Any]) -> list[dict[str, Any]]:
-    return [part for part in _content(body) if part.get("type") == "input_image"]
+    return [part for part in _content(body) if part["type"] == "input_image"]
+
+
+def _mask(tool: dict[str, Any], uploads: Uploads) -> FormFile | None:
+    mask = tool.get("input_image_mask")
+    if mask is None:
+        return None
+    return _file(_object(mask, "tools[0].input_image_mask").get("file_id"), uploads)
 
 
 def _file(file_id: object, uploads: Uploads) -> FormFile:

@@ -134,11 +134,9 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
     def _checked(self, path: str, received: ReceivedRequest) -> _Checked:
         """A valid request to one of the image endpoints. CPU work."""
         if path == EDITS:
-            if received.form is None:
-                message = "Invalid content type. Expected 'multipart/form-data'."
-                raise RequestRefused(Refusal(status=400, message=message, code="unsupported_content_type"))
-            body = edits.read_fields(received.form)
-            model, pictures = edits.validate_edit(received.form, body)
+            form = _form_of(received)
+            body = edits.read_fields(form)
+            model, pictures = edits.validate_edit(form, body)
             return _Checked(body, body["prompt"], model, pictures)
         if received.json is None:
             message = "We could not parse the JSON body of your request."
@@ -156,8 +154,8 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
             _break_connection((name,), request)
             raise RequestRefused(REFUSALS[name])
         file_id = request.url.path.removeprefix("/v1/files").strip("/")
-        if request.method == "POST" and not file_id and received.form is not None:
-            return self._answer(self.uploads.create(received.form))
+        if request.method == "POST" and not file_id:
+            return self._answer(self.uploads.create(_form_of(received)))
         if request.method == "DELETE" and file_id:
             return self._answer(self.uploads.delete(file_id))
         if request.method == "GET":
@@ -166,8 +164,8 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
         raise RequestRefused(Refusal(status=404, message=message))
 
     def _read(self, prompt: str) -> Directives:
-        if self._failures:
-            prompt = f"{prompt} [sandbox:{self._failures.popleft()}]"
+        if self._failures and (name := self._failures.popleft()):
+            prompt = f"{prompt} [sandbox:{name}]"
         try:
             return self._directives.read(prompt)
         except UnknownDirective as error:
@@ -288,6 +286,13 @@ def _received(request: httpx2.Request, content: bytes) -> ReceivedRequest:
         json=None if is_form else _json(content),
         form=read_form(request, content) if is_form else None,
     )
+
+
+def _form_of(received: ReceivedRequest) -> Form:
+    if received.form is None:
+        message = "Invalid content type. Expected 'multipart/form-data'."
+        raise RequestRefused(Refusal(status=400, message=message, code="unsupported_content_type"))
+    return received.form
 
 
 def _require_key(request: httpx2.Request) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -109,7 +110,7 @@ def _expiry(fields: dict[str, str]) -> int | None:
     anchor, seconds = fields.get("expires_after[anchor]"), fields.get("expires_after[seconds]")
     if anchor is None and seconds is None:
         return None
-    if anchor != "created_at" or not (seconds or "").isdigit():
+    if anchor != "created_at" or not re.fullmatch("[0-9]{1,9}", seconds or ""):
         message = "Invalid 'expires_after'."
         raise refused(message, "expires_after")
     if not _SHORTEST_SECONDS <= int(seconds or 0) <= _LONGEST_SECONDS:

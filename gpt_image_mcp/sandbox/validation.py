@@ -77,7 +77,7 @@ def _validate(body: dict[str, Any], accepted: frozenset[str]) -> ImageModel:
         if name not in accepted:
             message = f"Unknown parameter: '{name}'."
             raise refused(message, name, "unknown_parameter")
-    if "prompt" not in body:
+    if body.get("prompt") is None:
         message = "Missing required parameter: 'prompt'."
         raise refused(message, "prompt", "missing_required_parameter")
     for name, value in body.items():
@@ -212,7 +212,8 @@ def _check_combinations(body: dict[str, Any]) -> None:
     if body.get("background") == "transparent" and output_format == "jpeg":
         message = "Transparent background is not supported for JPEG output format."
         raise refused(message, "background")
-    if output_format == "png" and (body.get("output_compression") or 100) < 100:  # noqa: PLR2004 - percent
+    compression = body.get("output_compression")
+    if output_format == "png" and compression is not None and compression < 100:  # noqa: PLR2004 - percent
         message = "Compression less than 100 is not supported for PNG output format."
         raise refused(message, "output_compression")
     if body.get("partial_images") and not body.get("stream"):

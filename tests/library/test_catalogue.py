@@ -262,7 +262,8 @@ def _complete(catalogue: Catalogue, call: CallStart, *, number: int, ago: timede
 def _typical(
     catalogue: Catalogue, quality: Literal["high", "low"] = "high", *, sandbox: bool = False
 ) -> float | None:
-    return catalogue.typical_seconds(model="gpt-image-2", quality=quality, size="1024x1024", sandbox=sandbox)
+    return catalogue.typical_seconds(
+        kind="image", model="gpt-image-2", quality=quality, size="1024x1024", sandbox=sandbox)
 
 
 def test_the_typical_duration_is_the_median_of_completed_calls_of_the_kind(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gpt_image_mcp import schemas
-from gpt_image_mcp.answers import EstimateAnswer, ImagesAnswer
+from gpt_image_mcp.answers import BatchAnswer, EndedAnswer, EstimateAnswer, ImagesAnswer, SessionsAnswer
 
 if TYPE_CHECKING:
     from fastmcp import Client
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 LARGEST_LIST_BYTES = 20_000
+READ_ONLY = {"get_image", "estimate_cost", "list_edit_sessions"}
 
 
 def _published(tool: Tool) -> dict[str, Any]:
@@ -60,21 +61,36 @@ async def test_schemas_are_of_the_kind_that_every_client_accepts(client: Client[
         assert tool.description
         assert tool.title
         assert tool.annotations is not None
-        assert tool.annotations.read_only_hint is (tool.name in {"get_image", "estimate_cost"})
+        assert tool.annotations.read_only_hint is (tool.name in READ_ONLY)
 
 
-@pytest.mark.parametrize(
-    ("answer", "schema"),
-    [(ImagesAnswer, schemas.IMAGES_SCHEMA), (EstimateAnswer, schemas.ESTIMATE_SCHEMA)],
-)
-def test_the_written_schemas_are_those_of_the_answers(
+WHOLE = [(ImagesAnswer, schemas.IMAGES_SCHEMA), (EstimateAnswer, schemas.ESTIMATE_SCHEMA)]
+PARTS = [
+    (ImagesAnswer, schemas.BRIEF_IMAGES_SCHEMA),
+    (ImagesAnswer, schemas.SESSION_IMAGES_SCHEMA),
+    (BatchAnswer, schemas.BATCH_SCHEMA),
+    (SessionsAnswer, schemas.SESSIONS_SCHEMA),
+    (EndedAnswer, schemas.ENDED_SCHEMA),
+]
+
+
+@pytest.mark.parametrize(("answer", "schema"), WHOLE)
+def test_the_whole_schemas_name_every_field_of_their_answers(
     answer: type[BaseModel], schema: dict[str, Any]
 ) -> None:
     assert set(schema["properties"]) == set(answer.model_fields)
     assert set(schema["required"]) == {
         name for name, field in answer.model_fields.items() if field.is_required()
     }
+
+
+@pytest.mark.parametrize(("answer", "schema"), WHOLE + PARTS)
+def test_the_written_schemas_have_the_types_of_the_answers(
+    answer: type[BaseModel], schema: dict[str, Any]
+) -> None:
     generated = answer.model_json_schema()["properties"]
     for name, part in schema["properties"].items():
         types = {choice.get("type") for choice in generated[name].get("anyOf", [generated[name]])}
         assert part.get("type", "string") in types | ({"object"} if None in types else set()), name
+    optional = {name for name, field in answer.model_fields.items() if not field.is_required()}
+    assert set(schema["required"]) & optional <= {"session_id", "turn"}, "what may be missing is not required"
