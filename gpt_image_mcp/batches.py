@@ -220,8 +220,12 @@ def _named(output: OutputOptions, image: str, number: int) -> OutputOptions:
         stem, dot, extension = output.filename.rpartition(".")
         name = f"{stem}-{number}{dot}{extension}" if dot else f"{output.filename}-{number}"
         return replace(output, filename=name)
-    label = f"{output.filename_prefix}-{_stem(image)}".strip("-")
-    return replace(output, filename_prefix=label)
+    return label(output, image)
+
+
+def label(output: OutputOptions, image: str) -> OutputOptions:
+    """The options with the stem of an input added to the label of its file."""
+    return replace(output, filename_prefix=f"{output.filename_prefix}-{_stem(image)}".strip("-"))
 
 
 def _stem(image: str) -> str:

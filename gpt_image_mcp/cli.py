@@ -6,23 +6,37 @@ else to stderr.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 from cyclopts import App, CycloptsError, Parameter
 
-from gpt_image_mcp.answers import estimate_answer, images_answer
+from gpt_image_mcp.answers import batch_answer, estimate_answer, images_answer
 from gpt_image_mcp.console import Console, models_table
-from gpt_image_mcp.errors import ImageError, InvalidSetting, OutputRejected
+from gpt_image_mcp.edits import EditArguments
+from gpt_image_mcp.errors import ImageError, InvalidArgument, InvalidSetting, OutputRejected
+from gpt_image_mcp.listings import MOST_FILES
+from gpt_image_mcp.lists import as_list
+from gpt_image_mcp.manifests import read_manifest
 from gpt_image_mcp.settings import Settings, read_settings
 from gpt_image_mcp.studio import Studio
-from gpt_image_mcp.summaries import describe, describe_estimate, next_step_after
+from gpt_image_mcp.summaries import (
+    describe,
+    describe_batch,
+    describe_estimate,
+    next_step_after,
+    next_step_after_batch,
+)
 from gpt_image_mcp.values import OutputArguments, OutputOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from gpt_image_mcp.batches import BatchItem
+    from gpt_image_mcp.values import ImageResult
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 _FORMAT_OF_SUFFIX = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
@@ -39,6 +53,7 @@ app = App(
 AsJson = Annotated[bool, Parameter(name="--json", negative="")]
 InSandbox = Annotated[bool, Parameter(name="--sandbox", negative="")]
 File = Annotated[Path | None, Parameter(name=["--output", "-o"])]
+Regions = Annotated[tuple[str, ...], Parameter(name="--region", negative="", consume_multiple=False)]
 Options = Annotated[OutputOptions, Parameter(name="*")]
 _DEFAULTS = OutputOptions()
 
@@ -100,13 +115,112 @@ async def generate(
     async with Studio(_settings(sandbox=sandbox)) as studio:
         with console.progress() as watch:
             result = await studio.generate(prompt, moderation=moderation, watch=watch, **_arguments(options))
-    step = next_step_after(result)
-    if as_json:
-        console.print_json(images_answer(result, next_step=step))
-    else:
-        console.say(describe(result, step))
-        console.print_lines(str(image.file_path) for image in result.images)
+    _print_result(result, console, as_json=as_json)
     return EXIT_DONE
+
+
+@app.command
+async def edit(
+    prompt: str,
+    images: Annotated[list[str], Parameter(negative="")],
+    /,
+    *,
+    options: Options = _DEFAULTS,
+    output: File = None,
+    mask: str = "",
+    region: Regions = (),
+    edit_type: str = "free",
+    input_fidelity: str = "auto",
+    keep_unmasked: bool = True,
+    as_json: AsJson = False,
+    sandbox: InSandbox = False,
+) -> int:
+    """Change an image, or combine several, and print the paths of the results.
+
+    Args:
+        prompt: What to change.
+        images: Files, addresses or image ids; the first is the one edited.
+        options: How the results should be.
+        output: The file to write; its extension chooses the format.
+        mask: A file whose transparent (or, in black and white, white) pixels are edited.
+        region: A part to edit, as JSON such as {"shape": "ellipse", "box": [0.2, 0.2, 0.8, 0.8]}; may be
+            given more than once.
+        edit_type: free, inpaint, outpaint, variation, style_transfer, object_removal, background_change,
+            color_adjustment or enhancement.
+        input_fidelity: auto, low or high, for the models that take it.
+        keep_unmasked: Put the original pixels back outside mask and regions.
+        as_json: Print the structured result on stdout.
+        sandbox: Use the built-in stand-in: no key, no network, no cost.
+    """
+    options = _aimed_at(output, options)
+    arguments = EditArguments(
+        mask=mask,
+        regions=_regions(region),
+        edit_type=edit_type,
+        input_fidelity=input_fidelity,
+        keep_unmasked=keep_unmasked,
+    )
+    console = Console()
+    async with Studio(_settings(sandbox=sandbox)) as studio:
+        with console.progress() as watch:
+            result = await studio.edit(prompt, images, edit=arguments, watch=watch, **_arguments(options))
+    _print_result(result, console, as_json=as_json)
+    return EXIT_DONE
+
+
+@app.command
+async def batch(
+    prompt: str = "",
+    images: Annotated[list[str] | None, Parameter(negative="")] = None,
+    /,
+    *,
+    options: Options = _DEFAULTS,
+    manifest: Annotated[Path | None, Parameter(negative="")] = None,
+    edit_type: str = "free",
+    on_error: Literal["continue", "stop"] = "continue",
+    concurrency: int = 3,
+    as_json: AsJson = False,
+    sandbox: InSandbox = False,
+) -> int:
+    """Make the same edit on many images, or those that a manifest lists; print the paths of the results.
+
+    Args:
+        prompt: What to change; with a manifest, for its lines without a prompt.
+        images: Files, folders, globs, addresses or image ids, 100 at most.
+        options: How the results should be.
+        manifest: A file with a JSON object a line: image, and where they differ prompt and options; - reads
+            it from stdin.
+        edit_type: As for edit.
+        on_error: continue, or stop to begin no further image after a failure.
+        concurrency: How many images at once.
+        as_json: Print the structured result on stdout.
+        sandbox: Use the built-in stand-in: no key, no network, no cost.
+    """
+    console = Console()
+    async with Studio(_settings(sandbox=sandbox)) as studio:
+        with console.progress() as watch:
+            if manifest is None:
+                result = await studio.batch_edit(
+                    prompt,
+                    images or [],
+                    edit_type=edit_type,
+                    on_error=on_error,
+                    concurrency=concurrency,
+                    watch=watch,
+                    **_arguments(options),
+                )
+            else:
+                items = _listed(manifest, images, prompt=prompt, options=options)
+                result = await studio.edit_each(
+                    items, on_error=on_error, concurrency=concurrency, watch=watch
+                )
+    step = next_step_after_batch(result)
+    if as_json:
+        console.print_json(batch_answer(result, next_step=step))
+    else:
+        console.say(describe_batch(result, step))
+        console.print_lines(str(image.file_path) for item in result.items for image in item.images)
+    return EXIT_DONE if all(item.status == "completed" for item in result.items) else EXIT_FAILED
 
 
 @app.command
@@ -149,6 +263,43 @@ async def demo(*, output_dir: str = "") -> int:
 
     await run_demo(output_dir, Console())
     return EXIT_DONE
+
+
+def _print_result(result: ImageResult, console: Console, *, as_json: bool) -> None:
+    step = next_step_after(result)
+    if as_json:
+        console.print_json(images_answer(result, next_step=step))
+        return
+    console.say(describe(result, step))
+    console.print_lines(str(image.file_path) for image in result.images)
+
+
+def _regions(texts: Sequence[str]) -> list[object]:
+    """Regions from JSON texts, each an object or a list of them."""
+    return [region for text in texts for region in cast("list[object]", as_list(text))]
+
+
+def _listed(
+    manifest: Path, images: list[str] | None, *, prompt: str, options: OutputOptions
+) -> tuple[BatchItem, ...]:
+    """The items of a manifest.
+
+    Raises:
+        InvalidArgument: If images are named besides, the file cannot be read, or a line is malformed.
+    """
+    if images:
+        message = "Images were passed besides --manifest."
+        raise InvalidArgument(message, next_step="Put them into the manifest, or leave it out.")
+    try:
+        text = sys.stdin.read() if str(manifest) == "-" else manifest.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        message = f"The manifest {manifest} cannot be read: {error}."
+        raise InvalidArgument(message, next_step="Pass a UTF-8 file with a JSON object a line.") from error
+    items = read_manifest(text.splitlines(), prompt=prompt, output=options)
+    if not 1 <= len(items) <= MOST_FILES:
+        message = f"The manifest lists {len(items)} images; it must be 1 to {MOST_FILES}."
+        raise InvalidArgument(message, next_step="Split it into several calls.")
+    return items
 
 
 def _settings(*, sandbox: bool) -> Settings:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.errors import ImageError, InputRejected
-from gpt_image_mcp.pictures import is_complete, open_picture, read_picture
+from gpt_image_mcp.pictures import announced_format, is_complete, open_picture, read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -30,6 +30,7 @@ _ORIENTATION_TAG, _UPRIGHT, _ORIENTATIONS = 0x0112, 1, range(2, 9)
 _PNG_BIT_DEPTH_OFFSET, _EIGHT_BITS = 24, 8
 _LIGHT = 160
 _LONGEST_WEBP_EDGE = 16_383
+_SAVE_AGAIN = "Save or download the image again, or pass it as PNG or JPEG."
 _PAPER, _SLATE = (255, 255, 255), (64, 64, 64)
 
 
@@ -63,7 +64,7 @@ def make_acceptable(data: bytes, *, source: str, is_first: bool) -> Converted:
         raise InputRejected(message, next_step="Scale the image down and pass that.")
     if not is_complete(data, picture) and not _decodes(data):
         message = f"{source} is a {picture.format} image that breaks off before its end."
-        raise InputRejected(message, next_step="Save or download the image again.")
+        raise InputRejected(message, next_step=_SAVE_AGAIN)
     with _damage_refused(source), open_picture(data) as image:
         reasons = _reasons(data, image, picture, is_first=is_first)
         if not reasons:
@@ -145,7 +146,7 @@ def _damage_refused(source: str) -> Generator[None]:
         raise
     except Exception as error:
         message = f"{source} is damaged: {error}."
-        raise InputRejected(message, next_step="Save or download the image again.") from error
+        raise InputRejected(message, next_step=_SAVE_AGAIN) from error
 
 
 def _plain(image: Image.Image, *, keeps_alpha: bool) -> Image.Image:
@@ -207,6 +208,11 @@ def encode(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def _not_an_image(data: bytes, source: str) -> InputRejected:
+    if announced := announced_format(data):
+        message = f"{source} begins like a {announced} image, but the rest is damaged or cut off."
+        if announced == "heic":
+            message = f"{message[:-1]}, or the package pillow-heif is not installed."
+        return InputRejected(message, next_step=_SAVE_AGAIN)
     if not data:
         message = f"{source} is empty (0 bytes)."
     else:
@@ -218,8 +224,6 @@ def _not_an_image(data: bytes, source: str) -> InputRejected:
 
 def _looks_like(data: bytes) -> str:
     start = data[:200].lstrip().lower()
-    if start[4:11] in (b"ftyphei", b"ftyphev", b"ftypmif", b"ftypmsf"):
-        return "it looks like HEIC, which is damaged, or needs the package pillow-heif to be installed"
     if start.startswith((b"<svg", b"<?xml")):
         return "it looks like SVG or XML"
     if start.startswith((b"<!doctype", b"<html")):

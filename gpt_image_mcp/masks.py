@@ -127,7 +127,7 @@ def _opened(data: bytes, source: str) -> Image.Image:
         with open_picture(data) as image:
             upright = ImageOps.exif_transpose(image)
             if upright.mode.startswith("I;16"):  # Pillow would take anything above 255 for white
-                upright = upright.point([value >> 8 for value in range(1 << 16)], "L")
+                upright = upright.convert("I").point(lambda value: value * (1 / 256)).convert("L")
             return upright.convert("RGBA")
     except Exception as error:  # Pillow raises nearly anything on a damaged file
         message = f"The mask {source} is damaged: {error}."
@@ -171,10 +171,11 @@ def _mask_file(coverage: Image.Image) -> bytes:
     """
     from PIL import Image, ImageFilter
 
-    kept = coverage.point([_OPAQUE] * _HALF + [0] * _HALF)
+    kept, majority = coverage.point([_OPAQUE] * _HALF + [0] * _HALF), [0] * _HALF + [_OPAQUE] * _HALF
     black, data = Image.new("L", coverage.size, 0), b""
-    for alpha in (kept, kept.filter(ImageFilter.MedianFilter(5)), kept.filter(ImageFilter.MedianFilter(9))):
-        data = encode(Image.merge("LA", (black, alpha)).convert("RGBA"), "PNG", compress_level=9)
+    for radius in (0, 2, 4):
+        alpha = kept.filter(ImageFilter.BoxBlur(radius)).point(majority)
+        data = encode(Image.merge("LA", (black, alpha)).convert("RGBA"), "PNG", compress_level=6)
         if len(data) < MAX_MASK_BYTES:
             return data
     message = f"The mask has {len(data) / 1e6:.1f} MB as PNG; the API takes less than 4."

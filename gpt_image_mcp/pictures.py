@@ -69,6 +69,12 @@ def read_picture(data: bytes) -> Picture | None:
     )
 
 
+def announced_format(data: bytes) -> str:
+    """The name of the format that the first bytes announce, whether or not the rest can be read."""
+    known = _format_of(data)
+    return known.name if known else ""
+
+
 def open_picture(data: bytes) -> ImageFile.ImageFile:
     """A file that ``read_picture`` knows, opened but not decoded.
 

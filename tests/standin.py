@@ -102,12 +102,13 @@ class Application:
 
 
 async def _request(scope: Message, receive: Receive) -> httpx2.Request:
-    body = b""
+    chunks: list[bytes] = []
     more = True
     while more:
         message = await receive()
-        body += message.get("body", b"")
+        chunks.append(message.get("body", b""))
         more = message.get("more_body", False)
+    body = b"".join(chunks)
     url = f"http://standin{scope['path']}"
     headers = [(name, value) for name, value in scope["headers"] if name != b"content-length"]
     return httpx2.Request(scope["method"], url, headers=headers, content=body)

@@ -34,13 +34,12 @@ def _format(path: Path) -> str | None:
 def test_demo_makes_images_without_key_and_network(project: Path) -> None:
     done = _run("demo", "--output-dir", str(project / "out"))
     assert done.returncode == 0, done.stderr
-    files = sorted((project / "out").glob("image-*"))
-    assert len(files) == 3
-    for path in files:
-        assert str(path) in done.stdout
-        assert _format(path) in {"PNG", "WEBP"}
+    printed = [line.split("  ")[1] for line in done.stdout.splitlines() if line.startswith("  ")]
+    kinds = [Path(path).name.partition("-")[0] for path in printed]
+    assert kinds == ["image", "image", "image", "edit", "session", "session", "batch", "batch"]
+    assert all(_format(Path(path)) in {"PNG", "WEBP"} for path in printed)
     assert "total $" in done.stdout
-    assert done.stdout.count("$0.") >= 3
+    assert done.stdout.count("$0.") >= 8
 
 
 def test_demo_ignores_a_key_that_is_set(project: Path) -> None:
@@ -163,3 +162,86 @@ async def test_generate_reaches_an_http_api(project: Path) -> None:
         assert standin.posts[0].json["output_format"] == "jpeg"
     assert _format(project / "fox.jpg") == "JPEG"
     assert "sk-test" not in done.stdout + done.stderr
+
+
+@pytest.fixture
+def photo(project: Path) -> str:
+    """A picture of the user's."""
+    Image.linear_gradient("L").resize((256, 256)).convert("RGB").save(project / "photo.png")
+    return "photo.png"
+
+
+QUICK = ("--sandbox", "--quality", "low", "--size", "816x816")
+
+
+def test_edit_writes_the_file_that_was_named(project: Path, photo: str) -> None:
+    region = '{"shape": "ellipse", "box": [0.2, 0.2, 0.8, 0.8]}'
+    done = _run("edit", "make it night", photo, "-o", "night.webp", "--region", region, "--sandbox")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{project / 'night.webp'}\n"
+    with Image.open(project / "night.webp") as image:
+        assert (image.format, image.size) == ("WEBP", (256, 256))
+    assert "outside the mask had changed" in done.stderr
+
+
+def test_edit_takes_several_images_and_prints_json(photo: str) -> None:
+    done = _run("edit", "combine them", photo, photo, "--json", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["images"][0]["width"] == 816
+
+
+def test_edit_says_what_is_wrong_with_an_input(project: Path) -> None:
+    (project / "notes.png").write_text("not a picture")
+    done = _run("edit", "make it night", "notes.png", *QUICK)
+    assert done.returncode == 1
+    assert "input_rejected: " in done.stderr
+    assert "Next: " in done.stderr
+
+
+def test_batch_edits_files_and_reports_the_failed_ones(project: Path, photo: str) -> None:
+    done = _run("batch", "warmer", photo, "gone.png", "--json", *QUICK)
+    assert done.returncode == 1
+    answer = json.loads(done.stdout)
+    assert [item["status"] for item in answer["items"]] == ["completed", "failed"]
+    done = _run("batch", "warmer", str(project), *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert _format(Path(done.stdout.strip())) == "PNG"
+
+
+def test_a_manifest_gives_each_image_its_own_prompt_and_options(project: Path, photo: str) -> None:
+    lines = [
+        {"image": photo, "prompt": "make it night", "output_format": "webp"},
+        {"image": photo, "filename": "day", "regions": [{"box": [0, 0, 0.5, 1]}], "size": "auto"},
+    ]
+    (project / "jobs.jsonl").write_text("\n\n".join(json.dumps(line) for line in lines))
+    done = _run("batch", "make it day", "--manifest", "jobs.jsonl", *QUICK, "--output-dir", "out")
+    assert done.returncode == 0, done.stderr
+    first, second = (Path(line) for line in done.stdout.split())
+    assert (_format(first), _format(second)) == ("WEBP", "PNG")
+    assert second == project / "out" / "day.png"
+    assert first.stem.endswith("-photo")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"image": 3}', "Line 1"),
+        ('{"image": "a.png"}\n{"image": "a.png", "colour": "red"}', "Line 2 of the manifest"),
+        ("[1]", "Line 1"),
+        ("not json", "Line 1"),
+        ('{"image": "a.png", "n": "many"}', "Line 1"),
+        ("", "lists 0 images"),
+    ],
+)
+def test_a_malformed_manifest_is_refused_with_its_line(project: Path, text: str, words: str) -> None:
+    (project / "jobs.jsonl").write_text(text)
+    done = _run("batch", "warmer", "--manifest", "jobs.jsonl", *QUICK)
+    assert done.returncode == 1
+    assert words in done.stderr
+
+
+def test_a_manifest_and_images_do_not_mix(photo: str) -> None:
+    done = _run("batch", "warmer", photo, "--manifest", "jobs.jsonl", *QUICK)
+    assert done.returncode == 1
+    assert "besides --manifest" in done.stderr
+    assert "cannot be read" in _run("batch", "warmer", "--manifest", "jobs.jsonl", *QUICK).stderr

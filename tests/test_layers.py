@@ -23,6 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"paid_calls"}),
     frozenset({"edits"}),
     frozenset({"sessions", "batches"}),
+    frozenset({"manifests"}),
     frozenset({"workbench"}),
     frozenset({"studio"}),
     frozenset({"results", "console"}),

@@ -62,7 +62,7 @@ def test_the_home_of_the_user_may_be_a_tilde(tmp_path: Path) -> None:
     ("pattern", "names"),
     [
         ("photos/*.png", ["a.png"]),
-        ("photos/[a-c].*", ["a.png", "a.png.txt", "c.webp"][::2]),
+        ("photos/[a-c].*", ["a.png", "a.png.txt", "c.webp"]),
         ("photos/?.tif", ["f.tif"]),
         ("photos/**/*.png", ["a.png", "deep.png"]),
         ("*/*.jp*g", ["i.jpeg"]),

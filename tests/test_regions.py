@@ -134,7 +134,7 @@ def test_a_region_that_reaches_over_the_edge_is_cut_and_that_is_said(box: list[f
     ],
 )
 def test_a_region_outside_the_image_is_refused_with_both_sizes(region: dict[str, Any]) -> None:
-    with pytest.raises(InvalidArgument, match="Region 1 lies outside the image.*100x80") as refusal:
+    with pytest.raises(InvalidArgument, match=r"Region 1 lies outside the image.*100x80") as refusal:
         covered(region)
     assert "grid true" in refusal.value.next_step
 

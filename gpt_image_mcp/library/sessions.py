@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.library.database import Database
 
-LEASE = timedelta(seconds=30)
+LEASE = timedelta(seconds=15)
 _CLOSED_SHOWN = 20
 
 

@@ -149,8 +149,8 @@ _PLAYS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 
 
 def _tool(body: dict[str, Any]) -> dict[str, Any]:
-    tools: Any = body.get("tools")
-    if not isinstance(tools, list) or len(tools) != 1:
+    tools = _list(body.get("tools"), "tools")
+    if len(tools) != 1:
         message = "The sandbox expects one tool, image_generation."
         raise refused(message, "tools")
     tool = _object(tools[0], "tools[0]")
@@ -174,11 +174,11 @@ def _object(value: object, param: str) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
-def _list(value: object, param: str) -> list[Any]:
+def _list(value: object, param: str) -> list[object]:
     if not isinstance(value, list):
         message = f"Invalid type for '{param}': expected a list."
         raise refused(message, param, "invalid_type")
-    return cast("list[Any]", value)
+    return cast("list[object]", value)
 
 
 def _one_of(value: object, allowed: tuple[str, ...], param: str) -> None:

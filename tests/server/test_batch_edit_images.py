@@ -126,7 +126,7 @@ async def test_a_long_batch_is_collected_by_its_job_id(client: Client[Any], fold
     for _ in range(2):
         result = await client.call_tool("get_image", {"ref": started["job_id"], "wait_seconds": 30})
         assert [item["status"] for item in _answer(result)["items"]] == ["completed"] * 4
-    assert "job_id" not in _answer(result)
+        assert "job_id" not in _answer(result)
 
 
 async def test_progress_counts_the_images(client: Client[Any], folder: Path) -> None:
