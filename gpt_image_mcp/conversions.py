@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from gpt_image_mcp.errors import ImageError, InputRejected
+from gpt_image_mcp.errors import InputRejected
 from gpt_image_mcp.pictures import announced_format, is_complete, open_picture, read_picture
 
 if TYPE_CHECKING:
@@ -142,8 +142,6 @@ def _damage_refused(source: str) -> Generator[None]:
     """Words whatever Pillow raises on a damaged file, which is nearly anything."""
     try:
         yield
-    except ImageError:
-        raise
     except Exception as error:
         message = f"{source} is damaged: {error}."
         raise InputRejected(message, next_step=_SAVE_AGAIN) from error

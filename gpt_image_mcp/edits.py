@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +19,7 @@ from gpt_image_mcp.prices import quote, with_host
 from gpt_image_mcp.regions import Region, cover, parse_regions
 from gpt_image_mcp.routing import Router, Steps, require_single
 from gpt_image_mcp.sizes import AUTO, Pixels, canvas_size, own_size, parse_pixels
+from gpt_image_mcp.threads import in_thread
 from gpt_image_mcp.values import Delivery, InputImage, Kind, OutputOptions, Retouch
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Edits:
         if self.settings.force_responses_edits:
             require_single(plan.request.n, "OPENAI_FORCE_RESPONSES_EDITS is set")
         mask = await self.inputs.read(edit.mask) if edit.mask.strip() else None
-        return await asyncio.to_thread(
+        return await in_thread(
             _completed, plan, images, mask, size=output.size, edit=edit, settings=self.settings
         )
 

@@ -23,6 +23,7 @@ from gpt_image_mcp.errors import InputNotFound, InputRejected, InvalidArgument, 
 from gpt_image_mcp.library.folders import project_folder
 from gpt_image_mcp.paths import is_file_url, local_path, unquoted
 from gpt_image_mcp.references import find_image, image_id_in
+from gpt_image_mcp.threads import in_thread
 from gpt_image_mcp.values import InputImage
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Inputs:
         async def load(position: int, ref: str) -> InputImage:
             async with slots:
                 source = await self.read(ref)
-                return await asyncio.to_thread(self._acceptable, source, position)
+                return await in_thread(self._acceptable, source, position)
 
         loading = [asyncio.create_task(load(already + index, ref)) for index, ref in enumerate(refs, start=1)]
         try:
@@ -96,8 +97,8 @@ class Inputs:
             fetcher = Fetcher(self._max_bytes, allow_private=self.settings.allow_private_urls)
             return Source(await fetcher.fetch(ref), _shown(ref.partition("?")[0]))
         if ref.lower().startswith("data:") or _BARE_BASE64.match(ref):
-            return await asyncio.to_thread(self._embedded, ref)
-        return await asyncio.to_thread(self._local, ref)
+            return await in_thread(self._embedded, ref)
+        return await in_thread(self._local, ref)
 
     @property
     def _max_bytes(self) -> int:

@@ -20,7 +20,7 @@ def as_list(value: object) -> object:
     without doubling it.
     """
     if isinstance(value, dict):
-        return [value]
+        return [cast("object", value)]
     if not isinstance(value, str):
         return value
     if _LIST_OF_TEXTS.fullmatch(value):

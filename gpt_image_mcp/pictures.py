@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import io
 import re
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from gpt_image_mcp.values import Picture
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from PIL import ImageFile
 
 _RIFF_HEADER_BYTES = 8
@@ -56,7 +58,7 @@ def read_picture(data: bytes) -> Picture | None:
     if known is None:
         return None
     try:
-        with closing(_opened(data, known)) as image:
+        with open_picture(data) as image:
             width, height = image.size
     except Exception:  # noqa: BLE001 - Pillow raises nearly anything on a damaged header
         return None
@@ -75,10 +77,12 @@ def announced_format(data: bytes) -> str:
     return known.name if known else ""
 
 
-def open_picture(data: bytes) -> ImageFile.ImageFile:
-    """A file that ``read_picture`` knows, opened but not decoded.
+@contextmanager
+def open_picture(data: bytes) -> Generator[ImageFile.ImageFile]:
+    """A file that ``read_picture`` knows, opened but not decoded, for the time of a block.
 
-    Pillow's limit on pixels does not apply: whoever decodes decides how large is too large.
+    Pillow's limit on pixels does not apply: whoever decodes decides how large is too large. The file is let
+    go of at the end: Pillow's images hold it in reference cycles, and it may have 50 MB.
 
     Raises:
         ValueError: If it is not of a known format.
@@ -87,7 +91,8 @@ def open_picture(data: bytes) -> ImageFile.ImageFile:
     if known is None:
         message = "not an image of a known format"
         raise ValueError(message)
-    return _opened(data, known)
+    with io.BytesIO(data) as stream, closing(_opened(stream, known)) as image:
+        yield image
 
 
 def is_complete(data: bytes, picture: Picture) -> bool:
@@ -105,7 +110,7 @@ def _format_of(data: bytes) -> _Format | None:
     return next((known for known in _FORMATS if known.signature.match(data)), None)
 
 
-def _opened(data: bytes, known: _Format) -> ImageFile.ImageFile:
+def _opened(stream: io.BytesIO, known: _Format) -> ImageFile.ImageFile:
     """The image of the plugin itself: ``Image.open`` would warn of large images before they are decoded."""
     from PIL import Image
 
@@ -113,4 +118,4 @@ def _opened(data: bytes, known: _Format) -> ImageFile.ImageFile:
     if known.opener not in Image.OPEN:
         plugin.register_heif_opener()
     factory, _ = Image.OPEN[known.opener]
-    return factory(io.BytesIO(data), "")
+    return factory(stream, "")

@@ -6,7 +6,6 @@ What only a finished call needs is imported then, because clients wait for the s
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import logging
 from dataclasses import replace
@@ -25,6 +24,7 @@ from gpt_image_mcp.summaries import (
     next_step_after,
     next_step_after_batch,
 )
+from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -188,7 +188,7 @@ async def _preview(image: StoredImage, studio: Studio, view: View) -> ImageConte
         is_plain = view.crop is None and not view.grid
         if studio.settings.inline == "full" and is_plain and len(data) <= view.max_bytes:
             return _image_content(data, image.mime_type)
-        preview = await asyncio.to_thread(make_preview, data, view)
+        preview = await in_thread(make_preview, data, view)
     except ImageError as error:
         return f"No preview of {image.id}: {error.message}"
     return _image_content(preview.data, preview.mime_type)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gpt_image_mcp.errors import ImageError, UnsupportedByModel, UpstreamRejected
 from gpt_image_mcp.jobs import to_the_end
-from gpt_image_mcp.openai_api.bodies import MASK_NAME, MASK_TYPE, as_upload
+from gpt_image_mcp.openai_api.bodies import as_upload, mask_upload
 
 if TYPE_CHECKING:
     from gpt_image_mcp.openai_api import OpenAIApi
@@ -113,7 +113,7 @@ class Router:
             for image in request.images:
                 await self._upload(as_upload(image), uploads)
             if request.mask:
-                await self._upload((MASK_NAME, request.mask, MASK_TYPE), uploads)
+                await self._upload(mask_upload(request.mask), uploads)
             delivery = await self.api.respond(
                 request,
                 host_model=self.host_model,

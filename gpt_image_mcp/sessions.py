@@ -20,6 +20,7 @@ from gpt_image_mcp.errors import InputNotFound, InvalidArgument, NotFound, Stora
 from gpt_image_mcp.library.names import new_image_id
 from gpt_image_mcp.library.sessions import LEASE, SessionRecord, StartImage, Turn
 from gpt_image_mcp.paid_calls import Errand, PaidJob
+from gpt_image_mcp.threads import in_thread
 from gpt_image_mcp.values import EndedSession, ImageResult, InputImage, Kind, OutputOptions, SessionTurn
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class EditSessions:
         """What a turn edits: the parent's image, the references of the start, and what came with the call."""
         kept = session.start_images[1:] if parent else session.start_images
         check_count(extra, already=len(kept) + (1 if parent else 0))
-        starting = await asyncio.to_thread(lambda: tuple(_read(image) for image in kept))
+        starting = await in_thread(lambda: tuple(_read(image) for image in kept))
         if parent is None:
             return (*starting, *await self.edits.inputs.load(extra, already=len(starting)))
         try:

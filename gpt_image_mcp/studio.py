@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from gpt_image_mcp.settings import Settings, read_settings
+from gpt_image_mcp.threads import in_thread
 from gpt_image_mcp.workbench import Workbench, utc_now
 
 if TYPE_CHECKING:
@@ -322,7 +323,7 @@ class Studio:
             NotFound: If the file is gone.
         """
         library = await self._bench.library()
-        return await asyncio.to_thread(library.read, image)
+        return await in_thread(library.read, image)
 
     async def _collect(
         self, job_id: str, library: Library, *, wait_seconds: float | None, watch: ProgressWatcher | None

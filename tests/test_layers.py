@@ -11,7 +11,7 @@ PACKAGE = Path(gpt_image_mcp.__file__).parent
 # From the ground up; a module may import from its own layer's modules only where it is named with them.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
-    frozenset({"money", "progress", "crops", "lists", "paths", "schemas"}),
+    frozenset({"money", "progress", "crops", "lists", "paths", "schemas", "threads"}),
     frozenset({"values", "parameters"}),
     frozenset(
         {"settings", "models", "pictures", "refusals", "wire", "languages", "jobs", "framing", "regions"}

@@ -54,27 +54,27 @@ def test_an_answer_holds_the_image_what_was_applied_and_both_usages() -> None:
     assert (answer.host_usage.total_tokens, answer.host_usage.cached_text_tokens) == (30, 4)
 
 
-@pytest.mark.parametrize(
-    "more",
-    [
-        {"tool_usage": None},
-        {"tool_usage": "none"},
-        {"tool_usage": {"image_gen": "none"}},
-        {"usage": "none"},
-        {"error": 5},
-        {"incomplete_details": "none"},
-        {"output": [{"type": "reasoning", "content": None, "summary": []}, CALL]},
-        {"output": [{"type": "mcp_call", "error": "it broke", "content": "words"}, CALL]},
-        {"output": ["words", None, {"type": None}, CALL]},
-        {"output": [{**CALL, "quality": 5, "size": "auto", "id": "ig_1", "revised_prompt": "a"}]},
-        {
-            "output": [
-                {"type": "message", "content": ["words", None, {"type": "output_text", "text": 5}]},
-                CALL,
-            ]
-        },
-    ],
-)
+ODD: list[dict[str, Any]] = [
+    {"tool_usage": None},
+    {"tool_usage": "none"},
+    {"tool_usage": {"image_gen": "none"}},
+    {"usage": "none"},
+    {"error": 5},
+    {"incomplete_details": "none"},
+    {"output": [{"type": "reasoning", "content": None, "summary": []}, CALL]},
+    {"output": [{"type": "mcp_call", "error": "it broke", "content": "words"}, CALL]},
+    {"output": ["words", None, {"type": None}, CALL]},
+    {"output": [{**CALL, "quality": 5, "size": "auto", "id": "ig_1", "revised_prompt": "a"}]},
+    {
+        "output": [
+            {"type": "message", "content": ["words", None, {"type": "output_text", "text": 5}]},
+            CALL,
+        ]
+    },
+]
+
+
+@pytest.mark.parametrize("more", ODD)
 def test_an_image_is_found_whatever_else_is_odd(more: dict[str, Any]) -> None:
     assert read(**more).image == IMAGE
 

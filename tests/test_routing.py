@@ -245,7 +245,7 @@ async def test_several_images_are_refused_where_the_route_makes_one(photo: str) 
 
 
 async def test_the_route_can_be_pinned_with_another_host_model(photo: str) -> None:
-    settings = {"force_responses_edits": True, "responses_edit_model": "gpt-4.1"}
+    settings: dict[str, Any] = {"force_responses_edits": True, "responses_edit_model": "gpt-4.1"}
     async with serve_standin() as standin, _studio(standin, **settings) as studio:
         result = await studio.edit("night", [photo], **QUICK)
     assert _paths(standin) == ["/v1/files", RESPONSES]
@@ -272,7 +272,7 @@ async def test_the_route_can_be_pinned_with_another_host_model(photo: str) -> No
 async def test_failures_behind_the_responses_api_are_clear_and_nothing_is_left_there(
     photo: str, failure: str, kind: type[ImageError], words: str
 ) -> None:
-    settings = {"force_responses_edits": True, "max_retries": 0}
+    settings: dict[str, Any] = {"force_responses_edits": True, "max_retries": 0}
     async with serve_standin() as standin, _studio(standin, **settings) as studio:
         with pytest.raises(kind, match=words):
             await studio.edit(f"night [sandbox:{failure}]", [photo], edit={"regions": [REGION]}, **QUICK)
@@ -321,7 +321,7 @@ async def test_a_cancelled_call_deletes_what_it_uploaded(photo: str) -> None:
         if progress.stage == "uploading":
             uploaded.set()
 
-    settings = {"force_responses_edits": True, "max_concurrency": 1}
+    settings: dict[str, Any] = {"force_responses_edits": True, "max_concurrency": 1}
     async with serve_standin() as standin, _studio(standin, **settings) as studio:
         first = await studio.edit("slow [sandbox:delay=1]", [photo], wait_seconds=0, **QUICK)
         second = asyncio.create_task(studio.edit("night", [photo], watch=watch, **QUICK))

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from gpt_image_mcp.errors import InvalidArgument, RequestError, UnsupportedByModel
 from gpt_image_mcp.models import CustomSizes, ImageModel, load_catalogue
-from gpt_image_mcp.sizes import Pixels, nearest, parse_pixels, resolve_size, violation
+from gpt_image_mcp.sizes import (
+    Pixels,
+    canvas_size,
+    nearest,
+    own_size,
+    parse_pixels,
+    resolve_size,
+    violation,
+)
 
 
 def _model(name: str) -> ImageModel:
@@ -150,3 +158,101 @@ def test_any_text_is_a_size_or_a_refusal(text: str) -> None:
 def test_pixels_know_their_area_and_ratio() -> None:
     size = Pixels(1536, 1024)
     assert (size.area, size.ratio, str(size)) == (1536 * 1024, 1.5, "1536x1024")
+
+
+@pytest.mark.parametrize(
+    ("image", "size"),
+    [
+        ((1024, 1024), (1024, 1024)),
+        ((1008, 704), (1008, 704)),
+        ((1000, 700), (992, 704)),
+        ((640, 480), (960, 720)),
+        ((6000, 4000), (3504, 2336)),
+        ((5000, 500), (2736, 912)),
+        ((1, 1), (816, 816)),
+    ],
+)
+def test_an_image_keeps_its_own_size_or_gets_the_nearest_valid_one(
+    image: tuple[int, int], size: tuple[int, int]
+) -> None:
+    assert own_size(FREE, Pixels(*image)) == own_size(None, Pixels(*image)) == Pixels(*size)
+
+
+@pytest.mark.parametrize(
+    ("image", "size"),
+    [((4000, 3000), (1536, 1024)), ((300, 310), (1024, 1024)), ((1080, 1920), (1024, 1536))],
+)
+def test_a_model_with_few_sizes_makes_the_one_of_the_nearest_ratio(
+    image: tuple[int, int], size: tuple[int, int]
+) -> None:
+    assert own_size(FIXED, Pixels(*image)) == Pixels(*size)
+
+
+_EDGES = st.integers(1, 12_000)
+
+
+@given(_EDGES, _EDGES)
+def test_the_own_size_is_always_valid_and_stays_where_it_was_valid(width: int, height: int) -> None:
+    image = Pixels(width, height)
+    size = own_size(FREE, image)
+    assert violation(RULE, size) == ""
+    assert violation(RULE, image) or size == image
+    assert own_size(FREE, size) == size
+    assert str(own_size(FIXED, image)) in {"1024x1024", "1536x1024", "1024x1536"}
+
+
+@pytest.mark.parametrize(
+    ("text", "image", "canvas"),
+    [
+        ("16:9", (1024, 1024), (1824, 1024)),
+        ("16:9", (1536, 864), (1536, 864)),
+        ("1:1", (1536, 1024), (1536, 1536)),
+        ("9:16", (1024, 1024), (1024, 1824)),
+        # Rounded to the nearest step it would be narrower than the image.
+        ("3:2", (1125, 752), (1136, 752)),
+        ("3:1", (1000, 1000), (3024, 1008)),
+        ("landscape", (3000, 3000), (1536, 1024)),
+        ("1536x1024", (1024, 1024), (1536, 1024)),
+        (" 1536 X 1024 ", (1024, 1024), (1536, 1024)),
+        ("2:1", (5000, 5000), (3840, 1920)),
+    ],
+)
+def test_a_canvas_is_the_size_or_the_smallest_of_the_ratio_that_holds_the_image(
+    text: str, image: tuple[int, int], canvas: tuple[int, int]
+) -> None:
+    assert canvas_size(FREE, text, Pixels(*image)) == Pixels(*canvas)
+
+
+def test_a_model_with_few_sizes_extends_to_one_of_them() -> None:
+    assert canvas_size(FIXED, "16:9", Pixels(1024, 1024)) == Pixels(1536, 1024)
+    with pytest.raises(UnsupportedByModel):
+        canvas_size(FIXED, "2048x2048", Pixels(1024, 1024))
+
+
+@pytest.mark.parametrize("text", ["auto", "", " AUTO "])
+def test_a_canvas_of_no_size_is_refused_with_examples(text: str) -> None:
+    with pytest.raises(InvalidArgument, match="outpaint needs to know how far") as refusal:
+        canvas_size(FREE, text, Pixels(1024, 1024))
+    assert "16:9" in refusal.value.next_step
+
+
+@pytest.mark.parametrize("text", ["banana", "16:0", "1000x1000"])
+def test_a_canvas_that_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(InvalidArgument):
+        canvas_size(FREE, text, Pixels(1024, 1024))
+
+
+@given(st.integers(1, 40), st.integers(1, 40), _EDGES, _EDGES)
+def test_a_canvas_of_a_ratio_is_valid_and_holds_the_image_if_one_that_is_as_wide_or_high_can(
+    across: int, down: int, width: int, height: int
+) -> None:
+    image = Pixels(width, height)
+    canvas = canvas_size(FREE, f"{across}:{down}", image)
+    assert violation(RULE, canvas) == ""
+    limited = min(max(across / down, 1 / 3), 3)
+    assert abs(canvas.ratio / limited - 1) < 0.05
+    needed = max(width, height * across / down) * max(height, width * down / across)
+    is_possible = 1 / 3 <= across / down <= 3 and needed < 3_000_000
+    if is_possible:
+        assert canvas.width >= width
+        assert canvas.height >= height

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import io
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gpt_image_mcp.values import ImageRequest, InputImage
 
-    Upload = tuple[str, bytes, str]
+    Upload = tuple[str, IO[bytes], str]
 
 MASK_NAME, MASK_TYPE = "mask.png", "image/png"
 # Uploads are deleted at once; this is for those whose deletion fails.
@@ -29,7 +30,7 @@ def edit_body(request: ImageRequest) -> dict[str, Any]:
         **_partials(request),
     }
     if request.mask:
-        body["mask"] = (MASK_NAME, request.mask, MASK_TYPE)
+        body["mask"] = mask_upload(request.mask)
     if request.input_fidelity:
         body["input_fidelity"] = request.input_fidelity
     return body
@@ -61,8 +62,17 @@ def response_body(
 
 
 def as_upload(image: InputImage) -> Upload:
-    """A file as the SDK takes it: without the type it would go up as ``application/octet-stream``."""
-    return image.name, image.data, image.mime_type
+    """A file as the SDK takes it: without the type it would go up as ``application/octet-stream``.
+
+    As a stream it is sent piece by piece, and sent again from its start; bytes would be copied as a whole
+    into every buffer on the way.
+    """
+    return image.name, io.BytesIO(image.data), image.mime_type
+
+
+def mask_upload(mask: bytes) -> Upload:
+    """A mask as the SDK takes it."""
+    return MASK_NAME, io.BytesIO(mask), MASK_TYPE
 
 
 def streams(request: ImageRequest) -> bool:

@@ -19,6 +19,7 @@ from gpt_image_mcp.openai_api.connection import Connection, Sleep
 from gpt_image_mcp.openai_api.translation import errors_translated, lost
 from gpt_image_mcp.refusals import Refusal, explain
 from gpt_image_mcp.responses_wire import ResponsesAnswer, read_response_body
+from gpt_image_mcp.threads import in_thread
 from gpt_image_mcp.values import Delivery, HostUsage, ImageRequest
 from gpt_image_mcp.wire import ImagesAnswer, UnusableBody, read_images_body
 
@@ -206,7 +207,7 @@ class OpenAIApi:
 
     async def _read(self, body: bytes, request_id: str | None) -> Delivery:
         try:
-            answer = await asyncio.to_thread(read_images_body, body)
+            answer = await in_thread(read_images_body, body)
         except UnusableBody as error:
             raise lost(str(error), request_id) from error
         fetched = [await self._connection.download(url, request_id) for url in answer.urls]
@@ -238,7 +239,7 @@ async def _read_response(body: bytes, request_id: str | None, host_model: str) -
         UpstreamError: If there is none, with the reason.
     """
     try:
-        answer = await asyncio.to_thread(read_response_body, body)
+        answer = await in_thread(read_response_body, body)
     except UnusableBody as error:
         raise lost(str(error), request_id) from error
     if answer.image is None:

@@ -91,8 +91,10 @@ class Uploads:
         return {"id": file_id, "object": "file", "deleted": True}
 
     def list(self) -> dict[str, Any]:
-        """``GET /v1/files``."""
-        return {"object": "list", "data": [upload.document() for upload in self.kept.values()]}
+        """``GET /v1/files``, all on one page."""
+        documents = [upload.document() for upload in self.kept.values()]
+        # Without has_more the SDK asks for further pages for ever.
+        return {"object": "list", "data": documents, "has_more": False}
 
     def find(self, file_id: str) -> Upload:
         """The upload of this id.

@@ -9,25 +9,32 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
-import io
 import itertools
 import json
 import os
-import re
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-ROOT = Path(__file__).parents[2]
+from tests.benchmarks.harness import (
+    INITIALIZE,
+    RawClient,
+    encode_preview,
+    environment,
+    photo,
+    report,
+    server,
+    standin,
+    timed,
+)
+
 BARE_SERVER = """
 from fastmcp import FastMCP
 mcp = FastMCP("bare", version="1")
@@ -38,48 +45,7 @@ def hello(name: str) -> str:
 mcp.run(show_banner=False)
 """
 PROMPT = {"prompt": "a paper boat", "size": "1024x1024", "quality": "high"}
-INITIALIZE = {
-    "protocolVersion": "2025-06-18",
-    "capabilities": {},
-    "clientInfo": {"name": "benchmark", "version": "1"},
-}
 START_ROUNDS, CALL_ROUNDS, PARALLEL = 11, 31, 16
-
-
-def photo(path: Path) -> None:
-    """Writes a 1024x1024 PNG of about 1.4 MB: smooth shapes with grain, like a photograph."""
-    from PIL import Image, ImageChops
-
-    grain = [Image.effect_noise((1024, 1024), 4) for _ in range(3)]
-    slopes = [Image.linear_gradient("L").resize((1024, 1024)).rotate(angle) for angle in (0, 90, 180)]
-    bands = [ImageChops.add(slope, noise, scale=2) for slope, noise in zip(slopes, grain, strict=True)]
-    Image.merge("RGB", bands).save(path, compress_level=6)
-
-
-@contextlib.contextmanager
-def standin(image: Path, *, delay_seconds: float = 0) -> Generator[str]:
-    """The stand-in for the OpenAI API, as a process; gives its base URL."""
-    command = [sys.executable, str(ROOT / "tests/standin.py"), "--port", "0", "--image", str(image)]
-    if delay_seconds:
-        command += ["--delay", str(delay_seconds)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        assert process.stdout is not None
-        try:
-            port = int(process.stdout.readline())
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            process.terminate()
-
-
-def environment(folder: Path, **settings: str) -> dict[str, str]:
-    """A user's environment: a home of its own, byte code written."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    homes = {
-        "HOME": str(folder),
-        "XDG_DATA_HOME": str(folder / "data"),
-        "XDG_CONFIG_HOME": str(folder / "config"),
-    }
-    return {**kept, **homes, **settings}
 
 
 def initialize_milliseconds(command: list[str], env: dict[str, str]) -> float:
@@ -141,67 +107,6 @@ class Bare:
         return (fetched - started) * 1000, (time.perf_counter() - fetched) * 1000
 
 
-def encode_preview(data: bytes) -> None:
-    """One preview of the usual size and kind."""
-    from PIL import Image
-
-    image = Image.open(io.BytesIO(data)).convert("RGB").resize((768, 768), Image.Resampling.BICUBIC)
-    image.save(io.BytesIO(), "WEBP", quality=82, method=2)
-
-
-class RawClient:
-    """JSON-RPC over pipes and nothing else, so that the time measured is the server's."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._stdin, self._stdout = process.stdin, process.stdout
-        self._ids = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[bytes]] = {}
-        self._reading = asyncio.create_task(self._read())
-
-    async def call(self, method: str, params: dict[str, Any]) -> bytes:
-        """One request; gives the line that answers it."""
-        number = next(self._ids)
-        future = self._waiting[number] = asyncio.get_running_loop().create_future()
-        message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
-        self._stdin.write(json.dumps(message).encode() + b"\n")
-        answer: bytes = await future
-        return answer
-
-    async def generate(self) -> bytes:
-        """One ``generate_image``; fails unless it worked."""
-        answer = await self.call("tools/call", {"name": "generate_image", "arguments": PROMPT})
-        assert b'"status":"completed"' in answer, answer[:500]
-        return answer
-
-    async def _read(self) -> None:
-        while line := await self._stdout.readline():
-            number = int(re.search(rb'"id":\s*(\d+)', line[:100] + line[-100:])[1])  # type: ignore[index]
-            self._waiting.pop(number).set_result(line)
-
-
-@contextlib.asynccontextmanager
-async def server(folder: Path, base_url: str, **settings: str) -> AsyncGenerator[RawClient]:
-    """Our server as a process, with a client connected over stdio."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gpt_image_mcp"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=environment(folder, OPENAI_API_KEY="sk-benchmark", OPENAI_BASE_URL=base_url, **settings),
-        cwd=folder,
-        limit=2**24,
-    )
-    client = RawClient(process)
-    await client.call("initialize", INITIALIZE)
-    try:
-        yield client
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        await process.wait()
-
-
 async def measure_overhead(folder: Path, base_url: str) -> float:
     """One call beside the bare sum, in turn, so that a slow moment hits both; gives that sum for later."""
     bare = Bare(base_url, folder)
@@ -213,10 +118,10 @@ async def measure_overhead(folder: Path, base_url: str) -> float:
     ):
         for _ in range(CALL_ROUNDS + 2):
             fetching, encoding = await bare.call()
-            with_preview = await timed(shown.generate)
-            without_preview = await timed(unseen.generate)
+            with_preview = await timed(partial(shown.tool, "generate_image", PROMPT))
+            without_preview = await timed(partial(unseen.tool, "generate_image", PROMPT))
             rounds.append((fetching, fetching + encoding, with_preview, without_preview))
-        size = len(await shown.generate())
+        size = len(await shown.tool("generate_image", PROMPT))
     medians = [statistics.median(column) for column in zip(*rounds[2:], strict=True)]
     fetching, whole, with_preview, without_preview = medians
     report("one call with preview", with_preview, whole, unit="ms", reach=1.3)
@@ -229,7 +134,7 @@ async def measure_parallel(folder: Path, image: Path, bare_sum_ms: float) -> Non
     """Sixteen calls at once against an upstream that takes a second each, and the peak memory."""
     with standin(image, delay_seconds=1) as base_url:
         async with server(folder, base_url, GPT_IMAGE_MAX_CONCURRENCY=str(PARALLEL)) as client:
-            await client.generate()
+            await client.tool("generate_image", PROMPT)
             rounds = [await timed(lambda: together(client)) for _ in range(3)]
     ideal = 1000 + PARALLEL * bare_sum_ms / (os.cpu_count() or 1)
     report(f"{PARALLEL} calls at once", statistics.median(rounds), ideal, unit="ms", reach=1.25)
@@ -239,21 +144,7 @@ async def measure_parallel(folder: Path, image: Path, bare_sum_ms: float) -> Non
 
 async def together(client: RawClient) -> None:
     """All calls at once."""
-    await asyncio.gather(*(client.generate() for _ in range(PARALLEL)))
-
-
-async def timed(work: Callable[[], Awaitable[object]]) -> float:
-    """Milliseconds of one piece of work."""
-    started = time.perf_counter()
-    await work()
-    return (time.perf_counter() - started) * 1000
-
-
-def report(what: str, value: float, baseline: float, *, unit: str, reach: float) -> None:
-    """One line: value, baseline, ratio and the ratio to reach."""
-    ratio = value / baseline
-    verdict = "ok" if ratio <= reach else "MISSED"
-    print(f"{what:34} {value:8.1f} {unit:3} / {baseline:8.1f} = {ratio:5.2f}x  (reach {reach}x)  {verdict}")
+    await asyncio.gather(*(client.tool("generate_image", PROMPT) for _ in range(PARALLEL)))
 
 
 async def main() -> None:

@@ -242,7 +242,8 @@ async def test_a_model_that_is_not_there_is_not_found(client: openai.AsyncOpenAI
 async def _post(**request: Any) -> httpx2.Response:
     transport = SandboxTransport()
     async with httpx2.AsyncClient(transport=transport, base_url="https://sandbox.invalid") as http:
-        return await http.post("/v1/images/edits", **{"headers": HEADERS, **request})
+        arguments: dict[str, Any] = {"headers": HEADERS, **request}
+        return await http.post("/v1/images/edits", **arguments)
 
 
 FIELDS = {name: ARGUMENTS[name] for name in ("model", "prompt", "size", "quality")}
