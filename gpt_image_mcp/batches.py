@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,12 +19,12 @@ from gpt_image_mcp.library.names import new_call_id
 from gpt_image_mcp.money import Quote
 from gpt_image_mcp.paths import is_file_url
 from gpt_image_mcp.progress import Progress, Stage
-from gpt_image_mcp.values import BatchEntry, BatchResult, Kind, OutputOptions
+from gpt_image_mcp.values import BatchEntry, BatchResult, Delivery, Kind, OutputOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gpt_image_mcp.paid_calls import PaidCalls
+    from gpt_image_mcp.paid_calls import PaidCalls, PaidJob
     from gpt_image_mcp.plans import Plan
     from gpt_image_mcp.progress import ProgressWatcher
 
@@ -118,10 +119,12 @@ class Batches:
     ) -> BatchResult:
         await asyncio.to_thread(self._remember, job.plan)
         job.advance("drawing")
-        waiting = iter(enumerate(items))
+        waiting, gate = iter(enumerate(items)), asyncio.Semaphore(concurrency)
+        # A few more than may be sent at once: they read inputs and save images while others are drawn.
+        count = concurrency if stops else concurrency + math.ceil(concurrency / 2)
         workers = [
-            asyncio.create_task(self._work(job, waiting, stops=stops))
-            for _ in range(min(concurrency, len(items)))
+            asyncio.create_task(self._work(job, waiting, gate, stops=stops))
+            for _ in range(min(count, len(items)))
         ]
         try:
             await asyncio.gather(*workers)
@@ -136,16 +139,28 @@ class Batches:
             for worker in workers:
                 worker.cancel()
 
-    async def _work(self, job: BatchJob, waiting: Iterator[tuple[int, BatchItem]], *, stops: bool) -> None:
+    async def _work(
+        self,
+        job: BatchJob,
+        waiting: Iterator[tuple[int, BatchItem]],
+        gate: asyncio.Semaphore,
+        *,
+        stops: bool,
+    ) -> None:
         """Takes one image after the other, so that nobody waits for the slowest of a group."""
         for position, item in waiting:
             if stops and job.failures:
                 return
-            job.note(position, await self._edited(job, item))
+            job.note(position, await self._edited(job, item, gate))
 
-    async def _edited(self, job: BatchJob, item: BatchItem) -> BatchEntry:
+    async def _edited(self, job: BatchJob, item: BatchItem, gate: asyncio.Semaphore) -> BatchEntry:
+        async def send(call: PaidJob) -> Delivery:
+            async with gate:
+                return await self.edits.send(call)
+
         try:
             errand = self.edits.errand(_KIND, item.prompt, [item.image], output=item.output, edit=item.edit)
+            errand = replace(errand, send=send)
             result = await self.paid_calls.run(errand, wait_seconds=None, watch=None)
         except ImageError as error:
             job.failures.append(error)

@@ -77,6 +77,8 @@ def make_acceptable(data: bytes, *, source: str, is_first: bool) -> Converted:
     if made is None or len(encoded) > MAX_BYTES:
         message = f"{source} would have {len(encoded) / 1e6:.0f} MB after conversion; the API takes 50."
         raise InputRejected(message, next_step="Scale the image down and pass that.")
+    if made.format == "webp":
+        reasons.append("as PNG it would have more than 50 MB, so it became WebP of high quality")
     return Converted(encoded, made, (f"{source} was converted: {', '.join(reasons)}.",))
 
 
@@ -110,7 +112,7 @@ def _orientation(image: Image.Image) -> int:
         return _UPRIGHT
     try:
         return int(image.getexif().get(_ORIENTATION_TAG, _UPRIGHT))
-    except Exception:  # noqa: BLE001 - Pillow raises nearly anything; the pixels are whole all the same
+    except Exception:  # noqa: BLE001 - Pillow raises nearly anything on a damaged file
         return _UPRIGHT
 
 

@@ -10,10 +10,8 @@ import asyncio
 import base64
 import difflib
 import hashlib
-import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
@@ -21,13 +19,14 @@ from gpt_image_mcp.conversions import make_acceptable
 from gpt_image_mcp.downloads import Fetcher
 from gpt_image_mcp.errors import InputNotFound, InputRejected, InvalidArgument, NotFound, OutputRejected
 from gpt_image_mcp.library.folders import project_folder
-from gpt_image_mcp.paths import is_file_url, local_path, unquoted
+from gpt_image_mcp.paths import is_file_url, is_within, local_path, unquoted
 from gpt_image_mcp.references import find_image, image_id_in
 from gpt_image_mcp.threads import in_thread
 from gpt_image_mcp.values import InputImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.settings import Settings
@@ -128,10 +127,7 @@ class Inputs:
     def _require_allowed(self, path: Path) -> None:
         """Keeps local inputs within the configured folders, also through links."""
         roots = self.settings.input_roots
-        if roots is None:
-            return
-        real = os.path.realpath(path)
-        if not any(Path(real).is_relative_to(os.path.realpath(root)) for root in roots):
+        if roots is not None and not is_within(path, roots):
             allowed = ", ".join(str(root) for root in roots) or "none"
             message = f"{path} is outside the folders that input files may come from ({allowed})."
             raise InputRejected(message, next_step="Pass a file from there, or extend GPT_IMAGE_INPUT_ROOTS.")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import InvalidArgument
-from gpt_image_mcp.paths import is_file_url, local_path, unquoted
+from gpt_image_mcp.paths import is_file_url, is_within, local_path, unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,17 +22,19 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _DRIVE_LENGTH = 2
 
 
-def expand(refs: Sequence[str], *, base: Path) -> tuple[str, ...]:
+def expand(refs: Sequence[str], *, base: Path, roots: tuple[Path, ...] | None = None) -> tuple[str, ...]:
     """Image references with each folder and glob replaced by its files, in the order of their names.
 
     Args:
         refs: Paths, folders, globs, addresses and ids; what is neither folder nor glob stays as it is.
         base: What a relative path starts from.
+        roots: The only folders that are looked into; None for any. A folder or glob elsewhere stays as it is,
+            and is refused when it is read.
 
     Raises:
         InvalidArgument: If there are none, or more than 100 in all.
     """
-    found = tuple(name for ref in refs for name in _files(unquoted(ref), base))
+    found = tuple(name for ref in refs for name in _files(unquoted(ref), base, roots))
     if not found:
         message = f"There is no image in {', '.join(refs) or 'images'}."
         raise InvalidArgument(
@@ -44,12 +46,14 @@ def expand(refs: Sequence[str], *, base: Path) -> tuple[str, ...]:
     return found
 
 
-def _files(ref: str, base: Path) -> Iterable[str]:
+def _files(ref: str, base: Path, roots: tuple[Path, ...] | None) -> Iterable[str]:
     address = _ADDRESS.match(ref)
     if address and len(address[0]) > _DRIVE_LENGTH and not is_file_url(ref):
         return (ref,)
     try:
         path = local_path(ref, base=base)
+        if roots is not None and not is_within(_without_pattern(path), roots):
+            return (ref,)
         if path.is_dir():
             return [str(entry) for entry in sorted(path.iterdir()) if _is_image_name(entry)]
         if glob.has_magic(str(path)) and not path.exists():
@@ -61,6 +65,13 @@ def _files(ref: str, base: Path) -> Iterable[str]:
     except (OSError, ValueError, RuntimeError):
         return (ref,)
     return (ref,)
+
+
+def _without_pattern(path: Path) -> Path:
+    """The folder in which a glob looks; a plain path as it is."""
+    while glob.has_magic(str(path)) and not path.exists():
+        path = path.parent
+    return path
 
 
 def _is_image_name(path: Path) -> bool:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _DRIVE = re.compile(r"([A-Za-z]):[\\/](.*)", re.DOTALL)
 _FILE_URL = re.compile(r"file:(//(localhost(?=[/\\]))?)?(?=[/\\~A-Za-z.])", re.IGNORECASE)
@@ -53,6 +58,12 @@ def local_path(text: str, *, base: Path, wsl: bool | None = None) -> Path:
     text.encode()
     path = Path(text).expanduser()
     return path if path.is_absolute() else base / path
+
+
+def is_within(path: Path, folders: Iterable[Path]) -> bool:
+    """Whether a path is in one of these folders, also when links are followed."""
+    real = Path(os.path.realpath(path))
+    return any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)
 
 
 @cache

@@ -171,7 +171,9 @@ class Studio:
         from gpt_image_mcp.listings import expand
         from gpt_image_mcp.values import OutputOptions
 
-        found = await asyncio.to_thread(expand, images, base=project_folder(self.settings))
+        found = await asyncio.to_thread(
+            expand, images, base=project_folder(self.settings), roots=self.settings.input_roots
+        )
         items = make_items(
             found, prompt, output=OutputOptions(**output), edit=EditOptions(edit_type=edit_type)
         )

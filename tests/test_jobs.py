@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,11 +12,19 @@ from gpt_image_mcp.errors import Cancelled, ModerationBlocked
 from gpt_image_mcp.jobs import Job, Jobs, to_the_end
 from gpt_image_mcp.progress import Progress
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 RESULT, RUNNING = "the result", "still running"
 
 
 def _job(expected_seconds: float | None = None, call_id: str = "job-1") -> Job[str]:
     return Job(id=call_id, report=lambda _job: RUNNING, expected_seconds=expected_seconds)
+
+
+def _waiter(jobs: Jobs, job: Job[str]) -> asyncio.Task[str | None]:
+    waiting = jobs.wait(job, seconds=None)
+    return asyncio.create_task(waiting)
 
 
 async def test_a_finished_job_gives_its_result_and_is_forgotten() -> None:
@@ -25,7 +34,8 @@ async def test_a_finished_job_gives_its_result_and_is_forgotten() -> None:
         return RESULT
 
     jobs.start(job, work)
-    assert await jobs.wait(job, seconds=None) is RESULT
+    outcome = await jobs.wait(job, seconds=None)
+    assert outcome is RESULT
     await asyncio.sleep(0)
     assert jobs.find("job-1") is None
 
@@ -39,12 +49,15 @@ async def test_waiting_ends_in_time_and_the_job_goes_on() -> None:
         return RESULT
 
     jobs.start(job, work)
-    assert await jobs.wait(job, seconds=0) is None
-    assert await jobs.wait(job, seconds=0.01) is None
+    outcome = await jobs.wait(job, seconds=0)
+    assert outcome is None
+    outcome = await jobs.wait(job, seconds=0.01)
+    assert outcome is None
     assert jobs.find("job-1") is job
     gate.set()
-    waiters = [jobs.wait(job, seconds=None) for _ in range(3)]
-    assert await asyncio.gather(*waiters) == [RESULT] * 3
+    waiters = [_waiter(jobs, job) for _ in range(3)]
+    outcomes = await asyncio.gather(*waiters)
+    assert outcomes == [RESULT] * 3
 
 
 async def test_a_failure_reaches_every_waiter() -> None:
@@ -55,7 +68,7 @@ async def test_a_failure_reaches_every_waiter() -> None:
         raise ModerationBlocked("no", next_step="rephrase")
 
     jobs.start(job, work)
-    waiters = [asyncio.create_task(jobs.wait(job, seconds=None)) for _ in range(2)]
+    waiters = [_waiter(jobs, job) for _ in range(2)]
     await asyncio.sleep(0)
     gate.set()
     outcomes = await asyncio.gather(*waiters, return_exceptions=True)
@@ -72,13 +85,14 @@ async def test_a_cancelled_waiter_leaves_a_sent_request_running() -> None:
         return RESULT
 
     jobs.start(job, work)
-    waiter = asyncio.create_task(jobs.wait(job, seconds=None))
+    waiter = _waiter(jobs, job)
     await sent.wait()
     waiter.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiter
     gate.set()
-    assert await jobs.wait(job, seconds=None) is RESULT
+    outcome = await jobs.wait(job, seconds=None)
+    assert outcome is RESULT
 
 
 async def test_a_cancelled_waiter_takes_an_unsent_request_with_it() -> None:
@@ -92,7 +106,7 @@ async def test_a_cancelled_waiter_takes_an_unsent_request_with_it() -> None:
         return RESULT
 
     jobs.start(job, work)
-    waiter = asyncio.create_task(jobs.wait(job, seconds=None))
+    waiter = _waiter(jobs, job)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     waiter.cancel()
@@ -116,7 +130,7 @@ async def test_closing_waits_for_sent_requests_and_stops_the_others() -> None:
 
     jobs.start(first, partial(work, first))
     jobs.start(queued, partial(work, queued))
-    waiter = asyncio.create_task(jobs.wait(queued, seconds=None))
+    waiter = _waiter(jobs, queued)
     await sent.wait()
     asyncio.get_running_loop().call_soon(gate.set)
     closing = asyncio.create_task(jobs.close(grace_seconds=5))
@@ -149,12 +163,13 @@ async def test_progress_names_each_stage_and_never_goes_back() -> None:
         seen.append(progress)
 
     async def work() -> str:
-        for step in (
-            lambda: job.advance("checked"),
+        steps: list[Callable[[], None]] = [
+            partial(job.advance, "checked"),
             job.mark_sent,
-            lambda: job.receive_partial(b"x"),
-            lambda: job.advance("saved"),
-        ):
+            partial(job.receive_partial, b"x"),
+            partial(job.advance, "saved"),
+        ]
+        for step in steps:
             await asyncio.sleep(0.01)
             step()
         return RESULT

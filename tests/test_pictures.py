@@ -116,8 +116,8 @@ def test_without_the_optional_package_a_heic_file_is_no_picture(monkeypatch: pyt
 
 
 def test_a_file_of_no_known_format_cannot_be_opened() -> None:
-    with pytest.raises(ValueError, match="not an image of a known format"):
-        open_picture(b"hello")
+    with pytest.raises(ValueError, match="not an image of a known format"), open_picture(b"hello"):
+        pass
 
 
 def test_a_gif_whose_frame_is_a_bomb_behind_a_tiny_canvas_is_no_picture() -> None:

@@ -54,7 +54,8 @@ async def test_edits_batches_and_sessions_work_over_both_routes(photo: str, *, r
                 result = await session.call_tool(tool, arguments)
                 assert not result.is_error, result.content
                 assert result.structured_content is not None
-                return result.structured_content
+                answer: dict[str, Any] = result.structured_content
+                return answer
 
             region = {"shape": "rectangle", "box": [0, 0, 0.5, 0.5]}
             edited = await call("edit_image", prompt="night", images=[photo], regions=[region], quality="low")
@@ -147,7 +148,7 @@ async def test_a_server_killed_in_the_middle_of_a_turn_does_not_block_the_sessio
             arguments = {"session_id": session_id, "prompt": "slow [sandbox:delay=30]"}
             await server.send("tools/call", {"name": "continue_edit_session", "arguments": arguments})
             async with asyncio.timeout(20):
-                while len(standin.posts) < 2:
+                while len(standin.posts) < 2:  # noqa: ASYNC110 - the stand-in has no event for it
                     await asyncio.sleep(0.05)
             await server.kill()
         async with _killable(standin.base_url) as server:

@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.progress import Progress
 
+
+async def _got(studio: Studio, ref: str) -> ImageResult:
+    """What a reference leads to, where that is no batch."""
+    result = await studio.get(ref)
+    assert isinstance(result, ImageResult)
+    return result
+
+
 QUICK: dict[str, Any] = {"size": "816x816", "quality": "low"}
 
 
@@ -36,7 +44,7 @@ async def test_an_image_is_made_saved_and_found_again() -> None:
     async with Studio(_sandbox()) as studio:
         result = await studio.generate("a fox", **QUICK)
         image = result.images[0]
-        assert (await studio.get(image.id)).images == result.images
+        assert (await _got(studio, image.id)).images == result.images
         assert len(await studio.read(image)) == image.size_bytes == image.file_path.stat().st_size
         assert image.uri == f"gpt-image://images/{image.id}"
         assert image.provenance.call_id == result.call_id
@@ -62,7 +70,7 @@ async def test_a_result_is_collected_by_another_studio_after_the_first_is_gone()
         started = await first.generate("a fox [sandbox:delay=0.1]", wait_seconds=0, **QUICK)
         assert started.status == "running"
         assert (await first.get(started.call_id, wait_seconds=0)).status == "running"
-        made = await first.get(started.call_id)
+        made = await _got(first, started.call_id)
     async with Studio(_sandbox()) as second:
         assert await second.get(started.call_id) == made
     assert made.images[0].file_path.is_file()
@@ -71,7 +79,7 @@ async def test_a_result_is_collected_by_another_studio_after_the_first_is_gone()
 async def test_a_running_call_of_another_studio_is_running_here_too() -> None:
     async with Studio(_sandbox()) as first, Studio(_sandbox()) as second:
         started = await first.generate("a fox [sandbox:delay=0.3]", wait_seconds=0, **QUICK)
-        seen = await second.get(started.call_id)
+        seen = await _got(second, started.call_id)
         assert (seen.status, seen.prompt, seen.images) == ("running", "a fox [sandbox:delay=0.3]", ())
 
 
@@ -121,7 +129,7 @@ async def test_a_call_cancelled_in_the_queue_is_not_sent_and_gives_its_reservati
             second.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await second
-            done = await studio.get(first.call_id)
+            done = await _got(studio, first.call_id)
             spent = (await studio.estimate()).budget.spent_today_usd
         assert done.cost is not None
         assert spent == done.cost.usd
@@ -205,7 +213,7 @@ async def test_a_folder_that_vanishes_during_the_call_does_not_lose_the_image(pr
         started = await studio.generate("a fox [sandbox:delay=0.3]", wait_seconds=0, **QUICK)
         folder.rmdir()
         folder.write_text("in the way")
-        result = await studio.get(started.call_id)
+        result = await _got(studio, started.call_id)
     assert result.images[0].file_path.is_file()
     assert result.images[0].file_path.parent != folder
     assert any(str(folder) in note for note in result.notes)

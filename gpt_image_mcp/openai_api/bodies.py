@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 MASK_NAME, MASK_TYPE = "mask.png", "image/png"
 # Uploads are deleted at once; this is for those whose deletion fails.
 UPLOADS_EXPIRE_SECONDS = 3600
+_PIECE_BYTES = 1_000_000
+
+
+class _Pieces(io.BytesIO):
+    """A file read in large pieces; each of the 64 kB that httpx2 asks for costs a turn of the loop."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At least as much as is asked for, if there is so much."""
+        return super().read(max(size, _PIECE_BYTES) if size and size > 0 else size)
 
 
 def generation_body(request: ImageRequest) -> dict[str, Any]:
@@ -67,12 +76,12 @@ def as_upload(image: InputImage) -> Upload:
     As a stream it is sent piece by piece, and sent again from its start; bytes would be copied as a whole
     into every buffer on the way.
     """
-    return image.name, io.BytesIO(image.data), image.mime_type
+    return image.name, _Pieces(image.data), image.mime_type
 
 
 def mask_upload(mask: bytes) -> Upload:
     """A mask as the SDK takes it."""
-    return MASK_NAME, io.BytesIO(mask), MASK_TYPE
+    return MASK_NAME, _Pieces(mask), MASK_TYPE
 
 
 def streams(request: ImageRequest) -> bool:

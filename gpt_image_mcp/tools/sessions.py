@@ -28,7 +28,7 @@ async def start_edit_session(
     prompt: str,
     images: PlainImages,
     mask: str = "",
-    regions: PlainRegions = [],  # noqa: B006 - never changed; FastMCP shows it in the schema
+    regions: PlainRegions = [],  # noqa: B006 - as above
     model: str = "",
     size: str = "auto",
     quality: PlainQuality = "auto",

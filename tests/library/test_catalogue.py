@@ -263,7 +263,8 @@ def _typical(
     catalogue: Catalogue, quality: Literal["high", "low"] = "high", *, sandbox: bool = False
 ) -> float | None:
     return catalogue.typical_seconds(
-        kind="image", model="gpt-image-2", quality=quality, size="1024x1024", sandbox=sandbox)
+        kind="image", model="gpt-image-2", quality=quality, size="1024x1024", sandbox=sandbox
+    )
 
 
 def test_the_typical_duration_is_the_median_of_completed_calls_of_the_kind(

@@ -187,3 +187,20 @@ async def test_a_budget_that_runs_out_fails_only_the_images_after_it(
     assert statuses[-1] == "failed"
     assert answer["items"][-1]["error"].startswith("budget_exceeded: ")
     assert len(standin.posts) == statuses.count("completed")
+
+
+async def test_folders_outside_the_allowed_ones_are_not_even_listed(
+    monkeypatch: pytest.MonkeyPatch, sandbox: None, folder: Path
+) -> None:
+    del sandbox
+    monkeypatch.setenv("GPT_IMAGE_INPUT_ROOTS", str(folder))
+    secret = folder.parent / "secret"
+    secret.mkdir()
+    Image.new("RGB", (64, 64)).save(secret / "face.png")
+    (folder / "way-out").symlink_to(secret)
+    async with Client(mcp) as client:
+        for ref in (str(secret), f"{secret}/*.png", str(folder / "way-out"), f"{folder}/way-out/*"):
+            result = await _batch(client, images=[ref])
+            assert _text(result).startswith("input_rejected: ")
+            assert "face.png" not in _text(result)
+        assert _answer(await _batch(client, images=[f"{folder}/*.png"]))["total"] == 1
