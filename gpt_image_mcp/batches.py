@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -121,7 +120,7 @@ class Batches:
         job.advance("drawing")
         waiting, gate = iter(enumerate(items)), asyncio.Semaphore(concurrency)
         # A few more than may be sent at once: they read inputs and save images while others are drawn.
-        count = concurrency if stops else concurrency + math.ceil(concurrency / 2)
+        count = concurrency if stops else concurrency + concurrency // 2
         workers = [
             asyncio.create_task(self._work(job, waiting, gate, stops=stops))
             for _ in range(min(count, len(items)))
