@@ -189,6 +189,8 @@ async def _watch(
     reported = 0
     while True:
         reported = await _report(job, reported, watch)
+        if reported < len(job.stages):
+            continue  # entered while the others were sent
         left = (deadline if job.stages else checking) - monotonic()
         if task.done() or left <= 0:
             return
@@ -204,11 +206,12 @@ async def _watch(
 
 async def _report(job: Job[Any], reported: int, watch: ProgressWatcher | None) -> int:
     """Sends each stage that was not reported yet, or the last again; gives how many are reported now."""
-    if watch is None or not job.stages:
-        return reported
-    for stage in job.stages[reported:] or job.stages[-1:]:
+    if watch is None:
+        return len(job.stages)
+    new = job.stages[reported:]
+    for stage in new or job.stages[-1:]:
         await watch(job.progress(stage))
-    return len(job.stages)
+    return reported + len(new)
 
 
 def _task(job: Job[_R]) -> asyncio.Task[_R]:

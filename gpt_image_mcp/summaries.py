@@ -41,7 +41,8 @@ def describe_batch(result: BatchResult, next_step: str) -> str:
         lines = [f"Not finished yet: job {result.call_id}, {known}."]
     lines += [_batch_line(number, entry) for number, entry in enumerate(result.items, start=1)]
     total = batch_cost(result)
-    lines.append("Cost: unknown." if total is None else f"Cost: ${total:.4f} in all.")
+    so_far = "so far" if result.status == "running" else "in all"
+    lines.append("Cost: unknown." if total is None else f"Cost: ${total:.4f} {so_far}.")
     lines += [f"Note: {note}" for note in result.notes]
     return "\n".join([*lines, f"Next: {next_step}"])
 
@@ -83,7 +84,7 @@ def _session_line(session: SessionSummary) -> str:
     image = session.last_image
     path = str(image.file_path) if image else "file unknown"
     return (
-        f"{session.id} ({session.status}{_where(sandbox=session.sandbox)}): {session.turns} turn(s), last "
+        f"{session.id} ({session.status}{', sandbox' if session.sandbox else ''}): {session.turns} turn(s), last "
         f'{session.updated_at:%Y-%m-%d %H:%M} UTC "{shortened(session.last_prompt)}", {path} '
         f"(id {session.last_image_id})"
     )

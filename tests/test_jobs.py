@@ -203,6 +203,28 @@ async def test_stages_entered_at_once_are_each_reported() -> None:
     assert [progress.stage for progress in seen] == ["checked", "uploading", "queued", "drawing", "saved"]
 
 
+async def test_a_stage_entered_while_another_is_reported_is_not_lost() -> None:
+    jobs, job, seen = Jobs(), _job(), list[str]()
+    reporting, entered = asyncio.Event(), asyncio.Event()
+
+    async def watch(progress: Progress) -> None:
+        seen.append(progress.stage)
+        reporting.set()
+        await entered.wait()
+
+    async def work() -> str:
+        job.advance("checked")
+        await reporting.wait()
+        job.mark_sent()
+        job.advance("saved")
+        entered.set()
+        return RESULT
+
+    jobs.start(job, work)
+    await jobs.wait(job, seconds=None, watch=watch)
+    assert seen == ["checked", "drawing", "saved"]
+
+
 async def test_a_caller_who_will_not_wait_still_hears_of_a_refusal() -> None:
     jobs, job = Jobs(), _job()
 
