@@ -1,0 +1,108 @@
+"""Edit sessions below the tools: what happens when files vanish or the database fails."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+from gpt_image_mcp import Settings, Studio
+from gpt_image_mcp.errors import InputNotFound, InvalidArgument, NotFound
+from gpt_image_mcp.library.sessions import LEASE
+from gpt_image_mcp.values import ImageResult
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUICK: dict[str, Any] = {"size": "816x816", "quality": "low"}
+
+
+@pytest.fixture
+def photo(project: Path) -> str:
+    """A picture of the user's."""
+    Image.linear_gradient("L").resize((256, 256)).convert("RGB").save(project / "photo.png")
+    return "photo.png"
+
+
+def _session_id(result: ImageResult) -> str:
+    assert result.session is not None
+    return result.session.session_id
+
+
+async def test_start_images_that_are_gone_are_said(photo: str, tmp_path: Path) -> None:
+    async with Studio(Settings(sandbox=True)) as studio:
+        session_id = _session_id(await studio.start_session("red", [photo], **QUICK))
+        shutil.rmtree(tmp_path / "home" / "data" / "gpt-image-mcp" / "inputs")
+        with pytest.raises(InputNotFound, match="start image"):
+            await studio.continue_session(session_id, "green", from_turn=0)
+        assert (await studio.continue_session(session_id, "a bird")).session is not None
+
+
+async def test_a_start_image_is_kept_once_however_often_it_is_used(photo: str, tmp_path: Path) -> None:
+    async with Studio(Settings(sandbox=True)) as studio:
+        for _ in range(2):
+            await studio.start_session("red", [photo, photo], **QUICK)
+    assert len(list((tmp_path / "home" / "data" / "gpt-image-mcp" / "inputs").iterdir())) == 1
+
+
+async def test_a_session_that_cannot_be_written_down_does_not_lose_its_image(
+    photo: str, tmp_path: Path
+) -> None:
+    database = tmp_path / "library.db"
+    settings = Settings(sandbox=True, database_url=f"sqlite:///{database}?timeout=0.05")  # type: ignore[arg-type]
+    async with Studio(settings) as studio:
+        started = await studio.start_session("red [sandbox:delay=0.5]", [photo], wait_seconds=0, **QUICK)
+        lock = sqlite3.connect(database, isolation_level=None)
+        lock.execute("BEGIN EXCLUSIVE")
+        result = await studio.get(started.call_id)
+        lock.close()
+        assert isinstance(result, ImageResult)
+        assert result.images[0].file_path.is_file()
+        assert any("cannot be continued" in note for note in result.notes)
+        with pytest.raises(NotFound):
+            await studio.continue_session(_session_id(started), "a bird")
+
+
+async def test_a_turn_longer_than_its_lease_keeps_the_session_to_itself(photo: str) -> None:
+    """The lease is renewed while the work goes on, and taken over when it is not."""
+    async with Studio(Settings(sandbox=True)) as studio:
+        session_id = _session_id(await studio.start_session("red", [photo], **QUICK))
+        sessions = (await studio._bench.library()).sessions
+        from datetime import UTC, datetime
+
+        now = datetime.now(UTC)
+        assert sessions.take_lease(session_id, "first", now)
+        assert not sessions.take_lease(session_id, "second", now + LEASE / 2)
+        assert sessions.take_lease(session_id, "first", now + LEASE / 2)
+        assert not sessions.take_lease(session_id, "second", now + LEASE)
+        assert sessions.take_lease(session_id, "second", now + 2 * LEASE)
+        sessions.give_lease_back(session_id, "first")
+        assert not sessions.take_lease(session_id, "third", now + 2 * LEASE)
+        sessions.give_lease_back(session_id, "second")
+        assert sessions.take_lease(session_id, "third", now + 2 * LEASE)
+
+
+async def test_a_session_ended_while_a_turn_waits_takes_no_more_turns(photo: str) -> None:
+    async with Studio(Settings(sandbox=True)) as studio:
+        session_id = _session_id(await studio.start_session("red", [photo], **QUICK))
+        first = await studio.continue_session(session_id, "slow [sandbox:delay=0.6]", wait_seconds=0)
+        waiting = await studio.continue_session(session_id, "a bird", wait_seconds=0)
+        assert waiting.status == "running"
+        await studio.end_session(session_id)
+        assert (await studio.get(first.call_id)).status == "completed"
+        with pytest.raises(NotFound, match="was ended"):
+            await studio.get(waiting.call_id)
+        # Whoever was given the job's id hears of the failure later too.
+        with pytest.raises(NotFound, match="was ended"):
+            await studio.get(waiting.call_id)
+
+
+async def test_more_images_than_a_call_takes_are_refused_with_those_of_the_session(photo: str) -> None:
+    async with Studio(Settings(sandbox=True)) as studio:
+        session_id = _session_id(await studio.start_session("red", [photo] * 10, **QUICK))
+        with pytest.raises(InvalidArgument, match="7 images and 10 of the session"):
+            await studio.continue_session(session_id, "a bird", images=[photo] * 7)
+        assert (await studio.continue_session(session_id, "a bird", images=[photo] * 6)).images
