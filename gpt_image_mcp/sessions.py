@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 
 from gpt_image_mcp.edits import EditOptions, Edits, check_count, plan_edit
 from gpt_image_mcp.errors import InputNotFound, InvalidArgument, NotFound, StorageFailed
+from gpt_image_mcp.jobs import to_the_end
 from gpt_image_mcp.library.names import new_image_id
 from gpt_image_mcp.library.sessions import LEASE, SessionRecord, StartImage, Turn
 from gpt_image_mcp.paid_calls import Errand, PaidJob
@@ -211,28 +212,31 @@ class EditSessions:
     async def _alone(self, session_id: str, job: PaidJob) -> AsyncGenerator[None]:
         """The right to work on a session; the calls of this process queue up, others are waited for."""
         lock = self.locks.setdefault(session_id, asyncio.Lock())
-        sessions, call_id = self.library.sessions, job.id
         if lock.locked():
             job.advance("queued")
-        async with lock:
-            while not await asyncio.to_thread(sessions.take_lease, session_id, call_id, datetime.now(UTC)):
+        async with lock, contextlib.AsyncExitStack() as leaving:
+            leaving.push_async_callback(self._give_lease_back, session_id, job.id)
+            while not await self._take_lease(session_id, job.id):
                 job.advance("queued")
                 await asyncio.sleep(_POLL_SECONDS)
-            renewing = asyncio.create_task(self._renew(session_id, call_id))
-            try:
-                yield
-            finally:
-                renewing.cancel()
-                with contextlib.suppress(StorageFailed):
-                    await asyncio.to_thread(sessions.give_lease_back, session_id, call_id)
+            renewing = asyncio.create_task(self._renew(session_id, job.id))
+            leaving.callback(renewing.cancel)
+            yield
+
+    async def _take_lease(self, session_id: str, call_id: str) -> bool:
+        """Takes or renews the lease; to the end, so that one that was taken is also given back."""
+        take = self.library.sessions.take_lease
+        return await to_the_end(asyncio.to_thread(take, session_id, call_id, datetime.now(UTC)))
+
+    async def _give_lease_back(self, session_id: str, call_id: str) -> None:
+        with contextlib.suppress(StorageFailed):
+            await asyncio.to_thread(self.library.sessions.give_lease_back, session_id, call_id)
 
     async def _renew(self, session_id: str, call_id: str) -> None:
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 3)
             try:
-                await asyncio.to_thread(
-                    self.library.sessions.take_lease, session_id, call_id, datetime.now(UTC)
-                )
+                await self._take_lease(session_id, call_id)
             except StorageFailed as error:
                 _log.warning("the lease of %s could not be renewed: %s", session_id, error.message)
 
@@ -240,11 +244,6 @@ class EditSessions:
 def new_session_id() -> str:
     """A unique id of a session."""
     return f"session-{new_image_id(datetime.now().astimezone())}"
-
-
-def is_session_id(ref: str) -> bool:
-    """Whether a reference names a session rather than an image."""
-    return ref.startswith("session-")
 
 
 def _on_turn(plan: Plan, turn: SessionTurn) -> Plan:

@@ -83,8 +83,9 @@ def describe_sessions(sessions: Sequence[SessionSummary], next_step: str) -> str
 def _session_line(session: SessionSummary) -> str:
     image = session.last_image
     path = str(image.file_path) if image else "file unknown"
+    state = f"{session.status}, sandbox" if session.sandbox else session.status
     return (
-        f"{session.id} ({session.status}{', sandbox' if session.sandbox else ''}): {session.turns} turn(s), last "
+        f"{session.id} ({state}): {session.turns} turn(s), last "
         f'{session.updated_at:%Y-%m-%d %H:%M} UTC "{shortened(session.last_prompt)}", {path} '
         f"(id {session.last_image_id})"
     )

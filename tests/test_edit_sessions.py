@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.errors import InputNotFound, InvalidArgument, NotFound
 from gpt_image_mcp.library.sessions import LEASE
+from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.values import ImageResult
 
 if TYPE_CHECKING:
@@ -66,13 +68,10 @@ async def test_a_session_that_cannot_be_written_down_does_not_lose_its_image(
             await studio.continue_session(_session_id(started), "a bird")
 
 
-async def test_a_turn_longer_than_its_lease_keeps_the_session_to_itself(photo: str) -> None:
-    """The lease is renewed while the work goes on, and taken over when it is not."""
+async def test_a_lease_holds_while_it_is_renewed_and_is_free_when_it_is_not(photo: str) -> None:
     async with Studio(Settings(sandbox=True)) as studio:
         session_id = _session_id(await studio.start_session("red", [photo], **QUICK))
-        sessions = (await studio._bench.library()).sessions
-        from datetime import UTC, datetime
-
+        sessions = Library(Settings()).sessions
         now = datetime.now(UTC)
         assert sessions.take_lease(session_id, "first", now)
         assert not sessions.take_lease(session_id, "second", now + LEASE / 2)
