@@ -87,6 +87,7 @@ class Batches:
         concurrency: int,
         wait_seconds: float | None,
         watch: ProgressWatcher | None,
+        fingerprint: str,
     ) -> BatchResult:
         """Edits every image, ``concurrency`` at once.
 
@@ -96,18 +97,28 @@ class Batches:
             concurrency: How many at once; the setting for all calls together still holds.
             wait_seconds: None waits until all are done.
             watch: Awaited with each image that is done.
+            fingerprint: What makes another batch the same as this.
 
         Raises:
             RequestError: If the batch cannot be made as asked; nothing was sent.
             ImageError: If every image failed.
         """
         _check(on_error, concurrency)
-        plan = await asyncio.to_thread(self._planned, items[0], new_call_id())
-        job = BatchJob(id=plan.call_id, plan=plan, report=report, entries=[None] * len(items))
-        work = partial(self._carry_out, job, items, stops=on_error == _STOP, concurrency=concurrency)
-        self.paid_calls.jobs.start(job, work)
-        finished = await self.paid_calls.jobs.wait(job, seconds=wait_seconds, watch=watch)
-        return report(job) if finished is None else finished
+
+        async def begin() -> BatchJob:
+            plan = await asyncio.to_thread(self._planned, items[0], new_call_id())
+            job = BatchJob(
+                id=plan.call_id,
+                plan=plan,
+                report=report,
+                fingerprint=fingerprint,
+                entries=[None] * len(items),
+            )
+            work = partial(self._carry_out, job, items, stops=on_error == _STOP, concurrency=concurrency)
+            self.paid_calls.jobs.start(job, work)
+            return job
+
+        return await self.paid_calls.once(fingerprint, begin, wait_seconds=wait_seconds, watch=watch)
 
     def _planned(self, item: BatchItem, call_id: str) -> Plan:
         settings = self.edits.settings
@@ -116,7 +127,7 @@ class Batches:
     async def _carry_out(
         self, job: BatchJob, items: Sequence[BatchItem], *, stops: bool, concurrency: int
     ) -> BatchResult:
-        await asyncio.to_thread(self._remember, job.plan)
+        await asyncio.to_thread(self._remember, job.plan, job.fingerprint)
         job.advance("drawing")
         waiting, gate = iter(enumerate(items)), asyncio.Semaphore(concurrency)
         # A few more than may be sent at once: they read inputs and save images while others are drawn.
@@ -126,7 +137,8 @@ class Batches:
             for _ in range(min(count, len(items)))
         ]
         try:
-            await asyncio.gather(*workers)
+            async with self.paid_calls.kept_alive(job.id):
+                await asyncio.gather(*workers)
             return await asyncio.to_thread(self._finished, job, items)
         except ImageError as error:
             await asyncio.to_thread(self.paid_calls.settle_failure, job.id, error)
@@ -172,7 +184,7 @@ class Batches:
             notes=result.notes,
         )
 
-    def _remember(self, plan: Plan) -> None:
+    def _remember(self, plan: Plan, fingerprint: str) -> None:
         """A row for the batch itself, so that its result can be collected; its images reserve their own."""
         start = CallStart(
             id=plan.call_id,
@@ -184,6 +196,7 @@ class Batches:
             started_at=datetime.now(UTC),
             quote=Quote(high_usd=Decimal(0), basis="each image of a batch has its own"),
             sandbox=plan.sandbox,
+            fingerprint=fingerprint,
         )
         self.paid_calls.library.catalogue.begin_call(start, per_call_usd=None, daily_usd=None)
 
@@ -199,7 +212,7 @@ class Batches:
         result = replace(report(job), status="completed")
         if not any(entry.status == "completed" for entry in result.items):
             raise _all_failed(job.failures, result)
-        return self.paid_calls.settle(result, usd=Decimal(0))
+        return self.paid_calls.settle(result, usd=Decimal(0), is_delivered=job.waiters > 0)
 
 
 def report(job: BatchJob) -> BatchResult:

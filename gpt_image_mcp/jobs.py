@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 from gpt_image_mcp.errors import Cancelled
 from gpt_image_mcp.progress import Progress, ProgressWatcher, Stage
@@ -44,9 +45,11 @@ class Job(Generic[_R]):
     Attributes:
         id: Under which a caller may collect the result.
         report: Makes the result that says how far the job is.
+        fingerprint: What makes another call the same as this; empty where each call is its own.
         expected_seconds: What calls of this kind took before; None until that is known.
         stages: Those entered so far; empty while the request is still being checked.
         is_sent: Whether a request has left; from then on it is never cancelled.
+        is_handed_out: Whether a caller was given its id, to collect the result or the failure.
         partial: The latest partial image, where the call streams.
         fraction: How far it was when someone last looked.
         changed: Set whenever one of these changes.
@@ -54,9 +57,11 @@ class Job(Generic[_R]):
 
     id: str
     report: Callable[[Any], _R]
+    fingerprint: str = ""
     expected_seconds: float | None = None
     stages: list[Stage] = field(default_factory=list[Stage])
     is_sent: bool = False
+    is_handed_out: bool = False
     partial: bytes | None = None
     fraction: float = 0.0
     started: float = field(default_factory=monotonic)
@@ -116,6 +121,7 @@ class Jobs:
 
     def __init__(self) -> None:
         self._running: dict[str, Job[Any]] = {}
+        self._beginning: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def start(self, job: Job[_R], work: Callable[[], Coroutine[Any, Any, _R]]) -> None:
         """Starts the work; it runs until it ends, whoever waits."""
@@ -126,6 +132,14 @@ class Jobs:
     def find(self, job_id: str) -> Job[Any] | None:
         """The running job of this id, if there is one."""
         return self._running.get(job_id)
+
+    def find_same(self, fingerprint: str) -> Job[Any] | None:
+        """The running job of a fingerprint, if there is one."""
+        return next((job for job in self._running.values() if job.fingerprint == fingerprint), None)
+
+    def beginning(self, fingerprint: str) -> asyncio.Lock:
+        """Held from looking for the same job until one is started, so that of two calls at once one is."""
+        return self._beginning.setdefault(fingerprint, asyncio.Lock())
 
     async def wait(
         self, job: Job[_R], *, seconds: float | None, watch: ProgressWatcher | None = None

@@ -9,32 +9,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from pydantic import TypeAdapter
-
+from gpt_image_mcp.collecting import collect, dump_result, joined
 from gpt_image_mcp.deliveries import Keeper, cost_of
-from gpt_image_mcp.errors import Cancelled, ImageError, NotFound, OutcomeUnknown, StorageFailed
+from gpt_image_mcp.errors import Cancelled, ImageError, OutcomeUnknown, StorageFailed
 from gpt_image_mcp.jobs import Job, Jobs, to_the_end
 from gpt_image_mcp.library.names import new_call_id
 from gpt_image_mcp.money import Quote
 from gpt_image_mcp.plans import Plan, expected_seconds
-from gpt_image_mcp.values import BatchResult, CallStatus, Delivery, ImageResult, Requested
+from gpt_image_mcp.values import BatchResult, CallStatus, Delivery, ImageResult
 
 if TYPE_CHECKING:
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.progress import ProgressWatcher
     from gpt_image_mcp.settings import Settings
 
+SIGN_OF_LIFE_SECONDS = 10.0
 _Result = TypeVar("_Result", ImageResult, BatchResult)
 Send = Callable[["PaidJob"], Awaitable[Delivery]]
-_RESULTS: TypeAdapter[ImageResult | BatchResult] = TypeAdapter(ImageResult | BatchResult)
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -43,11 +42,9 @@ class PaidJob(Job[ImageResult]):
 
     Attributes:
         plan: Completed when the inputs are there.
-        is_handed_out: Whether a caller was given its id, to collect the result or the failure.
     """
 
     plan: Plan
-    is_handed_out: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +57,7 @@ class Errand:
         send: Makes the request of a job.
         record: Writes down what hangs on the result besides its images. Blocking.
         turn_taking: A context that the whole job runs in, such as the lease of a session.
+        fingerprint: What makes another call the same as this.
     """
 
     plan: Callable[[str], Plan]
@@ -67,6 +65,7 @@ class Errand:
     prepare: Callable[[Plan], Awaitable[Plan]] | None = None
     record: Callable[[Plan, ImageResult], ImageResult] | None = None
     turn_taking: Callable[[PaidJob], AbstractAsyncContextManager[None]] = lambda _job: nullcontext()
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +93,62 @@ class PaidCalls:
             RequestError: Before anything is sent.
             ImageError: What the call failed with.
         """
+        begin = partial(self._begin, errand, watch=watch)
+        return await self.once(errand.fingerprint, begin, wait_seconds=wait_seconds, watch=watch)
+
+    async def once(
+        self,
+        fingerprint: str,
+        begin: Callable[[], Awaitable[Job[_Result]]],
+        *,
+        wait_seconds: float | None,
+        watch: ProgressWatcher | None,
+    ) -> _Result:
+        """Begins a job, or joins the same one: one that runs, here or elsewhere, or that nobody collected.
+
+        Args:
+            fingerprint: What makes another call the same; empty where each is its own.
+            begin: Starts the job.
+            wait_seconds: None waits until it ends.
+            watch: Awaited with each step.
+        """
+        async with self.jobs.beginning(fingerprint) if fingerprint else nullcontext():
+            same = await self._find_same(fingerprint) if fingerprint else None
+            job: Job[_Result] | str = await begin() if same is None else same
+        if isinstance(job, str):
+            found = cast("_Result", await collect(job, self.library, wait_seconds=wait_seconds))
+        else:
+            found = await self._await(job, wait_seconds=wait_seconds, watch=watch)
+        return found if same is None else joined(found)
+
+    async def _begin(self, errand: Errand, *, watch: ProgressWatcher | None) -> PaidJob:
         plan = await asyncio.to_thread(errand.plan, new_call_id())
-        job = PaidJob(id=plan.call_id, plan=plan, report=running)
+        job = PaidJob(id=plan.call_id, plan=plan, report=running, fingerprint=errand.fingerprint)
         if watch is not None:
             await self._expect(job)
         self.jobs.start(job, partial(self._carry_out, errand, job))
+        return job
+
+    async def _await(
+        self, job: Job[_Result], *, wait_seconds: float | None, watch: ProgressWatcher | None
+    ) -> _Result:
+        """The result of a job of this process, or how far it is."""
         finished = await self.jobs.wait(job, seconds=wait_seconds, watch=watch)
         if finished is not None:
             return finished
-        await self._expect(job)
+        paid: Job[Any] = job
+        if isinstance(paid, PaidJob):
+            await self._expect(paid)
         job.is_handed_out = True
-        return running(job)
+        return job.report(job)
+
+    async def _find_same(self, fingerprint: str) -> Job[Any] | str | None:
+        """The same call, if it runs here, or its id if another process runs it or nobody got its result."""
+        job = self.jobs.find_same(fingerprint)
+        if job is not None:
+            return job
+        record = await asyncio.to_thread(self.library.catalogue.find_same_call, fingerprint)
+        return None if record is None else record.id
 
     async def _carry_out(self, errand: Errand, job: PaidJob) -> ImageResult:
         """The job itself; whatever happens, a reservation is settled."""
@@ -133,16 +177,33 @@ class PaidCalls:
 
     async def _spend(self, errand: Errand, job: PaidJob) -> ImageResult:
         """Reserves the quote, sends the request, saves the images and settles the cost."""
-        await to_the_end(asyncio.to_thread(self._reserve, job.plan))
+        await to_the_end(asyncio.to_thread(self._reserve, job.plan, job.fingerprint))
         job.advance("checked")
         job.advance("queued")
-        delivery = await errand.send(job)
+        async with self.kept_alive(job.id):
+            delivery = await errand.send(job)
         keeping = asyncio.to_thread(self._keep, errand, job, delivery)
         result = await to_the_end(keeping)
         job.advance("saved")
         return result
 
-    def _reserve(self, plan: Plan) -> None:
+    @asynccontextmanager
+    async def kept_alive(self, call_id: str) -> AsyncGenerator[None]:
+        """Says now and then that a call still runs, so that nobody gives it up for lost."""
+
+        async def say_so() -> None:
+            while True:
+                await asyncio.sleep(SIGN_OF_LIFE_SECONDS)
+                with contextlib.suppress(StorageFailed):
+                    await asyncio.to_thread(self.library.catalogue.stay_alive, call_id)
+
+        saying = asyncio.create_task(say_so())
+        try:
+            yield
+        finally:
+            saying.cancel()
+
+    def _reserve(self, plan: Plan, fingerprint: str = "") -> None:
         from gpt_image_mcp.library.calls import CallStart
 
         start = CallStart(
@@ -155,6 +216,7 @@ class PaidCalls:
             started_at=datetime.now(UTC),
             quote=plan.quote,
             sandbox=plan.sandbox,
+            fingerprint=fingerprint,
         )
         self.library.catalogue.begin_call(
             start,
@@ -179,14 +241,18 @@ class PaidCalls:
             raise
         if errand.record is not None:
             result = errand.record(plan, result)
-        return self.settle(result, usd=spent)
+        return self.settle(result, usd=spent, is_delivered=job.waiters > 0)
 
-    def settle(self, result: _Result, *, usd: Decimal | None) -> _Result:
+    def settle(self, result: _Result, *, usd: Decimal | None, is_delivered: bool) -> _Result:
         """Settles a finished call; the images are safe, so a failure is only a note."""
-        document = _RESULTS.dump_json(result).decode()
+        document = dump_result(result)
         try:
             self.library.catalogue.finish_call(
-                result.call_id, status="completed", cost_usd=usd, result_json=document
+                result.call_id,
+                status="completed",
+                cost_usd=usd,
+                result_json=document,
+                is_delivered=is_delivered,
             )
         except StorageFailed as error:
             note = f"The cost could not be settled, so the whole quote counts as spent: {error.message}"
@@ -214,32 +280,6 @@ def running(job: PaidJob) -> ImageResult:
         session=plan.session,
         elapsed_seconds=round(job.elapsed_seconds, 1),
         expected_seconds=job.expected_seconds,
-    )
-
-
-def remembered(call_id: str, library: Library) -> ImageResult | BatchResult:
-    """The result of a call that this process no longer runs, from the library.
-
-    Raises:
-        NotFound: If there was no such call.
-        ImageError: What it failed with.
-    """
-    record = library.catalogue.find_call(call_id)
-    if record is None:
-        message = f"There is no job {call_id!r}."
-        raise NotFound(message, next_step="Use a job_id from an earlier result.")
-    if record.result_json is not None:
-        return _RESULTS.validate_json(record.result_json)
-    if record.error is not None:
-        raise record.error
-    return ImageResult(
-        status="running",
-        call_id=record.id,
-        prompt=record.prompt,
-        model=record.model,
-        requested=Requested(size=record.size, quality=record.quality),
-        sandbox=record.sandbox,
-        elapsed_seconds=round((datetime.now(UTC) - record.started_at).total_seconds(), 1),
     )
 
 

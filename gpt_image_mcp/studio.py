@@ -9,6 +9,7 @@ A ``Studio`` opens nothing until it is used: no database, no connection, no fold
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
@@ -24,9 +25,8 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.batches import BatchItem
     from gpt_image_mcp.edits import EditArguments
-    from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.money import Estimate
-    from gpt_image_mcp.paid_calls import PaidJob
+    from gpt_image_mcp.paid_calls import Errand, PaidJob
     from gpt_image_mcp.progress import ProgressWatcher
     from gpt_image_mcp.values import (
         BatchResult,
@@ -92,6 +92,7 @@ class Studio:
             RequestError: If the request cannot be made as asked; nothing was sent.
             UpstreamError: If the API refuses or fails.
         """
+        from gpt_image_mcp.fingerprints import fingerprint
         from gpt_image_mcp.paid_calls import Errand
         from gpt_image_mcp.plans import plan_generation
         from gpt_image_mcp.values import OutputOptions
@@ -100,7 +101,9 @@ class Studio:
             plan_generation, prompt, OutputOptions(**output), moderation=moderation, settings=self.settings
         )
         paid_calls = await self._bench.paid_calls()
-        errand = Errand(plan=plan, send=self._generate)
+        errand = Errand(
+            plan=plan, send=self._generate, fingerprint=fingerprint("generate", prompt, moderation, output)
+        )
         return await paid_calls.run(errand, wait_seconds=wait_seconds, watch=watch)
 
     async def edit(
@@ -134,8 +137,13 @@ class Studio:
         errand = edits.errand(
             "edit", prompt, images, output=OutputOptions(**output), edit=read_options(edit or {})
         )
-        paid_calls = await self._bench.paid_calls()
-        return await paid_calls.run(errand, wait_seconds=wait_seconds, watch=watch)
+        return await self._run(
+            errand,
+            ("edit", prompt, edit, output),
+            [*images, _mask(edit)],
+            wait_seconds=wait_seconds,
+            watch=watch,
+        )
 
     async def batch_edit(
         self,
@@ -191,9 +199,17 @@ class Studio:
         watch: ProgressWatcher | None = None,
     ) -> BatchResult:
         """A batch whose images have prompts and options of their own; otherwise as ``batch_edit``."""
+        from gpt_image_mcp.fingerprints import fingerprint, identities
+
+        inputs = await asyncio.to_thread(identities, [item.image for item in items], self.settings)
         batches = await self._bench.batches()
         return await batches.run(
-            items, on_error=on_error, concurrency=concurrency, wait_seconds=wait_seconds, watch=watch
+            items,
+            on_error=on_error,
+            concurrency=concurrency,
+            wait_seconds=wait_seconds,
+            watch=watch,
+            fingerprint=fingerprint("batch", items, inputs),
         )
 
     async def start_session(
@@ -212,8 +228,13 @@ class Studio:
 
         sessions = await self._bench.sessions()
         errand = sessions.start(prompt, images, output=OutputOptions(**output), edit=read_options(edit or {}))
-        paid_calls = await self._bench.paid_calls()
-        return await paid_calls.run(errand, wait_seconds=wait_seconds, watch=watch)
+        return await self._run(
+            errand,
+            ("start", prompt, edit, output),
+            [*images, _mask(edit)],
+            wait_seconds=wait_seconds,
+            watch=watch,
+        )
 
     async def continue_session(
         self,
@@ -255,8 +276,8 @@ class Studio:
             output=OutputOptions(**output),
             edit=read_options(edit or {}),
         )
-        paid_calls = await self._bench.paid_calls()
-        return await paid_calls.run(errand, wait_seconds=wait_seconds, watch=watch)
+        what = ("continue", session_id, from_turn, prompt, edit, output)
+        return await self._run(errand, what, [*images, _mask(edit)], wait_seconds=wait_seconds, watch=watch)
 
     async def end_session(self, session_id: str) -> EndedSession:
         """Ends a session; its images stay.
@@ -299,13 +320,13 @@ class Studio:
             NotFound: If there is no such image or job.
             ImageError: What the job failed with.
         """
+        from gpt_image_mcp.collecting import result_of
         from gpt_image_mcp.references import is_job_id
 
         ref = ref.strip().strip("\"'")
         if is_job_id(ref):
-            library = await self._bench.library()
-            return await self._collect(ref, library, wait_seconds=wait_seconds, watch=watch)
-        return _shown(await self.find(ref))
+            return await self._collect(ref, wait_seconds=wait_seconds, watch=watch)
+        return result_of((await self.find(ref),))
 
     async def find(self, ref: str) -> StoredImage:
         """The image of an id, resource address or path.
@@ -327,15 +348,32 @@ class Studio:
         library = await self._bench.library()
         return await in_thread(library.read, image)
 
+    async def _run(
+        self,
+        errand: Errand,
+        what: tuple[object, ...],
+        images: Sequence[str],
+        *,
+        wait_seconds: float | None,
+        watch: ProgressWatcher | None,
+    ) -> ImageResult:
+        """Runs a call with inputs; ``what`` and the inputs make it the same as another."""
+        from gpt_image_mcp.fingerprints import fingerprint, identities
+
+        inputs = await asyncio.to_thread(identities, images, self.settings)
+        errand = replace(errand, fingerprint=fingerprint(what, inputs))
+        paid_calls = await self._bench.paid_calls()
+        return await paid_calls.run(errand, wait_seconds=wait_seconds, watch=watch)
+
     async def _collect(
-        self, job_id: str, library: Library, *, wait_seconds: float | None, watch: ProgressWatcher | None
+        self, job_id: str, *, wait_seconds: float | None, watch: ProgressWatcher | None
     ) -> ImageResult | BatchResult:
         """The result of a job of this process, or what the library remembers of an earlier one."""
-        from gpt_image_mcp.paid_calls import remembered
+        from gpt_image_mcp.collecting import collect
 
         job = self._bench.jobs.find(job_id)
         if job is None:
-            return await asyncio.to_thread(remembered, job_id, library)
+            return await collect(job_id, await self._bench.library(), wait_seconds=wait_seconds)
         finished: ImageResult | BatchResult | None = await self._bench.jobs.wait(
             job, seconds=wait_seconds, watch=watch
         )
@@ -346,21 +384,5 @@ class Studio:
         return await api.generate(job.plan.request, on_sent=job.mark_sent, on_partial=job.receive_partial)
 
 
-def _shown(image: StoredImage) -> ImageResult:
-    """An image of the library as the result that once made it."""
-    from gpt_image_mcp.values import ImageResult
-
-    made = image.provenance
-    return ImageResult(
-        status="completed",
-        call_id=made.call_id,
-        prompt=made.prompt,
-        model=made.model,
-        requested=made.requested,
-        applied=made.applied,
-        images=(image,),
-        usage=made.usage,
-        cost=made.cost,
-        route=made.route,
-        sandbox=made.sandbox,
-    )
+def _mask(edit: EditArguments | None) -> str:
+    return edit.get("mask", "") if edit else ""

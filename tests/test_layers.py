@@ -19,7 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"sizes", "previews", "summaries", "conversions", "downloads", "responses_wire", "listings"}),
     frozenset({"prices", "checks", "answers", "library", "masks", "retouching"}),
     frozenset({"openai_api", "sandbox", "plans", "references"}),
-    frozenset({"routing", "inputs", "deliveries"}),
+    frozenset({"routing", "inputs", "deliveries", "fingerprints", "collecting"}),
     frozenset({"paid_calls"}),
     frozenset({"edits"}),
     frozenset({"sessions", "batches"}),

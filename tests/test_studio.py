@@ -79,7 +79,8 @@ async def test_a_result_is_collected_by_another_studio_after_the_first_is_gone()
 async def test_a_running_call_of_another_studio_is_running_here_too() -> None:
     async with Studio(_sandbox()) as first, Studio(_sandbox()) as second:
         started = await first.generate("a fox [sandbox:delay=0.3]", wait_seconds=0, **QUICK)
-        seen = await _got(second, started.call_id)
+        seen = await second.get(started.call_id, wait_seconds=0)
+        assert isinstance(seen, ImageResult)
         assert (seen.status, seen.prompt, seen.images) == ("running", "a fox [sandbox:delay=0.3]", ())
 
 

@@ -31,6 +31,7 @@ class CallStart:
     started_at: datetime
     quote: Quote
     sandbox: bool = False
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
-from gpt_image_mcp.errors import BudgetExceeded
+from gpt_image_mcp.errors import BudgetExceeded, OutcomeUnknown
 from gpt_image_mcp.library.calls import CallRecord, CallStart, dump_error, load_error
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.tables import calls, dollars, image_parents, images, nanodollars
@@ -25,11 +25,22 @@ if TYPE_CHECKING:
     from gpt_image_mcp.errors import ImageError
     from gpt_image_mcp.values import CallStatus, Kind
 
+CALL_LEASE = timedelta(seconds=30)
 _REMEMBERED_DURATIONS = 20
 _IMAGE = TypeAdapter(StoredImage)
 # Values go with the execution: building them into a statement takes SQLAlchemy longer than running it.
 _RENEW_IMAGE = update(images).where(images.c.id == bindparam("image_id"))
-_SETTLE_CALL = update(calls).where(calls.c.id == bindparam("call_id"), calls.c.status == "running")
+# A call that was given up for lost, though its process was only asleep, can still be settled by it.
+_SETTLE_CALL = (
+    update(calls)
+    .where(calls.c.id == bindparam("call_id"), calls.c.status.in_(("running", "outcome_unknown")))
+    .where(calls.c.finished_at.is_(None))
+)
+_STAY_ALIVE = update(calls).where(calls.c.id == bindparam("call_id"), calls.c.finished_at.is_(None))
+_DELIVER = update(calls).where(calls.c.id == bindparam("call_id"))
+# For calls of versions that gave no sign of life.
+_LONGEST_CALL = timedelta(hours=1)
+_JOINABLE_FOR = timedelta(hours=24)
 
 
 class Catalogue:
@@ -116,17 +127,21 @@ class Catalogue:
         cost_usd: Decimal | None = None,
         result_json: str | None = None,
         error: ImageError | None = None,
+        is_delivered: bool = True,
     ) -> None:
         """Settles a running call, once: what it did cost takes the place of what was reserved.
 
         A failed call gives its reservation back. Where the outcome or the cost is unknown it stays.
+        ``is_delivered`` says whether someone is waiting for the result.
         """
+        now = datetime.now(UTC).timestamp()
         amount = None if cost_usd is None else nanodollars(cost_usd)
         if amount is None and status == "failed":
             amount = 0
         values: dict[str, Any] = {
             "status": status,
-            "finished_at": datetime.now(UTC).timestamp(),
+            "finished_at": now,
+            "delivered_at": now if is_delivered else None,
             "cost_nanodollars": amount,
             "result": result_json,
             "error": None if error is None else dump_error(error),
@@ -141,6 +156,60 @@ class Catalogue:
         with self.database.reading() as connection:
             row = connection.execute(select(calls).where(calls.c.id == call_id)).one_or_none()
         return None if row is None else _call_record(row)
+
+    def stay_alive(self, call_id: str) -> None:
+        """Says that a running call still runs."""
+        until = (datetime.now(UTC) + CALL_LEASE).timestamp()
+        with self.database.writing() as connection:
+            connection.execute(_STAY_ALIVE, {"alive_until": until, "call_id": call_id})
+
+    def deliver(self, call_id: str) -> None:
+        """Notes that the result of a call reached whoever asked for it."""
+        with self.database.writing() as connection:
+            connection.execute(_DELIVER, {"delivered_at": datetime.now(UTC).timestamp(), "call_id": call_id})
+
+    def give_up_lost_calls(self) -> None:
+        """Notes the outcome of calls whose process is gone as unknown; their reservations stay."""
+        now = datetime.now(UTC)
+        lost = or_(
+            calls.c.alive_until < now.timestamp(),
+            calls.c.alive_until.is_(None) & (calls.c.started_at < (now - _LONGEST_CALL).timestamp()),
+        )
+        condition = (calls.c.status == "running") & lost
+        with self.database.reading() as connection:
+            if not connection.execute(select(calls.c.id).where(condition).limit(1)).first():
+                return
+        with self.database.writing() as connection:
+            connection.execute(
+                update(calls).where(condition).values(status="outcome_unknown", error=dump_error(_lost()))
+            )
+
+    def find_same_call(self, fingerprint: str) -> CallRecord | None:
+        """The latest call of this fingerprint that runs, or whose result was never delivered."""
+        now = datetime.now(UTC)
+        query = (
+            select(calls)
+            .where(calls.c.fingerprint == fingerprint, calls.c.owner == "")
+            .where(calls.c.started_at > (now - _JOINABLE_FOR).timestamp())
+            .where(
+                or_(
+                    (calls.c.status == "running") & (calls.c.alive_until > now.timestamp()),
+                    (calls.c.status == "completed") & calls.c.delivered_at.is_(None),
+                )
+            )
+            .order_by(calls.c.started_at.desc())
+            .limit(1)
+        )
+        with self.database.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _call_record(row)
+
+    def find_images_of_call(self, call_id: str) -> tuple[StoredImage, ...]:
+        """The images that a call made, oldest first."""
+        query = select(images.c.document).where(images.c.call_id == call_id)
+        with self.database.reading() as connection:
+            documents = connection.execute(query.order_by(images.c.created_at, images.c.id)).scalars().all()
+        return tuple(_IMAGE.validate_json(document) for document in documents)
 
     def spent_usd(self, day: date) -> Decimal:
         """What was spent, or is reserved, on a local day; the sandbox does not count."""
@@ -213,6 +282,8 @@ def _call_values(call: CallStart, reserved: Decimal) -> dict[str, Any]:
         "day": _local_day(call.started_at),
         "started_at": call.started_at.timestamp(),
         "reserved_nanodollars": nanodollars(reserved),
+        "alive_until": (call.started_at + CALL_LEASE).timestamp(),
+        "fingerprint": call.fingerprint or None,
     }
 
 
@@ -230,6 +301,17 @@ def _call_record(row: Row[Any]) -> CallRecord:
         sandbox=row.sandbox,
         result_json=row.result,
         error=None if row.error is None else load_error(row.error),
+    )
+
+
+def _lost() -> OutcomeUnknown:
+    message = (
+        "The server that made this call was stopped before it was finished. Whether a picture was made and "
+        "billed cannot be told."
+    )
+    return OutcomeUnknown(
+        message,
+        next_step="Look into the output folder and at the usage page of the account before you call again.",
     )
 
 

@@ -86,9 +86,15 @@ calls = Table(
     Column("cost_nanodollars", BigInteger),
     Column("result", Text),
     Column("error", Text),
+    # Since schema 3. Until when a running call counts as alive without another sign of life.
+    Column("alive_until", Float),
+    # What makes a call the same as another, and when its result reached whoever asked.
+    Column("fingerprint", String(64)),
+    Column("delivered_at", Float),
     Index("calls_day", "owner", "day"),
     Index("calls_kind", "model", "quality", "size", "started_at"),
 )
+_FINGERPRINT_INDEX = Index("calls_fingerprint", calls.c.fingerprint)
 
 sessions = Table(
     "sessions",
@@ -151,8 +157,18 @@ def _add_sessions(connection: Connection) -> None:
     metadata.create_all(connection, tables=_SESSIONS)
 
 
+def _add_signs_of_life(connection: Connection) -> None:
+    """The columns of schema 3; a database made by this version has them already."""
+    present = {column["name"] for column in inspect(connection).get_columns(calls.name)}
+    for column in (calls.c.alive_until, calls.c.fingerprint, calls.c.delivered_at):
+        if column.name not in present:
+            kind = column.type.compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE calls ADD COLUMN {column.name} {kind}")
+    _FINGERPRINT_INDEX.create(connection, checkfirst=True)
+
+
 # What takes a database from version N to N + 1, for N = 0, 1, …; entries are only ever added.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_create, _add_sessions)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_create, _add_sessions, _add_signs_of_life)
 VERSION = len(MIGRATIONS)
 
 

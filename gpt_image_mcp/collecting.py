@@ -1,0 +1,103 @@
+"""Collecting what an earlier call made, from the library: in another process, or after this one is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import replace
+from datetime import UTC, datetime
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import TypeAdapter
+
+from gpt_image_mcp.errors import NotFound
+from gpt_image_mcp.values import BatchResult, ImageResult, Requested, StoredImage
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.library.calls import CallRecord
+    from gpt_image_mcp.library.store import Library
+
+POLL_SECONDS = 0.5
+_Result = TypeVar("_Result", ImageResult, BatchResult)
+_RESULTS: TypeAdapter[ImageResult | BatchResult] = TypeAdapter(ImageResult | BatchResult)
+
+
+async def collect(call_id: str, library: Library, *, wait_seconds: float | None) -> ImageResult | BatchResult:
+    """The result of a call that this process does not run; waits for one that another process runs.
+
+    Raises:
+        NotFound: If there was no such call.
+        ImageError: What it failed with; ``OutcomeUnknown`` if its process is gone.
+    """
+    deadline = math.inf if wait_seconds is None else monotonic() + wait_seconds
+    while True:
+        result = await asyncio.to_thread(_remembered, call_id, library)
+        left = deadline - monotonic()
+        if result.status != "running" or left <= 0:
+            return result
+        await asyncio.sleep(min(POLL_SECONDS, left))
+
+
+def joined(result: _Result) -> _Result:
+    """A result that was made for an earlier call."""
+    note = (
+        f"This is the same call as {result.call_id}, which was not collected yet; it was joined, and nothing "
+        "was paid again."
+    )
+    return replace(result, notes=(*result.notes, note))
+
+
+def dump_result(result: ImageResult | BatchResult) -> str:
+    """A result as the text that the library keeps."""
+    return _RESULTS.dump_json(result).decode()
+
+
+def result_of(images: tuple[StoredImage, ...], *, notes: tuple[str, ...] = ()) -> ImageResult:
+    """Images of the library as a result like the one that once made them."""
+    made = images[-1].provenance
+    return ImageResult(
+        status="completed",
+        call_id=made.call_id,
+        prompt=made.prompt,
+        model=made.model,
+        requested=made.requested,
+        applied=made.applied,
+        images=images,
+        usage=made.usage,
+        cost=made.cost,
+        route=made.route,
+        notes=notes,
+        sandbox=made.sandbox,
+    )
+
+
+def _remembered(call_id: str, library: Library) -> ImageResult | BatchResult:
+    """What the library knows of a call; notes its result as delivered."""
+    library.catalogue.give_up_lost_calls()
+    record = library.catalogue.find_call(call_id)
+    if record is None:
+        message = f"There is no job {call_id!r}."
+        raise NotFound(message, next_step="Use a job_id from an earlier result.")
+    if record.result_json is not None:
+        library.catalogue.deliver(call_id)
+        return _RESULTS.validate_json(record.result_json)
+    saved = library.catalogue.find_images_of_call(call_id) if record.status == "outcome_unknown" else ()
+    if saved:
+        note = "The server was stopped after these images were saved and before their cost was noted."
+        return result_of(saved, notes=(note,))
+    if record.error is not None:
+        raise record.error
+    return _running(record)
+
+
+def _running(record: CallRecord) -> ImageResult:
+    return ImageResult(
+        status="running",
+        call_id=record.id,
+        prompt=record.prompt,
+        model=record.model,
+        requested=Requested(size=record.size, quality=record.quality),
+        sandbox=record.sandbox,
+        elapsed_seconds=round((datetime.now(UTC) - record.started_at).total_seconds(), 1),
+    )

@@ -1,0 +1,205 @@
+"""The same call again: joined while it runs and until its result was collected, so that nobody pays twice."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+from gpt_image_mcp import Settings, Studio
+from gpt_image_mcp.errors import ModerationBlocked, OutcomeUnknown
+from gpt_image_mcp.values import BatchResult, ImageResult
+from tests.standin import serve_standin
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gpt_image_mcp.progress import Progress
+    from tests.standin import Standin
+
+QUICK: dict[str, Any] = {"size": "816x816", "quality": "low"}
+
+
+@pytest.fixture
+def photo(project: Path) -> Path:
+    """A picture of the user's."""
+    path = project / "photo.png"
+    Image.linear_gradient("L").resize((256, 256)).convert("RGB").save(path)
+    return path
+
+
+def _studio(standin: Standin, **settings: Any) -> Studio:
+    return Studio(Settings(api_key="sk-test", base_url=standin.base_url, **settings))  # type: ignore[arg-type]
+
+
+async def _received(standin: Standin, *, posts: int) -> None:
+    async with asyncio.timeout(20):
+        while len(standin.posts) < posts:  # noqa: ASYNC110 - the stand-in has no event for it
+            await asyncio.sleep(0.01)
+
+
+def _is_joined(result: ImageResult | BatchResult) -> bool:
+    return any("nothing was paid again" in note for note in result.notes)
+
+
+async def test_the_same_call_at_the_same_time_is_made_once() -> None:
+    async with serve_standin() as standin, _studio(standin) as studio:
+        results = await asyncio.gather(
+            *(studio.generate("a fox [sandbox:delay=0.3]", **QUICK) for _ in range(3))
+        )
+    assert len(standin.posts) == 1
+    assert len({result.images for result in results}) == 1
+    assert [_is_joined(result) for result in results] == [False, True, True]
+
+
+async def test_another_argument_makes_another_call() -> None:
+    async with serve_standin() as standin, _studio(standin) as studio:
+        slow = "a fox [sandbox:delay=0.2]"
+        await asyncio.gather(
+            studio.generate(slow, **QUICK),
+            studio.generate(slow, size="816x816", quality="medium"),
+            studio.generate(slow, filename_prefix="x", **QUICK),
+            studio.generate(slow, moderation="low", **QUICK),
+        )
+    assert len(standin.posts) == 4
+
+
+async def test_a_result_that_was_delivered_is_made_anew_when_asked_again() -> None:
+    async with serve_standin() as standin, _studio(standin) as studio:
+        first = await studio.generate("a fox", **QUICK)
+        second = await studio.generate("a fox", **QUICK)
+    assert len(standin.posts) == 2
+    assert first.images != second.images
+
+
+async def test_a_result_nobody_collected_is_given_to_the_same_call_and_then_no_more() -> None:
+    async with serve_standin() as standin:
+        async with _studio(standin) as studio:
+            started = await studio.generate("a fox [sandbox:delay=0.2]", wait_seconds=0, **QUICK)
+            await _received(standin, posts=1)
+        # The server stopped, which let the request finish; another one is asked the same.
+        async with _studio(standin) as studio:
+            again = await studio.generate("a fox [sandbox:delay=0.2]", **QUICK)
+            assert again.call_id == started.call_id
+            assert _is_joined(again)
+            assert len(standin.posts) == 1
+            fresh = await studio.generate("a fox [sandbox:delay=0.2]", **QUICK)
+    assert not _is_joined(fresh)
+    assert len(standin.posts) == 2
+
+
+async def test_a_cancelled_call_that_is_repeated_is_joined() -> None:
+    sent = asyncio.Event()
+
+    async def watch(progress: Progress) -> None:
+        if progress.stage == "drawing":
+            sent.set()
+
+    async with serve_standin() as standin, _studio(standin) as studio:
+        call = asyncio.create_task(studio.generate("a fox [sandbox:delay=0.4]", watch=watch, **QUICK))
+        await asyncio.wait_for(sent.wait(), 20)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        again = await studio.generate("a fox [sandbox:delay=0.4]", **QUICK)
+    assert _is_joined(again)
+    assert len(standin.posts) == 1
+
+
+async def test_the_same_call_in_another_server_waits_for_the_first() -> None:
+    async with serve_standin() as standin, _studio(standin) as first, _studio(standin) as second:
+        prompt = "a fox [sandbox:delay=0.6]"
+        started = await first.generate(prompt, wait_seconds=0, **QUICK)
+        again = await second.generate(prompt, **QUICK)
+        assert again.call_id == started.call_id
+        assert again.status == "completed"
+    assert len(standin.posts) == 1
+
+
+async def test_a_failure_reaches_everyone_who_joined_and_is_not_joined_later() -> None:
+    async with serve_standin() as standin, _studio(standin) as studio:
+        prompt = "a fox [sandbox:delay=0.2] [sandbox:moderation_blocked*1]"
+        outcomes = await asyncio.gather(
+            *(studio.generate(prompt, **QUICK) for _ in range(2)), return_exceptions=True
+        )
+        assert [type(outcome) for outcome in outcomes] == [ModerationBlocked, ModerationBlocked]
+        assert (await studio.generate(prompt, **QUICK)).images
+    assert len(standin.posts) == 2
+
+
+async def test_an_edit_is_the_same_only_if_its_inputs_are(photo: Path) -> None:
+    async with serve_standin() as standin, _studio(standin) as studio:
+        prompt = "night [sandbox:delay=0.3]"
+        first = await studio.edit(prompt, [str(photo)], wait_seconds=0, **QUICK)
+        same = await studio.edit(prompt, ["photo.png"], **QUICK)
+        assert same.call_id == first.call_id
+        Image.new("RGB", (256, 256), "red").save(photo)
+        changed = await studio.edit(prompt, [str(photo)], **QUICK)
+        assert changed.call_id != first.call_id
+
+
+async def test_a_batch_that_is_repeated_while_it_runs_is_joined(photo: Path) -> None:
+    async with serve_standin() as standin, _studio(standin) as studio:
+        results = await asyncio.gather(
+            *(studio.batch_edit("warm [sandbox:delay=0.3]", [str(photo)] * 2, **QUICK) for _ in range(2))
+        )
+    assert len(standin.posts) == 2
+    assert [_is_joined(result) for result in results] == [False, True]
+
+
+def _leave_behind(database: Path, call_id: str, *, seconds_ago: float) -> None:
+    """Makes a call look as if its process had been killed: running, its last sign of life so long ago."""
+    with sqlite3.connect(database) as connection:
+        connection.execute(
+            "UPDATE calls SET status = 'running', finished_at = NULL, result = NULL, "
+            "cost_nanodollars = NULL, delivered_at = NULL, alive_until = ? WHERE id = ?",
+            (time.time() - seconds_ago, call_id),
+        )
+    connection.close()
+
+
+async def test_what_a_crash_cut_off_has_an_unknown_outcome_and_keeps_its_reservation(tmp_path: Path) -> None:
+    database = tmp_path / "library.db"
+    url = f"sqlite:///{database}"
+    async with serve_standin() as standin:
+        async with _studio(standin, database_url=url) as studio:
+            done = await studio.generate("a fox", **QUICK)
+            settled = (await studio.estimate()).budget.spent_today_usd
+        _leave_behind(database, done.call_id, seconds_ago=1)
+        with sqlite3.connect(database) as connection:
+            connection.execute("DELETE FROM images")
+        connection.close()
+        async with _studio(standin, database_url=url) as studio:
+            for _ in range(2):
+                with pytest.raises(OutcomeUnknown, match="stopped before it was finished"):
+                    await studio.get(done.call_id)
+            assert (await studio.estimate()).budget.spent_today_usd >= settled
+            # The same call is not joined to one that will never end.
+            assert not _is_joined(await studio.generate("a fox", **QUICK))
+
+
+async def test_images_saved_right_before_a_crash_are_found_again(tmp_path: Path) -> None:
+    database = tmp_path / "library.db"
+    url = f"sqlite:///{database}"
+    async with serve_standin() as standin:
+        async with _studio(standin, database_url=url) as studio:
+            done = await studio.generate("a fox", **QUICK)
+        _leave_behind(database, done.call_id, seconds_ago=1)
+        async with _studio(standin, database_url=url) as studio:
+            found = await studio.get(done.call_id)
+    assert isinstance(found, ImageResult)
+    assert found.images == done.images
+    assert any("stopped after these images were saved" in note for note in found.notes)
+
+
+async def test_a_call_that_gave_a_sign_of_life_is_not_given_up(tmp_path: Path) -> None:
+    database = tmp_path / "library.db"
+    url = f"sqlite:///{database}"
+    async with serve_standin() as standin, _studio(standin, database_url=url) as studio:
+        done = await studio.generate("a fox", **QUICK)
+        _leave_behind(database, done.call_id, seconds_ago=-20)
+        assert (await studio.get(done.call_id, wait_seconds=0)).status == "running"
