@@ -198,7 +198,7 @@ class Batches:
             sandbox=plan.sandbox,
             fingerprint=fingerprint,
         )
-        self.paid_calls.library.catalogue.begin_call(start, per_call_usd=None, daily_usd=None)
+        self.paid_calls.library.ledger.begin_call(start, per_call_usd=None, daily_usd=None)
 
     def _finished(self, job: BatchJob, items: Sequence[BatchItem]) -> BatchResult:
         """The result, settled.

@@ -74,13 +74,13 @@ def result_of(images: tuple[StoredImage, ...], *, notes: tuple[str, ...] = ()) -
 
 def _remembered(call_id: str, library: Library) -> ImageResult | BatchResult:
     """What the library knows of a call; notes its result as delivered."""
-    library.catalogue.give_up_lost_calls()
-    record = library.catalogue.find_call(call_id)
+    library.ledger.give_up_lost_calls()
+    record = library.ledger.find_call(call_id)
     if record is None:
         message = f"There is no job {call_id!r}."
         raise NotFound(message, next_step="Use a job_id from an earlier result.")
     if record.result_json is not None:
-        library.catalogue.deliver(call_id)
+        library.ledger.deliver(call_id)
         return _RESULTS.validate_json(record.result_json)
     saved = library.catalogue.find_images_of_call(call_id) if record.status == "outcome_unknown" else ()
     if saved:

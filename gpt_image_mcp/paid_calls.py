@@ -147,7 +147,7 @@ class PaidCalls:
         job = self.jobs.find_same(fingerprint)
         if job is not None:
             return job
-        record = await asyncio.to_thread(self.library.catalogue.find_same_call, fingerprint)
+        record = await asyncio.to_thread(self.library.ledger.find_same_call, fingerprint)
         return None if record is None else record.id
 
     async def _carry_out(self, errand: Errand, job: PaidJob) -> ImageResult:
@@ -195,7 +195,7 @@ class PaidCalls:
             while True:
                 await asyncio.sleep(SIGN_OF_LIFE_SECONDS)
                 with contextlib.suppress(StorageFailed):
-                    await asyncio.to_thread(self.library.catalogue.stay_alive, call_id)
+                    await asyncio.to_thread(self.library.ledger.stay_alive, call_id)
 
         saying = asyncio.create_task(say_so())
         try:
@@ -218,7 +218,7 @@ class PaidCalls:
             sandbox=plan.sandbox,
             fingerprint=fingerprint,
         )
-        self.library.catalogue.begin_call(
+        self.library.ledger.begin_call(
             start,
             per_call_usd=self.settings.max_cost_usd,
             daily_usd=self.settings.daily_budget_usd,
@@ -247,7 +247,7 @@ class PaidCalls:
         """Settles a finished call; the images are safe, so a failure is only a note."""
         document = dump_result(result)
         try:
-            self.library.catalogue.finish_call(
+            self.library.ledger.finish_call(
                 result.call_id,
                 status="completed",
                 cost_usd=usd,
@@ -263,7 +263,7 @@ class PaidCalls:
         """Settles a call that failed; what it failed with matters more than a failure to note it."""
         status: CallStatus = "outcome_unknown" if isinstance(error, OutcomeUnknown) else "failed"
         with contextlib.suppress(StorageFailed):
-            self.library.catalogue.finish_call(call_id, status=status, cost_usd=usd, error=error)
+            self.library.ledger.finish_call(call_id, status=status, cost_usd=usd, error=error)
 
 
 def running(job: PaidJob) -> ImageResult:

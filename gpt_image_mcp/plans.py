@@ -104,7 +104,7 @@ def plan_call(
 def expected_seconds(plan: Plan, library: Library) -> float | None:
     """What calls of this kind took before, else what is said of the model; None if nothing is known."""
     request = plan.request
-    measured = library.catalogue.typical_seconds(
+    measured = library.ledger.typical_seconds(
         kind=plan.kind,
         model=request.model,
         quality=request.quality,
@@ -150,7 +150,7 @@ def _without_sandbox(options: OutputOptions) -> OutputOptions:
 
 
 def _budget(settings: Settings, library: Library) -> Budget:
-    spent = library.catalogue.spent_usd(date.today())  # noqa: DTZ011 - the budget's day is the local one
+    spent = library.ledger.spent_usd(date.today())  # noqa: DTZ011 - the budget's day is the local one
     daily = settings.daily_budget_usd
     return Budget(
         per_call_usd=settings.max_cost_usd,

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import NotFound, StorageFailed
 from gpt_image_mcp.library.catalogue import Catalogue
+from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.files import write_exclusive, write_over
 from gpt_image_mcp.library.folders import fallback_folders
+from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.library.metadata import write_metadata
 from gpt_image_mcp.library.names import Naming, file_names, new_image_id
 from gpt_image_mcp.library.rejections import Rejections
@@ -35,13 +37,15 @@ class Library:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.catalogue = Catalogue(settings.database_url.get_secret_value())
-        self.sessions = Sessions(self.catalogue.database)
-        self.rejections = Rejections(self.catalogue.database)
+        self._database = Database(settings.database_url.get_secret_value())
+        self.catalogue = Catalogue(self._database)
+        self.ledger = Ledger(self._database)
+        self.sessions = Sessions(self._database)
+        self.rejections = Rejections(self._database)
 
     def close(self) -> None:
         """Closes the database."""
-        self.catalogue.close()
+        self._database.close()
 
     def save(
         self, images: Sequence[bytes], *, provenance: Provenance, naming: Naming, folder: Path

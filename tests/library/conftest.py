@@ -12,6 +12,8 @@ from PIL import Image
 
 from gpt_image_mcp.library.calls import CallStart
 from gpt_image_mcp.library.catalogue import Catalogue
+from gpt_image_mcp.library.database import Database
+from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.money import Cost, Quote
 from gpt_image_mcp.settings import Settings
@@ -37,11 +39,23 @@ def database_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def catalogue(database_url: str) -> Iterator[Catalogue]:
-    """A catalogue over a new database."""
-    opened = Catalogue(database_url)
+def database(database_url: str) -> Iterator[Database]:
+    """A new database."""
+    opened = Database(database_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def catalogue(database: Database) -> Catalogue:
+    """A catalogue over a new database."""
+    return Catalogue(database)
+
+
+@pytest.fixture
+def ledger(database: Database) -> Ledger:
+    """A ledger over a new database."""
+    return Ledger(database)
 
 
 @pytest.fixture

@@ -1,66 +1,19 @@
-"""The catalogue: images are found again, and money is reserved before it is spent."""
+"""The catalogue: images are found again by what people know of them."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from gpt_image_mcp.errors import BudgetExceeded, ModerationBlocked
 from gpt_image_mcp.library.catalogue import Catalogue
-from gpt_image_mcp.library.tables import dollars, nanodollars
-from gpt_image_mcp.money import Cost, Quote
+from gpt_image_mcp.library.database import Database
+from gpt_image_mcp.money import Cost
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gpt_image_mcp.library.calls import CallStart
-    from gpt_image_mcp.values import CallStatus, StoredImage
-
-PROCESSES = 8
-CALLS_EACH = 10
-SPENDER = """
-import sys
-from datetime import datetime, UTC
-from decimal import Decimal
-from gpt_image_mcp.errors import BudgetExceeded
-from gpt_image_mcp.library.calls import CallStart
-from gpt_image_mcp.library.catalogue import Catalogue
-from gpt_image_mcp.money import Quote
-
-catalogue = Catalogue(sys.argv[1])
-started = datetime.fromisoformat(sys.argv[3])
-print("ready", flush=True)
-sys.stdin.readline()
-made = 0
-for number in range(int(sys.argv[4])):
-    call = CallStart(
-        id=f"job-{sys.argv[2]}-{number}", kind="image", model="m", quality="low", size="auto", prompt="",
-        started_at=started, quote=Quote(high_usd=Decimal("0.10"), basis=""),
-    )
-    try:
-        catalogue.begin_call(call, per_call_usd=None, daily_usd=Decimal("3.00"))
-        made += 1
-    except BudgetExceeded:
-        pass
-catalogue.close()
-print(made)
-"""
-
-
-def _day(call: CallStart) -> date:
-    return call.started_at.astimezone().date()
-
-
-def _begin(catalogue: Catalogue, call: CallStart, daily: str | None = None) -> None:
-    catalogue.begin_call(call, per_call_usd=None, daily_usd=None if daily is None else Decimal(daily))
+    from gpt_image_mcp.values import StoredImage
 
 
 def test_an_image_is_found_by_id_path_and_bytes(catalogue: Catalogue, image: StoredImage) -> None:
@@ -75,8 +28,6 @@ def test_what_is_not_there_is_not_found(catalogue: Catalogue, image: StoredImage
     assert catalogue.find_image("\ud800") is None
     assert catalogue.find_by_path(image.file_path) is None
     assert catalogue.find_by_sha256(image.sha256) is None
-    assert catalogue.find_call("job-1") is None
-    assert catalogue.find_call("job-\ud800") is None
 
 
 def test_an_image_added_again_is_renewed(catalogue: Catalogue, image: StoredImage) -> None:
@@ -113,183 +64,6 @@ def test_another_catalogue_of_the_same_database_sees_everything(
     catalogue: Catalogue, image: StoredImage, database_url: str
 ) -> None:
     catalogue.add_image(image)
-    other = Catalogue(database_url)
-    assert other.find_image(image.id) == image
+    other = Database(database_url)
+    assert Catalogue(other).find_image(image.id) == image
     other.close()
-
-
-def test_a_call_is_remembered_as_running_with_its_reservation(catalogue: Catalogue, call: CallStart) -> None:
-    _begin(catalogue, call)
-    record = catalogue.find_call(call.id)
-    assert record is not None
-    assert (record.status, record.reserved_usd, record.cost_usd) == ("running", Decimal("0.10"), None)
-    assert record.started_at == call.started_at
-    assert catalogue.spent_usd(_day(call)) == Decimal("0.10")
-
-
-def test_the_real_cost_takes_the_place_of_the_reservation(catalogue: Catalogue, call: CallStart) -> None:
-    _begin(catalogue, call)
-    catalogue.finish_call(call.id, status="completed", cost_usd=Decimal("0.012345678"), result_json="{}")
-    record = catalogue.find_call(call.id)
-    assert record is not None
-    assert (record.status, record.cost_usd) == ("completed", Decimal("0.012345678"))
-    assert record.result_json == "{}"
-    assert catalogue.spent_usd(_day(call)) == Decimal("0.012345678")
-
-
-@pytest.mark.parametrize(
-    ("status", "left"), [("failed", "0"), ("outcome_unknown", "0.10"), ("completed", "0.10")]
-)
-def test_without_a_cost_only_a_failed_call_gives_its_reservation_back(
-    status: CallStatus, left: str, catalogue: Catalogue, call: CallStart
-) -> None:
-    _begin(catalogue, call)
-    catalogue.finish_call(call.id, status=status)
-    assert catalogue.spent_usd(_day(call)) == Decimal(left)
-
-
-def test_a_call_is_settled_once(catalogue: Catalogue, call: CallStart) -> None:
-    _begin(catalogue, call)
-    catalogue.finish_call(call.id, status="completed", cost_usd=Decimal("0.05"), result_json="{}")
-    catalogue.finish_call(call.id, status="failed")
-    record = catalogue.find_call(call.id)
-    assert record is not None
-    assert (record.status, record.cost_usd, record.result_json) == ("completed", Decimal("0.05"), "{}")
-
-
-def test_a_failed_call_that_was_billed_counts(catalogue: Catalogue, call: CallStart) -> None:
-    _begin(catalogue, call)
-    catalogue.finish_call(call.id, status="failed", cost_usd=Decimal("0.05"))
-    assert catalogue.spent_usd(_day(call)) == Decimal("0.05")
-
-
-def test_the_error_of_a_call_is_kept(catalogue: Catalogue, call: CallStart) -> None:
-    _begin(catalogue, call)
-    error = ModerationBlocked("The prompt was refused.", next_step="Change it.", request_id="req_1")
-    catalogue.finish_call(call.id, status="failed", error=error)
-    record = catalogue.find_call(call.id)
-    assert record is not None
-    assert isinstance(record.error, ModerationBlocked)
-    assert str(record.error) == str(error)
-
-
-def test_a_call_over_the_limit_of_one_call_is_refused_and_not_kept(
-    catalogue: Catalogue, call: CallStart
-) -> None:
-    with pytest.raises(BudgetExceeded, match=r"\$0\.1000.*\$0\.0900") as caught:
-        catalogue.begin_call(call, per_call_usd=Decimal("0.09"), daily_usd=None)
-    assert "quality" in caught.value.next_step
-    assert catalogue.find_call(call.id) is None
-
-
-def test_a_call_at_the_limit_of_one_call_is_made(catalogue: Catalogue, call: CallStart) -> None:
-    catalogue.begin_call(call, per_call_usd=Decimal("0.10"), daily_usd=Decimal("0.10"))
-    assert catalogue.find_call(call.id) is not None
-
-
-def test_a_call_over_the_rest_of_the_days_budget_is_refused_with_the_numbers(
-    catalogue: Catalogue, call: CallStart
-) -> None:
-    _begin(catalogue, call, daily="0.15")
-    with pytest.raises(BudgetExceeded) as caught:
-        _begin(catalogue, replace(call, id="job-2"), daily="0.15")
-    for number in ("may cost $0.1000", "budget of $0.1500", "$0.1000 is spent", "$0.0500 is left"):
-        assert number in caught.value.message
-    assert catalogue.find_call("job-2") is None
-
-
-def test_what_a_failed_call_gave_back_can_be_spent(catalogue: Catalogue, call: CallStart) -> None:
-    _begin(catalogue, call, daily="0.15")
-    catalogue.finish_call(call.id, status="failed")
-    _begin(catalogue, replace(call, id="job-2"), daily="0.15")
-    assert catalogue.spent_usd(_day(call)) == Decimal("0.10")
-
-
-def test_yesterdays_spending_leaves_todays_budget_alone(catalogue: Catalogue, call: CallStart) -> None:
-    _begin(catalogue, replace(call, id="job-0", started_at=call.started_at - timedelta(days=1)), daily="0.15")
-    _begin(catalogue, call, daily="0.15")
-    assert catalogue.spent_usd(_day(call)) == Decimal("0.10")
-
-
-def test_a_call_of_unknown_price_is_refused_under_any_limit(catalogue: Catalogue, call: CallStart) -> None:
-    unknown = replace(call, quote=Quote(basis="not published"))
-    for per_call, daily in ((Decimal(1), None), (None, Decimal(1))):
-        with pytest.raises(BudgetExceeded, match="not known"):
-            catalogue.begin_call(unknown, per_call_usd=per_call, daily_usd=daily)
-    _begin(catalogue, unknown)
-    assert catalogue.spent_usd(_day(call)) == 0
-
-
-def test_the_sandbox_is_free(catalogue: Catalogue, call: CallStart) -> None:
-    played = replace(call, sandbox=True)
-    catalogue.begin_call(played, per_call_usd=Decimal(0), daily_usd=Decimal(0))
-    catalogue.finish_call(played.id, status="completed", cost_usd=Decimal("0.10"))
-    assert catalogue.spent_usd(_day(call)) == 0
-
-
-def test_processes_that_share_a_budget_never_overshoot_it(database_url: str) -> None:
-    url = database_url.partition("?")[0]
-    now = datetime.now(UTC)
-    spenders = [
-        subprocess.Popen(
-            [sys.executable, "-c", SPENDER, url, str(number), now.isoformat(), str(CALLS_EACH)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(PROCESSES)
-    ]
-    for spender in spenders:
-        assert spender.stdout is not None
-        assert spender.stdout.readline() == "ready\n"
-    for spender in spenders:
-        assert spender.stdin is not None
-        spender.stdin.write("go\n")
-        spender.stdin.flush()
-    made = [int(spender.communicate()[0]) for spender in spenders]
-    catalogue = Catalogue(url)
-    assert catalogue.spent_usd(now.astimezone().date()) == Decimal("3.00")
-    catalogue.close()
-    assert sum(made) == 30
-
-
-def _complete(catalogue: Catalogue, call: CallStart, *, number: int, ago: timedelta) -> None:
-    started = replace(call, id=f"job-{number}", started_at=datetime.now(UTC) - ago)
-    _begin(catalogue, started)
-    catalogue.finish_call(started.id, status="completed")
-
-
-def _typical(
-    catalogue: Catalogue, quality: Literal["high", "low"] = "high", *, sandbox: bool = False
-) -> float | None:
-    return catalogue.typical_seconds(
-        kind="image", model="gpt-image-2", quality=quality, size="1024x1024", sandbox=sandbox
-    )
-
-
-def test_the_typical_duration_is_the_median_of_completed_calls_of_the_kind(
-    catalogue: Catalogue, call: CallStart
-) -> None:
-    for number, seconds in enumerate((1000, 5000, 90000)):
-        _complete(catalogue, call, number=number, ago=timedelta(seconds=seconds))
-    failed = replace(call, id="job-failed", started_at=datetime.now(UTC))
-    _begin(catalogue, failed)
-    catalogue.finish_call(failed.id, status="failed")
-    assert _typical(catalogue) == pytest.approx(5000, abs=100)
-    assert _typical(catalogue, "low") is None
-    assert _typical(catalogue, sandbox=True) is None
-
-
-def test_the_typical_duration_forgets_all_but_the_latest_twenty(
-    catalogue: Catalogue, call: CallStart
-) -> None:
-    for number in range(21):
-        _complete(catalogue, call, number=number, ago=timedelta(hours=1))
-    for number in range(21, 41):
-        _complete(catalogue, call, number=number, ago=timedelta(seconds=100))
-    assert _typical(catalogue) == pytest.approx(100, abs=100)
-
-
-@given(st.decimals(0, 10_000, places=9))
-def test_money_of_nine_places_is_kept_exactly(usd: Decimal) -> None:
-    assert dollars(nanodollars(usd)) == usd

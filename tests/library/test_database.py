@@ -6,27 +6,16 @@ import sqlite3
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
 
 from gpt_image_mcp.errors import StorageFailed
-from gpt_image_mcp.library.catalogue import Catalogue
 from gpt_image_mcp.library.database import Database
+from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.library.tables import VERSION
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 TODAY = datetime.now(UTC).date()
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    opened = Database(database_url)
-    yield opened
-    opened.close()
 
 
 def _file(url: str) -> Path:
@@ -39,23 +28,23 @@ def test_nothing_is_opened_before_the_first_question(database: Database, databas
 
 
 def test_the_default_database_is_in_the_users_data_folder() -> None:
-    catalogue = Catalogue()
-    assert catalogue.spent_usd(TODAY) == 0
-    catalogue.close()
+    opened = Database()
+    assert Ledger(opened).spent_usd(TODAY) == 0
+    opened.close()
     assert (Path.home() / "data" / "gpt-image-mcp" / "library.db").is_file()
 
 
 def test_home_is_expanded_in_the_address() -> None:
-    catalogue = Catalogue("sqlite:///~/mine/library.db")
-    assert catalogue.spent_usd(TODAY) == 0
-    catalogue.close()
+    opened = Database("sqlite:///~/mine/library.db")
+    assert Ledger(opened).spent_usd(TODAY) == 0
+    opened.close()
     assert (Path.home() / "mine" / "library.db").is_file()
 
 
 def test_a_database_in_memory_works() -> None:
-    catalogue = Catalogue("sqlite://")
-    assert catalogue.spent_usd(TODAY) == 0
-    catalogue.close()
+    opened = Database("sqlite://")
+    assert Ledger(opened).spent_usd(TODAY) == 0
+    opened.close()
 
 
 def test_the_database_is_set_up_for_sharing(database: Database) -> None:
@@ -88,21 +77,21 @@ def test_an_exception_rolls_a_transaction_back(database: Database) -> None:
 
 def test_threads_that_open_a_new_database_together_all_succeed(database_url: str) -> None:
     url = database_url.partition("?")[0]
-    catalogues = [Catalogue(url) for _ in range(8)]
-    together = threading.Barrier(len(catalogues))
+    databases = [Database(url) for _ in range(8)]
+    together = threading.Barrier(len(databases))
     spent: list[object] = []
 
-    def ask(catalogue: Catalogue) -> None:
+    def ask(opened: Database) -> None:
         together.wait()
-        spent.append(catalogue.spent_usd(TODAY))
+        spent.append(Ledger(opened).spent_usd(TODAY))
 
-    threads = [threading.Thread(target=ask, args=(catalogue,)) for catalogue in catalogues]
+    threads = [threading.Thread(target=ask, args=(opened,)) for opened in databases]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for catalogue in catalogues:
-        catalogue.close()
+    for opened in databases:
+        opened.close()
     assert spent == [0] * 8
     with sqlite3.connect(_file(url)) as connection:
         assert connection.execute("SELECT version FROM schema_version").fetchall() == [(VERSION,)]
@@ -114,9 +103,9 @@ def test_a_database_of_a_newer_program_is_refused_and_left_alone(
 ) -> None:
     with database.writing() as connection:
         connection.execute(text("UPDATE schema_version SET version = version + 1"))
-    older = Catalogue(database_url)
+    older = Database(database_url)
     with pytest.raises(StorageFailed, match=f"schema {VERSION + 1}") as caught:
-        older.spent_usd(TODAY)
+        Ledger(older).spent_usd(TODAY)
     assert "Update gpt-image-mcp" in caught.value.next_step
     older.close()
 
@@ -125,13 +114,13 @@ def test_a_damaged_file_is_named_with_what_to_do(database_url: str) -> None:
     path = _file(database_url)
     path.parent.mkdir()
     path.write_bytes(b"this is no database " * 100)
-    catalogue = Catalogue(database_url)
+    opened = Database(database_url)
     with pytest.raises(StorageFailed, match="not a database") as caught:
-        catalogue.spent_usd(TODAY)
+        Ledger(opened).spent_usd(TODAY)
     assert str(path) in caught.value.message
     assert "moved away" in caught.value.next_step
     assert not caught.value.retryable
-    catalogue.close()
+    opened.close()
 
 
 def test_a_locked_database_can_be_tried_again_later(database: Database, database_url: str) -> None:
@@ -147,10 +136,10 @@ def test_a_locked_database_can_be_tried_again_later(database: Database, database
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    catalogue = Catalogue(f"sqlite:///{tmp_path / 'file' / 'library.db'}")
+    opened = Database(f"sqlite:///{tmp_path / 'file' / 'library.db'}")
     with pytest.raises(StorageFailed, match=r"file/library\.db"):
-        catalogue.spent_usd(TODAY)
-    catalogue.close()
+        Ledger(opened).spent_usd(TODAY)
+    opened.close()
 
 
 @pytest.mark.parametrize(
@@ -163,8 +152,8 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused_without_its_password(url: str, shown: str) -> None:
-    catalogue = Catalogue(url)
+    opened = Database(url)
     with pytest.raises(StorageFailed, match=shown) as caught:
-        catalogue.spent_usd(TODAY)
+        Ledger(opened).spent_usd(TODAY)
     assert "hunter2" not in str(caught.value)
-    catalogue.close()
+    opened.close()

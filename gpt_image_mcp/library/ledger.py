@@ -1,0 +1,251 @@
+"""The ledger of calls: what each may cost, whether it still runs, what it did cost and what came of it."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, func, insert, or_, select, update
+
+from gpt_image_mcp.errors import BudgetExceeded, OutcomeUnknown
+from gpt_image_mcp.library.calls import CallRecord, CallStart, dump_error, load_error
+from gpt_image_mcp.library.tables import calls, dollars, nanodollars
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Row
+
+    from gpt_image_mcp.errors import ImageError
+    from gpt_image_mcp.library.database import Database
+    from gpt_image_mcp.values import CallStatus, Kind
+
+CALL_LEASE = timedelta(seconds=30)
+_REMEMBERED_DURATIONS = 20
+# Values go with the execution: building them into a statement takes SQLAlchemy longer than running it.
+# A call that was given up for lost, though its process was only asleep, can still be settled by it.
+_SETTLE_CALL = (
+    update(calls)
+    .where(calls.c.id == bindparam("call_id"), calls.c.status.in_(("running", "outcome_unknown")))
+    .where(calls.c.finished_at.is_(None))
+)
+_STAY_ALIVE = update(calls).where(calls.c.id == bindparam("call_id"), calls.c.finished_at.is_(None))
+_DELIVER = update(calls).where(calls.c.id == bindparam("call_id"))
+# For calls of versions that gave no sign of life.
+_LONGEST_CALL = timedelta(hours=1)
+_JOINABLE_FOR = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Calls and what they cost. Every method raises ``StorageFailed`` if the database cannot be used."""
+
+    database: Database
+
+    def begin_call(self, call: CallStart, *, per_call_usd: Decimal | None, daily_usd: Decimal | None) -> None:
+        """Reserves what a call may cost, and remembers it as running.
+
+        Raises:
+            BudgetExceeded: If it could cost more than a limit leaves; nothing is reserved.
+        """
+        limited = not call.sandbox and (per_call_usd is not None or daily_usd is not None)
+        highest = call.quote.high_usd
+        if limited and highest is None:
+            message = f"What {call.model} costs is not known, and a budget is set."
+            raise BudgetExceeded(
+                message,
+                next_step="Use a model with known prices (see the models command), or lift the limit.",
+            )
+        reserved = highest or Decimal(0)
+        if limited and per_call_usd is not None and reserved > per_call_usd:
+            raise _over_call_limit(reserved, per_call_usd)
+        with self.database.writing() as connection:
+            if limited and daily_usd is not None:
+                spent = _spent(connection, _local_day(call.started_at))
+                if spent + reserved > daily_usd:
+                    raise _over_daily_budget(reserved, spent, daily_usd)
+            connection.execute(insert(calls), _call_values(call, reserved))
+
+    def finish_call(
+        self,
+        call_id: str,
+        *,
+        status: CallStatus,
+        cost_usd: Decimal | None = None,
+        result_json: str | None = None,
+        error: ImageError | None = None,
+        is_delivered: bool = True,
+    ) -> None:
+        """Settles a running call, once: what it did cost takes the place of what was reserved.
+
+        A failed call gives its reservation back. Where the outcome or the cost is unknown it stays.
+        ``is_delivered`` says whether someone is waiting for the result.
+        """
+        now = datetime.now(UTC).timestamp()
+        amount = None if cost_usd is None else nanodollars(cost_usd)
+        if amount is None and status == "failed":
+            amount = 0
+        values: dict[str, Any] = {
+            "status": status,
+            "finished_at": now,
+            "delivered_at": now if is_delivered else None,
+            "cost_nanodollars": amount,
+            "result": result_json,
+            "error": None if error is None else dump_error(error),
+        }
+        with self.database.writing() as connection:
+            connection.execute(_SETTLE_CALL, {**values, "call_id": call_id})
+
+    def find_call(self, call_id: str) -> CallRecord | None:
+        """The call of this id."""
+        if not call_id.isascii():
+            return None
+        with self.database.reading() as connection:
+            row = connection.execute(select(calls).where(calls.c.id == call_id)).one_or_none()
+        return None if row is None else _call_record(row)
+
+    def stay_alive(self, call_id: str) -> None:
+        """Says that a running call still runs."""
+        until = (datetime.now(UTC) + CALL_LEASE).timestamp()
+        with self.database.writing() as connection:
+            connection.execute(_STAY_ALIVE, {"alive_until": until, "call_id": call_id})
+
+    def deliver(self, call_id: str) -> None:
+        """Notes that the result of a call reached whoever asked for it."""
+        with self.database.writing() as connection:
+            connection.execute(_DELIVER, {"delivered_at": datetime.now(UTC).timestamp(), "call_id": call_id})
+
+    def give_up_lost_calls(self) -> None:
+        """Notes the outcome of calls whose process is gone as unknown; their reservations stay."""
+        now = datetime.now(UTC)
+        lost = or_(
+            calls.c.alive_until < now.timestamp(),
+            calls.c.alive_until.is_(None) & (calls.c.started_at < (now - _LONGEST_CALL).timestamp()),
+        )
+        condition = (calls.c.status == "running") & lost
+        with self.database.reading() as connection:
+            if not connection.execute(select(calls.c.id).where(condition).limit(1)).first():
+                return
+        with self.database.writing() as connection:
+            connection.execute(
+                update(calls).where(condition).values(status="outcome_unknown", error=dump_error(_lost()))
+            )
+
+    def find_same_call(self, fingerprint: str) -> CallRecord | None:
+        """The latest call of this fingerprint that runs, or whose result was never delivered."""
+        now = datetime.now(UTC)
+        query = (
+            select(calls)
+            .where(calls.c.fingerprint == fingerprint, calls.c.owner == "")
+            .where(calls.c.started_at > (now - _JOINABLE_FOR).timestamp())
+            .where(
+                or_(
+                    (calls.c.status == "running") & (calls.c.alive_until > now.timestamp()),
+                    (calls.c.status == "completed") & calls.c.delivered_at.is_(None),
+                )
+            )
+            .order_by(calls.c.started_at.desc())
+            .limit(1)
+        )
+        with self.database.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _call_record(row)
+
+    def spent_usd(self, day: date) -> Decimal:
+        """What was spent, or is reserved, on a local day; the sandbox does not count."""
+        with self.database.reading() as connection:
+            return _spent(connection, day.isoformat())
+
+    def typical_seconds(
+        self, *, kind: Kind, model: str, quality: str, size: str, sandbox: bool
+    ) -> float | None:
+        """The median duration of the latest completed calls of this kind; None if there were none."""
+        query = (
+            select(calls.c.finished_at - calls.c.started_at)
+            .where(calls.c.model == model, calls.c.quality == quality, calls.c.size == size)
+            .where(calls.c.status == "completed", calls.c.sandbox.is_(sandbox), calls.c.kind == kind)
+            .order_by(calls.c.started_at.desc())
+            .limit(_REMEMBERED_DURATIONS)
+        )
+        with self.database.reading() as connection:
+            durations = [float(seconds) for (seconds,) in connection.execute(query)]
+        return statistics.median(durations) if durations else None
+
+
+def _spent(connection: Connection, day: str) -> Decimal:
+    amount = func.coalesce(calls.c.cost_nanodollars, calls.c.reserved_nanodollars)
+    query = select(func.coalesce(func.sum(amount), 0)).where(
+        calls.c.owner == "", calls.c.day == day, calls.c.sandbox.is_(False)
+    )
+    return dollars(int(connection.execute(query).scalar_one()))
+
+
+def _local_day(moment: datetime) -> str:
+    return moment.astimezone().date().isoformat()
+
+
+def _call_values(call: CallStart, reserved: Decimal) -> dict[str, Any]:
+    return {
+        "id": call.id,
+        "kind": call.kind,
+        "status": "running",
+        "model": call.model,
+        "quality": call.quality,
+        "size": call.size,
+        "prompt": call.prompt,
+        "sandbox": call.sandbox,
+        "day": _local_day(call.started_at),
+        "started_at": call.started_at.timestamp(),
+        "reserved_nanodollars": nanodollars(reserved),
+        "alive_until": (call.started_at + CALL_LEASE).timestamp(),
+        "fingerprint": call.fingerprint or None,
+    }
+
+
+def _call_record(row: Row[Any]) -> CallRecord:
+    return CallRecord(
+        id=row.id,
+        status=row.status,
+        model=row.model,
+        quality=row.quality,
+        size=row.size,
+        prompt=row.prompt,
+        started_at=datetime.fromtimestamp(row.started_at, UTC),
+        reserved_usd=dollars(row.reserved_nanodollars),
+        cost_usd=None if row.cost_nanodollars is None else dollars(row.cost_nanodollars),
+        sandbox=row.sandbox,
+        result_json=row.result,
+        error=None if row.error is None else load_error(row.error),
+    )
+
+
+def _lost() -> OutcomeUnknown:
+    message = (
+        "The server that made this call was stopped before it was finished. Whether a picture was made and "
+        "billed cannot be told."
+    )
+    return OutcomeUnknown(
+        message,
+        next_step="Look into the output folder and at the usage page of the account before you call again.",
+    )
+
+
+def _over_call_limit(quoted: Decimal, limit: Decimal) -> BudgetExceeded:
+    message = (
+        f"The call may cost ${quoted:.4f}; the limit for one call is ${limit:.4f} (GPT_IMAGE_MAX_COST_USD)."
+    )
+    return BudgetExceeded(
+        message, next_step="Use a lower quality, a smaller size or a smaller n; estimate_cost compares them."
+    )
+
+
+def _over_daily_budget(quoted: Decimal, spent: Decimal, limit: Decimal) -> BudgetExceeded:
+    message = (
+        f"The call may cost ${quoted:.4f}; of today's budget of ${limit:.4f} (GPT_IMAGE_DAILY_BUDGET_USD) "
+        f"${spent:.4f} is spent or reserved and ${max(limit - spent, Decimal(0)):.4f} is left."
+    )
+    return BudgetExceeded(
+        message,
+        next_step="Use a lower quality or smaller size (estimate_cost compares them), or wait for tomorrow.",
+    )
