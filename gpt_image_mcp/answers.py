@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         BatchResult,
         EndedSession,
         ImageResult,
+        InputImage,
         SessionSummary,
         StoredImage,
         TokenUsage,
@@ -159,6 +160,19 @@ class SessionsAnswer(Answer):
     next: str
 
 
+class InputAnswer(Answer):
+    """An image that is not of the library, as an edit would read it."""
+
+    status: Literal["completed"] = "completed"
+    source: str
+    width: int
+    height: int
+    mime_type: str
+    size_bytes: int
+    notes: list[str]
+    next: str
+
+
 class EndedAnswer(Answer):
     """A session that was ended."""
 
@@ -279,6 +293,19 @@ def _session(session: SessionSummary) -> SessionAnswer:
         last_image_id=session.last_image_id,
         last_image_path=str(image.file_path) if image else None,
         sandbox=session.sandbox,
+    )
+
+
+def input_answer(image: InputImage, *, next_step: str) -> InputAnswer:
+    """The structured content of an image that is not of the library."""
+    return InputAnswer(
+        source=image.source,
+        width=image.width,
+        height=image.height,
+        mime_type=image.mime_type,
+        size_bytes=len(image.data),
+        notes=list(image.notes),
+        next=next_step,
     )
 
 

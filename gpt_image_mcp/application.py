@@ -26,13 +26,16 @@ from gpt_image_mcp.studio import Studio
 if TYPE_CHECKING:
     from gpt_image_mcp.progress import Progress, ProgressWatcher
     from gpt_image_mcp.schemas import Schema
+    from gpt_image_mcp.settings import ToolGroup
 
 INSTRUCTIONS = """\
 Makes and edits images with OpenAI's gpt-image models and saves them to disk. generate_image draws from \
 words; edit_image changes or combines images; sessions refine one over several turns. These cost money and \
 take seconds to minutes: if a call returns a job_id, call get_image with it and never repeat the call. Draft \
-with quality low, finish with high. estimate_cost is free. Results carry a small preview, the file path and \
-the id; show the user the path, pass the id on. An error text ends with what to do next."""
+with quality low, finish with high. The other tools are free: estimate_cost before, find_images for what \
+was made and spent, get_image to look closer, export_image for icons and other formats. Results carry a \
+small preview, the file path and the id; show the user the path, pass the id on. An error text ends with \
+what to do next."""
 
 _Tool = TypeVar("_Tool", bound=Callable[..., Awaitable[ToolResult]])
 _Resource = TypeVar("_Resource", bound=Callable[..., Awaitable[ResourceResult]])
@@ -42,6 +45,10 @@ READS = ToolAnnotations(
 )
 SPENDS = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
+)
+# Writes new files and nothing else; a second call writes them again, under other names.
+CONVERTS = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
 )
 ENDS = ToolAnnotations(
     read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
@@ -74,10 +81,17 @@ mcp = FastMCP(
 )
 
 
-def tool(title: str, *, annotations: ToolAnnotations, output_schema: Schema) -> Callable[[_Tool], _Tool]:
+# Which setting hides a tool. Tags of FastMCP would be published with every tool.
+group_of_tool: dict[str, ToolGroup] = {}
+
+
+def tool(
+    title: str, *, annotations: ToolAnnotations, output_schema: Schema, group: ToolGroup = "core"
+) -> Callable[[_Tool], _Tool]:
     """Registers a tool; its docstring is its description."""
 
     def register(function: _Tool) -> _Tool:
+        group_of_tool[function.__name__] = group
         with _docstring_aside(function) as description:
             add = mcp.tool(
                 title=title, description=description, annotations=annotations, output_schema=output_schema

@@ -14,7 +14,9 @@ from gpt_image_mcp.edits import EditOptions, Edits, plan_edit
 from gpt_image_mcp.errors import Cancelled, ImageError, InternalError, InvalidArgument
 from gpt_image_mcp.jobs import Job
 from gpt_image_mcp.library.calls import CallStart
+from gpt_image_mcp.library.folders import project_folder
 from gpt_image_mcp.library.names import new_call_id
+from gpt_image_mcp.listings import expand
 from gpt_image_mcp.money import Quote
 from gpt_image_mcp.paths import is_file_url
 from gpt_image_mcp.progress import Progress, Stage
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.paid_calls import PaidCalls, PaidJob
     from gpt_image_mcp.plans import Plan
     from gpt_image_mcp.progress import ProgressWatcher
+    from gpt_image_mcp.settings import Settings
 
 _KIND: Kind = "batch"
 MOST_AT_ONCE = 16
@@ -233,12 +236,19 @@ def report(job: BatchJob) -> BatchResult:
 
 
 def make_items(
-    images: Sequence[str], prompt: str, *, output: OutputOptions, edit: EditOptions
+    images: Sequence[str], prompt: str, *, output: OutputOptions, edit_type: str, settings: Settings
 ) -> tuple[BatchItem, ...]:
-    """One item for each image; the files are labelled with the stem of their input."""
+    """One item for each image, also of folders and globs; files are labelled with the stem of their input.
+
+    Raises:
+        InputNotFound: If a folder or glob has no images.
+        InputRejected: If one is not allowed.
+    """
+    found = expand(images, base=project_folder(settings), roots=settings.input_roots)
+    edit = EditOptions(edit_type=edit_type)
     return tuple(
         BatchItem(image=image, prompt=prompt, output=_named(output, image, number), edit=edit)
-        for number, image in enumerate(images, start=1)
+        for number, image in enumerate(found, start=1)
     )
 
 

@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 from cyclopts import App, CycloptsError, Parameter
 
 from gpt_image_mcp.answers import batch_answer, estimate_answer, images_answer
+from gpt_image_mcp.commands.config import config
+from gpt_image_mcp.commands.gallery import gallery
+from gpt_image_mcp.commands.history import history
+from gpt_image_mcp.commands.serve import serve
 from gpt_image_mcp.console import Console, models_table
 from gpt_image_mcp.edits import EditArguments
 from gpt_image_mcp.errors import ImageError, InvalidArgument, InvalidSetting, OutputRejected
@@ -77,17 +81,10 @@ def run(arguments: Sequence[str]) -> int:
         return EXIT_FAILED
 
 
-@app.command
-def serve(*, transport: Literal["stdio"] = "stdio") -> int:
-    """Serve MCP to a client.
-
-    Args:
-        transport: How the client talks to the server.
-    """
-    from gpt_image_mcp.serving import serve_stdio
-
-    del transport
-    return serve_stdio()
+app.command(history)
+app.command(serve)
+app.command(config)
+app.command(gallery)
 
 
 @app.command

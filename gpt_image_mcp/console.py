@@ -10,10 +10,12 @@ import rich.console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
 
 from gpt_image_mcp.models import FixedSizes
 from gpt_image_mcp.prices import quotes_by_quality
-from gpt_image_mcp.summaries import describe_quote
+from gpt_image_mcp.summaries import describe_cost, describe_quote, shortened
 from gpt_image_mcp.values import ImageRequest
 
 if TYPE_CHECKING:
@@ -21,8 +23,13 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from gpt_image_mcp.finding import FileState
+    from gpt_image_mcp.lineage import Lineage, Relative
     from gpt_image_mcp.models import ImageModel, ModelCatalogue
     from gpt_image_mcp.progress import Progress, ProgressWatcher
+    from gpt_image_mcp.values import StoredImage
+
+_NEVER_FOLDED = 100_000
 
 
 class Console:
@@ -43,10 +50,11 @@ class Console:
 
     def print_table(self, table: Table) -> None:
         """Writes a table, cut to the width of a terminal and never of a pipe."""
-        if self._out.is_terminal:
-            rich.console.Console().print(table)
-        else:
-            rich.console.Console(width=200).print(table)
+        rich.console.Console(width=None if self._out.is_terminal else 200).print(table)
+
+    def print_tree(self, tree: Tree) -> None:
+        """Writes a tree, folded to the width of a terminal and never of a pipe."""
+        rich.console.Console(width=None if self._out.is_terminal else _NEVER_FOLDED).print(tree)
 
     def say(self, text: str) -> None:
         """Writes a message for the person at the terminal."""
@@ -67,6 +75,32 @@ class Console:
                 bar.update(task, completed=progress.fraction, description=progress.message)
 
             yield watch
+
+
+def lineage_tree(lineage: Lineage) -> Tree:
+    """An image between those it was made from and those made of it."""
+    tree = Tree(Text(_described(lineage.image, lineage.file)))
+    for name, relatives in (("made from", lineage.parents), ("made into", lineage.children)):
+        if relatives:
+            _grow(tree.add(name), relatives)
+    return tree
+
+
+def _grow(branch: Tree, relatives: Iterable[Relative]) -> None:
+    for relative in relatives:
+        said = _described(relative.image) if relative.image else f"{relative.image_id} (not in the library)"
+        _grow(branch.add(Text(said)), relative.beyond)
+
+
+def _described(image: StoredImage, file: FileState = "present") -> str:
+    made = image.provenance
+    turn = f" {made.session_id} turn {made.turn}" if made.session_id else ""
+    cost = "sandbox" if made.sandbox else describe_cost(made.cost)
+    state = "" if file == "present" else f" (file {file})"
+    return (
+        f"{image.id} {made.kind}{turn} {made.model} {image.width}x{image.height} {cost} "
+        f'"{shortened(made.prompt)}"\n{image.file_path}{state}'
+    )
 
 
 def models_table(catalogue: ModelCatalogue) -> Table:

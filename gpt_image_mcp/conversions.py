@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import io
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, cast
 
+from gpt_image_mcp.colours import in_srgb
 from gpt_image_mcp.errors import InputRejected
 from gpt_image_mcp.pictures import announced_format, is_complete, open_picture, read_picture
 
@@ -43,6 +44,21 @@ class Converted:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An image in RGB or, where something is transparent, RGBA, and what its file was.
+
+    Attributes:
+        is_recoloured: Whether its colours were of another profile and are sRGB now.
+    """
+
+    image: Image.Image
+    picture: Picture
+    _: KW_ONLY
+    is_animated: bool
+    is_recoloured: bool
+
+
 def make_acceptable(data: bytes, *, source: str, is_first: bool) -> Converted:
     """An image that the API takes. CPU work, for a worker thread.
 
@@ -54,17 +70,7 @@ def make_acceptable(data: bytes, *, source: str, is_first: bool) -> Converted:
     Raises:
         InputRejected: If it is not an image, is damaged, or is too large.
     """
-    picture = read_picture(data)
-    if picture is None:
-        raise _not_an_image(data, source)
-    if picture.width * picture.height > MAX_PIXELS:
-        message = (
-            f"{source} has {picture.width}x{picture.height} pixels; at most {MAX_PIXELS:,} in all are read."
-        )
-        raise InputRejected(message, next_step="Scale the image down and pass that.")
-    if not is_complete(data, picture) and not _decodes(data):
-        message = f"{source} is a {picture.format} image that breaks off before its end."
-        raise InputRejected(message, next_step=_SAVE_AGAIN)
+    picture = require_whole(data, source=source)
     with _damage_refused(source), open_picture(data) as image:
         reasons = _reasons(data, image, picture, is_first=is_first)
         if not reasons:
@@ -80,6 +86,42 @@ def make_acceptable(data: bytes, *, source: str, is_first: bool) -> Converted:
     if made.format == "webp":
         reasons.append("as PNG it would have more than 50 MB, so it became WebP of high quality")
     return Converted(encoded, made, (f"{source} was converted: {', '.join(reasons)}.",))
+
+
+def require_whole(data: bytes, *, source: str) -> Picture:
+    """What a file is that holds a whole image of a size that may be decoded. CPU work.
+
+    Raises:
+        InputRejected: If it is not an image, breaks off, or is too large.
+    """
+    picture = read_picture(data)
+    if picture is None:
+        raise _not_an_image(data, source)
+    if picture.width * picture.height > MAX_PIXELS:
+        message = (
+            f"{source} has {picture.width}x{picture.height} pixels; at most {MAX_PIXELS:,} in all are read."
+        )
+        raise InputRejected(message, next_step="Scale the image down and pass that.")
+    if not is_complete(data, picture) and not _decodes(data):
+        message = f"{source} is a {picture.format} image that breaks off before its end."
+        raise InputRejected(message, next_step=_SAVE_AGAIN)
+    return picture
+
+
+def decode(data: bytes, *, source: str) -> Decoded:
+    """The first frame of an image file, upright, in 8 bits of sRGB, with its transparency. CPU work.
+
+    Raises:
+        InputRejected: If it is not an image, is damaged, or is too large.
+    """
+    picture = require_whole(data, source=source)
+    with _damage_refused(source), open_picture(data) as image:
+        # The other pictures of an MPO are views of the same moment, not frames.
+        is_animated = image.format != "MPO" and getattr(image, "n_frames", 1) > 1
+        original = _upright(image)
+        converted = in_srgb(original)
+        plain = _plain(original if converted is None else converted, keeps_alpha=True)
+    return Decoded(plain, picture, is_animated=is_animated, is_recoloured=converted is not None)
 
 
 def _reasons(data: bytes, image: Image.Image, picture: Picture, *, is_first: bool) -> list[str]:
@@ -158,7 +200,7 @@ def _plain(image: Image.Image, *, keeps_alpha: bool) -> Image.Image:
     image = image.convert("RGBA")
     if image.getchannel("A").getextrema() == (255, 255):
         return image.convert("RGB")
-    return image if keeps_alpha else _flattened(image)
+    return image if keeps_alpha else flattened(image)
 
 
 def _in_eight_bits(image: Image.Image) -> Image.Image:
@@ -171,7 +213,7 @@ def _in_eight_bits(image: Image.Image) -> Image.Image:
     return values.point(lambda value: value * (255 / full)).convert("L")
 
 
-def _flattened(image: Image.Image) -> Image.Image:
+def flattened(image: Image.Image) -> Image.Image:
     """Onto a background on which what is visible stays visible: white, or grey under light things."""
     from PIL import Image, ImageStat
 

@@ -38,6 +38,7 @@ _BYTES_PER_MB = 1_000_000
 # Base64 of a PNG, JPEG, WebP or GIF without the data: in front; no path is that long.
 _BARE_BASE64 = re.compile(r"(iVBORw0KGgo|/9j/|UklGR|R0lGOD)[A-Za-z0-9+/=\s]{200,}")
 _NEXT = "Pass a file path, an http address, a data URL or an image id."
+_NEXT_WITHOUT_FILES = "Pass an http address, a data URL or an image id."
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,12 @@ class Inputs:
         """Keeps local inputs within the configured folders, also through links."""
         roots = self.settings.input_roots
         if roots is not None and not is_within(path, roots):
-            allowed = ", ".join(str(root) for root in roots) or "none"
+            if not roots:
+                message = f"{_shown(str(path))} is a local path, and this server reads no local files."
+                raise InputRejected(
+                    message, next_step=f"{_NEXT_WITHOUT_FILES} Or name folders in GPT_IMAGE_INPUT_ROOTS."
+                )
+            allowed = ", ".join(str(root) for root in roots)
             message = f"{path} is outside the folders that input files may come from ({allowed})."
             raise InputRejected(message, next_step="Pass a file from there, or extend GPT_IMAGE_INPUT_ROOTS.")
 

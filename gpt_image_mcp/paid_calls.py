@@ -280,6 +280,7 @@ def running(job: PaidJob) -> ImageResult:
         session=plan.session,
         elapsed_seconds=round(job.elapsed_seconds, 1),
         expected_seconds=job.expected_seconds,
+        partial=job.partial or b"",
     )
 
 

@@ -124,7 +124,32 @@ FromTurn = Annotated[
     int, Field(ge=-1, description="-1 = latest, 0 = the start images, 1 = the first result.")
 ]
 InputImages = Annotated[int, Field(ge=0, le=16, description="Input images, for an edit.")]
-Ref = Annotated[str, Field(description="Image id, gpt-image:// address, file path, or job id.")]
+Ref = Annotated[str, Field(description="Id of an image, session or job, or a file path or URL.")]
+Query = Annotated[str, Field(description="Words of the prompt, in any order.")]
+Limit = Annotated[int, Field(ge=1, le=100)]
+Offset = Annotated[int, Field(ge=0)]
+Since = Annotated[str, Field(description="ISO date or time, today, yesterday, 24h, 7d, 4w; so is until.")]
+AnyImage = Annotated[str, Field(description="Image id, file path, URL or data URL.")]
+# No enum where the default is empty: the Gemini API refuses a declaration with an empty choice.
+ExportFormat = Annotated[
+    str, Field(description="png, jpeg, webp, avif, ico; empty = the source's."), BeforeValidator(_format)
+]
+Edge = Annotated[int, Field(ge=0, le=16383, description="Pixels; 0 = follows from the other.")]
+PlainEdge = Annotated[int, Field(ge=0, le=16383)]
+FitMode = Annotated[
+    Literal["auto", "contain", "cover", "stretch"],
+    Field(description="cover crops; auto = cover for presets, else contain."),
+    BeforeValidator(_lower),
+]
+Preset = Annotated[
+    str,
+    Field(description="A set of files: favicon, app_icon or social (og, square, story)."),
+    BeforeValidator(_lower),
+]
+Backdrop = Annotated[
+    str,
+    Field(description='Colour behind transparency and in the bars of contain; "transparent" = clear bars.'),
+]
 MaxEdge = Annotated[
     int,
     Field(ge=0, le=4096, description="Longest edge in pixels; 0 = the usual preview. Larger costs tokens."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import NotFound
 from gpt_image_mcp.library.folders import project_folder
-from gpt_image_mcp.paths import local_path
+from gpt_image_mcp.paths import is_within, local_path
 
 if TYPE_CHECKING:
     from gpt_image_mcp.library.store import Library
@@ -23,26 +23,47 @@ def is_job_id(ref: str) -> bool:
     return ref.startswith("job-")
 
 
+def is_session_id(ref: str) -> bool:
+    """Whether a reference names an edit session rather than an image."""
+    return ref.startswith("session-")
+
+
 def find_image(ref: str, library: Library, *, settings: Settings) -> StoredImage:
-    """The image of the library that an id, a ``gpt-image://`` address, a path or ``file://`` URL means.
+    """The image of the library that a reference means, with its file.
 
     Raises:
-        NotFound: If the library has no such image.
+        NotFound: If the library has no such image, or its file is gone.
     """
-    image_id = image_id_in(ref)
-    found = library.catalogue.find_image(image_id) if image_id else None
-    if found is None and not image_id and ref:
-        found = _by_path(ref, library, settings)
-    if found is None:
-        message = f"The library has no image {ref!r}."
-        raise NotFound(
-            message,
-            next_step="Pass the id or file_path of an image from an earlier result, or a job id.",
-        )
+    found = image_of(ref, library, settings=settings)
     if not found.file_path.is_file():
         message = f"The file of image {found.id} is no longer at {found.file_path}."
         raise NotFound(message, next_step="If it was moved, pass its new path as ref.")
     return found
+
+
+def image_of(ref: str, library: Library, *, settings: Settings) -> StoredImage:
+    """The image that an id, a ``gpt-image://`` address, a path or ``file://`` URL means, file or not.
+
+    Raises:
+        NotFound: If the library has no such image.
+    """
+    found = known_image(ref, library, settings=settings)
+    if found is None:
+        message = f"The library has no image {ref!r}."
+        raise NotFound(
+            message,
+            next_step="Pass the id or file_path of an image from an earlier result, or a job id; find_images "
+            "searches.",
+        )
+    return found
+
+
+def known_image(ref: str, library: Library, *, settings: Settings) -> StoredImage | None:
+    """As ``image_of``, but None if the library has no such image."""
+    image_id = image_id_in(ref)
+    if image_id:
+        return library.catalogue.find_image(image_id)
+    return _by_path(ref, library, settings) if ref else None
 
 
 def image_id_in(ref: str) -> str:
@@ -56,5 +77,8 @@ def _by_path(ref: str, library: Library, settings: Settings) -> StoredImage | No
     try:
         path = local_path(ref, base=project_folder(settings))
     except (ValueError, RuntimeError):
+        return None
+    # Looking at a file would already tell that it is there.
+    if settings.input_roots is not None and not is_within(path, settings.input_roots):
         return None
     return library.identify(path)

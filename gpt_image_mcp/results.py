@@ -20,6 +20,7 @@ from gpt_image_mcp.summaries import (
     describe,
     describe_batch,
     describe_estimate,
+    describe_input,
     describe_sessions,
     next_step_after,
     next_step_after_batch,
@@ -27,14 +28,23 @@ from gpt_image_mcp.summaries import (
 from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gpt_image_mcp.crops import Crop
+    from gpt_image_mcp.exports import ExportResult
+    from gpt_image_mcp.finding import FoundImages
     from gpt_image_mcp.money import Estimate
     from gpt_image_mcp.previews import View
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.studio import Studio
-    from gpt_image_mcp.values import BatchResult, EndedSession, ImageResult, SessionSummary, StoredImage
+    from gpt_image_mcp.values import (
+        BatchResult,
+        EndedSession,
+        ImageResult,
+        InputImage,
+        SessionSummary,
+        StoredImage,
+    )
 
 ERROR_META = "gpt-image-mcp/error"
 # The most that an explicit wish for a larger view may use: some clients cut results at 1,000,000 characters.
@@ -78,8 +88,11 @@ async def present(
     """
     from gpt_image_mcp.answers import images_answer
 
-    view = _view(studio.settings, images=len(result.images), max_edge=max_edge, crop=crop, grid=grid)
+    count = len(result.images) or bool(result.partial)
+    view = _view(studio.settings, images=count, max_edge=max_edge, crop=crop, grid=grid)
     shown = [await _preview(image, studio, view) for image in result.images] if view else []
+    if view and result.partial:
+        shown = [await _preview_of(lambda: result.partial, view, name="the partial image")]
     result = replace(result, notes=(*result.notes, *(block for block in shown if isinstance(block, str))))
     next_step = next_step_after(result)
     blocks: list[ContentBlock] = [block for block in shown if not isinstance(block, str)]
@@ -89,7 +102,7 @@ async def present(
 
 
 async def present_found(
-    found: ImageResult | BatchResult,
+    found: ImageResult | BatchResult | InputImage,
     studio: Studio,
     *,
     max_edge: int,
@@ -97,10 +110,13 @@ async def present_found(
     grid: bool,
 ) -> ToolResult:
     """What was asked for by reference as MCP content: an image, or the result of a job."""
-    from gpt_image_mcp.values import BatchResult
+    from gpt_image_mcp.values import BatchResult, InputImage
 
     if isinstance(found, BatchResult):
         return await present_batch(found, studio)
+    if isinstance(found, InputImage):
+        view = _view(studio.settings, images=1, max_edge=max_edge, crop=crop, grid=grid)
+        return await _present_input(found, view)
     return await present(found, studio, max_edge=max_edge, crop=crop, grid=grid)
 
 
@@ -121,6 +137,30 @@ async def present_batch(result: BatchResult, studio: Studio) -> ToolResult:
     blocks.append(TextContent(type="text", text=describe_batch(result, next_step)))
     blocks.extend(_link(image) for image in images)
     return ToolResult(content=blocks, structured_content=batch_answer(result, next_step=next_step))
+
+
+async def _present_input(image: InputImage, view: View | None) -> ToolResult:
+    """An image that is not of the library as MCP content."""
+    from gpt_image_mcp.answers import input_answer
+
+    next_step = "It is not in the library; edit_image takes it by the same reference."
+    shown = await _preview_of(lambda: image.data, view, name=image.name) if view else None
+    if isinstance(shown, str):
+        image = replace(image, notes=(*image.notes, shown))
+    blocks: list[ContentBlock] = [shown] if isinstance(shown, ImageContent) else []
+    blocks.append(TextContent(type="text", text=describe_input(image, next_step)))
+    return ToolResult(content=blocks, structured_content=input_answer(image, next_step=next_step))
+
+
+def present_history(found: FoundImages) -> ToolResult:
+    """A page of the history as MCP content."""
+    from gpt_image_mcp.history_answers import describe_found, found_answer, next_step_after_search
+
+    next_step = next_step_after_search(found)
+    return ToolResult(
+        content=[TextContent(type="text", text=describe_found(found, next_step))],
+        structured_content=found_answer(found, next_step=next_step),
+    )
 
 
 def present_sessions(sessions: Sequence[SessionSummary]) -> ToolResult:
@@ -148,6 +188,20 @@ def present_ended(ended: EndedSession) -> ToolResult:
         content=[TextContent(type="text", text=text)],
         structured_content=ended_answer(ended, next_step=next_step),
     )
+
+
+async def present_export(result: ExportResult, settings: Settings) -> ToolResult:
+    """The files of an export as MCP content, with a preview of the first."""
+    from gpt_image_mcp.export_answers import describe_export, export_answer
+
+    view = _view(settings, images=1, max_edge=0, crop=None, grid=False)
+    path = result.files[0].file_path
+    shown = await _preview_of(path.read_bytes, view, name=path.name) if view else None
+    if isinstance(shown, str):
+        result = replace(result, notes=(*result.notes, shown))
+    blocks: list[ContentBlock] = [shown] if isinstance(shown, ImageContent) else []
+    blocks.append(TextContent(type="text", text=describe_export(result)))
+    return ToolResult(content=blocks, structured_content=export_answer(result))
 
 
 def present_estimate(estimate: Estimate) -> ToolResult:
@@ -191,6 +245,17 @@ async def _preview(image: StoredImage, studio: Studio, view: View) -> ImageConte
         preview = await in_thread(make_preview, data, view)
     except ImageError as error:
         return f"No preview of {image.id}: {error.message}"
+    return _image_content(preview.data, preview.mime_type)
+
+
+async def _preview_of(read: Callable[[], bytes], view: View, *, name: str) -> ImageContent | str:
+    """A preview of what is not in the library, or a note why there is none."""
+    from gpt_image_mcp.previews import make_preview
+
+    try:
+        preview = await in_thread(lambda: make_preview(read(), view))
+    except (ImageError, OSError) as error:
+        return f"No preview of {name}: {error}"
     return _image_content(preview.data, preview.mime_type)
 
 

@@ -89,6 +89,21 @@ FOUND_SCHEMA = _object(
     },
 )
 
+HISTORY_SCHEMA = _object(
+    {
+        "images": {
+            "type": "array",
+            "items": {"type": "object", "properties": {"id": _TEXT, "file_path": _TEXT, "prompt": _TEXT}},
+        },
+        "total": _INTEGER,
+        "cost_usd_total": _NUMBER,
+        "cost_usd_by_day": _OBJECT,
+        "cost_usd_by_model": _OBJECT,
+        "next": _TEXT,
+    },
+    {"next_offset": _INTEGER, "cost_usd_by_session": _OBJECT, "open_calls": {"type": "array"}},
+)
+
 SESSION_IMAGES_SCHEMA: Schema = {
     **BRIEF_IMAGES_SCHEMA,
     "properties": {
@@ -125,6 +140,19 @@ SESSIONS_SCHEMA = _object(
 )
 
 ENDED_SCHEMA = _object({"ended": {"type": "boolean"}, "session_id": _TEXT, "next": _TEXT}, {})
+
+EXPORT_SCHEMA = _object(
+    {
+        "status": _TEXT,
+        "files": {
+            "type": "array",
+            "items": {"type": "object", "properties": {"file_path": _TEXT}},
+        },
+        "notes": _TEXTS,
+        "next": _TEXT,
+    },
+    {},
+)
 
 _QUOTE: Schema = {"cost_usd_estimated": _NUMBER, "cost_range_usd": _NUMBERS}
 

@@ -20,11 +20,12 @@ from gpt_image_mcp.workbench import Workbench, utc_now
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
-    from types import TracebackType
     from typing import Unpack
 
     from gpt_image_mcp.batches import BatchItem
     from gpt_image_mcp.edits import EditArguments
+    from gpt_image_mcp.exports import ExportArguments, ExportResult
+    from gpt_image_mcp.history import History
     from gpt_image_mcp.money import Estimate
     from gpt_image_mcp.paid_calls import Errand, PaidJob
     from gpt_image_mcp.progress import ProgressWatcher
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         Delivery,
         EndedSession,
         ImageResult,
+        InputImage,
         OutputArguments,
         SessionSummary,
         StoredImage,
@@ -57,12 +59,7 @@ class Studio:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -174,16 +171,11 @@ class Studio:
             ImageError: If every image failed.
         """
         from gpt_image_mcp.batches import make_items
-        from gpt_image_mcp.edits import EditOptions
-        from gpt_image_mcp.library.folders import project_folder
-        from gpt_image_mcp.listings import expand
         from gpt_image_mcp.values import OutputOptions
 
-        found = await asyncio.to_thread(
-            expand, images, base=project_folder(self.settings), roots=self.settings.input_roots
-        )
-        items = make_items(
-            found, prompt, output=OutputOptions(**output), edit=EditOptions(edit_type=edit_type)
+        options = OutputOptions(**output)
+        items = await asyncio.to_thread(
+            make_items, images, prompt, output=options, edit_type=edit_type, settings=self.settings
         )
         return await self.edit_each(
             items, on_error=on_error, concurrency=concurrency, wait_seconds=wait_seconds, watch=watch
@@ -313,20 +305,25 @@ class Studio:
 
     async def get(
         self, ref: str, *, wait_seconds: float | None = None, watch: ProgressWatcher | None = None
-    ) -> ImageResult | BatchResult:
-        """Finds an image by id, resource address or path, or collects the result of a job by its id.
+    ) -> ImageResult | BatchResult | InputImage:
+        """Looks at an image, at the last one of a session, or collects the result of a job.
+
+        Args:
+            ref: An id of an image, a session or a job, or whatever ``edit`` takes as an image.
+            wait_seconds: As for ``generate``, where it is a job.
+            watch: As for ``generate``.
+
+        An image from elsewhere comes as an edit would read it.
 
         Raises:
-            NotFound: If there is no such image or job.
-            ImageError: What the job failed with.
+            ImageError: What the job failed with, or why there is nothing to look at.
         """
-        from gpt_image_mcp.collecting import result_of
         from gpt_image_mcp.references import is_job_id
 
         ref = ref.strip().strip("\"'")
         if is_job_id(ref):
             return await self._collect(ref, wait_seconds=wait_seconds, watch=watch)
-        return result_of((await self.find(ref),))
+        return await (await self._bench.looking()).look(ref)
 
     async def find(self, ref: str) -> StoredImage:
         """The image of an id, resource address or path.
@@ -339,6 +336,14 @@ class Studio:
         library = await self._bench.library()
         return await asyncio.to_thread(find_image, ref, library, settings=self.settings)
 
+    async def export(self, ref: str, **options: Unpack[ExportArguments]) -> ExportResult:
+        """Converts an image into files of another format or size, without OpenAI and free of charge.
+
+        Raises:
+            RequestError: If the image, the folder or an option cannot be used; nothing was written.
+        """
+        return await (await self._bench.exports()).run(ref, **options)
+
     async def read(self, image: StoredImage) -> bytes:
         """The bytes of an image's file.
 
@@ -347,6 +352,13 @@ class Studio:
         """
         library = await self._bench.library()
         return await in_thread(library.read, image)
+
+    @property
+    def history(self) -> History:
+        """The images made so far: search, lineage, costs, upkeep."""
+        from gpt_image_mcp.history import History
+
+        return History(self.settings, self._bench)
 
     async def _run(
         self,

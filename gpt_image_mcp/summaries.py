@@ -9,9 +9,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpt_image_mcp.money import Cost, Estimate, Quote
-    from gpt_image_mcp.values import BatchEntry, BatchResult, ImageResult, SessionSummary, StoredImage
+    from gpt_image_mcp.values import (
+        BatchEntry,
+        BatchResult,
+        ImageResult,
+        InputImage,
+        SessionSummary,
+        StoredImage,
+    )
 
 PROMPT_CHARACTERS = 200
+_PARTIAL = " The picture shown is a partial image."
 _KILO, _MEGA = 1_000, 1_000_000
 
 
@@ -74,6 +82,14 @@ def next_step_after_batch(result: BatchResult) -> str:
     return "Correct what the failed ones say and call batch_edit_images again with those only."
 
 
+def describe_input(image: InputImage, next_step: str) -> str:
+    """An image that is not of the library in words."""
+    size = readable_size(len(image.data))
+    lines = [f"{image.source}: {image.width}x{image.height}, {image.mime_type}, {size}."]
+    lines += [f"Note: {note}" for note in image.notes]
+    return "\n".join([*lines, f"Next: {next_step}"])
+
+
 def describe_sessions(sessions: Sequence[SessionSummary], next_step: str) -> str:
     """A list of sessions in words."""
     lines = [_session_line(session) for session in sessions] or ["There is no edit session."]
@@ -125,7 +141,7 @@ def _headline(result: ImageResult) -> str:
         usual = "" if result.expected_seconds is None else f", usually {result.expected_seconds:.0f} s"
         return (
             f"Not finished yet: job {result.call_id} with {result.model}{where}, running for "
-            f"{result.elapsed_seconds:.0f} s{usual}."
+            f"{result.elapsed_seconds:.0f} s{usual}.{_PARTIAL if result.partial else ''}"
         )
     applied = result.applied
     settings = (
@@ -146,7 +162,7 @@ def _where(*, sandbox: bool) -> str:
 def _image_line(number: int, image: StoredImage) -> str:
     return (
         f"{number}. {image.file_path} (id {image.id}, {image.width}x{image.height}, {image.mime_type}, "
-        f"{_readable(image.size_bytes)})"
+        f"{readable_size(image.size_bytes)})"
     )
 
 
@@ -171,7 +187,8 @@ def next_step_after(result: ImageResult) -> str:
     return "Show the user the file_path; to change it, call edit_image with its id; get_image looks closer."
 
 
-def _readable(size_bytes: int) -> str:
+def readable_size(size_bytes: int) -> str:
+    """A file size in words: ``12 kB``, ``1.5 MB``."""
     if size_bytes >= _MEGA:
         return f"{size_bytes / _MEGA:.1f} MB"
     return f"{max(1, round(size_bytes / _KILO))} kB"
@@ -184,6 +201,6 @@ def describe_cost(cost: Cost | None) -> str:
     return f"${cost.usd:.4f} (from {cost.basis})"
 
 
-def shortened(prompt: str) -> str:
+def shortened(prompt: str, characters: int = PROMPT_CHARACTERS) -> str:
     """A prompt as results repeat it."""
-    return prompt if len(prompt) <= PROMPT_CHARACTERS else prompt[: PROMPT_CHARACTERS - 1] + "…"
+    return prompt if len(prompt) <= characters else prompt[: characters - 1] + "…"

@@ -259,6 +259,7 @@ class StoredImage:
         id: ``YYYYMMDD-HHMMSS-xxxxxx``, unique in the library.
         file_path: Absolute path of the file.
         sha256: Hex digest of the file's bytes.
+        c2pa: Whether the file carries signed C2PA provenance.
     """
 
     id: str
@@ -270,6 +271,7 @@ class StoredImage:
     height: int
     created_at: datetime
     provenance: Provenance
+    c2pa: bool = False
 
     @property
     def uri(self) -> str:
@@ -300,6 +302,7 @@ class ImageResult:
         usage: Of the whole call.
         elapsed_seconds: How long the call has run.
         expected_seconds: What calls of this kind took before; None when there were none.
+        partial: The latest partial image of a running call; empty without.
     """
 
     status: Literal["completed", "running"]
@@ -317,6 +320,7 @@ class ImageResult:
     session: SessionTurn | None = None
     elapsed_seconds: float = 0.0
     expected_seconds: float | None = None
+    partial: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ class ImagesAnswer:
     """The parts of an answer that matter here; what the endpoint left out is None or empty.
 
     Attributes:
-        images: Decoded files, in order.
+        images: Decoded files, in order; empty where one is not valid base64.
         urls: Addresses of images that the endpoint did not put into the answer.
     """
 
@@ -101,10 +101,10 @@ def read_images_body(body: bytes) -> ImagesAnswer:
         reason = f"the answer carries an error: {_error_text(parsed.error)}"
         raise UnusableBody(reason)
     entries = parsed.data if parsed.data is not None else [_Image(b64_json=parsed.b64_json)]
-    images = tuple(decode_image(entry.b64_json) for entry in entries if entry.b64_json)
+    images = tuple(_decoded(entry.b64_json) for entry in entries if entry.b64_json)
     urls = tuple(entry.url for entry in entries if entry.url and not entry.b64_json)
-    if not images and not urls:
-        reason = "the answer holds no image"
+    if not any(images) and not urls:
+        reason = "the image data is not valid base64" if images else "the answer holds no image"
         raise UnusableBody(reason)
     return ImagesAnswer(
         images=images,
@@ -167,6 +167,14 @@ def decode_image(text: bytes | str) -> bytes:
     except ValueError as error:
         reason = "the image data is not valid base64"
         raise UnusableBody(reason) from error
+
+
+def _decoded(text: bytes | str) -> bytes:
+    """One image of an answer, empty if it cannot be decoded: the others of the answer are paid for too."""
+    try:
+        return decode_image(text)
+    except UnusableBody:
+        return b""
 
 
 def _error_text(error: object) -> str:

@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.batches import Batches
     from gpt_image_mcp.edits import Edits
+    from gpt_image_mcp.exports import Exports
+    from gpt_image_mcp.inputs import Inputs
     from gpt_image_mcp.jobs import Jobs
     from gpt_image_mcp.library.rejections import Rejections
     from gpt_image_mcp.library.store import Library
+    from gpt_image_mcp.looking import Looking
     from gpt_image_mcp.openai_api import OpenAIApi
     from gpt_image_mcp.paid_calls import PaidCalls
     from gpt_image_mcp.routing import Router
@@ -75,14 +78,30 @@ class Workbench:
 
         return PaidCalls(self._settings, await self.library(), self.jobs)
 
+    async def inputs(self) -> Inputs:
+        """What reads images from wherever they are."""
+        from gpt_image_mcp.inputs import Inputs
+
+        return Inputs(self._settings, await self.library())
+
+    async def looking(self) -> Looking:
+        """What looks at images."""
+        from gpt_image_mcp.looking import Looking
+
+        return Looking(await self.inputs())
+
     async def edits(self) -> Edits:
         """What plans and sends edits."""
         from gpt_image_mcp.edits import Edits
-        from gpt_image_mcp.inputs import Inputs
 
-        library = await self.library()
-        inputs = Inputs(self._settings, library)
-        return Edits(self._settings, inputs, partial(self._router, library.rejections))
+        inputs = await self.inputs()
+        return Edits(self._settings, inputs, partial(self._router, inputs.library.rejections))
+
+    async def exports(self) -> Exports:
+        """What converts images into files for a use."""
+        from gpt_image_mcp.exports import Exports
+
+        return Exports(self._settings, await self.inputs())
 
     async def batches(self) -> Batches:
         """What edits many images."""

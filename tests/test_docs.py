@@ -49,25 +49,13 @@ def _default(field: str) -> str:
     return f"`{value}`"
 
 
-# Settings of features that this version does not have yet; a later one empties the list.
-LATER = ("tools", "embed_metadata")
-TAIL = """
-These are checked already and take effect with the features they belong to, which this version does not have
-yet: tool groups and embedded metadata.
-
-| variable | default | meaning |
-|---|---|---|
-"""
-
-
 def _row(field: str) -> str:
     names = ", ".join(f"`{name}`" for name in variable_names(field))
     return f"| {names} | {_default(field)} | {Settings.model_fields[field].description} |\n"
 
 
 def _settings_page() -> str:
-    now = [_row(field) for field in Settings.model_fields if field not in LATER]
-    return HEAD + "".join(now) + TAIL + "".join(_row(field) for field in LATER)
+    return HEAD + "".join(_row(field) for field in Settings.model_fields)
 
 
 def test_the_settings_page_is_generated_from_the_settings() -> None:

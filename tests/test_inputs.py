@@ -353,7 +353,7 @@ async def test_without_input_folders_only_images_of_the_library_and_data_are_rea
 ) -> None:
     stored = await _stored()
     inputs = _configured(library, input_roots=())
-    assert "(none)" in (await _refused(inputs, str(photo))).message
+    assert "reads no local files" in (await _refused(inputs, str(photo))).message
     loaded = await inputs.load([stored.id, f"data:;base64,{BASE64}"])
     assert [image.image_id for image in loaded] == [stored.id, ""]
 

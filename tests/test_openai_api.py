@@ -34,15 +34,17 @@ REQUEST = ImageRequest(prompt="a fox", model="gpt-image-2", size="1024x1024", qu
 
 
 class Harness:
-    """An API over a sandbox, with a clock that only notes how long it was asked to sleep."""
+    """An API over a sandbox, with a clock that goes on only when someone sleeps."""
 
     def __init__(self) -> None:
         self.transport = SandboxTransport()
         self.slept: list[float] = []
-        self.api = OpenAIApi(Settings(), transport=self.transport, sleep=self._sleep)
+        self.now = 1000.0
+        self.api = OpenAIApi(Settings(), transport=self.transport, sleep=self._sleep, clock=lambda: self.now)
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
+        self.now += seconds
 
     @property
     def posts(self) -> list[Any]:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 from sqlalchemy import bindparam, delete, insert, select, update
 
+from gpt_image_mcp.library.search import forget_image, index_image
 from gpt_image_mcp.library.tables import image_parents, images, nanodollars
 from gpt_image_mcp.values import StoredImage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sqlalchemy import ColumnElement
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.library.database import Database
 
 _IMAGE = TypeAdapter(StoredImage)
+_AT_ONCE = 500
 # Values go with the execution: building them into a statement takes SQLAlchemy longer than running it.
 _RENEW_IMAGE = update(images).where(images.c.id == bindparam("image_id"))
 
@@ -46,12 +49,26 @@ class Catalogue:
                 connection.execute(insert(images), values)
             if parents:
                 connection.execute(insert(image_parents), parents)
+            index_image(connection, image)
 
     def move_image(self, image_id: str, path: Path) -> None:
         """Notes that the file of an image is now at this absolute path."""
         image = self.find_image(image_id)
         if image is not None:
             self.add_image(replace(image, file_path=path))
+
+    def remove_image(self, image_id: str) -> None:
+        """Forgets an image; its children stay."""
+        with self.database.writing() as connection:
+            forget_image(connection, image_id)
+            connection.execute(delete(images).where(images.c.id == image_id))
+
+    def all_images(self) -> Iterator[StoredImage]:
+        """Every image, oldest first."""
+        query = select(images.c.document).order_by(images.c.created_at, images.c.id)
+        with self.database.reading() as connection:
+            for document in connection.execute(query.execution_options(yield_per=_AT_ONCE)).scalars():
+                yield _IMAGE.validate_json(document)
 
     def find_image(self, image_id: str) -> StoredImage | None:
         """The image of this id."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, SQLAlchemyError
 
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.library.folders import APP
@@ -38,7 +39,11 @@ _SCHEMA_LOCK = {
     "sqlite": "BEGIN IMMEDIATE",
     "postgresql": "SELECT pg_advisory_xact_lock(7404110305)",
 }
+# SQLite's names of what happens when the file is damaged, moved or deleted below an open connection.
+_FILE_ERRORS = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_IOERR", "SQLITE_READONLY")
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
+# What SQLite keeps beside its file; worthless without it.
+_COMPANIONS = ("-wal", "-shm")
 
 
 class Database:
@@ -80,6 +85,35 @@ class Database:
             connection.exec_driver_sql(_WRITE_LOCK[connection.dialect.name])
             yield connection
 
+    def check(self) -> None:
+        """Looks whether the database is whole, as far as SQLite can tell quickly.
+
+        Raises:
+            StorageFailed: If it cannot be used.
+        """
+        with self.reading() as connection:
+            if connection.dialect.name == "sqlite":
+                found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+                if found != "ok":
+                    raise DatabaseError("quick_check", None, sqlite3.DatabaseError(found))
+
+    def set_aside(self) -> Path:
+        """Renames the file of a SQLite database; the next question makes a new one. Gives the new path.
+
+        Raises:
+            StorageFailed: If there is no such file, or it cannot be renamed.
+        """
+        self.close()
+        with self._failures_explained(), self._opening:
+            self._engine = None
+            path = Path(make_url(self._url).database or "").expanduser()
+            stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+            aside = path.with_name(f"{path.name}.damaged-{stamp}")
+            path.rename(aside)
+            for suffix in _COMPANIONS:
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            return aside
+
     def _open(self) -> Engine:
         with self._opening:
             if self._engine is None:
@@ -97,7 +131,21 @@ class Database:
         try:
             yield
         except (SQLAlchemyError, OSError, ImportError, UnicodeError) as error:
+            if _is_of_another_file(error):
+                self._forget_connections()
             raise _explain(error, self._url) from error
+
+    def _forget_connections(self) -> None:
+        """Opens the database anew with the next transaction."""
+        with self._opening:
+            self.close()
+            self._engine = None
+
+
+def _is_of_another_file(error: Exception) -> bool:
+    """Whether the file is damaged or was moved away: its connections would never see the one in its place."""
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    return isinstance(cause, sqlite3.Error) and cause.sqlite_errorname.startswith(_FILE_ERRORS)
 
 
 def _engine(url: str) -> Engine:
@@ -163,7 +211,8 @@ def _explain(error: Exception, url: str) -> StorageFailed:
     return StorageFailed(
         message,
         next_step="Check that its folder is writable and the disk is not full, or set "
-        "GPT_IMAGE_DATABASE_URL to another one; a damaged file can be moved away and is made anew.",
+        "GPT_IMAGE_DATABASE_URL to another one; a damaged file is moved away and made anew by: "
+        "gpt-image-mcp history rebuild.",
     )
 
 

@@ -132,6 +132,21 @@ class Ledger:
                 update(calls).where(condition).values(status="outcome_unknown", error=dump_error(_lost()))
             )
 
+    def open_calls(
+        self, *, model: str = "", since: datetime | None = None, until: datetime | None = None, limit: int
+    ) -> tuple[CallRecord, ...]:
+        """Calls that run, or whose outcome is unknown, latest first."""
+        query = select(calls).where(calls.c.owner == "", calls.c.status.in_(("running", "outcome_unknown")))
+        if model:
+            query = query.where(calls.c.model == model)
+        if since:
+            query = query.where(calls.c.started_at >= since.timestamp())
+        if until:
+            query = query.where(calls.c.started_at < until.timestamp())
+        with self.database.reading() as connection:
+            rows = connection.execute(query.order_by(calls.c.started_at.desc()).limit(limit)).all()
+        return tuple(_call_record(row) for row in rows)
+
     def find_same_call(self, fingerprint: str) -> CallRecord | None:
         """The latest call of this fingerprint that runs, or whose result was never delivered."""
         now = datetime.now(UTC)

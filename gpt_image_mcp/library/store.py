@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.embedding import NOT_EMBEDDED, NOT_EMBEDDED_C2PA, describe_origin, embed, has_c2pa
 from gpt_image_mcp.errors import NotFound, StorageFailed
 from gpt_image_mcp.library.catalogue import Catalogue
 from gpt_image_mcp.library.database import Database
@@ -19,6 +20,7 @@ from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.library.metadata import write_metadata
 from gpt_image_mcp.library.names import Naming, file_names, new_image_id
 from gpt_image_mcp.library.rejections import Rejections
+from gpt_image_mcp.library.search import ImageSearch
 from gpt_image_mcp.library.sessions import Sessions
 from gpt_image_mcp.pictures import read_picture
 from gpt_image_mcp.values import Picture, Provenance, StoredImage
@@ -39,6 +41,7 @@ class Library:
         self._settings = settings
         self._database = Database(settings.database_url.get_secret_value())
         self.catalogue = Catalogue(self._database)
+        self.search = ImageSearch(self._database)
         self.ledger = Ledger(self._database)
         self.sessions = Sessions(self._database)
         self.rejections = Rejections(self._database)
@@ -46,6 +49,22 @@ class Library:
     def close(self) -> None:
         """Closes the database."""
         self._database.close()
+
+    def check(self) -> None:
+        """Opens the database and looks whether it is whole.
+
+        Raises:
+            StorageFailed: If it cannot be used.
+        """
+        self._database.check()
+
+    def set_database_aside(self) -> Path:
+        """Renames a damaged database, so that a new one is made; gives its new path.
+
+        Raises:
+            StorageFailed: If it is no file, or cannot be renamed.
+        """
+        return self._database.set_aside()
 
     def save(
         self, images: Sequence[bytes], *, provenance: Provenance, naming: Naming, folder: Path
@@ -84,6 +103,13 @@ class Library:
         except OSError as error:
             raise _gone(image) from error
 
+    def digest(self, image: StoredImage) -> str:
+        """The SHA-256 of an image's file as it is now; empty if it cannot be read."""
+        try:
+            return _file_sha256(image.file_path)
+        except OSError:
+            return ""
+
     def identify(self, path: Path) -> StoredImage | None:
         """The image of a file: by its path, or by its bytes if it was moved, renamed or copied.
 
@@ -110,6 +136,7 @@ class Library:
         """Writes the file into the first folder that takes it; gives it with notes about the others."""
         now = datetime.now().astimezone()
         image_id = new_image_id(now)
+        data, problems = self._embedded(data, image_id, now, provenance=provenance)
         picture = read_picture(data) or _UNKNOWN
         names = partial(file_names, image_id=image_id, extension=picture.extension, number=number)
         with ThreadPoolExecutor(max_workers=1) as beside:
@@ -125,8 +152,20 @@ class Library:
             height=picture.height,
             created_at=now,
             provenance=provenance,
+            c2pa=has_c2pa(data),
         )
-        return image, notes
+        return image, [*problems, *notes]
+
+    def _embedded(
+        self, data: bytes, image_id: str, now: datetime, *, provenance: Provenance
+    ) -> tuple[bytes, list[str]]:
+        """The file as it is written: as delivered, or if that is wanted and possible with its metadata."""
+        if not self._settings.embed_metadata:
+            return data, []
+        if has_c2pa(data):
+            return data, [NOT_EMBEDDED_C2PA]
+        embedded = embed(data, describe_origin(image_id, now, provenance))
+        return (data, [NOT_EMBEDDED]) if embedded is None else (embedded, [])
 
     def _place(
         self, data: bytes, folder: Path, *, naming: Naming, names: Callable[[Naming], Iterator[str]]

@@ -95,6 +95,8 @@ calls = Table(
     Index("calls_kind", "model", "quality", "size", "started_at"),
 )
 _FINGERPRINT_INDEX = Index("calls_fingerprint", calls.c.fingerprint)
+# Since schema 4. Running calls are looked for at every collection, among all that ever were.
+_STATUS_INDEX = Index("calls_status", calls.c.status, calls.c.started_at)
 
 sessions = Table(
     "sessions",
@@ -134,7 +136,49 @@ route_rejections = Table(
     Column("rejected_at", Float, nullable=False),
 )
 
+# What images are searched and summed by, made from their documents: narrow, so that all is read quickly.
+search_groups = Table(
+    "search_groups",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("owner", String(255), nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("model", String(255), nullable=False),
+    Column("session_id", String(64), nullable=False),
+    # Sums over its entries.
+    Column("images", Integer, nullable=False, default=0),
+    Column("spent_nanodollars", BigInteger, nullable=False, default=0),
+    Index("search_groups_key", "owner", "day", "model", "session_id", unique=True),
+)
+
+search_entries = Table(
+    "search_entries",
+    metadata,
+    # Rises with time, so that the newest come first without sorting.
+    Column("number", Integer, primary_key=True),
+    Column("image_id", String(64), ForeignKey("images.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("group_id", Integer, ForeignKey("search_groups.id"), nullable=False),
+    Column("created_at", Float, nullable=False),
+    # What the image adds to a sum: nothing in the sandbox, or where another image of its call counts already.
+    Column("spent_nanodollars", BigInteger, nullable=False),
+    Index("search_entries_spent", "group_id", "created_at", "spent_nanodollars"),
+)
+
+# The words of each entry, separated and led by spaces; ``rowid`` is its number. Full-text search in SQLite.
+search_words = Table(
+    "search_words",
+    MetaData(),
+    Column("rowid", Integer, primary_key=True),
+    Column("words", Text, nullable=False),
+)
+# The prefix indexes make the beginning of a word as quick to look up as the whole.
+_FULL_TEXT = (
+    "CREATE VIRTUAL TABLE search_words USING "
+    "fts5(words, tokenize='ascii', detail='none', columnsize=0, prefix='1 2 3 4 5 6')"
+)
+
 _FIRST = (schema_version, images, image_parents, calls)
+_SEARCH = (search_groups, search_entries)
 _SESSIONS = (sessions, session_turns, route_rejections)
 
 
@@ -167,8 +211,40 @@ def _add_signs_of_life(connection: Connection) -> None:
     _FINGERPRINT_INDEX.create(connection, checkfirst=True)
 
 
+def _add_search(connection: Connection) -> None:
+    from gpt_image_mcp.library.search import index_all
+
+    _STATUS_INDEX.create(connection, checkfirst=True)
+    metadata.create_all(connection, tables=_SEARCH)
+    if _can_full_text(connection):
+        connection.exec_driver_sql(_FULL_TEXT)
+    else:
+        search_words.create(connection)
+    index_all(connection)
+
+
+def _can_full_text(connection: Connection) -> bool:
+    """Other databases search in their own ways, and some builds of SQLite have no full-text search."""
+    if connection.dialect.name != "sqlite":
+        return False
+    return bool(connection.exec_driver_sql("SELECT sqlite_compileoption_used('ENABLE_FTS5')").scalar_one())
+
+
+def has_full_text(connection: Connection) -> bool:
+    """Whether the words of this database were made for full-text search."""
+    if connection.dialect.name != "sqlite":
+        return False
+    query = "SELECT sql FROM sqlite_master WHERE name = 'search_words'"
+    return "VIRTUAL" in connection.exec_driver_sql(query).scalar_one()
+
+
 # What takes a database from version N to N + 1, for N = 0, 1, …; entries are only ever added.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_create, _add_sessions, _add_signs_of_life)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    _create,
+    _add_sessions,
+    _add_signs_of_life,
+    _add_search,
+)
 VERSION = len(MIGRATIONS)
 
 

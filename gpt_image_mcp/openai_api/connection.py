@@ -7,24 +7,18 @@ certainly was not billed.
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from gpt_image_mcp.errors import (
-    AuthenticationFailed,
-    MissingApiKey,
-    RateLimited,
-    UpstreamError,
-    UpstreamUnavailable,
-)
+from gpt_image_mcp.errors import AuthenticationFailed, MissingApiKey, UpstreamError
+from gpt_image_mcp.openai_api.pacing import Clock, Pace, Sleep, can_be_sent_again, wait_seconds
 from gpt_image_mcp.openai_api.translation import lost
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     import httpx2
     import openai
     from pydantic import SecretStr
-    from tenacity import RetryCallState
 
     from gpt_image_mcp.settings import Settings
 
@@ -32,12 +26,9 @@ OPENAI_BASE_URL = "https://api.openai.com/v1"
 SANDBOX_BASE_URL = "https://sandbox.invalid/v1"
 CONNECT_TIMEOUT_SECONDS = 10.0
 DOWNLOAD_TIMEOUT_SECONDS = 60.0
-LONGEST_RETRY_AFTER_SECONDS = 60.0
-_BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 0.5, 8.0
 _DOWNLOAD_ATTEMPTS = 3
 
 _T = TypeVar("_T")
-Sleep = Callable[[float], Awaitable[None]]
 
 
 class Connection:
@@ -47,15 +38,22 @@ class Connection:
         settings: Key, address, time limit, retries and concurrency.
         transport: Replaces the network; no key is needed then.
         sleep: Waits between retries.
+        clock: The seconds that go by meanwhile.
     """
 
     def __init__(
-        self, settings: Settings, *, transport: httpx2.AsyncBaseTransport | None, sleep: Sleep
+        self,
+        settings: Settings,
+        *,
+        transport: httpx2.AsyncBaseTransport | None,
+        sleep: Sleep,
+        clock: Clock,
     ) -> None:
         self.slots = asyncio.Semaphore(settings.max_concurrency)
         self._settings = settings
         self._transport = transport
         self._sleep = sleep
+        self._pace = Pace(sleep, clock)
         self._opening = asyncio.Lock()
         self._client: openai.AsyncOpenAI | None = None
 
@@ -85,17 +83,26 @@ class Connection:
             await self._client.close()
 
     async def retrying(self, send: Callable[[], Awaitable[_T]]) -> _T:
-        """Sends, and sends again what certainly made no picture."""
+        """Sends, and sends again what certainly made no picture, at the pace that all callers keep."""
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
+        async def paced() -> _T:
+            await self._pace.keep()
+            try:
+                return await send()
+            except UpstreamError as error:
+                self._pace.slow_down(error)
+                raise
+
         attempts = AsyncRetrying(
-            retry=retry_if_exception(_can_be_sent_again),
+            retry=retry_if_exception(can_be_sent_again),
             stop=stop_after_attempt(self._settings.max_retries + 1),
-            wait=_wait_seconds,
+            wait=wait_seconds,
+            before_sleep=self._pace.hold,
             sleep=self._sleep,
             reraise=True,
         )
-        return await attempts(send)
+        return await attempts(paced)
 
     async def download(self, url: str, request_id: str | None) -> bytes:
         """Fetches an image that a gateway left at an address of its own; paid for, so tried three times.
@@ -114,7 +121,7 @@ class Connection:
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(httpx2.HTTPError),
             stop=stop_after_attempt(_DOWNLOAD_ATTEMPTS),
-            wait=_wait_seconds,
+            wait=wait_seconds,
             sleep=self._sleep,
             reraise=True,
         )
@@ -157,18 +164,3 @@ def _require_sendable(key: SecretStr | None) -> None:
         raise AuthenticationFailed(
             message, next_step="Copy the key again from https://platform.openai.com/api-keys."
         )
-
-
-def _can_be_sent_again(error: BaseException) -> bool:
-    """Only what certainly made no picture, and only when the API lets us come back soon."""
-    if not isinstance(error, RateLimited | UpstreamUnavailable):
-        return False
-    return (error.retry_after_seconds or 0) <= LONGEST_RETRY_AFTER_SECONDS
-
-
-def _wait_seconds(state: RetryCallState) -> float:
-    """Full jitter over an exponential back-off, and never less than ``Retry-After``."""
-    ceiling = min(_LONGEST_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2 ** (state.attempt_number - 1))
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after_seconds if isinstance(error, UpstreamError) else None
-    return (asked or 0.0) + random.uniform(0, ceiling)  # noqa: S311 - jitter, not cryptography

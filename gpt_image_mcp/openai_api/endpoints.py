@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from gpt_image_mcp.errors import ImageError, UpstreamRejected
+from gpt_image_mcp.errors import ImageError, OutcomeUnknown, UpstreamRejected
 from gpt_image_mcp.openai_api.bodies import (
     UPLOADS_EXPIRE_SECONDS,
     edit_body,
@@ -15,7 +15,8 @@ from gpt_image_mcp.openai_api.bodies import (
     response_body,
     streams,
 )
-from gpt_image_mcp.openai_api.connection import Connection, Sleep
+from gpt_image_mcp.openai_api.connection import Connection
+from gpt_image_mcp.openai_api.streams import read_stream
 from gpt_image_mcp.openai_api.translation import errors_translated, lost
 from gpt_image_mcp.refusals import Refusal, explain
 from gpt_image_mcp.responses_wire import ResponsesAnswer, read_response_body
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
     from openai._legacy_response import LegacyAPIResponse
 
     from gpt_image_mcp.openai_api.bodies import Upload
+    from gpt_image_mcp.openai_api.pacing import Clock, Sleep
     from gpt_image_mcp.settings import Settings
 
 DELETE_TIMEOUT_SECONDS = 15.0
 
 _T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 def _nothing() -> None:
@@ -51,7 +54,8 @@ class OpenAIApi:
     Args:
         settings: Key, address, time limit, retries and concurrency.
         transport: Replaces the network; the sandbox passes itself. No key is needed then.
-        sleep: Waits between retries; tests pass their own.
+        sleep: Waits between retries; tests pass their own, with a clock that goes with it.
+        clock: Seconds that only ever grow.
     """
 
     def __init__(
@@ -60,8 +64,9 @@ class OpenAIApi:
         *,
         transport: httpx2.AsyncBaseTransport | None = None,
         sleep: Sleep = asyncio.sleep,
+        clock: Clock = monotonic,
     ) -> None:
-        self._connection = Connection(settings, transport=transport, sleep=sleep)
+        self._connection = Connection(settings, transport=transport, sleep=sleep, clock=clock)
 
     async def generate(
         self,
@@ -82,12 +87,10 @@ class OpenAIApi:
             UpstreamError: If the API refuses or fails; ``OutcomeUnknown`` where a picture may exist.
         """
         client = await self._connection.open()
-        body = generation_body(request)
+        body, create = generation_body(request), client.images.with_raw_response.generate
         if streams(request):
-            send = partial(self._streamed, client.images.generate, body, on_partial)
-        else:
-            send = partial(self._plain, client.images.with_raw_response.generate, body)
-        return await self._in_slot(send, on_sent)
+            return await self._streamed(create, body, on_sent, on_partial=on_partial)
+        return await self._plain(create, body, on_sent)
 
     async def edit(
         self,
@@ -98,12 +101,10 @@ class OpenAIApi:
     ) -> Delivery:
         """Edits the images of a request: ``POST /v1/images/edits``. As ``generate`` otherwise."""
         client = await self._connection.open()
-        body = edit_body(request)
+        body, edit = edit_body(request), client.images.with_raw_response.edit
         if streams(request):
-            send = partial(self._streamed, client.images.edit, body, on_partial)
-        else:
-            send = partial(self._plain, client.images.with_raw_response.edit, body)
-        return await self._in_slot(send, on_sent)
+            return await self._streamed(edit, body, on_sent, on_partial=on_partial)
+        return await self._plain(edit, body, on_sent)
 
     async def upload(self, upload: Upload) -> str:
         """Uploads a file for the Responses API and gives its id: ``POST /v1/files``.
@@ -163,63 +164,91 @@ class OpenAIApi:
         # The SDK imports this part when it is first asked for, which takes too long for the loop.
         responses = await asyncio.to_thread(lambda: client.responses.with_raw_response)
 
-        async def send() -> LegacyAPIResponse[object]:
-            async with errors_translated(host_model):
-                return cast("LegacyAPIResponse[object]", await responses.create(**body))
+        async def read(response: LegacyAPIResponse[object]) -> Delivery:
+            return await _read_response(response.content, response.request_id, host_model)
 
-        # Read outside the retries: what the answer reports as failed was billed for the host model.
-        response = await self._in_slot(send, on_sent)
-        return await _read_response(response.content, response.request_id, host_model)
+        return await self._in_slot(partial(_sent, responses.create, body), on_sent, read)
 
     async def aclose(self) -> None:
         """Closes the connections."""
         await self._connection.aclose()
 
-    async def _in_slot(self, send: Callable[[], Awaitable[_T]], on_sent: Callable[[], None]) -> _T:
+    async def _in_slot(
+        self,
+        send: Callable[[], Awaitable[_T]],
+        on_sent: Callable[[], None],
+        read: Callable[[_T], Awaitable[_R]],
+    ) -> _R:
+        """Reads outside the retries: an answer that began to arrive was accepted, and may be billed."""
         async with self._connection.slots:
             on_sent()
-            return await self._connection.retrying(send)
+            return await read(await self._connection.retrying(send))
 
-    async def _plain(self, method: Callable[..., Awaitable[Any]], body: dict[str, Any]) -> Delivery:
-        async with errors_translated(str(body["model"])):
-            response = cast("LegacyAPIResponse[object]", await method(**body))
-        return await self._read(response.content, response.request_id)
+    async def _plain(
+        self, method: Callable[..., Awaitable[Any]], body: dict[str, Any], on_sent: Callable[[], None]
+    ) -> Delivery:
+        async def read(response: LegacyAPIResponse[object]) -> Delivery:
+            return await self._read(response.content, response.request_id)
+
+        return await self._in_slot(partial(_sent, method, body), on_sent, read)
 
     async def _streamed(
         self,
         method: Callable[..., Awaitable[Any]],
         body: dict[str, Any],
+        on_sent: Callable[[], None],
+        *,
         on_partial: Callable[[bytes], None],
     ) -> Delivery:
-        final: bytes | None = None
-        async with errors_translated(str(body["model"])), await method(**body, stream=True) as events:
-            request_id = events.response.headers.get("x-request-id")
-            async for event in events:
-                if event.type.endswith(".completed"):
-                    final = event.model_dump_json(exclude_unset=True).encode()
-                    break  # what breaks from here on takes nothing away
-                if event.type.endswith(".partial_image"):
-                    on_partial(base64.b64decode(event.b64_json))
-        if final is None:
-            partials = body["partial_images"]
-            raise lost(f"the stream ended without its final image ({partials} partial)", request_id)
-        return await self._read(final, request_id)
+        async def read(response: LegacyAPIResponse[object]) -> Delivery:
+            final = await read_stream(response.http_response, on_partial, model=str(body["model"]))
+            return await self._read(final, response.request_id)
+
+        return await self._in_slot(partial(_sent, method, {**body, "stream": True}), on_sent, read)
 
     async def _read(self, body: bytes, request_id: str | None) -> Delivery:
         try:
             answer = await in_thread(read_images_body, body)
         except UnusableBody as error:
             raise lost(str(error), request_id) from error
-        fetched = [await self._connection.download(url, request_id) for url in answer.urls]
-        return _delivery(answer, tuple(fetched), request_id)
+        fetched, notes = await self._fetch(answer, request_id)
+        return _delivery(answer, fetched, request_id, notes=notes)
+
+    async def _fetch(
+        self, answer: ImagesAnswer, request_id: str | None
+    ) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
+        """The images that an answer only gives addresses of, empty where one is dead, and notes about them.
+
+        Raises:
+            OutcomeUnknown: If nothing is left of the whole answer.
+        """
+        fetched: list[bytes] = []
+        dead: dict[str, OutcomeUnknown] = {}
+        for url in answer.urls:
+            try:
+                fetched.append(await self._connection.download(url, request_id))
+            except OutcomeUnknown as error:
+                fetched.append(b"")
+                dead[url] = error
+        if dead and not any((*answer.images, *fetched)):
+            raise next(iter(dead.values()))
+        return tuple(fetched), tuple(f"An image could not be fetched from {url[:500]}." for url in dead)
 
 
-def _delivery(answer: ImagesAnswer, fetched: tuple[bytes, ...], request_id: str | None) -> Delivery:
-    notes: list[str] = []
+async def _sent(method: Callable[..., Awaitable[Any]], body: dict[str, Any]) -> Any:
+    """What a method of the SDK answers, with its errors as ours."""
+    async with errors_translated(str(body["model"])):
+        return await method(**body)
+
+
+def _delivery(
+    answer: ImagesAnswer, fetched: tuple[bytes, ...], request_id: str | None, *, notes: tuple[str, ...]
+) -> Delivery:
+    said = list(notes)
     if answer.usage is None:
-        notes.append("The endpoint reported no token usage.")
-    if fetched:
-        notes.append("The endpoint answered with an address instead of the image; it was fetched from there.")
+        said.append("The endpoint reported no token usage.")
+    if any(fetched):
+        said.append("The endpoint answered with an address instead of the image; it was fetched from there.")
     return Delivery(
         images=answer.images + fetched,
         size=answer.size,
@@ -228,7 +257,7 @@ def _delivery(answer: ImagesAnswer, fetched: tuple[bytes, ...], request_id: str 
         output_format=answer.output_format,
         usage=answer.usage,
         request_id=request_id,
-        notes=tuple(notes),
+        notes=tuple(said),
     )
 
 

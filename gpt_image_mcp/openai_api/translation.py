@@ -45,6 +45,44 @@ def lost(reason: str, request_id: str | None) -> OutcomeUnknown:
     )
 
 
+def broken(cause: Exception, request_id: str | None) -> OutcomeUnknown:
+    """The error for a connection that broke, or fell silent, after a request was sent."""
+    import httpx2
+
+    if isinstance(cause, httpx2.TimeoutException):
+        return lost("no answer came within the time limit (GPT_IMAGE_TIMEOUT_SECONDS)", request_id)
+    return lost(
+        f"the connection broke after the request was sent ({type(cause).__name__}: {cause})", request_id
+    )
+
+
+def refusal_of(
+    body: object, *, status: int = 0, said: str = "", retry_after: str = "", request_id: str | None = None
+) -> Refusal:
+    """A refusal from an error object, or from the text that came instead, such as a proxy's page.
+
+    Args:
+        body: The value of ``error``, or a whole body that has none.
+        status: 0 for an error inside a stream.
+        said: The message where the body has none.
+        retry_after: The header as it came.
+        request_id: OpenAI's id of the request.
+    """
+    fields = cast("dict[str, object]", body) if isinstance(body, dict) else {}
+    message = body if isinstance(body, str) else fields.get("message")
+    details = fields.get("moderation_details")
+    return Refusal(
+        status=status,
+        message=str(message or said),
+        code=str(fields.get("code") or ""),
+        type=str(fields.get("type") or ""),
+        param=str(fields.get("param") or ""),
+        details=cast("dict[str, object]", details) if isinstance(details, dict) else {},
+        retry_after=retry_after,
+        request_id=request_id,
+    )
+
+
 def _refusal(error: openai.APIError) -> Refusal:
     import openai
 
@@ -52,16 +90,10 @@ def _refusal(error: openai.APIError) -> Refusal:
     if isinstance(error, openai.APIStatusError):
         status = error.status_code
         retry_after = error.response.headers.get("retry-after", "")
-    body: object = error.body
-    fields = cast("dict[str, object]", body) if isinstance(body, dict) else {}
-    details = fields.get("moderation_details")
-    return Refusal(
+    return refusal_of(
+        error.body,
         status=status,
-        message=str(fields.get("message") or error.message),
-        code=str(error.code or ""),
-        type=str(error.type or ""),
-        param=str(error.param or ""),
-        details=cast("dict[str, object]", details) if isinstance(details, dict) else {},
+        said=error.message,
         retry_after=retry_after,
         request_id=_request_id(error),
     )
@@ -83,6 +115,4 @@ def _connection_error(error: openai.APIConnectionError) -> ImageError:
             f"No connection to {error.request.url.host} ({reason}); nothing was sent.",
             next_step="Check the network, the proxy settings and OPENAI_BASE_URL, then call again.",
         )
-    if isinstance(cause, httpx2.TimeoutException):
-        return lost("no answer came within the time limit (GPT_IMAGE_TIMEOUT_SECONDS)", None)
-    return lost(f"the connection broke after the request was sent ({reason})", None)
+    return broken(cause if isinstance(cause, Exception) else error, None)

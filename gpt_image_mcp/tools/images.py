@@ -93,9 +93,9 @@ async def get_image(
     context: Context = CurrentContext(),
     studio: Studio = Depends(current_studio),
 ) -> ToolResult:
-    """Look at a saved image again, larger, or at a part of it, or collect the result of a job_id.
+    """Look at an image again, larger, or at a part of it, or collect the result of a job_id.
 
-    Returns its path, prompt, pixel size and cost with a preview. Free, changes nothing.
+    Returns its path, prompt, pixel size and cost with a preview; also shows files and URLs. Free.
     """
     part = parse_crop(crop)
     result = await studio.get(ref, wait_seconds=patience(wait_seconds, studio), watch=watcher(context))

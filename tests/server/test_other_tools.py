@@ -72,7 +72,7 @@ async def test_an_image_can_be_looked_at_larger_and_in_part(client: Client[Any])
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        ({"ref": ""}, "not_found"),
+        ({"ref": ""}, "invalid_argument"),
         ({"ref": "20200101-000000-abcdef"}, "not_found"),
         ({"ref": "job-20200101-000000-abcdef"}, "not_found"),
         ({"ref": "gpt-image://images/none"}, "not_found"),

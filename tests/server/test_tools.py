@@ -14,6 +14,8 @@ import pytest
 
 from gpt_image_mcp import schemas
 from gpt_image_mcp.answers import BatchAnswer, EndedAnswer, EstimateAnswer, ImagesAnswer, SessionsAnswer
+from gpt_image_mcp.export_answers import ExportAnswer
+from gpt_image_mcp.history_answers import FoundAnswer
 
 if TYPE_CHECKING:
     from fastmcp import Client
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 LARGEST_LIST_BYTES = 20_000
-READ_ONLY = {"get_image", "estimate_cost", "list_edit_sessions"}
+READ_ONLY = {"get_image", "find_images", "estimate_cost", "list_edit_sessions"}
 
 
 def _published(tool: Tool) -> dict[str, Any]:
@@ -64,13 +66,18 @@ async def test_schemas_are_of_the_kind_that_every_client_accepts(client: Client[
         assert tool.annotations.read_only_hint is (tool.name in READ_ONLY)
 
 
-WHOLE = [(ImagesAnswer, schemas.IMAGES_SCHEMA), (EstimateAnswer, schemas.ESTIMATE_SCHEMA)]
+WHOLE = [
+    (ImagesAnswer, schemas.IMAGES_SCHEMA),
+    (EstimateAnswer, schemas.ESTIMATE_SCHEMA),
+    (FoundAnswer, schemas.HISTORY_SCHEMA),
+]
 PARTS = [
     (ImagesAnswer, schemas.BRIEF_IMAGES_SCHEMA),
     (ImagesAnswer, schemas.SESSION_IMAGES_SCHEMA),
     (BatchAnswer, schemas.BATCH_SCHEMA),
     (SessionsAnswer, schemas.SESSIONS_SCHEMA),
     (EndedAnswer, schemas.ENDED_SCHEMA),
+    (ExportAnswer, schemas.EXPORT_SCHEMA),
 ]
 
 

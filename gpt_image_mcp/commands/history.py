@@ -1,0 +1,170 @@
+"""The commands about images made before: search, lineage, costs, upkeep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from gpt_image_mcp.console import Console, lineage_tree
+from gpt_image_mcp.history_answers import (
+    describe_found,
+    found_answer,
+    lineage_answer,
+    next_step_after_search,
+    pruned_answer,
+    spending_answer,
+)
+from gpt_image_mcp.settings import read_settings
+from gpt_image_mcp.studio import Studio
+from gpt_image_mcp.summaries import readable_size
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.library.search import Spending
+
+AsJson = Annotated[bool, Parameter(name="--json", negative="")]
+Flag = Parameter(negative="")
+
+history = App(name="history", help="Search the images made before; show one; sum what they cost.")
+
+
+@history.default
+async def search(
+    query: str = "",
+    /,
+    *,
+    limit: int = 20,
+    offset: int = 0,
+    session_id: str = "",
+    model: str = "",
+    since: str = "",
+    until: str = "",
+    as_json: AsJson = False,
+) -> int:
+    """List images, newest first, with what all that match cost.
+
+    Args:
+        query: Words of the prompt, in any order.
+        limit: How many, at most 100.
+        offset: How many to skip.
+        session_id: Only those of this edit session.
+        model: Only those of this model.
+        since: A date, today, yesterday, 24h, 7d or 4w.
+        until: As since.
+        as_json: Print the structured result.
+    """
+    async with Studio(read_settings()) as studio:
+        found = await studio.history.find(
+            query=query,
+            limit=limit,
+            offset=offset,
+            session_id=session_id,
+            model=model,
+            since=since,
+            until=until,
+        )
+    step = next_step_after_search(found)
+    if as_json:
+        Console().print_json(found_answer(found, next_step=step))
+    else:
+        Console().print_lines([describe_found(found, step)])
+    return 0
+
+
+@history.command
+async def show(ref: str, /, *, as_json: AsJson = False) -> int:
+    """Show one image with what it was made from and what was made of it.
+
+    Args:
+        ref: Its id or file; a file that was moved or renamed is recognised by its bytes.
+        as_json: Print everything known about it.
+    """
+    async with Studio(read_settings()) as studio:
+        lineage = await studio.history.trace(ref)
+    if as_json:
+        Console().print_json(lineage_answer(lineage))
+    else:
+        Console().print_tree(lineage_tree(lineage))
+    return 0
+
+
+@history.command
+async def spend(
+    *,
+    by: Literal["day", "model", "session"] = "day",
+    since: str = "",
+    until: str = "",
+    as_json: AsJson = False,
+) -> int:
+    """Sum what images cost.
+
+    Args:
+        by: What each line sums.
+        since: A date, today, yesterday, 24h, 7d or 4w.
+        until: As since.
+        as_json: Print all sums as JSON.
+    """
+    async with Studio(read_settings()) as studio:
+        found = await studio.history.find(limit=1, since=since, until=until)
+    if as_json:
+        Console().print_json(spending_answer(found.spending))
+        return 0
+    lines = [f"{name}  ${usd:.4f}" for name, usd in _sums(found.spending, by).items()]
+    Console().print_lines([*lines, f"total  ${found.spending.total_usd:.4f}"])
+    return 0
+
+
+@history.command
+async def rebuild(*folders: Path) -> int:
+    """Make the database anew from the metadata files beside the images.
+
+    Args:
+        folders: More folders to look in, at any depth; the usual ones are always looked in.
+    """
+    async with Studio(read_settings()) as studio:
+        done = await studio.history.rebuild(folders)
+    console = Console()
+    console.print_lines([f"{done.images} image(s) from {len(done.folders)} folder(s)"])
+    if done.set_aside:
+        console.say(
+            f"The damaged database is now {done.set_aside}; sessions and calls in it are not restored."
+        )
+    for path in done.unreadable:
+        console.say(f"Not a metadata file: {path}")
+    return 0
+
+
+@history.command
+async def prune(
+    *,
+    older_than: str = "",
+    keep_mb: float | None = None,
+    yes: Annotated[bool, Flag] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Delete old images, their metadata and their history; without --yes only say which.
+
+    Args:
+        older_than: A date or a span such as 90d.
+        keep_mb: The oldest go until all files together have at most so many megabytes.
+        yes: Delete them.
+        as_json: Print which ones as JSON.
+    """
+    async with Studio(read_settings()) as studio:
+        pruned = await studio.history.prune(older_than=older_than, keep_mb=keep_mb, is_confirmed=yes)
+    console = Console()
+    if as_json:
+        console.print_json(pruned_answer(pruned))
+        return 0
+    console.print_lines(str(image.file_path) for image in pruned.images)
+    for reason in pruned.kept:
+        console.say(f"Kept: {reason}.")
+    said = "deleted" if pruned.is_done else "would be deleted; --yes does it"
+    console.say(f"{len(pruned.images)} image(s), {readable_size(pruned.freed_bytes)}, {said}.")
+    return 0
+
+
+def _sums(spending: Spending, by: str) -> dict[str, object]:
+    sums = {"day": spending.by_day, "model": spending.by_model, "session": spending.by_session}
+    return dict(sums[by])

@@ -1,0 +1,221 @@
+"""Converting an image into files for a use: another format, another size, or the set of a preset.
+
+Everything happens on this machine. The source is only read, and no file is ever overwritten.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, TypedDict
+from urllib.parse import unquote, urlsplit
+
+from gpt_image_mcp.conversions import decode
+from gpt_image_mcp.embedding import has_c2pa
+from gpt_image_mcp.errors import StorageFailed
+from gpt_image_mcp.export_plans import ExportOptions, check_options, plan_targets
+from gpt_image_mcp.library.files import write_exclusive
+from gpt_image_mcp.library.folders import output_folder, require_writable
+from gpt_image_mcp.library.names import clean_label
+from gpt_image_mcp.paths import unquoted
+from gpt_image_mcp.placements import Size
+from gpt_image_mcp.rendering import read_colour, render, require_writer
+from gpt_image_mcp.threads import in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Unpack
+
+    from gpt_image_mcp.conversions import Decoded
+    from gpt_image_mcp.export_plans import Target
+    from gpt_image_mcp.inputs import Inputs, Source
+    from gpt_image_mcp.rendering import Rendered
+    from gpt_image_mcp.settings import Settings
+
+_EXTENSIONS = {"jpeg": "jpg"}
+_MIME_TYPES = {"ico": "image/vnd.microsoft.icon"}
+_NAMELESS = "image"
+
+
+class ExportArguments(TypedDict, total=False):
+    """``ExportOptions`` as keyword arguments, for methods that take them one by one."""
+
+    output_format: str
+    width: int
+    height: int
+    fit: str
+    preset: str
+    background: str
+    output_dir: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedFile:
+    """A file that an export wrote; the pixel size of an ico is that of the largest picture in it."""
+
+    file_path: Path
+    size_bytes: int
+    mime_type: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportResult:
+    """The outcome of an export.
+
+    Attributes:
+        source: The image that was converted, as messages call it.
+        folder: Where the files are.
+        preset: The set they are; empty for a single file.
+    """
+
+    source: str
+    folder: Path
+    preset: str
+    files: tuple[ExportedFile, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A target and the file that was made for it."""
+
+    target: Target
+    rendered: Rendered
+
+    @property
+    def name(self) -> str:
+        """The file's name, without what the source is called."""
+        stem = self.target.name or str(self.rendered.size)
+        return f"{stem}.{_EXTENSIONS.get(self.target.output_format, self.target.output_format)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Exports:
+    """Exports images for one configuration."""
+
+    settings: Settings
+    inputs: Inputs
+
+    async def run(self, ref: str, **options: Unpack[ExportArguments]) -> ExportResult:
+        """Converts an image.
+
+        Args:
+            ref: Anything that can be an input image.
+            **options: The fields of ``ExportOptions``.
+
+        Raises:
+            RequestError: If the image, the folder or an option cannot be used; nothing was written.
+            StorageFailed: If a file could not be written.
+        """
+        chosen = ExportOptions(**options)
+        check_options(chosen)
+        folder = await in_thread(self._folder, chosen)
+        source = await self.inputs.read(ref)
+        stem = await in_thread(self._stem, source, ref)
+        return await in_thread(_export, source, chosen, folder=folder, stem=stem)
+
+    def _folder(self, options: ExportOptions) -> Path:
+        require_writer(options.output_format)
+        return require_writable(output_folder(self.settings, options.output_dir))
+
+    def _stem(self, source: Source, ref: str) -> str:
+        """What the source is called, as a part of a file name."""
+        image = self.inputs.library.catalogue.find_image(source.image_id) if source.image_id else None
+        name = image.file_path.name if image else _name_in(source.label, ref)
+        return clean_label(Path(name).stem) or _NAMELESS
+
+
+def _name_in(label: str, ref: str) -> str:
+    """The file name that a path or web address ends with; other references have none."""
+    if label.startswith(("http://", "https://")):
+        return PurePosixPath(unquote(urlsplit(unquoted(ref)).path)).name
+    return Path(label).name if Path(label).is_absolute() else ""
+
+
+def _export(source: Source, options: ExportOptions, *, folder: Path, stem: str) -> ExportResult:
+    """Makes all files first and then writes them, so that what cannot be made leaves nothing behind."""
+    background = read_colour(options.background)
+    decoded = decode(source.data, source=source.label)
+    size = Size(*decoded.image.size)
+    targets = plan_targets(options, source=size, source_format=decoded.picture.format)
+    for target in targets:
+        require_writer(target.output_format)
+    made = [_Made(target, render(decoded.image, target, background=background)) for target in targets]
+    try:
+        folder, files = _written(made, folder, stem=stem, preset=options.preset)
+    except OSError as error:
+        message = f"The export could not be written to {folder}: {error.strerror or error}."
+        raise StorageFailed(message, next_step="Free some space, or pass another output_dir.") from error
+    notes = (*_source_notes(source, decoded, options), *_file_notes(made, size))
+    return ExportResult(source=source.label, folder=folder, preset=options.preset, files=files, notes=notes)
+
+
+def _written(
+    made: Sequence[_Made], folder: Path, *, stem: str, preset: str
+) -> tuple[Path, tuple[ExportedFile, ...]]:
+    """The files on disk: beside each other in a new folder if they are a set."""
+    if not preset:
+        return folder, tuple(_write(entry, folder, name=f"{stem}-{entry.name}") for entry in made)
+    folder = _new_folder(folder, f"{stem}-{preset}")
+    return folder, tuple(_write(entry, folder, name=entry.name) for entry in made)
+
+
+def _write(entry: _Made, folder: Path, *, name: str) -> ExportedFile:
+    path, data, size = Path(name), entry.rendered.data, entry.rendered.size
+    numbered = (f"{path.stem}-{count}{path.suffix}" for count in itertools.count(2))
+    output_format = entry.target.output_format
+    return ExportedFile(
+        file_path=write_exclusive(folder, itertools.chain([name], numbered), data),
+        size_bytes=len(data),
+        mime_type=_MIME_TYPES.get(output_format, f"image/{output_format}"),
+        width=size.width,
+        height=size.height,
+    )
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    """A folder that was not there before."""
+    names = itertools.chain([name], (f"{name}-{count}" for count in itertools.count(2)))
+    return next(folder for folder in map(parent.joinpath, names) if _is_made(folder))
+
+
+def _is_made(folder: Path) -> bool:
+    """Makes a folder; says whether it is new."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
+def _source_notes(source: Source, decoded: Decoded, options: ExportOptions) -> list[str]:
+    notes: list[str] = []
+    if decoded.is_animated:
+        notes.append("The source is animated; its first frame was used.")
+    if decoded.is_recoloured:
+        notes.append("The colours were converted from the source's profile to sRGB.")
+    if has_c2pa(source.data):
+        notes.append("The source carries signed C2PA provenance, which no converted file can keep.")
+    kept = options.output_format or options.preset
+    if not kept and decoded.picture.format not in ("png", "jpeg", "webp", "avif"):
+        notes.append(f"{decoded.picture.format} is not written, so the export is a PNG.")
+    return notes
+
+
+def _file_notes(made: Sequence[_Made], source: Size) -> list[str]:
+    """What happened to the picture, a sentence for each kind of thing, with the files it happened in."""
+    enlarged = [entry for entry in made if entry.rendered.is_enlarged]
+    cropped = [entry.name for entry in made if entry.rendered.is_cropped]
+    flattened = [entry.name for entry in made if entry.rendered.is_flattened]
+    notes: list[str] = []
+    if enlarged:
+        sizes = ", ".join(f"{entry.name} to {entry.rendered.size}" for entry in enlarged)
+        notes.append(f"Enlarged from a source of {source}, so not as sharp as it could be: {sizes}.")
+    if cropped:
+        notes.append(f"Cropped in the middle: {', '.join(cropped)}; fit contain keeps the whole picture.")
+    if flattened:
+        notes.append(f"Transparency was filled: {', '.join(flattened)}; background chooses the colour.")
+    return notes

@@ -1,0 +1,116 @@
+"""Small pictures of the files, made side by side and kept for the next gallery.
+
+Unpacking a PNG file of a photograph takes 25 ms or more, so a thousand take longer than anybody wants to
+wait: what is not made within the time allowed is left for the next gallery, and the page shows the original
+file instead.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from gpt_image_mcp.finding import file_state
+from gpt_image_mcp.library.files import write_over
+from gpt_image_mcp.library.folders import APP
+from gpt_image_mcp.pictures import open_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from PIL import Image
+
+    from gpt_image_mcp.finding import FileState
+    from gpt_image_mcp.values import StoredImage
+
+MIME_TYPE = "image/webp"
+EDGE_PIXELS = 360
+_QUALITY, _METHOD = 72, 0
+# Part of the cache's folder name: other settings make other thumbnails.
+_CACHE = f"thumbnails-{EDGE_PIXELS}-{_QUALITY}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thumbnail:
+    """A small picture of an image, and what became of its file.
+
+    Attributes:
+        data: A WebP file; empty where there was no time, or the file cannot be decoded.
+        decodable: Whether a browser may be able to show the file itself.
+    """
+
+    state: FileState
+    data: bytes
+    decodable: bool = True
+
+
+def cache_folder() -> Path:
+    """Where thumbnails are kept; it can be deleted at any time."""
+    return platformdirs.user_cache_path(APP, appauthor=False) / _CACHE
+
+
+def make_thumbnails(images: Sequence[StoredImage], *, allowed_seconds: float) -> list[Thumbnail]:
+    """The thumbnails of images, in their order; blocks until they are made or the time is over."""
+    deadline = time.monotonic() + allowed_seconds
+    folder = cache_folder()
+    # Pillow lets other threads work while it decodes and encodes.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(partial(_thumbnail, folder=folder, deadline=deadline), images))
+
+
+def _thumbnail(image: StoredImage, *, folder: Path, deadline: float) -> Thumbnail:
+    state = file_state(image)
+    kept = folder / f"{image.sha256}.webp" if image.sha256.isalnum() and state != "changed" else None
+    data = _read(kept) if kept else b""
+    if data or state == "missing" or time.monotonic() > deadline:
+        return Thumbnail(state=state, data=data)
+    data = _draw(_read(image.file_path))
+    if kept and data:
+        _keep(kept, data)
+    return Thumbnail(state=state, data=data, decodable=bool(data))
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a file; empty if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _keep(path: Path, data: bytes) -> None:
+    """Puts a thumbnail into the cache; without one, the next gallery only takes longer."""
+    try:
+        write_over(path, data, durable=False)
+    except OSError:
+        return
+
+
+def _draw(data: bytes) -> bytes:
+    """The thumbnail of an image file; empty if it cannot be decoded."""
+    try:
+        with open_picture(data) as image:
+            image.draft("RGB", (EDGE_PIXELS, EDGE_PIXELS))
+            return _encoded(_reduced(image.convert("RGBA" if image.has_transparency_data else "RGB")))
+    except Exception:  # noqa: BLE001 - Pillow raises nearly anything on a damaged file
+        return b""
+
+
+def _reduced(image: Image.Image) -> Image.Image:
+    """The image at the edge length that whole-number averaging gives, the quickest way to make it small."""
+    factor = max(1, round(max(image.size) / EDGE_PIXELS))
+    return image.reduce(factor) if factor > 1 else image
+
+
+def _encoded(image: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "WEBP", quality=_QUALITY, method=_METHOD)
+    return stream.getvalue()

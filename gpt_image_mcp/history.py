@@ -1,0 +1,89 @@
+"""The history of a user's images, for programs: searched, traced, rebuilt, pruned."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from gpt_image_mcp.finding import FoundImages, Wanted
+    from gpt_image_mcp.lineage import Lineage
+    from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.upkeep import Pruned, Rebuilt
+    from gpt_image_mcp.workbench import Workbench
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The images that one library knows. Every method raises ``StorageFailed`` if it cannot be used."""
+
+    settings: Settings
+    bench: Workbench
+
+    async def find(self, *, limit: int = 20, offset: int = 0, **wanted: Unpack[Wanted]) -> FoundImages:
+        """The images that match, newest first, and what all of them cost.
+
+        Args:
+            limit: How many to give, at most 100.
+            offset: How many to skip.
+            **wanted: ``query``, ``session_id``, ``model``, ``since`` and ``until``.
+
+        Raises:
+            InvalidArgument: If a date is none, or a number is out of range.
+        """
+        from gpt_image_mcp.finding import find
+
+        return await asyncio.to_thread(find, wanted, await self.bench.library(), limit=limit, offset=offset)
+
+    async def trace(self, ref: str) -> Lineage:
+        """An image with those it was made from and those made of it.
+
+        Raises:
+            NotFound: If the library has no such image.
+        """
+        from gpt_image_mcp.lineage import trace
+
+        return await asyncio.to_thread(trace, ref, await self.bench.library(), settings=self.settings)
+
+    async def complete_ids(self, start: str, *, limit: int) -> tuple[str, ...]:
+        """Ids of images that begin with a text, newest first."""
+        library = await self.bench.library()
+        return await asyncio.to_thread(library.search.complete_ids, start, limit=limit)
+
+    async def rebuild(self, folders: Sequence[Path] = ()) -> Rebuilt:
+        """Makes the database anew from the metadata files of all known folders, and of those named.
+
+        Raises:
+            StorageFailed: If no database can be made.
+        """
+        from gpt_image_mcp.upkeep import rebuild
+
+        return await asyncio.to_thread(rebuild, await self.bench.library(), folders, settings=self.settings)
+
+    async def prune(
+        self, *, older_than: str = "", keep_mb: float | None = None, is_confirmed: bool = False
+    ) -> Pruned:
+        """Deletes old images: files, metadata and history. Those of open sessions stay.
+
+        Args:
+            older_than: A date or a span such as 30d; empty for no limit in time.
+            keep_mb: The oldest go until all files together have at most so many megabytes.
+            is_confirmed: Without, nothing is deleted and the result says what would be.
+
+        Raises:
+            InvalidArgument: If neither limit is given, or one is malformed.
+        """
+        from gpt_image_mcp.upkeep import prune
+
+        return await asyncio.to_thread(
+            prune,
+            await self.bench.library(),
+            older_than=older_than,
+            keep_mb=keep_mb,
+            is_confirmed=is_confirmed,
+            settings=self.settings,
+        )

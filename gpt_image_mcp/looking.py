@@ -1,0 +1,59 @@
+"""Looking at what a reference leads to: an image of the library, the last one of a session, or any other."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gpt_image_mcp.collecting import result_of
+from gpt_image_mcp.errors import InputNotFound, NotFound
+from gpt_image_mcp.paths import unquoted
+from gpt_image_mcp.references import find_image, image_id_in, is_session_id, known_image
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.inputs import Inputs
+    from gpt_image_mcp.values import ImageResult, InputImage, StoredImage
+
+_NEXT = "Pass the id of an image, session or job, a path or a URL; find_images searches what was made before."
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """Looks with one configuration."""
+
+    inputs: Inputs
+
+    async def look(self, ref: str) -> ImageResult | InputImage:
+        """An image with all that is known about it, or one from elsewhere as an edit would read it.
+
+        Args:
+            ref: A session id, or whatever ``edit_image`` takes as an image.
+
+        Raises:
+            NotFound: If there is no such session or image.
+            InputRejected: If it is not allowed, or no image.
+        """
+        ref = unquoted(ref)
+        image = await asyncio.to_thread(self._known, ref)
+        if image is not None:
+            return result_of((image,))
+        try:
+            return (await self.inputs.load([ref]))[0]
+        except InputNotFound as error:
+            raise NotFound(error.message, next_step=_NEXT) from error
+
+    def _known(self, ref: str) -> StoredImage | None:
+        library, settings = self.inputs.library, self.inputs.settings
+        if is_session_id(ref):
+            ref = self._last_image_of(ref)
+        if image_id_in(ref) or known_image(ref, library, settings=settings):
+            return find_image(ref, library, settings=settings)
+        return None
+
+    def _last_image_of(self, session_id: str) -> str:
+        session = self.inputs.library.sessions.find(session_id)
+        if session is None:
+            message = f"There is no edit session {session_id!r}."
+            raise NotFound(message, next_step="Call list_edit_sessions to see those there are.")
+        return session.turns[-1].image_id

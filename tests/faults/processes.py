@@ -1,0 +1,106 @@
+"""The server as a process that can be killed, and a client of a few lines that does not care."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import AsyncGenerator
+
+    from tests.faults.scripted import Endpoint
+
+INITIALIZE = {
+    "protocolVersion": "2025-06-18",
+    "capabilities": {},
+    "clientInfo": {"name": "test", "version": "1"},
+}
+_LARGEST_LINE_BYTES = 2**22
+_PATIENCE_SECONDS = 30
+
+
+class Server:
+    """A running server process."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._id = 0
+
+    async def send(self, method: str, params: dict[str, Any]) -> int:
+        """Sends a request without waiting for its answer; gives its id."""
+        self._id += 1
+        line = json.dumps({"jsonrpc": "2.0", "id": self._id, "method": method, "params": params})
+        assert self._process.stdin is not None
+        self._process.stdin.write(line.encode() + b"\n")
+        await self._process.stdin.drain()
+        return self._id
+
+    async def start(self, tool: str, **arguments: Any) -> int:
+        """Sends a tool call without waiting for its answer; gives its id."""
+        return await self.send("tools/call", {"name": tool, "arguments": arguments})
+
+    async def answer(self, sent: int) -> dict[str, Any]:
+        """The result of a request."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while line := await self._process.stdout.readline():
+                message = json.loads(line)
+                if message.get("id") == sent:
+                    return dict(message["result"])
+        raise EOFError
+
+    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """The structured content of a tool call that goes well."""
+        result = await self.answer(await self.start(tool, **arguments))
+        assert "structuredContent" in result, result["content"]
+        return dict(result["structuredContent"])
+
+    async def failing_call(self, tool: str, **arguments: Any) -> str:
+        """The text of a tool call that fails."""
+        result = await self.answer(await self.start(tool, **arguments))
+        assert result["isError"], result
+        return str(result["content"][0]["text"])
+
+    async def kill(self) -> None:
+        """Ends the process at once."""
+        self._process.kill()
+        await self._process.wait()
+
+    async def end(self, number: signal.Signals | None = None) -> int:
+        """Closes stdin, or sends a signal, and waits; gives the exit code."""
+        if number is not None:
+            self._process.send_signal(number)
+        elif self._process.stdin is not None:
+            self._process.stdin.close()
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            return await self._process.wait()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is still there."""
+        return self._process.returncode is None
+
+
+@contextlib.asynccontextmanager
+async def serve_process(endpoint: Endpoint, **settings: str) -> AsyncGenerator[Server]:
+    """A server whose requests go to an endpoint; killed at the end if it still runs."""
+    environment = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": endpoint.base_url, **settings}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gpt_image_mcp"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, **environment},
+        limit=_LARGEST_LINE_BYTES,
+    )
+    server = Server(process)
+    try:
+        await server.answer(await server.send("initialize", INITIALIZE))
+        yield server
+    finally:
+        if server.is_running:
+            await server.kill()

@@ -1,0 +1,201 @@
+"""Servers that are killed or told to stop at every stage of a call; the next one knows what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gpt_image_mcp.errors import OutcomeUnknown
+from gpt_image_mcp.values import ImageResult
+from tests.faults.observed import QUICK, calls, database_file, files, spent_usd, studio_for
+from tests.faults.processes import serve_process
+from tests.faults.scripted import (
+    document,
+    dripping,
+    held,
+    image_file,
+    partial_event,
+    serve_script,
+    stream,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gpt_image_mcp import Studio
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where images go."""
+    return tmp_path / "out"
+
+
+def _lose_sign_of_life() -> None:
+    """Makes the thirty seconds pass after which a silent process is given up."""
+    with contextlib.closing(sqlite3.connect(database_file())) as connection, connection:
+        connection.execute("UPDATE calls SET alive_until = 1 WHERE status = 'running'")
+
+
+async def _assert_works(studio: Studio, prompt: str) -> None:
+    """A call is made anew and goes well."""
+    result = await studio.generate(prompt, **QUICK)
+    assert result.images[0].file_path.read_bytes() == image_file()
+    assert not any("nothing was paid again" in note for note in result.notes)
+
+
+async def test_a_server_killed_before_it_sent_anything_leaves_nothing_behind(folder: Path) -> None:
+    """The call waits for its turn, behind another that fills the only slot."""
+    gate = asyncio.Event()
+    settings = {"GPT_IMAGE_MAX_CONCURRENCY": "1", "GPT_IMAGE_OUTPUT_DIR": str(folder)}
+    async with serve_script(held(gate)) as endpoint:
+        async with serve_process(endpoint, **settings) as server:
+            first = await server.call("generate_image", prompt="a fox", wait_seconds=0, **QUICK)
+            queued = await server.call("generate_image", prompt="a cat", wait_seconds=0, **QUICK)
+            await endpoint.received(posts=1)
+            await server.kill()
+        assert files(folder) == []
+        assert [call.status for call in calls()] == ["running", "running"]
+        _lose_sign_of_life()
+        async with studio_for(endpoint) as studio:
+            for job in (first, queued):
+                with pytest.raises(OutcomeUnknown, match="stopped before it was finished"):
+                    await studio.get(job["job_id"])
+            await _assert_works(studio, "a cat")
+        assert len(endpoint.posts) == 2
+    assert [call.status for call in calls()] == ["outcome_unknown", "outcome_unknown", "completed"]
+
+
+@pytest.mark.parametrize("stage", ["drawing", "streaming", "receiving"])
+async def test_a_server_killed_in_the_middle_of_a_request_is_known_to_the_next(
+    stage: str, folder: Path
+) -> None:
+    shut = asyncio.Event()
+    replies = {
+        "drawing": held(shut),
+        "streaming": held(shut, stream([partial_event()], is_whole=False)),
+        "receiving": dripping(document(), pieces=100, pause_seconds=5),
+    }
+    settings = {
+        "GPT_IMAGE_OUTPUT_DIR": str(folder),
+        "GPT_IMAGE_PARTIAL_IMAGES": str(int(stage == "streaming")),
+    }
+    async with serve_script(replies[stage]) as endpoint:
+        async with serve_process(endpoint, **settings) as server:
+            job = await server.call("generate_image", prompt="a fox", wait_seconds=0, **QUICK)
+            await endpoint.received(posts=1)
+            await server.kill()
+        assert files(folder) == []
+        async with studio_for(endpoint) as studio:
+            waiting = await studio.get(job["job_id"], wait_seconds=0)
+            assert isinstance(waiting, ImageResult)
+            assert waiting.status == "running"
+            _lose_sign_of_life()
+            with pytest.raises(OutcomeUnknown, match="stopped before it was finished"):
+                await studio.get(job["job_id"])
+            assert await spent_usd(studio) > 0
+            # Nobody is joined to a call that will never end.
+            await _assert_works(studio, "a fox")
+        assert len(endpoint.posts) == 2
+    assert [call.status for call in calls()] == ["outcome_unknown", "completed"]
+
+
+async def test_a_server_killed_between_the_file_and_its_row_leaves_a_file_that_is_told_of(
+    folder: Path,
+) -> None:
+    """Another program holds the database, so the server waits with the row when the file is there."""
+    gate = asyncio.Event()
+    settings = {"GPT_IMAGE_OUTPUT_DIR": str(folder)}
+    async with serve_script(held(gate)) as endpoint:
+        async with serve_process(endpoint, **settings) as server:
+            job = await server.call("generate_image", prompt="a fox", wait_seconds=0, **QUICK)
+            await endpoint.received(posts=1)
+            with contextlib.closing(sqlite3.connect(database_file(), isolation_level=None)) as holder:
+                holder.execute("BEGIN IMMEDIATE")
+                gate.set()
+                async with asyncio.timeout(20):
+                    while not list(folder.glob(".metadata/*.json")):  # noqa: ASYNC110 - files tell nobody
+                        await asyncio.sleep(0.01)
+                await server.kill()
+        (name,) = files(folder)
+        assert (folder / name).read_bytes() == image_file()
+        _lose_sign_of_life()
+        async with studio_for(endpoint) as studio:
+            with pytest.raises(OutcomeUnknown) as caught:
+                await studio.get(job["job_id"])
+            assert "Look into the output folder" in caught.value.next_step
+            await _assert_works(studio, "a fox")
+
+
+async def test_a_server_killed_after_its_reply_has_lost_nothing(folder: Path) -> None:
+    settings = {"GPT_IMAGE_OUTPUT_DIR": str(folder)}
+    async with serve_script() as endpoint:
+        async with serve_process(endpoint, **settings) as server:
+            made = await server.call("generate_image", prompt="a fox", **QUICK)
+            await server.kill()
+        async with studio_for(endpoint) as studio:
+            found = await studio.find(made["images"][0]["id"])
+            assert str(found.file_path) == made["images"][0]["file_path"]
+            assert await studio.read(found) == image_file()
+            await _assert_works(studio, "a fox")
+        assert len(endpoint.posts) == 2
+    assert [call.status for call in calls()] == ["completed", "completed"]
+
+
+@pytest.mark.parametrize("number", [None, signal.SIGTERM, signal.SIGINT], ids=["stdin closed", "TERM", "INT"])
+async def test_a_server_that_is_told_to_stop_lets_its_request_finish(
+    number: signal.Signals | None, folder: Path
+) -> None:
+    gate = asyncio.Event()
+    settings = {"GPT_IMAGE_OUTPUT_DIR": str(folder)}
+    async with serve_script(held(gate)) as endpoint:
+        async with serve_process(endpoint, **settings) as server:
+            job = await server.call("generate_image", prompt="a fox", wait_seconds=0, **QUICK)
+            await endpoint.received(posts=1)
+            stopping = asyncio.create_task(server.end(number))
+            done, _ = await asyncio.wait({stopping}, timeout=0.3)
+            assert not done
+            gate.set()
+            assert await stopping == 0
+        async with studio_for(endpoint) as studio:
+            collected = await studio.get(job["job_id"])
+        assert isinstance(collected, ImageResult)
+        assert files(folder) == [collected.images[0].file_path.name]
+        assert len(endpoint.posts) == 1
+    assert [call.status for call in calls()] == ["completed"]
+
+
+async def test_a_client_that_hangs_up_while_it_waits_gets_its_image_later(folder: Path) -> None:
+    gate = asyncio.Event()
+    settings = {"GPT_IMAGE_OUTPUT_DIR": str(folder)}
+    async with serve_script(held(gate)) as endpoint:
+        async with serve_process(endpoint, **settings) as server:
+            await server.start("generate_image", prompt="a fox", **QUICK)
+            await endpoint.received(posts=1)
+            stopping = asyncio.create_task(server.end())
+            gate.set()
+            assert await stopping == 0
+        async with serve_process(endpoint, **settings) as server:
+            again = await server.call("generate_image", prompt="a fox", **QUICK)
+        assert any("nothing was paid again" in note for note in again["notes"])
+        assert files(folder) == [again["images"][0]["filename"]]
+        assert len(endpoint.posts) == 1
+
+
+async def test_a_server_that_is_told_to_stop_does_not_wait_longer_than_the_grace(folder: Path) -> None:
+    settings = {"GPT_IMAGE_OUTPUT_DIR": str(folder), "GPT_IMAGE_SHUTDOWN_GRACE_SECONDS": "0.2"}
+    async with serve_script(held(asyncio.Event())) as endpoint:
+        async with serve_process(endpoint, **settings) as server:
+            job = await server.call("generate_image", prompt="a fox", wait_seconds=0, **QUICK)
+            await endpoint.received(posts=1)
+            assert await server.end(signal.SIGTERM) == 0
+        assert [call.status for call in calls()] == ["outcome_unknown"]
+        assert files(folder) == []
+        async with studio_for(endpoint) as studio:
+            with pytest.raises(OutcomeUnknown, match="stopped after its request was sent"):
+                await studio.get(job["job_id"])

@@ -1,0 +1,271 @@
+"""Disks that fill up, folders that go away, databases that break: what was paid for is kept, and named."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import resource
+import shutil
+import sqlite3
+import tempfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+from gpt_image_mcp.errors import OutcomeUnknown, OutputRejected, StorageFailed
+from gpt_image_mcp.library.folders import default_folder
+from gpt_image_mcp.library.tables import VERSION
+from tests.faults.observed import QUICK, calls, database_file, files, spent_usd, studio_for
+from tests.faults.scripted import held, picture, serve_script
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator
+    from pathlib import Path
+
+    from gpt_image_mcp import Studio
+    from gpt_image_mcp.values import ImageResult
+    from tests.faults.scripted import Endpoint
+
+DISK_BYTES = 8192
+GARBAGE = b"this is no database " * 4000
+
+
+def _large_picture() -> bytes:
+    """A picture that compression cannot make smaller than the disk."""
+    stream = io.BytesIO()
+    Image.effect_noise((128, 128), 100).save(stream, "PNG")
+    assert len(stream.getvalue()) > DISK_BYTES
+    return stream.getvalue()
+
+
+LARGE = _large_picture()
+
+
+@contextlib.contextmanager
+def _full_disk(left_bytes: int = DISK_BYTES) -> Generator[None]:
+    """No file of this process can grow beyond so many bytes, whichever disk it is on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (left_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where images should go."""
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def database_url() -> str:
+    """The address of the usual database, with little patience for locks."""
+    return f"sqlite:///{database_file()}?timeout=0.05"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A studio in the middle of a call."""
+
+    endpoint: Endpoint
+    studio: Studio
+    gate: asyncio.Event
+    call: asyncio.Task[ImageResult]
+
+    async def finish(self) -> ImageResult:
+        """Lets the endpoint answer; gives what the call ends with."""
+        self.gate.set()
+        return await self.call
+
+
+@contextlib.asynccontextmanager
+async def _drawing(image: bytes | None = None, **settings: Any) -> AsyncGenerator[Drawing]:
+    """A studio whose request has arrived at the endpoint and is not answered yet."""
+    gate = asyncio.Event()
+    reply = held(gate, picture(image))
+    async with serve_script(reply) as endpoint, studio_for(endpoint, **settings) as studio:
+        call = asyncio.create_task(studio.generate("a fox", **QUICK))
+        await endpoint.received(posts=1)
+        yield Drawing(endpoint, studio, gate, call)
+
+
+def _note(result: ImageResult, words: str) -> bool:
+    return any(words in note for note in result.notes)
+
+
+def _lose_sign_of_life() -> None:
+    """Makes the running calls look as if their process had been silent for long."""
+    with contextlib.closing(sqlite3.connect(database_file())) as connection, connection:
+        connection.execute("UPDATE calls SET alive_until = 1 WHERE status = 'running'")
+
+
+async def test_on_a_full_disk_nothing_is_sent(folder: Path) -> None:
+    async with serve_script() as endpoint, studio_for(endpoint, output_dir=str(folder)) as studio:
+        await studio.estimate()
+        with _full_disk(100), pytest.raises(OutputRejected, match="File too large"):
+            await studio.generate("a fox", **QUICK)
+        assert endpoint.posts == []
+        assert files(folder) == []
+        assert (await studio.generate("a fox", **QUICK)).images
+
+
+async def test_disks_that_all_fill_up_while_drawing_are_named_and_the_call_is_not_forgotten(
+    folder: Path,
+) -> None:
+    async with _drawing(LARGE, output_dir=str(folder)) as drawing:
+        with _full_disk(), pytest.raises(StorageFailed, match="made and paid for") as caught:
+            await drawing.finish()
+        for path in (folder, default_folder(drawing.studio.settings), tempfile.gettempdir()):
+            assert str(path) in caught.value.message
+        assert "Free some space" in caught.value.next_step
+        assert files(folder) == []
+        assert await spent_usd(drawing.studio) > 0
+        _lose_sign_of_life()
+        with pytest.raises((OutcomeUnknown, StorageFailed)):
+            await drawing.studio.get(calls()[0].id)
+        assert (await drawing.studio.generate("a fox", **QUICK)).images
+        assert len(drawing.endpoint.posts) == 2
+
+
+async def test_a_disk_that_fills_up_behind_the_image_costs_only_the_records(folder: Path) -> None:
+    """The file fits; the database, which has grown beyond the limit, takes nothing more."""
+    async with _drawing(output_dir=str(folder)) as drawing:
+        with _full_disk():
+            result = await drawing.finish()
+        assert files(folder) == [result.images[0].file_path.name]
+        assert _note(result, "not in the history")
+        assert _note(result, "whole quote counts as spent")
+        assert await spent_usd(drawing.studio) > 0
+        assert (await drawing.studio.generate("a cat", **QUICK)).images
+
+
+async def test_a_folder_that_is_removed_while_drawing_is_made_again(folder: Path) -> None:
+    async with _drawing(output_dir=str(folder)) as drawing:
+        shutil.rmtree(folder)
+        result = await drawing.finish()
+        assert files(folder) == [result.images[0].file_path.name]
+        assert [call.status for call in calls()] == ["completed"]
+
+
+async def test_a_folder_that_is_removed_between_calls_is_made_again(folder: Path) -> None:
+    async with serve_script() as endpoint, studio_for(endpoint, output_dir=str(folder)) as studio:
+        await studio.generate("a fox", **QUICK)
+        shutil.rmtree(folder)
+        (image,) = (await studio.generate("a fox", **QUICK)).images
+        assert files(folder) == [image.file_path.name]
+
+
+async def test_a_folder_that_becomes_unusable_while_drawing_is_replaced_by_the_default_one(
+    folder: Path,
+) -> None:
+    async with _drawing(output_dir=str(folder)) as drawing:
+        shutil.rmtree(folder)
+        folder.touch()
+        result = await drawing.finish()
+        (image,) = result.images
+        assert image.file_path.parent == default_folder(drawing.studio.settings)
+        assert image.file_path.is_file()
+        assert _note(result, str(image.file_path))
+        assert (await drawing.studio.find(image.id)) == image
+        with pytest.raises(OutputRejected, match=str(folder)):
+            await drawing.studio.generate("a cat", **QUICK)
+        assert len(drawing.endpoint.posts) == 1
+
+
+@pytest.mark.parametrize("unwritable", ["/proc/images", "/sys/images", "/dev/null", "/dev/null/images"])
+async def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_sent(unwritable: str) -> None:
+    settings = {"output_dir": unwritable, "allow_unsafe_output_dir": True}
+    async with serve_script() as endpoint, studio_for(endpoint, **settings) as studio:
+        with pytest.raises(OutputRejected, match=unwritable) as caught:
+            await studio.generate("a fox", **QUICK)
+        assert "output_dir" in caught.value.next_step
+        assert endpoint.posts == []
+
+
+@contextlib.contextmanager
+def _locked() -> Generator[None]:
+    """Another program holds the database."""
+    with contextlib.closing(sqlite3.connect(database_file(), isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+async def test_a_locked_database_refuses_a_call_before_anything_is_sent(database_url: str) -> None:
+    async with serve_script() as endpoint, studio_for(endpoint, database_url=database_url) as studio:
+        await studio.estimate()
+        with _locked(), pytest.raises(StorageFailed, match="locked") as caught:
+            await studio.generate("a fox", **QUICK)
+        assert caught.value.retryable
+        assert endpoint.posts == []
+        assert (await studio.generate("a fox", **QUICK)).images
+
+
+async def test_a_database_that_is_locked_when_the_image_comes_does_not_lose_it(
+    database_url: str, folder: Path
+) -> None:
+    async with _drawing(database_url=database_url, output_dir=str(folder)) as drawing:
+        with _locked():
+            result = await drawing.finish()
+        (image,) = result.images
+        assert files(folder) == [image.file_path.name]
+        assert _note(result, "not in the history")
+        assert _note(result, "whole quote counts as spent")
+        assert await spent_usd(drawing.studio) > 0
+        _lose_sign_of_life()
+        with pytest.raises(OutcomeUnknown, match="stopped before it was finished"):
+            await drawing.studio.get(result.call_id)
+        assert (await drawing.studio.generate("a cat", **QUICK)).images
+
+
+async def test_a_corrupt_database_refuses_calls_until_it_is_moved_away() -> None:
+    database_file().parent.mkdir(parents=True)
+    database_file().write_bytes(GARBAGE)
+    async with serve_script() as endpoint, studio_for(endpoint) as studio:
+        with pytest.raises(StorageFailed, match="not a database") as caught:
+            await studio.generate("a fox", **QUICK)
+        assert "moved away" in caught.value.next_step
+        assert endpoint.posts == []
+        database_file().rename(database_file().with_suffix(".damaged"))
+        assert (await studio.generate("a fox", **QUICK)).images
+        assert [call.status for call in calls()] == ["completed"]
+
+
+async def test_a_database_that_breaks_while_drawing_does_not_lose_the_image(folder: Path) -> None:
+    async with _drawing(output_dir=str(folder)) as drawing:
+        _overwrite_database()
+        result = await drawing.finish()
+        (image,) = result.images
+        assert files(folder) == [image.file_path.name]
+        assert _note(result, "not in the history")
+        with pytest.raises(StorageFailed) as caught:
+            await drawing.studio.generate("a cat", **QUICK)
+        assert "moved away" in caught.value.next_step
+        assert len(drawing.endpoint.posts) == 1
+        for path in database_file().parent.glob("library.db*"):
+            path.rename(path.with_name(f"damaged-{path.name}"))
+        assert (await drawing.studio.generate("a cat", **QUICK)).images
+        assert [call.status for call in calls()] == ["completed"]
+
+
+def _overwrite_database() -> None:
+    """Writes garbage over the file, the log and the index that SQLite keeps beside it, as long as each is."""
+    for path in database_file().parent.glob("library.db*"):
+        with path.open("r+b") as stream:
+            stream.write(GARBAGE[: path.stat().st_size])
+
+
+async def test_a_database_of_a_newer_version_refuses_calls_before_anything_is_sent() -> None:
+    async with serve_script() as endpoint:
+        async with studio_for(endpoint) as studio:
+            await studio.estimate()
+        with contextlib.closing(sqlite3.connect(database_file())) as connection, connection:
+            connection.execute("UPDATE schema_version SET version = version + 1")
+        async with studio_for(endpoint) as studio:
+            with pytest.raises(StorageFailed, match=f"schema {VERSION + 1}") as caught:
+                await studio.generate("a fox", **QUICK)
+        assert "Update gpt-image-mcp" in caught.value.next_step
+        assert endpoint.posts == []

@@ -1,0 +1,173 @@
+"""Streams that break: cut at every event, ended by an error, or ended without a picture, and told apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gpt_image_mcp.errors import (
+    ImageError,
+    ModerationBlocked,
+    OutcomeUnknown,
+    QuotaExhausted,
+    RateLimited,
+)
+from gpt_image_mcp.openai_api import OpenAIApi
+from gpt_image_mcp.settings import Settings
+from gpt_image_mcp.values import ImageRequest
+from tests.faults.observed import QUICK, calls, files, spent_usd, studio_for
+from tests.faults.scripted import (
+    REQUEST_ID,
+    cut,
+    document,
+    error_event,
+    final_event,
+    image_file,
+    partial_event,
+    picture,
+    refusal,
+    reset,
+    serve_script,
+    sse,
+    stream,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.faults.scripted import Reply
+
+PARTIAL, FINAL = partial_event(), final_event()
+HALF = FINAL[: len(FINAL) // 2]
+REQUEST = ImageRequest(prompt="a fox", model="gpt-image-2", size="816x816", quality="low", partial_images=1)
+BROKE, ENDED = "connection broke", "ended without its final image"
+
+LOST: dict[str, tuple[Reply, str]] = {
+    "reset before the headers": (reset(), BROKE),
+    "broken before the first event": (stream([], is_whole=False), BROKE),
+    "broken after the partial image": (stream([PARTIAL], is_whole=False), BROKE),
+    "broken in the final event": (stream([PARTIAL, HALF], is_whole=False), BROKE),
+    "ended before the first event": (stream([]), f"{ENDED} (0 partial)"),
+    "ended after the partial image": (stream([PARTIAL]), f"{ENDED} (1 partial)"),
+    "ended in the final event": (stream([PARTIAL, HALF]), "cannot be read"),
+    "done without a final event": (stream([PARTIAL, b"data: [DONE]\n\n"]), ENDED),
+    "an event that is cut and closed": (stream([PARTIAL, HALF, b"\n\n"]), "cannot be read"),
+    "an event that is no text": (stream([b"data: \xff\xfe\n\n"]), "cannot be read"),
+    "events that are no objects": (
+        stream([b"data: 5\n\ndata: null\n\ndata: [1]\n\n"]),
+        f"{ENDED} (0 partial)",
+    ),
+    "an error of the server": (
+        stream([PARTIAL, error_event("boom", code="server_error")]),
+        "in the stream): boom",
+    ),
+    "an error without a code": (stream([b'data: {"error": "boom"}\n\n']), "error in the stream"),
+    "a final event without an image": (
+        stream([sse("image_generation.completed", created_at=1)]),
+        "holds no image",
+    ),
+    "a plain answer without an image": (picture(data=[]), "holds no image"),
+    "a plain answer that is cut": (cut(document()), BROKE),
+}
+
+
+@pytest.mark.parametrize("name", LOST)
+async def test_a_broken_stream_is_an_unknown_outcome_that_says_how_it_broke(
+    name: str, tmp_path: Path
+) -> None:
+    reply, says = LOST[name]
+    folder = tmp_path / "out"
+    settings = {"partial_images": 1, "output_dir": str(folder)}
+    async with (
+        serve_script(reply, then=stream([PARTIAL, FINAL])) as endpoint,
+        studio_for(endpoint, **settings) as studio,
+    ):
+        with pytest.raises(OutcomeUnknown) as caught:
+            await studio.generate("a fox", **QUICK)
+        assert says in caught.value.message
+        assert caught.value.request_id == (None if name == "reset before the headers" else REQUEST_ID)
+        assert len(endpoint.posts) == 1
+        assert files(folder) == []
+        assert [call.status for call in calls()] == ["outcome_unknown"]
+        assert await spent_usd(studio) > 0
+        (image,) = (await studio.generate("a fox", **QUICK)).images
+        assert image.file_path.read_bytes() == image_file()
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "expected"),
+    [
+        ("rate_limit_exceeded", "Rate limit reached", RateLimited),
+        ("insufficient_quota", "No credit", QuotaExhausted),
+        ("moderation_blocked", "Rejected by the safety system", ModerationBlocked),
+    ],
+)
+async def test_a_refusal_in_a_stream_has_its_code_and_is_not_sent_again(
+    code: str, message: str, expected: type[ImageError]
+) -> None:
+    reply = stream([PARTIAL, error_event(message, code=code)])
+    async with serve_script(reply) as endpoint, studio_for(endpoint, partial_images=1) as studio:
+        with pytest.raises(expected, match=message):
+            await studio.generate("a fox", **QUICK)
+        assert len(endpoint.posts) == 1
+        assert [call.status for call in calls()] == ["failed"]
+        assert await spent_usd(studio) == 0
+
+
+async def test_a_stream_that_is_refused_before_it_begins_is_asked_for_again() -> None:
+    async with (
+        serve_script(refusal(503), then=stream([PARTIAL, FINAL])) as endpoint,
+        studio_for(endpoint, partial_images=1) as studio,
+    ):
+        assert (await studio.generate("a fox", **QUICK)).images
+        assert [request.json["stream"] for request in endpoint.posts] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        stream([PARTIAL, FINAL], is_whole=False),
+        stream([FINAL]),
+        stream([FINAL, error_event("too late", code="server_error")]),
+        stream([sse("image_generation.partial_image", b64_json="?"), FINAL]),
+        stream([sse("image_generation.partial_image"), FINAL]),
+        stream([b": keep-alive\n\n", sse("image_generation.new_kind", data=1), FINAL]),
+        stream([PARTIAL + FINAL + b"data: [DONE]\n\n"]),
+        stream([FINAL.replace(b"\n", b"\r\n")]),
+        picture(),
+    ],
+    ids=[
+        "broken after the final event",
+        "no partial image",
+        "an error after the final event",
+        "a damaged partial image",
+        "a partial event without an image",
+        "comments and unknown events",
+        "everything in one chunk",
+        "other line ends",
+        "a plain answer",
+    ],
+)
+async def test_an_unusual_stream_delivers_its_picture(reply: Reply) -> None:
+    async with serve_script(reply) as endpoint, studio_for(endpoint, partial_images=1) as studio:
+        (image,) = (await studio.generate("a fox", **QUICK)).images
+        assert len(endpoint.posts) == 1
+    assert image.file_path.read_bytes() == image_file()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(length=st.integers(0, len(PARTIAL + FINAL)), is_whole=st.booleans())
+async def test_a_stream_cut_anywhere_is_delivered_or_unknown(length: int, *, is_whole: bool) -> None:
+    received = (PARTIAL + FINAL)[:length]
+    async with serve_script(stream([received], is_whole=is_whole)) as endpoint:
+        api = OpenAIApi(Settings.model_validate({"api_key": "sk-test", "base_url": endpoint.base_url}))
+        if FINAL in received or (is_whole and FINAL.rstrip() in received):
+            assert (await api.generate(REQUEST)).images == (image_file(),)
+        else:
+            with pytest.raises(OutcomeUnknown):
+                await api.generate(REQUEST)
+        await api.aclose()
+        assert len(endpoint.posts) == 1

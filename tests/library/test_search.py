@@ -1,0 +1,247 @@
+"""Searching the library: what matches, in which order, and what it cost."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+
+from gpt_image_mcp.library.database import Database
+from gpt_image_mcp.library.search import ImageSearch, Search
+from gpt_image_mcp.money import Cost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gpt_image_mcp.library.catalogue import Catalogue
+    from gpt_image_mcp.values import StoredImage
+
+NOON = datetime(2026, 11, 21, 12).astimezone()
+
+
+@pytest.fixture
+def search(database: Database) -> ImageSearch:
+    return ImageSearch(database)
+
+
+@pytest.fixture
+def add(catalogue: Catalogue, image: StoredImage) -> Callable[..., StoredImage]:
+    """Adds an image; each is a minute newer than the one before unless it says when."""
+    count = iter(range(1, 1000))
+
+    def make(prompt: str = "a boat", *, created_at: datetime | None = None, **made: object) -> StoredImage:
+        number = next(count)
+        cost = Cost(usd=Decimal(str(made.pop("usd", "0.10"))), basis="usage")
+        fields = {"parents": (), "session_id": "", "call_id": f"job-{number}", **made}
+        provenance = replace(image.provenance, prompt=prompt, cost=cost, **fields)  # type: ignore[arg-type]
+        new = replace(
+            image,
+            id=f"20261121-120000-{number:06x}",
+            file_path=image.file_path.with_name(f"file{number}.png"),
+            created_at=created_at or NOON + timedelta(minutes=number),
+            provenance=provenance,
+        )
+        catalogue.add_image(new)
+        return new
+
+    return make
+
+
+def _ids(search: ImageSearch, *, limit: int = 20, offset: int = 0, **wanted: object) -> list[str]:
+    found = search.find(Search(**wanted), limit=limit, offset=offset)  # type: ignore[arg-type]
+    assert found.total >= len(found.images)
+    return [image.id for image in found.images]
+
+
+def test_nothing_is_found_in_an_empty_library(search: ImageSearch) -> None:
+    found = search.find(Search(), limit=5)
+    assert (found.images, found.total, found.spending.total_usd) == ((), 0, Decimal(0))
+
+
+def test_words_are_found_in_any_order_newest_first(
+    search: ImageSearch, add: Callable[..., StoredImage]
+) -> None:
+    first, _, last = add("a red fox in the snow"), add("a red boat"), add("Snow! On a FOX")
+    assert _ids(search, query="snow fox") == [last.id, first.id]
+    assert _ids(search, query="wolf") == []
+    assert _ids(search, query="?!") == []
+
+
+def test_a_file_name_is_found_too(search: ImageSearch, add: Callable[..., StoredImage]) -> None:
+    add()
+    second = add()
+    assert _ids(search, query="file2") == [second.id]
+
+
+@pytest.mark.parametrize("query", ['"', "a* OR b", "NEAR(a b)", "words:fox", "a' --", "%", "fox\0"])
+def test_the_language_of_the_database_is_no_part_of_a_query(
+    query: str, search: ImageSearch, add: Callable[..., StoredImage]
+) -> None:
+    add("nothing of the kind")
+    assert _ids(search, query=query) == []
+
+
+def test_pages_follow_each_other_without_gap(search: ImageSearch, add: Callable[..., StoredImage]) -> None:
+    ids = [add().id for _ in range(7)][::-1]
+    for query in ("", "boat"):
+        pages = [_ids(search, query=query, limit=3, offset=offset) for offset in (0, 3, 6, 9)]
+        assert pages == [ids[:3], ids[3:6], ids[6:], []]
+
+
+def test_a_model_is_found_with_its_snapshots_only(
+    search: ImageSearch, add: Callable[..., StoredImage]
+) -> None:
+    plain, snapshot = add(model="gpt-image-2"), add(model="gpt-image-2-2026-04-21")
+    add(model="gpt-image-2.5-flare")
+    assert _ids(search, model="GPT-Image-2 ") == [snapshot.id, plain.id]
+
+
+def test_a_session_is_found(search: ImageSearch, add: Callable[..., StoredImage]) -> None:
+    turn = add(session_id="session-1", turn=1)
+    add(session_id="session-2")
+    assert _ids(search, session_id="session-1") == [turn.id]
+    assert _ids(search, session_id="session-1", query="boat") == [turn.id]
+
+
+@pytest.mark.parametrize("hour", [0, 12])
+def test_times_bound_what_is_found_and_summed(
+    hour: int, search: ImageSearch, add: Callable[..., StoredImage]
+) -> None:
+    """At midnight the sums of whole days answer, at noon the entries do."""
+    start = NOON.replace(hour=hour)
+    add(created_at=start - timedelta(seconds=1))
+    inside = add(created_at=start)
+    add(created_at=start + timedelta(days=1))
+    since, until = start, start + timedelta(days=1)
+    found = search.find(Search(since=since, until=until), limit=5)
+    assert [image.id for image in found.images] == [inside.id]
+    assert (found.total, found.spending.total_usd) == (1, Decimal("0.10"))
+
+
+def test_costs_are_summed_by_day_model_and_session(
+    search: ImageSearch, add: Callable[..., StoredImage]
+) -> None:
+    add(usd="0.30", model="b", created_at=NOON - timedelta(days=1))
+    add(usd="0.20", model="a", session_id="s")
+    add(usd="0.05", model="a")
+    spending = search.find(Search(), limit=1).spending
+    assert spending.total_usd == Decimal("0.55")
+    assert list(spending.by_day.items()) == [
+        ("2026-11-21", Decimal("0.25")),
+        ("2026-11-20", Decimal("0.30")),
+    ]
+    assert list(spending.by_model.items()) == [("b", Decimal("0.30")), ("a", Decimal("0.25"))]
+    assert spending.by_session == {"s": Decimal("0.20")}
+    assert search.find(Search(query="boat"), limit=1).spending == spending
+
+
+def test_the_sandbox_and_unknown_costs_add_nothing(
+    search: ImageSearch, add: Callable[..., StoredImage], catalogue: Catalogue
+) -> None:
+    add(sandbox=True)
+    unknown = add()
+    made = replace(unknown.provenance, cost=Cost(usd=None, basis="unknown"))
+    catalogue.add_image(replace(unknown, id="20261121-130000-000001", provenance=made))
+    assert search.find(Search(), limit=1).spending.total_usd == Decimal("0.10")
+
+
+def test_an_image_made_from_another_of_its_call_is_not_counted_twice(
+    search: ImageSearch, add: Callable[..., StoredImage]
+) -> None:
+    raw = add(call_id="job-x")
+    add(call_id="job-x", parents=(raw.id,))
+    add(call_id="job-y", parents=(raw.id,))
+    assert search.find(Search(), limit=1).spending.total_usd == Decimal("0.20")
+
+
+def test_a_renewed_image_is_found_by_its_new_words_at_its_old_place(
+    search: ImageSearch, add: Callable[..., StoredImage], catalogue: Catalogue, tmp_path: Path
+) -> None:
+    first, second = add("a fox"), add("a fox")
+    catalogue.move_image(first.id, tmp_path / "elsewhere.png")
+    assert _ids(search, query="elsewhere fox") == [first.id]
+    assert _ids(search, query="file1") == []
+    assert _ids(search) == [second.id, first.id]
+    assert search.find(Search(), limit=1).spending.total_usd == Decimal("0.20")
+
+
+def test_a_removed_image_is_neither_found_nor_summed(
+    search: ImageSearch, add: Callable[..., StoredImage], catalogue: Catalogue
+) -> None:
+    gone, left = add("a fox", usd="0.30"), add("a fox")
+    catalogue.remove_image(gone.id)
+    catalogue.remove_image("20261121-120000-ffffff")
+    found = search.find(Search(query="fox"), limit=5)
+    assert ([image.id for image in found.images], found.total) == ([left.id], 1)
+    assert search.find(Search(), limit=1).spending.by_day == {"2026-11-21": Decimal("0.10")}
+    assert catalogue.find_image(gone.id) is None
+
+
+def test_children_are_known(search: ImageSearch, add: Callable[..., StoredImage]) -> None:
+    parent = add()
+    children = [add(parents=(parent.id,)).id for _ in range(2)]
+    assert search.children_of(parent.id) == tuple(children)
+    assert search.children_of(children[0]) == ()
+
+
+def test_ids_are_completed_newest_first(search: ImageSearch, add: Callable[..., StoredImage]) -> None:
+    ids = [add().id for _ in range(3)]
+    assert search.complete_ids("20261121-12", limit=2) == (ids[2], ids[1])
+    assert search.complete_ids("2026%", limit=2) == ()
+
+
+def test_reindexing_orders_by_time_what_came_in_another_order(
+    search: ImageSearch, add: Callable[..., StoredImage]
+) -> None:
+    newer = add(created_at=NOON)
+    older = add(created_at=NOON - timedelta(days=400))
+    search.reindex()
+    assert _ids(search) == [newer.id, older.id]
+    assert search.find(Search(), limit=1).total == 2
+
+
+def test_without_full_text_search_the_same_is_found(
+    database: Database, search: ImageSearch, add: Callable[..., StoredImage]
+) -> None:
+    """As on another database, or a SQLite built without it: the words are an ordinary table."""
+    add("a red boat")
+    fox = add("a red fox 雪山")
+    with database.writing() as connection:
+        words = connection.execute(text("SELECT rowid, words FROM search_words")).all()
+        connection.execute(text("DROP TABLE search_words"))
+        connection.execute(text("CREATE TABLE search_words (rowid INTEGER PRIMARY KEY, words TEXT NOT NULL)"))
+        for row in words:
+            connection.execute(text("INSERT INTO search_words VALUES (:rowid, :words)"), row._asdict())
+    assert _ids(search, query="FOX red") == [fox.id]
+    assert _ids(search, query="雪") == [fox.id]
+    assert _ids(search, query="ox") == []
+    assert len(_ids(search, query="re")) == 2
+
+
+def test_a_database_of_an_older_version_becomes_searchable(
+    database_url: str, catalogue: Catalogue, database: Database, image: StoredImage
+) -> None:
+    catalogue.add_image(image)
+    database.close()
+    path = database_url.removeprefix("sqlite:///").partition("?")[0]
+    with sqlite3.connect(path) as connection:
+        for table in ("search_words", "search_entries", "search_groups"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("DROP INDEX calls_status")
+        connection.execute("UPDATE schema_version SET version = 3")
+    connection.close()
+    newer = Database(database_url)
+    assert [found.id for found in ImageSearch(newer).find(Search(query="boot"), limit=5).images] == [image.id]
+    newer.close()
+
+
+def test_searches_are_in_utc_or_any_zone(search: ImageSearch, add: Callable[..., StoredImage]) -> None:
+    made = add(created_at=datetime(2026, 11, 20, 23, 30, tzinfo=UTC))
+    assert _ids(search, since=datetime(2026, 11, 20, 23, tzinfo=UTC)) == [made.id]
+    assert _ids(search, since=datetime(2026, 11, 20, 23, 45, tzinfo=UTC)) == []
