@@ -36,8 +36,8 @@ class Console:
     """The two streams of a command."""
 
     def __init__(self) -> None:
-        self._out = rich.console.Console(soft_wrap=True, highlight=False)
-        self._messages = rich.console.Console(stderr=True, soft_wrap=True, highlight=False)
+        self._out = rich.console.Console(soft_wrap=True, highlight=False, emoji=False)
+        self._messages = rich.console.Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
     def print_lines(self, lines: Iterable[str]) -> None:
         """Writes results, one a line."""

@@ -1,4 +1,4 @@
-"""What happens around every tool call: forgiving arguments, errors in the words of the contract."""
+"""What happens around every tool call: forgiving names and arguments, errors in the words of the contract."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from pydantic import ValidationError
 
 from gpt_image_mcp.errors import ImageError, InternalError, InvalidArgument
-from gpt_image_mcp.results import ToolFailure, failure
+from gpt_image_mcp.results import ToolFailure, add_notes, failure
 
 if TYPE_CHECKING:
     from fastmcp.server.context import Context
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ToolCalls(Middleware):
-    """Turns null arguments into defaults and every failure into an error result that says what to do."""
+    """Turns other spellings into ours, nulls into defaults, every failure into a result that says what to do."""
 
     async def on_call_tool(
         self,
@@ -29,11 +29,16 @@ class ToolCalls(Middleware):
         call_next: CallNext[CallToolRequestParams, ToolResult],
     ) -> ToolResult:
         """Runs one tool call; see the class."""
+        from gpt_image_mcp.aliases import translate
+
         call = context.message
         arguments = {name: value for name, value in (call.arguments or {}).items() if value is not None}
-        call = call.model_copy(update={"arguments": arguments})
         try:
-            return await call_next(context.copy(message=call))
+            meant = translate(call.name, arguments)
+            call = call.model_copy(update={"name": meant.tool, "arguments": meant.arguments})
+            return add_notes(await call_next(context.copy(message=call)), meant.notes)
+        except InvalidArgument as error:
+            return failure(error)
         except ToolFailure as problem:
             return failure(problem.error)
         except InvalidCall as problem:

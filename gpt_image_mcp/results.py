@@ -69,6 +69,17 @@ def failure(error: ImageError) -> ToolResult:
     )
 
 
+def add_notes(result: ToolResult, notes: Sequence[str]) -> ToolResult:
+    """A result with further notes: in its text, and in its structured content if that has notes."""
+    if not notes or result.is_error:
+        return result
+    structured = result.structured_content
+    if structured is not None and "notes" in structured:
+        structured = {**structured, "notes": [*structured["notes"], *notes]}
+    content = [_noted(block, notes) if isinstance(block, TextContent) else block for block in result.content]
+    return result.model_copy(update={"content": content, "structured_content": structured})
+
+
 async def present(
     result: ImageResult,
     studio: Studio,
@@ -213,6 +224,13 @@ def present_estimate(estimate: Estimate) -> ToolResult:
         content=[TextContent(type="text", text=describe_estimate(estimate, next_step))],
         structured_content=estimate_answer(estimate, next_step=next_step),
     )
+
+
+def _noted(block: TextContent, notes: Sequence[str]) -> TextContent:
+    """A text with notes where its own stand: before the next step."""
+    said, mark, step = block.text.rpartition("\nNext: ")
+    lines = "".join(f"\nNote: {note}" for note in notes)
+    return block.model_copy(update={"text": f"{said}{lines}{mark}{step}"})
 
 
 def _view(settings: Settings, *, images: int, max_edge: int, crop: Crop | None, grid: bool) -> View | None:

@@ -70,12 +70,26 @@ class CannedTransport(SandboxTransport):
             "usage": {**usage, **details},
         }
         self._body = json.dumps(document).encode()
+        self._stream = _as_stream(document)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """The same answer each time."""
+        """The same answer each time; as a stream of one partial image and the final one where asked."""
+        is_streamed = b'"stream":true' in (await request.aread()).replace(b" ", b"")
         await asyncio.sleep(self._seconds)
-        headers = {"content-type": "application/json", "x-request-id": "req_standin"}
-        return httpx2.Response(200, content=self._body, headers=headers, request=request)
+        kind = "text/event-stream" if is_streamed else "application/json"
+        headers = {"content-type": kind, "x-request-id": "req_standin"}
+        body = self._stream if is_streamed else self._body
+        return httpx2.Response(200, content=body, headers=headers, request=request)
+
+
+def _as_stream(document: dict[str, Any]) -> bytes:
+    """The answer as server-sent events: the image once as a partial one, once as the final one."""
+    common = {"created_at": 1, "b64_json": document["data"][0]["b64_json"]}
+    common |= {name: document[name] for name in ("background", "output_format", "quality", "size")}
+    partial = {"type": "image_generation.partial_image", "partial_image_index": 0, **common}
+    final = {"type": "image_generation.completed", "usage": document["usage"], **common}
+    events = (f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in (partial, final))
+    return "".join(events).encode()
 
 
 class Application:

@@ -91,7 +91,9 @@ async def test_a_session_ended_while_a_turn_waits_takes_no_more_turns(photo: str
         waiting = await studio.continue_session(session_id, "a bird", wait_seconds=0)
         assert waiting.status == "running"
         await studio.end_session(session_id)
-        assert (await studio.get(first.call_id)).status == "completed"
+        collected = await studio.get(first.call_id)
+        assert isinstance(collected, ImageResult)
+        assert collected.status == "completed"
         with pytest.raises(NotFound, match="was ended"):
             await studio.get(waiting.call_id)
         # Whoever was given the job's id hears of the failure later too.

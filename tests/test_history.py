@@ -16,10 +16,11 @@ from gpt_image_mcp.values import ImageResult
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from gpt_image_mcp.edits import EditArguments
     from gpt_image_mcp.values import StoredImage
 
 QUICK: dict[str, Any] = {"size": "816x816", "quality": "low"}
-PART = {"regions": [{"shape": "rectangle", "box": [0, 0, 1, 0.4]}]}
+PART: EditArguments = {"regions": [{"shape": "rectangle", "box": [0, 0, 1, 0.4]}]}
 
 
 @pytest.fixture

@@ -202,4 +202,6 @@ async def test_a_call_that_gave_a_sign_of_life_is_not_given_up(tmp_path: Path) -
     async with serve_standin() as standin, _studio(standin, database_url=url) as studio:
         done = await studio.generate("a fox", **QUICK)
         _leave_behind(database, done.call_id, seconds_ago=-20)
-        assert (await studio.get(done.call_id, wait_seconds=0)).status == "running"
+        found = await studio.get(done.call_id, wait_seconds=0)
+    assert isinstance(found, ImageResult)
+    assert found.status == "running"

@@ -13,7 +13,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"money", "progress", "crops", "lists", "paths", "recipes", "schemas", "threads"}),
     frozenset({"colours", "containers", "placements"}),
-    frozenset({"values", "parameters", "periods"}),
+    frozenset({"values", "parameters", "periods", "aliases"}),
     frozenset(
         {"settings", "models", "pictures", "refusals", "wire", "languages", "jobs", "framing", "regions"}
     ),

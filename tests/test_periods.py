@@ -31,7 +31,7 @@ def _zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 def _local(*parts: int) -> datetime:
-    return datetime(*parts).astimezone()  # type: ignore[arg-type, misc]
+    return datetime(*parts).astimezone()  # type: ignore[arg-type]
 
 
 def _today() -> datetime:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from gpt_image_mcp.progress import Progress
 
 
-async def _got(studio: Studio, ref: str) -> ImageResult:
-    """What a reference leads to, where that is no batch."""
-    result = await studio.get(ref)
+async def _got(studio: Studio, ref: str, *, wait_seconds: float | None = None) -> ImageResult:
+    """What a reference leads to, where that is an image of the library."""
+    result = await studio.get(ref, wait_seconds=wait_seconds)
     assert isinstance(result, ImageResult)
     return result
 
@@ -69,7 +69,7 @@ async def test_a_result_is_collected_by_another_studio_after_the_first_is_gone()
     async with Studio(_sandbox()) as first:
         started = await first.generate("a fox [sandbox:delay=0.1]", wait_seconds=0, **QUICK)
         assert started.status == "running"
-        assert (await first.get(started.call_id, wait_seconds=0)).status == "running"
+        assert (await _got(first, started.call_id, wait_seconds=0)).status == "running"
         made = await _got(first, started.call_id)
     async with Studio(_sandbox()) as second:
         assert await second.get(started.call_id) == made
@@ -79,8 +79,7 @@ async def test_a_result_is_collected_by_another_studio_after_the_first_is_gone()
 async def test_a_running_call_of_another_studio_is_running_here_too() -> None:
     async with Studio(_sandbox()) as first, Studio(_sandbox()) as second:
         started = await first.generate("a fox [sandbox:delay=0.3]", wait_seconds=0, **QUICK)
-        seen = await second.get(started.call_id, wait_seconds=0)
-        assert isinstance(seen, ImageResult)
+        seen = await _got(second, started.call_id, wait_seconds=0)
         assert (seen.status, seen.prompt, seen.images) == ("running", "a fox [sandbox:delay=0.3]", ())
 
 

@@ -145,7 +145,8 @@ class Database:
 def _is_of_another_file(error: Exception) -> bool:
     """Whether the file is damaged or was moved away: its connections would never see the one in its place."""
     cause = error.orig if isinstance(error, DBAPIError) else None
-    return isinstance(cause, sqlite3.Error) and cause.sqlite_errorname.startswith(_FILE_ERRORS)
+    name = getattr(cause, "sqlite_errorname", "")  # only what SQLite itself raised has one
+    return str(name).startswith(_FILE_ERRORS)
 
 
 def _engine(url: str) -> Engine:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import time, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pydantic import TypeAdapter
 from sqlalchemy import and_, bindparam, delete, false, func, insert, literal_column, or_, select, update
@@ -91,6 +91,16 @@ class Findings:
     spending: Spending
 
 
+class _Sum(NamedTuple):
+    """What matches in one group: how many images, and what they cost in nano-dollars."""
+
+    day: str
+    model: str
+    session_id: str
+    found: int
+    spent: int
+
+
 @dataclass(frozen=True, slots=True)
 class ImageSearch:
     """The images of a user. Every method raises ``StorageFailed`` if the database cannot be used."""
@@ -104,7 +114,7 @@ class ImageSearch:
             groups = _sums(connection, search)
         return Findings(
             images=tuple(_IMAGE.validate_json(document) for document in documents),
-            total=sum(row.found for row in groups),
+            total=sum(group.found for group in groups),
             spending=_spending(groups),
         )
 
@@ -219,16 +229,17 @@ def _newest(connection: Connection, search: Search, *, limit: int, offset: int) 
     return connection.execute(documents.order_by(page.c.number.desc())).scalars().all()
 
 
-def _sums(connection: Connection, search: Search) -> Sequence[Row[str, str, str, int, int]]:
+def _sums(connection: Connection, search: Search) -> list[_Sum]:
     """Number and cost of what matches, by day, model and session."""
     keys = (_GROUP.day, _GROUP.model, _GROUP.session_id)
     if not search.query.strip() and _is_whole_days(search):
         sums = (_GROUP.images.label("found"), _GROUP.spent_nanodollars.label("spent"))
-        return connection.execute(_groups(search, [*keys, *sums]).where(_GROUP.images > 0)).all()
+        whole = _groups(search, [*keys, *sums]).where(_GROUP.images > 0)
+        return [_Sum(*row) for row in connection.execute(whole)]
     counted = (func.count().label("found"), func.sum(_ENTRY.spent_nanodollars).label("spent"))
     found = _matching(search, connection, [_ENTRY.group_id, *counted]).group_by(_ENTRY.group_id).subquery()
     query = select(*keys, found.c.found, found.c.spent).join(found, found.c.group_id == _GROUP.id)
-    return connection.execute(query).all()
+    return [_Sum(*row) for row in connection.execute(query)]
 
 
 def _matching(search: Search, connection: Connection, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
@@ -276,12 +287,12 @@ def _has_words(words: list[str], connection: Connection) -> ColumnElement[bool]:
     return and_(*(search_words.c.words.contains(f" {word}", autoescape=True) for word in words))
 
 
-def _spending(groups: Sequence[Row[str, str, str, int, int]]) -> Spending:
+def _spending(groups: Sequence[_Sum]) -> Spending:
     days, models, sessions = Counter[str](), Counter[str](), Counter[str]()
-    for row in groups:
-        days[row.day] += row.spent
-        models[row.model] += row.spent
-        sessions[row.session_id] += row.spent
+    for group in groups:
+        days[group.day] += group.spent
+        models[group.model] += group.spent
+        sessions[group.session_id] += group.spent
     del sessions[""]
     return Spending(
         total_usd=dollars(sum(days.values())),

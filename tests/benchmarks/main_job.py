@@ -144,7 +144,9 @@ async def measure_parallel(folder: Path, image: Path, bare_sum_ms: float) -> Non
 
 async def together(client: RawClient) -> None:
     """All calls at once."""
-    await asyncio.gather(*(client.tool("generate_image", PROMPT) for _ in range(PARALLEL)))
+    # Different prompts: the same call would be joined and made once.
+    prompts = ({**PROMPT, "prompt": f"a paper boat, number {number}"} for number in range(PARALLEL))
+    await asyncio.gather(*(client.tool("generate_image", prompt) for prompt in prompts))
 
 
 async def main() -> None:

@@ -158,7 +158,7 @@ async def test_an_unusual_stream_delivers_its_picture(reply: Reply) -> None:
     assert image.file_path.read_bytes() == image_file()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(length=st.integers(0, len(PARTIAL + FINAL)), is_whole=st.booleans())
 async def test_a_stream_cut_anywhere_is_delivered_or_unknown(length: int, *, is_whole: bool) -> None:
     received = (PARTIAL + FINAL)[:length]

@@ -213,11 +213,11 @@ def test_without_full_text_search_the_same_is_found(
     add("a red boat")
     fox = add("a red fox 雪山")
     with database.writing() as connection:
-        words = connection.execute(text("SELECT rowid, words FROM search_words")).all()
+        words = connection.execute(text("SELECT rowid, words FROM search_words")).mappings().all()
         connection.execute(text("DROP TABLE search_words"))
         connection.execute(text("CREATE TABLE search_words (rowid INTEGER PRIMARY KEY, words TEXT NOT NULL)"))
         for row in words:
-            connection.execute(text("INSERT INTO search_words VALUES (:rowid, :words)"), row._asdict())
+            connection.execute(text("INSERT INTO search_words VALUES (:rowid, :words)"), dict(row))
     assert _ids(search, query="FOX red") == [fox.id]
     assert _ids(search, query="雪") == [fox.id]
     assert _ids(search, query="ox") == []

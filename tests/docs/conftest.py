@@ -1,0 +1,28 @@
+"""The server in memory, in the sandbox, for pages that call it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+from fastmcp import Client
+
+from gpt_image_mcp.server import mcp
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings for a server without key and network."""
+    monkeypatch.setenv("GPT_IMAGE_SANDBOX", "1")
+
+
+@pytest_asyncio.fixture
+async def client(sandbox: None) -> AsyncIterator[Client[Any]]:
+    """A client of the server."""
+    del sandbox
+    async with Client(mcp) as connected:
+        yield connected

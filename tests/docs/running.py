@@ -1,0 +1,119 @@
+"""Running the examples of a page, in order, as a reader would: one folder, one home, in the sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from gpt_image_mcp.answers import ImagesAnswer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fastmcp import Client
+
+    from tests.docs.pages import Page
+
+# What runs or is checked, and what only shows something: the reader's own shell, a client, a file of theirs.
+CHECKED = ("bash", "python", "json", "toml")
+SHOWN = ("text", "{toctree}", "{include} ../CHANGELOG.md")
+_TIME_LIMIT_SECONDS = 120
+_UVX = """#!/bin/sh
+if [ "$1 $2 $3" != "--from . gpt-image-mcp" ]; then echo "not from the checkout: uvx $*" >&2; exit 64; fi
+shift 3
+exec "{python}" -m gpt_image_mcp "$@"
+"""
+_SCRIPT = """#!/bin/sh
+exec "{python}" -m gpt_image_mcp "$@"
+"""
+
+
+class Reader:
+    """Does what a page says.
+
+    Ids differ each time, so the examples write ``SESSION_ID``, ``IMAGE_ID`` and ``JOB_ID``: what the calls
+    before gave.
+    """
+
+    def __init__(self, page: Page, client: Client[Any], programs: Path) -> None:
+        self._page = page
+        self._client = client
+        self._environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+        self._ids: dict[str, str] = {}
+
+    async def follow(self) -> int:
+        """Runs every example; gives how many there were."""
+        count = 0
+        for fence in self._page.fences:
+            where = f"{self._page.name}, line {fence.line}"
+            if fence.language == "bash":
+                self._run(["bash", "-euo", "pipefail", "-c", fence.text], where)
+            elif fence.language == "python":
+                self._run([sys.executable, "-c", fence.text], where)
+            elif fence.language == "json":
+                await self._send(json.loads(fence.text), where)
+            count += fence.language in CHECKED
+        return count
+
+    def _run(self, command: list[str], where: str) -> None:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self._environment,
+            timeout=_TIME_LIMIT_SECONDS,
+        )
+        assert done.returncode == 0, f"{where}:\n{done.stderr}"
+        assert done.stdout, f"{where} prints nothing"
+
+    async def _send(self, document: dict[str, Any], where: str) -> None:
+        """Makes a call; a result that the page shows must have the fields that results have."""
+        if set(document) != {"name", "arguments"}:
+            self._compare(document, where)
+            return
+        arguments = self._filled_in(document["arguments"])
+        result = await self._client.call_tool(document["name"], arguments, raise_on_error=False)
+        assert not result.is_error, f"{where}: {result.content}"
+        assert result.structured_content
+        self._remember(result.structured_content)
+
+    def _compare(self, document: dict[str, Any], where: str) -> None:
+        if "images" in document:
+            unknown = set(document) - set(ImagesAnswer.model_fields)
+            assert not unknown, f"{where} shows fields that no result has: {unknown}"
+
+    def _filled_in(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        text = json.dumps(arguments)
+        for name, value in self._ids.items():
+            text = text.replace(name, value)
+        assert "_ID" not in text, f"{self._page.name}: no call before gave the id in {text}"
+        filled: dict[str, Any] = json.loads(text)
+        return filled
+
+    def _remember(self, answer: dict[str, Any]) -> None:
+        images = answer.get("images") or [{}]
+        found = {
+            "SESSION_ID": answer.get("session_id"),
+            "JOB_ID": answer.get("job_id"),
+            "IMAGE_ID": images[0].get("id"),
+        }
+        self._ids |= {name: value for name, value in found.items() if value}
+
+
+def install_programs(folder: Path) -> Path:
+    """Puts ``gpt-image-mcp`` and ``uvx`` into a folder, both running this checkout.
+
+    ``uvx`` itself would resolve and install anew for each command.
+    """
+    assert shutil.which("bash"), "the examples need bash"
+    folder.mkdir()
+    for name, text in {"uvx": _UVX, "gpt-image-mcp": _SCRIPT}.items():
+        program = folder / name
+        program.write_text(text.format(python=sys.executable))
+        program.chmod(0o755)
+    return folder

@@ -1,0 +1,168 @@
+"""The reference of tools, resources and prompts, from what the server publishes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from gpt_image_mcp.application import group_of_tool
+from tests.docs.pages import cell, table
+
+if TYPE_CHECKING:
+    from fastmcp import Client
+    from mcp.types import Prompt, Tool
+
+# A parameter that needs no words for a model, or that another tool explains, still needs some for a person.
+_WORDS = {
+    "prompt": "What to change and what must stay.",
+    "moderation": "How strictly OpenAI moderates.",
+    "background": "auto leaves it to the model.",
+    "edit_type": "As for `edit_image`.",
+    "on_error": "stop begins no further image after a failure.",
+    "concurrency": "How many images at once.",
+    "session_id": "From `start_edit_session`.",
+    "height": "As width.",
+    "limit": "How many at most.",
+    "offset": "How many to skip.",
+    "until": "As since.",
+    "images": "1-16 file paths, URLs, data URLs or image ids; the first is the one edited.",
+}
+_WORDS_OF = {
+    ("find_images", "session_id"): "Only images of this edit session.",
+    ("find_images", "model"): "Only images of this model.",
+    ("generate_image", "background"): "auto leaves it to the model.",
+    ("export_image", "output_dir"): "Folder for the files; empty = the configured one.",
+}
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "generate_image": {
+        "prompt": "a paper boat on a calm lake",
+        "size": "16:9",
+        "quality": "low",
+        "output_dir": ".",
+        "filename": "boat.png",
+    },
+    "get_image": {"ref": "boat.png", "crop": "0.25,0.25,0.75,0.75", "grid": True},
+    "estimate_cost": {"size": "landscape_4k", "quality": "high", "input_images": 1},
+    "edit_image": {
+        "prompt": "an evening sky",
+        "images": ["boat.png"],
+        "regions": [{"shape": "rectangle", "box": [0, 0, 1, 0.4]}],
+        "quality": "low",
+    },
+    "batch_edit_images": {"prompt": "in evening light", "images": ["*.png"], "quality": "low"},
+    "export_image": {"ref": "boat.png", "preset": "favicon", "output_dir": "icons"},
+    "find_images": {"query": "paper boat", "since": "7d"},
+    "start_edit_session": {"prompt": "give it a red sail", "images": ["boat.png"], "quality": "low"},
+    "continue_edit_session": {"session_id": "SESSION_ID", "prompt": "more wind in the sail"},
+    "list_edit_sessions": {},
+    "end_edit_session": {"session_id": "SESSION_ID"},
+}
+
+
+async def tools_reference(client: Client[Any]) -> str:
+    """Every tool, resource and prompt of a server."""
+    tools = await client.list_tools()
+    shared = _descriptions(tools)
+    parts = [_tool(tool, shared) for tool in sorted(tools, key=_place)]
+    return "\n" + "\n".join([*parts, await _resources(client), _prompts(await client.list_prompts())])
+
+
+def _place(tool: Tool) -> int:
+    """In the order of the examples, which follow each other."""
+    return list(EXAMPLES).index(tool.name)
+
+
+def _descriptions(tools: list[Tool]) -> dict[str, str]:
+    """The words for each parameter, from the first tool that has some."""
+    found: dict[str, str] = {}
+    for tool in tools:
+        for name, schema in tool.input_schema["properties"].items():
+            if "description" in schema:
+                found.setdefault(name, schema["description"])
+    return found | {name: words for name, words in _WORDS.items() if name not in found or name == "images"}
+
+
+def _tool(tool: Tool, shared: dict[str, str]) -> str:
+    required = set(tool.input_schema.get("required", []))
+    body = [
+        [f"`{name}`", _type(schema), _default(schema, is_required=name in required), cell(words)]
+        for name, schema in tool.input_schema["properties"].items()
+        for words in [_words(tool.name, name, schema, shared)]
+    ]
+    call = json.dumps({"name": tool.name, "arguments": EXAMPLES[tool.name]}, indent=2)
+    parameters = table(["parameter", "type", "default", "meaning"], body) if body else "No parameters.\n"
+    return (
+        f"## `{tool.name}`\n\n{cell(tool.description or '')} Group: `{group_of_tool[tool.name]}`.\n\n"
+        f"```json\n{call}\n```\n\n{parameters}\n{_returns(tool)}"
+    )
+
+
+def _words(tool_name: str, name: str, schema: dict[str, Any], shared: dict[str, str]) -> str:
+    """The words for a parameter of a tool.
+
+    Raises:
+        KeyError: If there are none; ``_WORDS`` wants some.
+    """
+    own = schema.get("description") or _WORDS_OF.get((tool_name, name))
+    if tool_name != "generate_image" and name == "prompt":
+        return _WORDS["prompt"]
+    return own or shared[name]
+
+
+def _type(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return ", ".join(f"`{choice}`" for choice in schema["enum"])
+    if schema["type"] == "array":
+        return f"list of {_NAMES[schema['items']['type']]}"
+    low, high = schema.get("minimum"), schema.get("maximum")
+    bounds = "" if low is None else f", {low:g} or more" if high is None else f", {low:g} to {high:g}"
+    return f"{_NAMES[schema['type']]}{bounds}"
+
+
+_NAMES = {
+    "string": "text",
+    "integer": "integer",
+    "number": "number",
+    "boolean": "yes or no",
+    "object": "objects",
+}
+
+
+def _default(schema: dict[str, Any], *, is_required: bool) -> str:
+    return "required" if is_required else f"`{json.dumps(schema['default'])}`"
+
+
+def _returns(tool: Tool) -> str:
+    schema = tool.output_schema or {}
+    always = [name for name in schema["properties"] if name in schema["required"]]
+    sometimes = [name for name in schema["properties"] if name not in schema["required"]]
+    words = f"Returns {_listed(always)}"
+    return f"{words}; where there is one, {_listed(sometimes)}.\n" if sometimes else f"{words}.\n"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+async def _resources(client: Client[Any]) -> str:
+    fixed = [
+        (str(entry.uri), entry.mime_type, entry.description) for entry in await client.list_resources()
+    ]
+    templates = [
+        (entry.uri_template, entry.mime_type, entry.description)
+        for entry in await client.list_resource_templates()
+    ]
+    body = [[f"`{uri}`", f"`{kind}`", cell(words or "")] for uri, kind, words in (*fixed, *templates)]
+    return "## Resources\n\n" + table(["address", "type", "holds"], body)
+
+
+def _prompts(prompts: list[Prompt]) -> str:
+    body = [
+        [f"`{prompt.name}`", cell(prompt.description or ""), _listed(_arguments(prompt))]
+        for prompt in prompts
+    ]
+    return "## Prompts\n\n" + table(["prompt", "makes", "arguments"], body)
+
+
+def _arguments(prompt: Prompt) -> list[str]:
+    return [argument.name for argument in prompt.arguments or []]
