@@ -9,6 +9,8 @@ version = release = version_of("gpt-image-mcp-server")
 extensions = ["myst_parser"]
 # Headings can be linked to from other pages, down to the third level.
 myst_heading_anchors = 3
+# Options such as --yes keep their two hyphens.
+smartquotes = False
 html_theme = "furo"
 html_title = f"{project} {version}"
 html_copy_source = False

@@ -22,6 +22,7 @@ from gpt_image_mcp.middleware import ToolCalls
 from gpt_image_mcp.results import ToolFailure
 from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.studio import Studio
+from gpt_image_mcp.turns import Turns
 
 if TYPE_CHECKING:
     from gpt_image_mcp.progress import Progress, ProgressWatcher
@@ -36,6 +37,8 @@ with quality low, finish with high. The other tools are free: estimate_cost befo
 was made and spent, get_image to look closer, export_image for icons and other formats. Results carry a \
 small preview, the file path and the id; show the user the path, pass the id on. An error text ends with \
 what to do next."""
+
+_BUSY_AT_ONCE = 2
 
 _Tool = TypeVar("_Tool", bound=Callable[..., Awaitable[ToolResult]])
 _Resource = TypeVar("_Resource", bound=Callable[..., Awaitable[ResourceResult]])
@@ -56,10 +59,10 @@ ENDS = ToolAnnotations(
 
 
 @asynccontextmanager
-async def lifespan(_server: FastMCP) -> AsyncGenerator[dict[str, Studio]]:
+async def lifespan(_server: FastMCP) -> AsyncGenerator[dict[str, object]]:
     """Opens the studio for as long as the server runs."""
     async with Studio(read_settings()) as studio:
-        yield {"studio": studio}
+        yield {"studio": studio, "turns": Turns(_BUSY_AT_ONCE)}
 
 
 @asynccontextmanager

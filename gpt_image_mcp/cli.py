@@ -16,6 +16,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from gpt_image_mcp.answers import batch_answer, estimate_answer, images_answer
 from gpt_image_mcp.commands.config import config
+from gpt_image_mcp.commands.doctor import doctor
 from gpt_image_mcp.commands.gallery import gallery
 from gpt_image_mcp.commands.history import history
 from gpt_image_mcp.commands.serve import serve
@@ -85,6 +86,7 @@ app.command(history)
 app.command(serve)
 app.command(config)
 app.command(gallery)
+app.command(doctor)
 
 
 @app.command
@@ -172,7 +174,7 @@ async def batch(
     /,
     *,
     options: Options = _DEFAULTS,
-    manifest: Annotated[Path | None, Parameter(negative="")] = None,
+    manifest: Annotated[Path | None, Parameter(negative="", allow_leading_hyphen=True)] = None,
     edit_type: str = "free",
     on_error: Literal["continue", "stop"] = "continue",
     concurrency: int = 3,

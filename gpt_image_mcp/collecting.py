@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import TypeAdapter
 
 from gpt_image_mcp.errors import NotFound
+from gpt_image_mcp.turns import stepping_aside
 from gpt_image_mcp.values import BatchResult, ImageResult, Requested, StoredImage
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ async def collect(call_id: str, library: Library, *, wait_seconds: float | None)
         left = deadline - monotonic()
         if result.status != "running" or left <= 0:
             return result
-        await asyncio.sleep(min(POLL_SECONDS, left))
+        async with stepping_aside():
+            await asyncio.sleep(min(POLL_SECONDS, left))
 
 
 def joined(result: _Result) -> _Result:

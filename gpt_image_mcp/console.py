@@ -19,10 +19,11 @@ from gpt_image_mcp.summaries import describe_cost, describe_quote, shortened
 from gpt_image_mcp.values import ImageRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Sequence
 
     from pydantic import BaseModel
 
+    from gpt_image_mcp.checkups.findings import Finding
     from gpt_image_mcp.finding import FileState
     from gpt_image_mcp.lineage import Lineage, Relative
     from gpt_image_mcp.models import ImageModel, ModelCatalogue
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values import StoredImage
 
 _NEVER_FOLDED = 100_000
+_STATE_STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "dim"}
 
 
 class Console:
@@ -51,6 +53,15 @@ class Console:
     def print_table(self, table: Table) -> None:
         """Writes a table, cut to the width of a terminal and never of a pipe."""
         rich.console.Console(width=None if self._out.is_terminal else 200).print(table)
+
+    def print_findings(self, findings: Sequence[Finding]) -> None:
+        """Writes what checks found: as a table on a terminal, a line each into a pipe."""
+        if self._out.is_terminal:
+            self._out.print(_findings_table(findings), soft_wrap=False)
+            return
+        for finding in findings:
+            step = f" Next: {finding.next_step}" if finding.next_step else ""
+            self._out.print(f"{finding.state}: {finding.name}: {finding.said}{step}", markup=False)
 
     def print_tree(self, tree: Tree) -> None:
         """Writes a tree, folded to the width of a terminal and never of a pipe."""
@@ -75,6 +86,18 @@ class Console:
                 bar.update(task, completed=progress.fraction, description=progress.message)
 
             yield watch
+
+
+def _findings_table(findings: Iterable[Finding]) -> Table:
+    table = Table()
+    for heading in ("check", "", "what was found"):
+        table.add_column(heading, overflow="fold")
+    for finding in findings:
+        said = Text(finding.said)
+        if finding.next_step:
+            said.append(f"\nNext: {finding.next_step}", style="bold")
+        table.add_row(Text(finding.name), Text(finding.state, style=_STATE_STYLES[finding.state]), said)
+    return table
 
 
 def lineage_tree(lineage: Lineage) -> Tree:

@@ -10,6 +10,7 @@ from gpt_image_mcp.collecting import result_of
 from gpt_image_mcp.errors import InputNotFound, NotFound
 from gpt_image_mcp.paths import unquoted
 from gpt_image_mcp.references import find_image, image_id_in, is_session_id, known_image
+from gpt_image_mcp.turns import stepping_aside
 
 if TYPE_CHECKING:
     from gpt_image_mcp.inputs import Inputs
@@ -39,7 +40,8 @@ class Looking:
         if image is not None:
             return result_of((image,))
         try:
-            return (await self.inputs.load([ref]))[0]
+            async with stepping_aside():
+                return (await self.inputs.load([ref]))[0]
         except InputNotFound as error:
             raise NotFound(error.message, next_step=_NEXT) from error
 

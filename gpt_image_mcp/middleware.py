@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from gpt_image_mcp.errors import ImageError, InternalError, InvalidArgument
 from gpt_image_mcp.results import ToolFailure, add_notes, failure
+from gpt_image_mcp.turns import Turns
 
 if TYPE_CHECKING:
     from fastmcp.server.context import Context
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ToolCalls(Middleware):
-    """Turns other spellings into ours, nulls into defaults, every failure into a result that says what to do."""
+    """Turns other spellings into ours, nulls into defaults, failures into results that say what to do."""
 
     async def on_call_tool(
         self,
@@ -36,7 +37,8 @@ class ToolCalls(Middleware):
         try:
             meant = translate(call.name, arguments)
             call = call.model_copy(update={"name": meant.tool, "arguments": meant.arguments})
-            return add_notes(await call_next(context.copy(message=call)), meant.notes)
+            async with _turns(context.fastmcp_context).taken():
+                return add_notes(await call_next(context.copy(message=call)), meant.notes)
         except InvalidArgument as error:
             return failure(error)
         except ToolFailure as problem:
@@ -48,6 +50,10 @@ class ToolCalls(Middleware):
             raise
         except ToolError as problem:
             return failure(_defect(problem))
+
+
+def _turns(context: Context | None) -> Turns:
+    return cast("Turns", context.lifespan_context["turns"]) if context else Turns(1)
 
 
 async def _accepted(context: Context | None, tool_name: str) -> list[str]:

@@ -24,6 +24,8 @@ from gpt_image_mcp.jobs import Job, Jobs, to_the_end
 from gpt_image_mcp.library.names import new_call_id
 from gpt_image_mcp.money import Quote
 from gpt_image_mcp.plans import Plan, expected_seconds
+from gpt_image_mcp.threads import in_thread
+from gpt_image_mcp.turns import stepping_aside
 from gpt_image_mcp.values import BatchResult, CallStatus, Delivery, ImageResult
 
 if TYPE_CHECKING:
@@ -133,7 +135,8 @@ class PaidCalls:
         self, job: Job[_Result], *, wait_seconds: float | None, watch: ProgressWatcher | None
     ) -> _Result:
         """The result of a job of this process, or how far it is."""
-        finished = await self.jobs.wait(job, seconds=wait_seconds, watch=watch)
+        async with stepping_aside():
+            finished = await self.jobs.wait(job, seconds=wait_seconds, watch=watch)
         if finished is not None:
             return finished
         paid: Job[Any] = job
@@ -182,7 +185,7 @@ class PaidCalls:
         job.advance("queued")
         async with self.kept_alive(job.id):
             delivery = await errand.send(job)
-        keeping = asyncio.to_thread(self._keep, errand, job, delivery)
+        keeping = in_thread(self._keep, errand, job, delivery)
         result = await to_the_end(keeping)
         job.advance("saved")
         return result

@@ -15,6 +15,7 @@ from gpt_image_mcp.settings import read_settings
 
 EXIT_USAGE = 2
 _OBJECTS_BETWEEN_COLLECTIONS = 20_000
+_LONGEST_TURN_SECONDS = 0.001
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STDIN = 0
 _PIECE_BYTES = 65536
@@ -46,6 +47,8 @@ def keep_what_is_loaded() -> None:
     # The SDK and the database layer come with the first call and stay too. Python would walk their objects
     # several times during each call, which takes longer than saving an image.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    # Worker threads save and preview images; the loop, which answers clients, must not wait long for them.
+    sys.setswitchinterval(_LONGEST_TURN_SECONDS)
 
 
 def _end_input_on_signals() -> None:

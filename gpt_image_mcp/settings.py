@@ -22,7 +22,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from gpt_image_mcp.errors import InvalidSetting
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
 ToolGroup = Literal["core", "sessions", "export"]
 TOOL_GROUPS: tuple[ToolGroup, ...] = ("core", "sessions", "export")
@@ -289,6 +289,11 @@ def variable_names(field: str) -> tuple[str, ...]:
     """The environment variables that set a field of ``Settings``, the preferred one first."""
     alias = cast("AliasChoices", Settings.model_fields[field].validation_alias)
     return tuple(str(choice) for choice in alias.choices)
+
+
+def variables_set(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of some environment variables that are set and not empty, in the order given."""
+    return tuple(name for name in names if os.environ.get(name))
 
 
 def _variable_in_use(location: str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from gpt_image_mcp.settings import Settings, read_settings
 from gpt_image_mcp.threads import in_thread
+from gpt_image_mcp.turns import stepping_aside
 from gpt_image_mcp.workbench import Workbench, utc_now
 
 if TYPE_CHECKING:
@@ -386,9 +387,10 @@ class Studio:
         job = self._bench.jobs.find(job_id)
         if job is None:
             return await collect(job_id, await self._bench.library(), wait_seconds=wait_seconds)
-        finished: ImageResult | BatchResult | None = await self._bench.jobs.wait(
-            job, seconds=wait_seconds, watch=watch
-        )
+        async with stepping_aside():
+            finished: ImageResult | BatchResult | None = await self._bench.jobs.wait(
+                job, seconds=wait_seconds, watch=watch
+            )
         return job.report(job) if finished is None else finished
 
     async def _generate(self, job: PaidJob) -> Delivery:

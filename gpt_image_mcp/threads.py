@@ -1,9 +1,15 @@
-"""Running blocking work in a worker thread without keeping what it returned."""
+"""Running blocking work on images in a few worker threads, without keeping what it returned."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import cache
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from gpt_image_mcp.turns import stepping_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,11 +19,20 @@ _T = TypeVar("_T")
 
 
 async def in_thread(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """What ``work`` returns, or raises, for results as large as an image.
+    """What ``work`` returns, or raises, for work that takes long or results as large as an image.
 
     ``asyncio.to_thread`` leaves its result in a reference cycle of futures, where it stays until the garbage
-    collector comes by.
+    collector comes by; and it lets so many threads work at once that the loop hardly gets its share.
     """
     box: list[_T] = []
-    await asyncio.to_thread(lambda: box.append(work(*args, **kwargs)))
+    context = copy_context()
+    async with stepping_aside():
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(_workers(), lambda: context.run(lambda: box.append(work(*args, **kwargs))))
     return box.pop()
+
+
+@cache
+def _workers() -> ThreadPoolExecutor:
+    """As many as there are processors; more of them would only take the loop's share."""
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="images")

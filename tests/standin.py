@@ -144,8 +144,10 @@ async def _once(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 
-def _server(transport: SandboxTransport) -> uvicorn.Server:
-    config = uvicorn.Config(Application(transport), log_level="critical", lifespan="off", ws="none")
+def _server(transport: SandboxTransport, certificate: Path | None = None) -> uvicorn.Server:
+    config = uvicorn.Config(
+        Application(transport), log_level="critical", lifespan="off", ws="none", ssl_certfile=certificate
+    )
     return uvicorn.Server(config)
 
 
@@ -156,13 +158,21 @@ def _listening(port: int = 0) -> socket.socket:
 
 
 @contextlib.asynccontextmanager
-async def serve_standin(transport: SandboxTransport | None = None) -> AsyncGenerator[Standin]:
-    """A stand-in on an unused port of this machine, for as long as the block runs."""
+async def serve_standin(
+    transport: SandboxTransport | None = None, *, certificate: Path | None = None
+) -> AsyncGenerator[Standin]:
+    """A stand-in on an unused port of this machine, for as long as the block runs.
+
+    Args:
+        transport: What answers.
+        certificate: A file with a key and its certificate; the stand-in then speaks TLS.
+    """
     transport = transport or SandboxTransport()
-    server, listener = _server(transport), _listening()
+    server, listener = _server(transport, certificate), _listening()
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        yield Standin(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", transport)
+        scheme = "https" if certificate else "http"
+        yield Standin(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/v1", transport)
     finally:
         server.should_exit = True
         server.force_exit = True

@@ -21,6 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"embedding", "export_plans", "rendering"}),
     frozenset({"prices", "checks", "answers", "library", "masks", "retouching"}),
     frozenset({"openai_api", "sandbox", "plans", "references"}),
+    frozenset({"checkups"}),
     frozenset({"routing", "inputs", "deliveries", "fingerprints", "collecting", "finding", "upkeep"}),
     frozenset({"looking", "lineage"}),
     frozenset({"paid_calls"}),

@@ -110,7 +110,8 @@ def pretend(
     internet = Internet()
     look_up, connect = socket.getaddrinfo, socket.socket.connect
 
-    def getaddrinfo(host: str, port: int, *args: Any, **kwargs: Any) -> list[Any]:
+    def getaddrinfo(host: str | bytes, port: int, *args: Any, **kwargs: Any) -> list[Any]:
+        host = host.decode() if isinstance(host, bytes) else host  # as anyio passes it
         answers = names.get(host)
         if answers is None:
             return list(look_up(host, port, *args, **kwargs))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.aliases.drafts import Draft, apply
+from gpt_image_mcp.aliases.drafts import Draft, apply, snake_case
 from gpt_image_mcp.aliases.tables import ARGUMENTS, TOOLS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +39,10 @@ def translate(tool: str, arguments: Mapping[str, object]) -> Call:
     draft = Draft(tool)
     others: dict[str, list[tuple[str, object]]] = {}
     for said, value in arguments.items():
-        name = _snake_case(said)
+        name = snake_case(said)
         if name in rules:
             others.setdefault(name, []).append((said, value))
         else:
             draft.put(name, value, said=said)
     apply(rules, others, draft)
     return Call(tool, draft.finished(), tuple(draft.notes))
-
-
-def _snake_case(name: str) -> str:
-    """``outputFormat`` and ``output-format`` as ``output_format``, which is how all our names are written."""
-    return _HUMP.sub("_", name).replace("-", "_").lower()

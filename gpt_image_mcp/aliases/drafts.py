@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -10,6 +11,7 @@ from gpt_image_mcp.aliases.images import read_reference, read_references
 from gpt_image_mcp.errors import InvalidArgument
 
 _SHOWN_CHARACTERS = 60
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # Values that say no more than leaving the argument out.
 _UNSAID: tuple[object, ...] = ("", "auto", [])
 _READERS: Mapping[str, Callable[[object], object]] = {
@@ -128,6 +130,16 @@ def folded(sentence: str) -> Rule:
     return rule
 
 
+def spoken(sentence: str) -> Rule:
+    """A wish that becomes a sentence of the prompt, whatever its value is."""
+
+    def rule(draft: Draft, said: str, value: object) -> None:
+        del value
+        fold(draft, said, sentence)
+
+    return rule
+
+
 def fold(draft: Draft, said: str, sentence: str) -> None:
     """Adds a sentence to the prompt and says so."""
     draft.additions.append(sentence)
@@ -147,6 +159,11 @@ def flag(*, on: Rule = nothing, off: Rule = nothing) -> Rule:
         (on if is_on else off)(draft, said, value)
 
     return rule
+
+
+def snake_case(name: str) -> str:
+    """``outputFormat`` and ``output-format`` as ``output_format``, which is how all our names are written."""
+    return _HUMP.sub("_", name).replace("-", "_").lower()
 
 
 def text_of(said: str, value: object) -> str:

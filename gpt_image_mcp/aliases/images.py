@@ -45,7 +45,7 @@ def _read(item: object) -> object:
         if isinstance(found, str) and found.strip():
             is_encoded = key in _ENCODED or fields.get("type") == "base64"
             return _data_url(found.strip(), fields) if is_encoded else found
-    return item
+    return fields
 
 
 def _data_url(text: str, fields: dict[str, object]) -> str:

@@ -9,7 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING, cast
 
-from gpt_image_mcp.aliases.drafts import Draft, Rule, Rules, apply, fold, shown, text_of
+from gpt_image_mcp.aliases.drafts import Draft, Rule, Rules, apply, fold, shown, snake_case, text_of
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.lists import as_list
 
@@ -115,7 +115,7 @@ def read_batch_settings(rules: Rules) -> Rule:
     """An object of settings, each with a rule of its own."""
 
     def rule(draft: Draft, said: str, value: object) -> None:
-        given = {name: [(f"{said}.{name}", part)] for name, part in _object(said, value).items()}
+        given = {snake_case(name): [(f"{said}.{name}", part)] for name, part in _object(said, value).items()}
         if unknown := sorted(given.keys() - rules.keys()):
             message = f"{said} holds {', '.join(unknown)}, which is not known."
             raise InvalidArgument(message, next_step="Pass concurrency and on_error instead.")

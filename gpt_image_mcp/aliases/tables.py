@@ -5,7 +5,17 @@ The rules of a table are applied in its order. Names are in snake case; ``calls.
 
 from __future__ import annotations
 
-from gpt_image_mcp.aliases.drafts import Rule, flag, folded, noted, nothing, refused, renamed, synonyms
+from gpt_image_mcp.aliases.drafts import (
+    Rule,
+    flag,
+    folded,
+    noted,
+    nothing,
+    refused,
+    renamed,
+    spoken,
+    synonyms,
+)
 from gpt_image_mcp.aliases.meanings import (
     count_images,
     read_aspect_ratio,
@@ -106,7 +116,7 @@ _EDITED: dict[str, Rule] = {
         'Leave it out; say in the prompt how much may change ("only …, keep everything else"), or limit the '
         "edit with regions.",
     ),
-    "preserve_composition": flag(on=folded("Keep the composition: framing, arrangement and poses.")),
+    "preserve_composition": flag(on=spoken("Keep the composition: framing, arrangement and poses.")),
 }
 _MASKS: dict[str, Rule] = {
     **synonyms("mask", "mask_image", "mask_path", "mask_url"),

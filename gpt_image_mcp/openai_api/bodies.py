@@ -106,4 +106,4 @@ def _output(request: ImageRequest) -> dict[str, Any]:
 
 
 def _partials(request: ImageRequest) -> dict[str, Any]:
-    return {"partial_images": request.partial_images} if streams(request) else {}
+    return {"partial_images": request.partial_images, "stream": True} if streams(request) else {}

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gpt_image_mcp.errors import AuthenticationFailed, MissingApiKey, UpstreamError
 from gpt_image_mcp.openai_api.pacing import Clock, Pace, Sleep, can_be_sent_again, wait_seconds
-from gpt_image_mcp.openai_api.translation import lost
+from gpt_image_mcp.openai_api.translation import broken, lost, request_id_of
+from gpt_image_mcp.turns import Gate
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
 
     import httpx2
     import openai
@@ -27,6 +28,8 @@ SANDBOX_BASE_URL = "https://sandbox.invalid/v1"
 CONNECT_TIMEOUT_SECONDS = 10.0
 DOWNLOAD_TIMEOUT_SECONDS = 60.0
 _DOWNLOAD_ATTEMPTS = 3
+# How long sending a request, and reading an answer of megabytes, keep the loop busy.
+_LAUNCHING_SECONDS, _READING_SECONDS = 0.01, 0.5
 
 _T = TypeVar("_T")
 
@@ -53,6 +56,8 @@ class Connection:
         self._settings = settings
         self._transport = transport
         self._sleep = sleep
+        self._launching = Gate(2, seconds=_LAUNCHING_SECONDS)
+        self._reading = Gate(2, seconds=_READING_SECONDS)
         self._pace = Pace(sleep, clock)
         self._opening = asyncio.Lock()
         self._client: openai.AsyncOpenAI | None = None
@@ -82,14 +87,14 @@ class Connection:
         if self._client is not None:
             await self._client.close()
 
-    async def retrying(self, send: Callable[[], Awaitable[_T]]) -> _T:
+    async def retrying(self, send: Callable[[], Coroutine[None, None, _T]]) -> _T:
         """Sends, and sends again what certainly made no picture, at the pace that all callers keep."""
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
         async def paced() -> _T:
             await self._pace.keep()
             try:
-                return await send()
+                return await self._launching.for_a_moment(send())
             except UpstreamError as error:
                 self._pace.slow_down(error)
                 raise
@@ -103,6 +108,19 @@ class Connection:
             reraise=True,
         )
         return await attempts(paced)
+
+    async def read(self, response: httpx2.Response) -> bytes:
+        """The whole body of an answer.
+
+        Raises:
+            OutcomeUnknown: If the connection breaks.
+        """
+        import httpx2
+
+        try:
+            return await self._reading.for_a_moment(response.aread())
+        except httpx2.HTTPError as error:
+            raise broken(error, request_id_of(response)) from error
 
     async def download(self, url: str, request_id: str | None) -> bytes:
         """Fetches an image that a gateway left at an address of its own; paid for, so tried three times.

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.errors import ImageError, OutcomeUnknown, UpstreamRejected
+from gpt_image_mcp.openai_api import listing
 from gpt_image_mcp.openai_api.bodies import (
     UPLOADS_EXPIRE_SECONDS,
     edit_body,
     generation_body,
     response_body,
-    streams,
 )
 from gpt_image_mcp.openai_api.connection import Connection
 from gpt_image_mcp.openai_api.streams import read_stream
-from gpt_image_mcp.openai_api.translation import errors_translated, lost
+from gpt_image_mcp.openai_api.translation import errors_translated, lost, request_id_of
 from gpt_image_mcp.refusals import Refusal, explain
 from gpt_image_mcp.responses_wire import ResponsesAnswer, read_response_body
 from gpt_image_mcp.threads import in_thread
@@ -25,10 +27,7 @@ from gpt_image_mcp.values import Delivery, HostUsage, ImageRequest
 from gpt_image_mcp.wire import ImagesAnswer, UnusableBody, read_images_body
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     import httpx2
-    from openai._legacy_response import LegacyAPIResponse
 
     from gpt_image_mcp.openai_api.bodies import Upload
     from gpt_image_mcp.openai_api.pacing import Clock, Sleep
@@ -36,8 +35,7 @@ if TYPE_CHECKING:
 
 DELETE_TIMEOUT_SECONDS = 15.0
 
-_T = TypeVar("_T")
-_R = TypeVar("_R")
+_Method = Callable[..., AbstractAsyncContextManager[Any]]
 
 
 def _nothing() -> None:
@@ -87,10 +85,8 @@ class OpenAIApi:
             UpstreamError: If the API refuses or fails; ``OutcomeUnknown`` where a picture may exist.
         """
         client = await self._connection.open()
-        body, create = generation_body(request), client.images.with_raw_response.generate
-        if streams(request):
-            return await self._streamed(create, body, on_sent, on_partial=on_partial)
-        return await self._plain(create, body, on_sent)
+        create = client.images.with_streaming_response.generate
+        return await self._make(create, generation_body(request), on_sent, on_partial=on_partial)
 
     async def edit(
         self,
@@ -101,10 +97,8 @@ class OpenAIApi:
     ) -> Delivery:
         """Edits the images of a request: ``POST /v1/images/edits``. As ``generate`` otherwise."""
         client = await self._connection.open()
-        body, edit = edit_body(request), client.images.with_raw_response.edit
-        if streams(request):
-            return await self._streamed(edit, body, on_sent, on_partial=on_partial)
-        return await self._plain(edit, body, on_sent)
+        edit = client.images.with_streaming_response.edit
+        return await self._make(edit, edit_body(request), on_sent, on_partial=on_partial)
 
     async def upload(self, upload: Upload) -> str:
         """Uploads a file for the Responses API and gives its id: ``POST /v1/files``.
@@ -162,12 +156,26 @@ class OpenAIApi:
         client = await self._connection.open()
         body = response_body(request, host_model=host_model, file_ids=file_ids, mask_id=mask_id)
         # The SDK imports this part when it is first asked for, which takes too long for the loop.
-        responses = await asyncio.to_thread(lambda: client.responses.with_raw_response)
+        responses = await asyncio.to_thread(lambda: client.responses.with_streaming_response)
 
-        async def read(response: LegacyAPIResponse[object]) -> Delivery:
-            return await _read_response(response.content, response.request_id, host_model)
+        async def read(response: httpx2.Response) -> Delivery:
+            whole = await self._connection.read(response)
+            return await _read_response(whole, request_id_of(response), host_model)
 
         return await self._in_slot(partial(_sent, responses.create, body), on_sent, read)
+
+    async def list_models(self) -> tuple[str, ...]:
+        """The models that the key may use: ``GET /v1/models``. Free; raises as ``find_model``."""
+        return await listing.list_models(await self._connection.open())
+
+    async def find_model(self, name: str) -> None:
+        """Asks whether the key may use a model: ``GET /v1/models/{name}``. Free.
+
+        Raises:
+            MissingApiKey: If there is no key to send.
+            UpstreamError: If the API refuses or fails; ``UpstreamRejected`` if it has no such model.
+        """
+        await listing.find_model(await self._connection.open(), name)
 
     async def aclose(self) -> None:
         """Closes the connections."""
@@ -175,36 +183,38 @@ class OpenAIApi:
 
     async def _in_slot(
         self,
-        send: Callable[[], Awaitable[_T]],
+        send: Callable[[], Coroutine[None, None, httpx2.Response]],
         on_sent: Callable[[], None],
-        read: Callable[[_T], Awaitable[_R]],
-    ) -> _R:
+        read: Callable[[httpx2.Response], Awaitable[Delivery]],
+    ) -> Delivery:
         """Reads outside the retries: an answer that began to arrive was accepted, and may be billed."""
         async with self._connection.slots:
             on_sent()
-            return await read(await self._connection.retrying(send))
+            response = await self._connection.retrying(send)
+            try:
+                return await read(response)
+            finally:
+                await response.aclose()
 
-    async def _plain(
-        self, method: Callable[..., Awaitable[Any]], body: dict[str, Any], on_sent: Callable[[], None]
-    ) -> Delivery:
-        async def read(response: LegacyAPIResponse[object]) -> Delivery:
-            return await self._read(response.content, response.request_id)
-
-        return await self._in_slot(partial(_sent, method, body), on_sent, read)
-
-    async def _streamed(
+    async def _make(
         self,
-        method: Callable[..., Awaitable[Any]],
+        method: _Method,
         body: dict[str, Any],
         on_sent: Callable[[], None],
         *,
         on_partial: Callable[[bytes], None],
     ) -> Delivery:
-        async def read(response: LegacyAPIResponse[object]) -> Delivery:
-            final = await read_stream(response.http_response, on_partial, model=str(body["model"]))
-            return await self._read(final, response.request_id)
+        """Sends a request for images, as a stream where partial images are wanted."""
 
-        return await self._in_slot(partial(_sent, method, {**body, "stream": True}), on_sent, read)
+        async def read(response: httpx2.Response) -> Delivery:
+            # Some gateways answer a call for a stream without streaming.
+            if "stream" in body and "json" not in response.headers.get("content-type", ""):
+                whole = await read_stream(response, on_partial, model=str(body["model"]))
+            else:
+                whole = await self._connection.read(response)
+            return await self._read(whole, request_id_of(response))
+
+        return await self._in_slot(partial(_sent, method, body), on_sent, read)
 
     async def _read(self, body: bytes, request_id: str | None) -> Delivery:
         try:
@@ -235,10 +245,11 @@ class OpenAIApi:
         return tuple(fetched), tuple(f"An image could not be fetched from {url[:500]}." for url in dead)
 
 
-async def _sent(method: Callable[..., Awaitable[Any]], body: dict[str, Any]) -> Any:
-    """What a method of the SDK answers, with its errors as ours."""
+async def _sent(method: _Method, body: dict[str, Any]) -> httpx2.Response:
+    """What a method of the SDK answers, not read yet, with its errors as ours."""
     async with errors_translated(str(body["model"])):
-        return await method(**body)
+        response: httpx2.Response = (await method(**body).__aenter__()).http_response
+        return response
 
 
 def _delivery(

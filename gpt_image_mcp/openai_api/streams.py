@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from gpt_image_mcp.openai_api.translation import broken, lost, refusal_of
+from gpt_image_mcp.openai_api.translation import broken, lost, refusal_of, request_id_of
 from gpt_image_mcp.refusals import explain
+from gpt_image_mcp.threads import in_thread
 from gpt_image_mcp.wire import OptionalText, UnusableBody, decode_image
 
 if TYPE_CHECKING:
@@ -32,10 +33,10 @@ class _Event(BaseModel):
 
 
 async def read_stream(response: httpx2.Response, on_partial: Callable[[bytes], None], *, model: str) -> bytes:
-    """The JSON that carries the finished image: that of the final event, or of an answer without a stream.
+    """The JSON of the final event, which carries the finished image.
 
     Args:
-        response: Not read yet; closed afterwards.
+        response: Not read yet.
         on_partial: Called with the bytes of each partial image.
         model: For the words of errors.
 
@@ -45,22 +46,17 @@ async def read_stream(response: httpx2.Response, on_partial: Callable[[bytes], N
     import httpx2
 
     try:
-        # Some gateways answer a call for a stream without streaming.
-        if "json" in response.headers.get("content-type", ""):
-            return await response.aread()
         return await _final_event(response, on_partial, model)
     except httpx2.HTTPError as error:
-        raise broken(error, response.headers.get("x-request-id")) from error
-    finally:
-        await response.aclose()
+        raise broken(error, request_id_of(response)) from error
 
 
 async def _final_event(response: httpx2.Response, on_partial: Callable[[bytes], None], model: str) -> bytes:
-    request_id = response.headers.get("x-request-id")
+    request_id = request_id_of(response)
     partials = 0
     async with contextlib.aclosing(_events(response.aiter_bytes())) as events:
         async for data in events:
-            event = _read(data, request_id)
+            event = await in_thread(_read, data, request_id)
             if event.error:
                 raise explain(refusal_of(event.error, request_id=request_id), model=model)
             kind = event.type or ""
@@ -68,14 +64,14 @@ async def _final_event(response: httpx2.Response, on_partial: Callable[[bytes], 
                 return data  # what breaks from here on takes nothing away
             if kind.endswith(".partial_image"):
                 partials += 1
-                _show(event, on_partial)
+                await _show(event, on_partial)
     raise lost(f"the stream ended without its final image ({partials} partial)", request_id)
 
 
-def _show(event: _Event, on_partial: Callable[[bytes], None]) -> None:
+async def _show(event: _Event, on_partial: Callable[[bytes], None]) -> None:
     """Hands a partial image on; a damaged one is no reason to lose the final one."""
     with contextlib.suppress(UnusableBody):
-        on_partial(decode_image(event.b64_json or ""))
+        on_partial(await in_thread(decode_image, event.b64_json or ""))
 
 
 def _read(data: bytes, request_id: str | None) -> _Event:

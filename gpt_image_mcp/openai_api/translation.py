@@ -11,12 +11,14 @@ from gpt_image_mcp.refusals import Refusal, explain
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    import httpx2
     import openai
 
 
 @asynccontextmanager
 async def errors_translated(model: str) -> AsyncGenerator[None]:
     """Turns what the SDK raises inside the block into our errors."""
+    import httpx2
     import openai
 
     try:
@@ -29,6 +31,9 @@ async def errors_translated(model: str) -> AsyncGenerator[None]:
         raise lost(f"the answer has an unexpected shape ({error})", _request_id(error)) from error
     except openai.APIError as error:
         raise explain(_refusal(error), model=model) from error
+    except httpx2.HTTPError as error:
+        # The SDK reads the body of a refusal without translating what breaks meanwhile.
+        raise broken(error, None) from error
     except openai.OpenAIError as error:
         message = f"The OpenAI client could not be used: {error}."
         raise InternalError(message, next_step="Check OPENAI_BASE_URL and the proxy settings.") from error
@@ -43,6 +48,12 @@ def lost(reason: str, request_id: str | None) -> OutcomeUnknown:
         "a second time.",
         request_id=request_id,
     )
+
+
+def request_id_of(response: httpx2.Response) -> str | None:
+    """The id under which OpenAI knows the request."""
+    request_id = response.headers.get("x-request-id")
+    return str(request_id) if request_id else None
 
 
 def broken(cause: Exception, request_id: str | None) -> OutcomeUnknown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import itertools
 import json
 import time
@@ -324,7 +325,8 @@ def _in_another_format(job: generations.Job) -> generations.Job:
 
 
 def _model_names() -> list[str]:
-    return [model.name for model in load_catalogue().models if not model.shutdown]
+    today = dt.datetime.now(dt.UTC).date()
+    return [model.name for model in load_catalogue().models if not model.is_shut_down(today)]
 
 
 def _model(name: str) -> dict[str, Any]:

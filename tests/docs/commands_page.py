@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import Parameter
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.cli import app
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
 
 _SHARED = "options"
 _HEAD = ["argument", "default", "meaning"]
+# What people look for first; the others follow as the help lists them.
+_FIRST = ("generate", "edit", "batch", "estimate", "models", "history", "gallery")
 
 
 def commands_reference() -> str:
     """Every command with its arguments."""
-    described = [_command(" ".join(names), command) for names, command in commands()]
+    listed = sorted(commands(), key=lambda named: _place(named[0][0]))
+    described = [_command(" ".join(names), command) for names, command in listed]
     return "\n" + "\n".join([*described, _shared_options()])
 
 
@@ -31,6 +35,10 @@ def commands() -> Iterator[tuple[tuple[str, ...], App]]:
 def option_names(command: App) -> list[str]:
     """The names that a command's options and arguments go by."""
     return [name for argument in _arguments(command) for name in _names(argument)]
+
+
+def _place(name: str) -> int:
+    return _FIRST.index(name) if name in _FIRST else len(_FIRST)
 
 
 def _below(names: tuple[str, ...], parent: App) -> Iterator[tuple[tuple[str, ...], App]]:
@@ -57,7 +65,9 @@ def _shared_options() -> str:
 def _arguments(command: App) -> list[Argument]:
     if command.default_command is None:
         return []
-    return [argument for argument in command.assemble_argument_collection() if argument.show]
+    return [
+        argument for argument in command.assemble_argument_collection(parse_docstring=True) if argument.show
+    ]
 
 
 def _is_shared(argument: Argument) -> bool:
@@ -80,7 +90,7 @@ def _default(argument: Argument) -> str:
     if argument.required:
         return "required"
     value = argument.field_info.default
-    if value in (None, "", ()):
+    if value in (None, "", (), Parameter.empty):
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -88,7 +98,8 @@ def _default(argument: Argument) -> str:
 
 
 def _words(argument: Argument) -> str:
-    words = argument.parameter.help or ""
+    words = argument.parameter.help
+    assert words, f"{argument.name} has no description in its command's docstring"
     choices = argument.get_choices() or ()
     listed = ", ".join(f"`{choice}`" for choice in choices)
     return f"{words} One of {listed}." if choices else words

@@ -46,9 +46,7 @@ class Page:
     def fences(self) -> list[Fence]:
         """The fenced blocks, in order."""
         return [
-            Fence(
-                language=found[1].strip(), text=found[2], line=self.text.count("\n", 0, found.start()) + 1
-            )
+            Fence(language=found[1].strip(), text=found[2], line=self.text.count("\n", 0, found.start()) + 1)
             for found in _FENCE.finditer(self.text)
         ]
 
@@ -74,6 +72,7 @@ class Page:
 
     def sections(self) -> dict[str, str]:
         """The text under each heading, up to the next one."""
+        assert len(self.headings) == len(self.anchors), f"{self.name} has two headings of the same words"
         parts = re.split(r"^#+ (.*)$", self.prose, flags=re.MULTILINE)
         return dict(zip(parts[1::2], parts[2::2], strict=True))
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from typing import TYPE_CHECKING, Any
-
-from gpt_image_mcp.answers import ImagesAnswer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CHECKED = ("bash", "python", "json", "toml")
 SHOWN = ("text", "{toctree}", "{include} ../CHANGELOG.md")
 _TIME_LIMIT_SECONDS = 120
+_FLEETING = ("id", "file_path", "filename", "uri", "size_bytes")
 _UVX = """#!/bin/sh
 if [ "$1 $2 $3" != "--from . gpt-image-mcp" ]; then echo "not from the checkout: uvx $*" >&2; exit 64; fi
 shift 3
@@ -44,6 +45,7 @@ class Reader:
         self._client = client
         self._environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
         self._ids: dict[str, str] = {}
+        self._answer: dict[str, Any] = {}
 
     async def follow(self) -> int:
         """Runs every example; gives how many there were."""
@@ -51,11 +53,13 @@ class Reader:
         for fence in self._page.fences:
             where = f"{self._page.name}, line {fence.line}"
             if fence.language == "bash":
-                self._run(["bash", "-euo", "pipefail", "-c", fence.text], where)
+                await asyncio.to_thread(self._run, ["bash", "-euo", "pipefail", "-c", fence.text], where)
             elif fence.language == "python":
-                self._run([sys.executable, "-c", fence.text], where)
+                await asyncio.to_thread(self._run, [sys.executable, "-c", fence.text], where)
             elif fence.language == "json":
                 await self._send(json.loads(fence.text), where)
+            elif fence.language == "toml":
+                tomllib.loads(fence.text)
             count += fence.language in CHECKED
         return count
 
@@ -72,20 +76,17 @@ class Reader:
         assert done.stdout, f"{where} prints nothing"
 
     async def _send(self, document: dict[str, Any], where: str) -> None:
-        """Makes a call; a result that the page shows must have the fields that results have."""
+        """Makes a call, or compares the result that the page shows with that of the call before it."""
+        if "status" in document:
+            assert _lasting(document) == _lasting(self._answer), where
         if set(document) != {"name", "arguments"}:
-            self._compare(document, where)
             return
         arguments = self._filled_in(document["arguments"])
         result = await self._client.call_tool(document["name"], arguments, raise_on_error=False)
         assert not result.is_error, f"{where}: {result.content}"
         assert result.structured_content
-        self._remember(result.structured_content)
-
-    def _compare(self, document: dict[str, Any], where: str) -> None:
-        if "images" in document:
-            unknown = set(document) - set(ImagesAnswer.model_fields)
-            assert not unknown, f"{where} shows fields that no result has: {unknown}"
+        self._answer = result.structured_content
+        self._remember(self._answer)
 
     def _filled_in(self, arguments: dict[str, Any]) -> dict[str, Any]:
         text = json.dumps(arguments)
@@ -96,13 +97,17 @@ class Reader:
         return filled
 
     def _remember(self, answer: dict[str, Any]) -> None:
-        images = answer.get("images") or [{}]
-        found = {
-            "SESSION_ID": answer.get("session_id"),
-            "JOB_ID": answer.get("job_id"),
-            "IMAGE_ID": images[0].get("id"),
-        }
-        self._ids |= {name: value for name, value in found.items() if value}
+        for name in ("session_id", "job_id"):
+            if name in answer:
+                self._ids[name.upper()] = answer[name]
+        for image in answer.get("images", []):
+            self._ids.setdefault("IMAGE_ID", image["id"])
+
+
+def _lasting(answer: dict[str, Any]) -> dict[str, Any]:
+    """A result without what differs each time, and in the sandbox."""
+    images = [{**image, **dict.fromkeys(_FLEETING, "")} for image in answer["images"]]
+    return {**answer, "images": images, "sandbox": False}
 
 
 def install_programs(folder: Path) -> Path:

@@ -12,6 +12,7 @@ import pytest
 from mcp.types import TextContent
 
 import gpt_image_mcp
+from gpt_image_mcp.aliases.tables import ARGUMENTS, TOOLS
 from gpt_image_mcp.client_config.blocks import make_block
 from gpt_image_mcp.client_config.clients import CLIENTS, Folders
 from gpt_image_mcp.client_config.launching import Launch
@@ -60,7 +61,9 @@ def _codes(kind: type[ImageError] = ImageError) -> set[str]:
 
 def test_every_error_code_has_its_section_and_no_other_has_one() -> None:
     sections = {
-        code_spans(heading)[0] for heading in read_page(DOCS / "troubleshooting.md").headings if "`" in heading
+        code_spans(heading)[0]
+        for heading in read_page(DOCS / "troubleshooting.md").headings
+        if "`" in heading
     }
     assert sections == _codes()
 
@@ -109,12 +112,22 @@ def test_commands_that_the_pages_name_exist() -> None:
 def test_every_old_name_has_its_row() -> None:
     sections = read_page(DOCS / "migrating.md").sections()
     named = {span for text in sections.values() for row in rows(text) for span in code_spans(row[0])}
-    assert OLD_TOOLS | OLD_PARAMETERS | OLD_VARIABLES <= named
+    missing = (OLD_TOOLS | OLD_PARAMETERS | OLD_VARIABLES) - named
+    assert not missing, f"docs/migrating.md has no row for {missing}"
+
+
+async def test_every_old_name_is_understood_or_refused_with_the_new_one(client: Client[Any]) -> None:
+    tools = {tool.name: set(tool.input_schema["properties"]) for tool in await client.list_tools()}
+    assert set(tools) | set(TOOLS) >= OLD_TOOLS
+    understood = {name for names in (*tools.values(), *ARGUMENTS.values()) for name in names}
+    assert understood >= {name.partition(".")[0] for name in OLD_PARAMETERS}
 
 
 async def test_the_new_names_that_old_ones_lead_to_exist(client: Client[Any]) -> None:
     tools = {tool.name: set(tool.input_schema["properties"]) for tool in await client.list_tools()}
-    known = set(tools).union(*tools.values()) | _variables() | {"gpt-image-mcp history prune", "gpt-image-mcp"}
+    known = (
+        set(tools).union(*tools.values()) | _variables() | {"gpt-image-mcp history prune", "gpt-image-mcp"}
+    )
     for heading, text in read_page(DOCS / "migrating.md").sections().items():
         for row in rows(text):
             words = {span.split(" ")[0] if span not in known else span for span in code_spans(row[1])}
@@ -145,8 +158,8 @@ def test_the_page_of_clients_names_the_file_of_each() -> None:
             assert f"`~/{client.file(linux).relative_to(home).as_posix()}`" in text, name
 
 
-def test_the_changelog_names_the_version_of_the_package() -> None:
+def test_the_changelog_begins_with_what_is_not_released_yet_or_with_this_version() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert gpt_image_mcp.__version__ == version
     headings = re.findall(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert headings[0] in (version, "Unreleased")
+    assert headings[0] in {"Unreleased", version}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +11,8 @@ from tests.docs.pages import README, all_pages, read_page
 from tests.docs.running import CHECKED, SHOWN, Reader, install_programs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fastmcp import Client
 
 PAGES = [page.path for page in all_pages() if any(fence.language in CHECKED for fence in page.fences)]
@@ -36,9 +37,7 @@ def test_the_configuration_of_the_readme_starts_the_server_from_a_checkout() -> 
     blocks = [json.loads(text) for text in read_page(README).blocks("json")]
     servers = [block["mcpServers"]["gpt-image"] for block in blocks if "mcpServers" in block]
     assert servers
-    assert all(
-        server["args"] == ["--from", "/path/to/gpt-image-mcp", "gpt-image-mcp"] for server in servers
-    )
+    assert all(server["args"] == ["--from", "/path/to/gpt-image-mcp", "gpt-image-mcp"] for server in servers)
 
 
 def test_the_readme_shows_a_command_and_a_configuration_early() -> None:

@@ -15,24 +15,28 @@ if TYPE_CHECKING:
 # A parameter that needs no words for a model, or that another tool explains, still needs some for a person.
 _WORDS = {
     "prompt": "What to change and what must stay.",
+    "images": "1-16 file paths, URLs, data URLs or image ids; the first is the one edited.",
     "moderation": "How strictly OpenAI moderates.",
     "background": "auto leaves it to the model.",
+    "output_format": "transparent needs png or webp.",
     "edit_type": "As for `edit_image`.",
     "on_error": "stop begins no further image after a failure.",
     "concurrency": "How many images at once.",
     "session_id": "From `start_edit_session`.",
+    "mask": "As for `edit_image`.",
+    "regions": "As for `edit_image`.",
     "height": "As width.",
     "limit": "How many at most.",
     "offset": "How many to skip.",
     "until": "As since.",
-    "images": "1-16 file paths, URLs, data URLs or image ids; the first is the one edited.",
 }
 _WORDS_OF = {
     ("find_images", "session_id"): "Only images of this edit session.",
     ("find_images", "model"): "Only images of this model.",
-    ("generate_image", "background"): "auto leaves it to the model.",
-    ("export_image", "output_dir"): "Folder for the files; empty = the configured one.",
 }
+_FULL = "generate_image"
+# Those of generate_image that say how the result should be, which other tools share.
+_NOT_SHARED = {"prompt", "moderation"}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "generate_image": {
         "prompt": "a paper boat on a calm lake",
@@ -61,52 +65,59 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 
 async def tools_reference(client: Client[Any]) -> str:
     """Every tool, resource and prompt of a server."""
-    tools = await client.list_tools()
-    shared = _descriptions(tools)
-    parts = [_tool(tool, shared) for tool in sorted(tools, key=_place)]
+    tools = {tool.name: tool for tool in await client.list_tools()}
+    parts = [_tool(tools[name], tools[_FULL]) for name in EXAMPLES]
     return "\n" + "\n".join([*parts, await _resources(client), _prompts(await client.list_prompts())])
 
 
-def _place(tool: Tool) -> int:
-    """In the order of the examples, which follow each other."""
-    return list(EXAMPLES).index(tool.name)
-
-
-def _descriptions(tools: list[Tool]) -> dict[str, str]:
-    """The words for each parameter, from the first tool that has some."""
-    found: dict[str, str] = {}
-    for tool in tools:
-        for name, schema in tool.input_schema["properties"].items():
-            if "description" in schema:
-                found.setdefault(name, schema["description"])
-    return found | {name: words for name, words in _WORDS.items() if name not in found or name == "images"}
-
-
-def _tool(tool: Tool, shared: dict[str, str]) -> str:
-    required = set(tool.input_schema.get("required", []))
-    body = [
-        [f"`{name}`", _type(schema), _default(schema, is_required=name in required), cell(words)]
-        for name, schema in tool.input_schema["properties"].items()
-        for words in [_words(tool.name, name, schema, shared)]
-    ]
-    call = json.dumps({"name": tool.name, "arguments": EXAMPLES[tool.name]}, indent=2)
-    parameters = table(["parameter", "type", "default", "meaning"], body) if body else "No parameters.\n"
+def _tool(tool: Tool, full: Tool) -> str:
     return (
         f"## `{tool.name}`\n\n{cell(tool.description or '')} Group: `{group_of_tool[tool.name]}`.\n\n"
-        f"```json\n{call}\n```\n\n{parameters}\n{_returns(tool)}"
+        f"```json\n{_call(tool.name)}\n```\n\n{_parameters(tool, full)}\n{_returns(tool)}"
     )
 
 
-def _words(tool_name: str, name: str, schema: dict[str, Any], shared: dict[str, str]) -> str:
-    """The words for a parameter of a tool.
+def _call(name: str) -> str:
+    """The example, an argument a line."""
+    lines = [f"    {json.dumps(key)}: {json.dumps(value)}" for key, value in EXAMPLES[name].items()]
+    arguments = "{\n" + ",\n".join(lines) + "\n  }" if lines else "{}"
+    return f'{{\n  "name": "{name}",\n  "arguments": {arguments}\n}}'
 
-    Raises:
-        KeyError: If there are none; ``_WORDS`` wants some.
-    """
-    own = schema.get("description") or _WORDS_OF.get((tool_name, name))
-    if tool_name != "generate_image" and name == "prompt":
-        return _WORDS["prompt"]
-    return own or shared[name]
+
+def _parameters(tool: Tool, full: Tool) -> str:
+    """A row for each parameter; those that all paid tools share only stand with the first."""
+    schemas = tool.input_schema["properties"]
+    shared: list[str] = []
+    if tool.name != full.name and "filename" in schemas:
+        shared = [
+            name
+            for name, schema in full.input_schema["properties"].items()
+            if name in schemas.keys() - _NOT_SHARED and _is_same(schema, schemas[name])
+        ]
+    required = set(tool.input_schema.get("required", []))
+    body = [
+        [f"`{name}`", _type(schema), _default(schema, is_required=name in required), cell(words)]
+        for name, schema in schemas.items()
+        for words in [_words(tool, full, name)]
+        if name not in shared
+    ]
+    parts = [table(["parameter", "type", "default", "meaning"], body)] if body else []
+    if shared:
+        parts.append(f"As for [`{full.name}`](#{full.name}): {_listed(shared)}.\n")
+    return "\n".join(parts) or "No parameters.\n"
+
+
+def _is_same(schema: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two parameters differ in their words at most."""
+    return {**schema, "description": ""} == {**other, "description": ""}
+
+
+def _words(tool: Tool, full: Tool, name: str) -> str:
+    """The words for a parameter: its own, those of this page, those of the tool that explains most."""
+    own = _WORDS_OF.get((tool.name, name)) or tool.input_schema["properties"][name].get("description")
+    words = own or _WORDS.get(name) or full.input_schema["properties"].get(name, {}).get("description")
+    assert words, f"the parameter {name} of {tool.name} has no description: add one to _WORDS in {__name__}"
+    return str(words)
 
 
 def _type(schema: dict[str, Any]) -> str:
@@ -145,9 +156,7 @@ def _listed(names: list[str]) -> str:
 
 
 async def _resources(client: Client[Any]) -> str:
-    fixed = [
-        (str(entry.uri), entry.mime_type, entry.description) for entry in await client.list_resources()
-    ]
+    fixed = [(str(entry.uri), entry.mime_type, entry.description) for entry in await client.list_resources()]
     templates = [
         (entry.uri_template, entry.mime_type, entry.description)
         for entry in await client.list_resource_templates()

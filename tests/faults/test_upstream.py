@@ -100,11 +100,9 @@ FAULTS: dict[str, Fault] = {
     "a gateway that gave up with HTTP 524": _lost(refusal(524), "HTTP 524"),
     "a reset before the answer": _lost(reset(), "broke after the request was sent", request_id=False),
     "a close before the answer": _lost(closing(), "broke after the request was sent", request_id=False),
-    "a close in the middle of the body": _lost(
-        cut(document()), "broke after the request was sent", request_id=False
-    ),
+    "a close in the middle of the body": _lost(cut(document()), "broke after the request was sent"),
     "a reset in the middle of the body": _lost(
-        cut(document(), is_reset=True), "broke after the request was sent", request_id=False
+        cut(document(), is_reset=True), "broke after the request was sent"
     ),
     "a reset in the middle of a refusal": _lost(
         cut({"error": {"message": "x" * 500}}, status=500), "broke", request_id=False
@@ -120,9 +118,7 @@ FAULTS: dict[str, Fault] = {
     "an entry without an image": _lost(picture(data=[{"revised_prompt": "x"}]), "no image"),
     "an error in a good answer": _lost(answer({"error": {"message": "boiler on fire"}}), "boiler on fire"),
     "a proxy's page with HTTP 200": _lost(html(200), "not the JSON"),
-    "gzip that is none": _lost(
-        answer(b"plain", content_encoding="gzip"), "broke after the request was sent", request_id=False
-    ),
+    "gzip that is none": _lost(answer(b"plain", content_encoding="gzip"), "broke after the request was sent"),
     "a hang": _lost(held(_SHUT), "time limit", request_id=False, settings={"timeout_seconds": 0.5}),
     "a redirect to nowhere": Fault((answer(b"", status=304),), UpstreamRejected, "HTTP 304", "Correct"),
 }
