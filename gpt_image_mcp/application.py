@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -39,6 +40,7 @@ small preview, the file path and the id; show the user the path, pass the id on.
 what to do next."""
 
 _BUSY_AT_ONCE = 2
+_hands_out_at_once: ContextVar[bool] = ContextVar("hands_out_at_once", default=False)
 
 _Tool = TypeVar("_Tool", bound=Callable[..., Awaitable[ToolResult]])
 _Resource = TypeVar("_Resource", bound=Callable[..., Awaitable[ResourceResult]])
@@ -121,10 +123,22 @@ def studio_of(context: Context) -> Studio:
     return cast("Studio", context.lifespan_context["studio"])
 
 
+@contextmanager
+def as_task() -> Generator[None]:
+    """Lets a call inside the block hand out its job id at once, unless it says how long to wait."""
+    token = _hands_out_at_once.set(True)
+    try:
+        yield
+    finally:
+        _hands_out_at_once.reset(token)
+
+
 def patience(wait_seconds: float, studio: Studio) -> float | None:
     """How long to wait before handing out a job id: the argument, else the setting; None is for ever."""
     if wait_seconds >= 0:
         return wait_seconds
+    if _hands_out_at_once.get():
+        return 0
     return studio.settings.wait_seconds or None
 
 

@@ -164,6 +164,12 @@ class Jobs:
         finally:
             job.waiters -= 1
 
+    def abandon(self, job_id: str) -> None:
+        """Stops a job whose request was not sent yet and that nobody waits for; others go on."""
+        job = self._running.get(job_id)
+        if job is not None and not job.is_sent and not job.waiters:
+            _task(job).cancel()
+
     async def close(self, *, grace_seconds: float) -> None:
         """Lets sent requests finish within the grace period, and cancels the rest."""
         running = list(self._running.values())

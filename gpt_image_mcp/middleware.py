@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from fastmcp.exceptions import NotFoundError, ToolError
 from fastmcp.exceptions import ValidationError as InvalidCall
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from fastmcp.tools import ToolResult
 from pydantic import ValidationError
 
 from gpt_image_mcp.errors import ImageError, InternalError, InvalidArgument
@@ -16,7 +17,6 @@ from gpt_image_mcp.turns import Turns
 
 if TYPE_CHECKING:
     from fastmcp.server.context import Context
-    from fastmcp.tools import ToolResult
     from mcp.types import CallToolRequestParams
     from pydantic_core import ErrorDetails
 
@@ -38,7 +38,10 @@ class ToolCalls(Middleware):
             meant = translate(call.name, arguments)
             call = call.model_copy(update={"name": meant.tool, "arguments": meant.arguments})
             async with _turns(context.fastmcp_context).taken():
-                return add_notes(await call_next(context.copy(message=call)), meant.notes)
+                outcome: object = await call_next(context.copy(message=call))
+            result = cast("ToolResult", outcome)
+            # An extension may answer with something else, such as a task.
+            return add_notes(result, meant.notes) if isinstance(outcome, ToolResult) else result
         except InvalidArgument as error:
             return failure(error)
         except ToolFailure as problem:

@@ -123,6 +123,21 @@ class PaidCalls:
             found = await self._await(job, wait_seconds=wait_seconds, watch=watch)
         return found if same is None else joined(found)
 
+    async def collect(
+        self, job_id: str, *, wait_seconds: float | None, watch: ProgressWatcher | None
+    ) -> ImageResult | BatchResult:
+        """The result of a job of this process, or what the library remembers of another.
+
+        Raises:
+            NotFound: If there was no such job.
+            ImageError: What it failed with.
+        """
+        job: Job[Any] | None = self.jobs.find(job_id)
+        if job is None:
+            return await collect(job_id, self.library, wait_seconds=wait_seconds)
+        found: ImageResult | BatchResult = await self._await(job, wait_seconds=wait_seconds, watch=watch)
+        return found
+
     async def _begin(self, errand: Errand, *, watch: ProgressWatcher | None) -> PaidJob:
         plan = await asyncio.to_thread(errand.plan, new_call_id())
         job = PaidJob(id=plan.call_id, plan=plan, report=running, fingerprint=errand.fingerprint)

@@ -1,10 +1,21 @@
 """The MCP server: ``mcp`` with all its tools and resources, for ``fastmcp run`` and for ``serving.py``."""
 
-from gpt_image_mcp import completions, prompts, resources
+from gpt_image_mcp import completions, prompts, resources, tasks
 from gpt_image_mcp.application import mcp
 from gpt_image_mcp.tool_groups import ToolGroups
 from gpt_image_mcp.tools import edits, exports, history, images, sessions
 
 mcp.add_middleware(ToolGroups())
 
-__all__ = ["completions", "edits", "exports", "history", "images", "mcp", "prompts", "resources", "sessions"]
+__all__ = [
+    "completions",
+    "edits",
+    "exports",
+    "history",
+    "images",
+    "mcp",
+    "prompts",
+    "resources",
+    "sessions",
+    "tasks",
+]

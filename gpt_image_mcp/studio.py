@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Self
 
 from gpt_image_mcp.settings import Settings, read_settings
 from gpt_image_mcp.threads import in_thread
-from gpt_image_mcp.turns import stepping_aside
 from gpt_image_mcp.workbench import Workbench, utc_now
 
 if TYPE_CHECKING:
@@ -322,9 +321,14 @@ class Studio:
         from gpt_image_mcp.references import is_job_id
 
         ref = ref.strip().strip("\"'")
-        if is_job_id(ref):
-            return await self._collect(ref, wait_seconds=wait_seconds, watch=watch)
-        return await (await self._bench.looking()).look(ref)
+        if not is_job_id(ref):
+            return await (await self._bench.looking()).look(ref)
+        paid_calls = await self._bench.paid_calls()
+        return await paid_calls.collect(ref, wait_seconds=wait_seconds, watch=watch)
+
+    def abandon(self, job_id: str) -> None:
+        """Stops a job whose request was not sent yet; one that was sent finishes and its image is kept."""
+        self._bench.jobs.abandon(job_id)
 
     async def find(self, ref: str) -> StoredImage:
         """The image of an id, resource address or path.
@@ -377,21 +381,6 @@ class Studio:
         errand = replace(errand, fingerprint=fingerprint(what, inputs))
         paid_calls = await self._bench.paid_calls()
         return await paid_calls.run(errand, wait_seconds=wait_seconds, watch=watch)
-
-    async def _collect(
-        self, job_id: str, *, wait_seconds: float | None, watch: ProgressWatcher | None
-    ) -> ImageResult | BatchResult:
-        """The result of a job of this process, or what the library remembers of an earlier one."""
-        from gpt_image_mcp.collecting import collect
-
-        job = self._bench.jobs.find(job_id)
-        if job is None:
-            return await collect(job_id, await self._bench.library(), wait_seconds=wait_seconds)
-        async with stepping_aside():
-            finished: ImageResult | BatchResult | None = await self._bench.jobs.wait(
-                job, seconds=wait_seconds, watch=watch
-            )
-        return job.report(job) if finished is None else finished
 
     async def _generate(self, job: PaidJob) -> Delivery:
         api = self._bench.api(sandbox=job.plan.sandbox)

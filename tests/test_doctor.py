@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import importlib
 import json
@@ -10,21 +9,14 @@ import os
 import subprocess
 import sys
 from contextlib import asynccontextmanager
-from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
-from pydantic import SecretStr
 
 from gpt_image_mcp import Settings, Studio
-from gpt_image_mcp.checkups.configuration import check_key, without_password
 from gpt_image_mcp.checkups.examination import examine
-from gpt_image_mcp.checkups.machine import judge_space
-from gpt_image_mcp.checkups.network import check_clock, check_network
 from gpt_image_mcp.cli import run
 from gpt_image_mcp.errors import OutcomeUnknown
 from gpt_image_mcp.sandbox.transport import SandboxTransport
@@ -245,31 +237,6 @@ async def test_an_address_where_nobody_is_is_named(address: str, words: str) -> 
     assert words in found["connection"].said
 
 
-async def test_a_server_that_says_nothing_is_not_waited_for() -> None:
-    async def silent(_writer: asyncio.StreamWriter) -> None:
-        await asyncio.Event().wait()
-
-    async with serve({"/v1/models": silent}) as web:
-        settings = Settings(base_url=web.url("/v1"))
-        found = [finding async for finding in check_network(settings, seconds=0.05)]
-    assert "did not answer in 0.05 s" in found[0].said
-
-
-async def test_an_account_that_says_nothing_is_not_waited_for() -> None:
-    class Slow(SandboxTransport):
-        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-            if "authorization" in request.headers:
-                await asyncio.Event().wait()
-            return await super().handle_async_request(request)
-
-    async with serve_standin(Slow()) as standin:
-        settings = Settings(base_url=standin.base_url, api_key=SecretStr(KEY))
-        found = {finding.name: finding async for finding in check_network(settings, seconds=1)}
-    assert found["connection"].state == "ok"
-    assert "no usable answer" in found["key accepted"].said
-    assert "no usable answer" in found["model"].said
-
-
 async def test_a_proxy_is_named_without_its_password() -> None:
     async with serve({"api.openai.com:443": answer(status="407 Proxy Authentication Required")}) as web:
         proxy = web.url("").replace("http://", "http://user:secret@")
@@ -292,64 +259,6 @@ async def test_a_host_that_needs_no_proxy_is_reached_without() -> None:
             OPENAI_BASE_URL=standin.base_url, HTTP_PROXY="http://127.0.0.1:9", NO_PROXY="127.0.0.1"
         )
     assert found["connection"].said == f"{standin.base_url} answers."
-
-
-@pytest.mark.parametrize(
-    ("date", "state", "words"),
-    [
-        (format_datetime(NOW), "ok", "agrees"),
-        (format_datetime(NOW - dt.timedelta(minutes=12)), "warning", "12 minutes ahead of"),
-        (format_datetime(NOW + dt.timedelta(minutes=7)), "warning", "7 minutes behind"),
-        ("Sat, 21 Nov 2026 10:00:00 -0000", "warning", "minutes"),
-        ("soon", "skipped", "did not tell"),
-        ("", "skipped", "did not tell"),
-    ],
-)
-def test_a_wrong_clock_is_noticed(date: str, state: str, words: str) -> None:
-    now = NOW if "-0000" not in date else dt.datetime(2026, 11, 21, 11, tzinfo=dt.UTC)
-    finding = check_clock(date, now)
-    assert finding.state == state
-    assert words in finding.said
-
-
-@pytest.mark.parametrize(
-    ("key", "state"),
-    [
-        (KEY, "ok"),
-        ("sk-short", "warning"),
-        ("AIza-0123456789-0123456789", "warning"),
-        ('"sk-proj-0123456789-abcdefgh"', "failed"),
-        ("sk-proj 0123456789-abcdefgh", "failed"),
-        ("sk-proj-0123456789-abcdefg\u200b", "failed"),
-        ("${OPENAI_API_KEY}", "failed"),
-        ("sk-your-key-here-0123456789", "failed"),
-        ("sk-...", "failed"),
-    ],
-)
-def test_the_looks_of_a_key_are_judged(key: str, state: str) -> None:
-    finding = check_key(Settings(api_key=SecretStr(key)))
-    assert finding.state == state
-    assert (finding.state == "ok") != bool(finding.next_step)
-
-
-@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1))
-def test_no_more_than_the_end_of_a_key_is_shown(text: str) -> None:
-    for key in (text, f"sk-{text}"):
-        shown = check_key(Settings(api_key=SecretStr(key), base_url="http://gateway.example/v1")).said
-        hidden = key.removeprefix("sk-")[:-4]
-        assert len(hidden) < 5 or hidden not in shown
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("http://user:secret@proxy.example:3128", "http://proxy.example:3128"),
-        ("https://gateway.example/v1?key=secret#secret", "https://gateway.example/v1"),
-        ("http://[secret", "(an address that cannot be read)"),
-    ],
-)
-def test_addresses_are_shown_without_what_they_hide(url: str, shown: str) -> None:
-    assert without_password(url) == shown
 
 
 async def test_settings_are_shown_as_they_were_understood(tmp_path: Path) -> None:
@@ -431,11 +340,6 @@ async def test_a_project_folder_of_nobody_is_a_failure() -> None:
     found = await _found(GPT_IMAGE_SANDBOX="1", GPT_IMAGE_PROJECT_DIR="~nobody-of-that-name/x")
     assert found["project folder"].state == "failed"
     assert "output folder" not in found
-
-
-def test_little_space_is_a_warning() -> None:
-    assert judge_space(100_000_000).state == "warning"
-    assert judge_space(600_000_000).state == "ok"
 
 
 async def test_the_database_is_counted_and_its_open_ends_are_told() -> None:

@@ -120,7 +120,8 @@ async def test_work_that_waits_for_something_else_holds_nobody_up() -> None:
         await asyncio.wait_for(done.wait(), 10)
         return "first"
 
-    assert await asyncio.gather(gate.for_a_moment(wait()), gate.for_a_moment(finish())) == ["first", "second"]
+    first, second = await asyncio.gather(gate.for_a_moment(wait()), gate.for_a_moment(finish()))
+    assert (first, second) == ("first", "second")
 
 
 @pytest.mark.parametrize("is_begun", [True, False])

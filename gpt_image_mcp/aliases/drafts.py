@@ -100,9 +100,11 @@ def synonyms(name: str, *others: str) -> dict[str, Rule]:
 
 
 def refused(reason: str, next_step: str) -> Rule:
-    """What cannot be done here."""
+    """What cannot be done here; an empty value is none."""
 
     def rule(draft: Draft, said: str, value: object) -> None:
+        if value in _UNSAID:
+            return
         message = f"{draft.tool} was given {said} {shown(value)}: {reason}."
         raise InvalidArgument(message, next_step=next_step)
 

@@ -53,7 +53,10 @@ def read_remove_background(draft: Draft, said: str, value: object) -> None:
 
 
 def read_mask_area(draft: Draft, said: str, value: object) -> None:
-    """Words for the prompt, or a file that is the mask; the predecessor sent neither."""
+    """Words for the prompt, a file that is the mask, or regions; the predecessor sent none of them."""
+    if isinstance(value, list | dict):
+        draft.put("regions", cast("object", value), said=said)
+        return
     text = text_of(said, value)
     if _FILE.match(text):
         draft.put("mask", text, said=said)

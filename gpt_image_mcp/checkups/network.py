@@ -146,7 +146,7 @@ def _explain(error: httpx2.HTTPError, settings: Settings) -> Finding:
         said = f"The proxy did not let the connection through to {endpoint}{way}: {error}."
         return failed("connection", said, "Check name and password in HTTPS_PROXY, or set NO_PROXY.")
     said = f"No connection to {endpoint}{way}: {str(error) or type(error).__name__}."
-    return failed("connection", said, "Check the network, the firewall and OPENAI_BASE_URL.")
+    return failed("connection", said, "Check the network, the firewall, OPENAI_BASE_URL and HTTPS_PROXY.")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

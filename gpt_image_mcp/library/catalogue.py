@@ -38,7 +38,7 @@ class Catalogue:
         Raises:
             ValueError: If a text of it is not valid Unicode.
         """
-        values = _image_values(image)
+        values = image_values(image)
         parents = [
             {"child_id": image.id, "parent_id": parent} for parent in dict.fromkeys(image.provenance.parents)
         ]
@@ -96,7 +96,8 @@ class Catalogue:
         return None if document is None else _IMAGE.validate_json(document)
 
 
-def _image_values(image: StoredImage) -> dict[str, Any]:
+def image_values(image: StoredImage) -> dict[str, Any]:
+    """The row of an image."""
     made = image.provenance
     return {
         "id": image.id,

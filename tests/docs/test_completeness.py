@@ -84,6 +84,17 @@ async def test_the_sandbox_shows_each_error_that_the_page_promises(
     assert text.startswith(f"{code}: ")
 
 
+async def test_the_prices_of_the_page_of_costs_are_those_of_the_table(client: Client[Any]) -> None:
+    section = read_page(DOCS / "costs.md").sections()["What it costs, roughly"]
+    assert rows(section)
+    for size, *prices in rows(section):
+        answer = (await client.call_tool("estimate_cost", {"size": size})).structured_content or {}
+        quoted = [
+            answer["by_quality"][quality]["cost_usd_estimated"] for quality in ("low", "medium", "high")
+        ]
+        assert [f"{usd:.3f}" for usd in quoted] == prices, size
+
+
 async def test_the_readme_names_every_tool_and_command(client: Client[Any]) -> None:
     text = read_page(README).text
     missing = {f"`{tool.name}`" for tool in await client.list_tools() if f"`{tool.name}`" not in text}

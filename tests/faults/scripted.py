@@ -269,13 +269,20 @@ def closing(after: Reply | None = None) -> Reply:
     return reply
 
 
-def stream(events: Sequence[bytes], *, is_whole: bool = True) -> Reply:
-    """Server-sent events, each in a chunk of its own; what is not whole lacks the chunk that ends it."""
+def stream(
+    events: Sequence[bytes], *, is_whole: bool = True, before_last: asyncio.Event | None = None
+) -> Reply:
+    """Server-sent events, each in a chunk of its own; what is not whole lacks the chunk that ends it.
+
+    ``before_last`` is waited for before the last event is sent.
+    """
     fields = {**_JSON, "content-type": "text/event-stream", "transfer-encoding": "chunked"}
 
     async def reply(_request: Received, writer: asyncio.StreamWriter) -> None:
         writer.write(_head(200, fields))
         for event in filter(None, events):
+            if before_last and event is events[-1]:
+                await before_last.wait()
             writer.write(f"{len(event):x}\r\n".encode() + event + b"\r\n")
             await writer.drain()
         if is_whole:

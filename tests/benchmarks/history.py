@@ -1,0 +1,205 @@
+"""The numbers of a large library, in one run: ``uv run python tests/benchmarks/history.py``.
+
+Fills a database with 100,000 images, which takes a minute or two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import statistics
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.benchmarks.harness import report, server, standin, timed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gpt_image_mcp.values import StoredImage
+
+IMAGES, ROUNDS = 100_000, 9
+COLOURS = ["red", "blue", "green", "golden", "silver", "black", "white", "violet", "orange", "teal"]
+THINGS = ["fox", "boat", "lighthouse", "city", "forest", "teapot", "bicycle", "robot", "garden", "castle"]
+PLACES = [
+    "snow",
+    "rain",
+    "desert",
+    "harbour",
+    "library",
+    "kitchen",
+    "mountains",
+    "moonlight",
+    "fog",
+    "market",
+]
+CHARACTERS = "雪山の狐水面月光森林城市未来空海花火"
+
+
+def _images(folder: Path) -> Iterator[StoredImage]:
+    """Images of a year and a half, three minutes apart when someone works."""
+    from gpt_image_mcp.money import Cost
+    from gpt_image_mcp.values import Applied, Provenance, Requested, StoredImage, TokenUsage
+
+    chance = random.Random(1)  # noqa: S311 - the same library every time
+    newest = datetime.now(UTC)
+    applied = Applied(size="1024x1024", quality="low", background="opaque", output_format="png")
+    usage = TokenUsage(input_tokens=20, output_tokens=196, total_tokens=216)
+    for number in range(IMAGES):
+        when = newest - timedelta(minutes=8 * (IMAGES - number))
+        words = [chance.choice(COLOURS), chance.choice(THINGS), "in the", chance.choice(PLACES)]
+        detail = "".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=7))
+        japanese = "".join(chance.choices(CHARACTERS, k=8)) if number % 10 == 0 else ""
+        provenance = Provenance(
+            kind="image",
+            prompt=f"a photograph of a {' '.join(words)}, {detail}, soft light, film grain {japanese}",
+            model=chance.choice(["gpt-image-2", "gpt-image-1.5", "gpt-image-2.5-flare"]),
+            requested=Requested(quality="low"),
+            applied=applied,
+            cost=Cost(usd=Decimal("0.0061"), basis="usage"),
+            usage=usage,
+            call_id=f"job-{number}",
+            session_id=f"session-{number // 200}" if number % 10 == 0 else "",
+        )
+        image_id = f"{when:%Y%m%d-%H%M%S}-{number % 0xFFFFFF:06x}"
+        yield StoredImage(
+            id=image_id,
+            file_path=folder / f"image-{image_id}.png",
+            size_bytes=1_400_000,
+            sha256=f"{number:064x}",
+            mime_type="image/png",
+            width=1024,
+            height=1024,
+            created_at=when,
+            provenance=provenance,
+        )
+
+
+def fill(database: Path, folder: Path) -> None:
+    """Makes the library in one transaction, image by image as the server would."""
+    from sqlalchemy import insert
+
+    from gpt_image_mcp.library.catalogue import image_values
+    from gpt_image_mcp.library.database import Database
+    from gpt_image_mcp.library.search import index_image
+    from gpt_image_mcp.library.tables import images
+
+    opened = Database(f"sqlite:///{database}")
+    started = time.perf_counter()
+    with opened.writing() as connection:
+        for image in _images(folder):
+            connection.execute(insert(images), image_values(image))
+            index_image(connection, image)
+    opened.close()
+    seconds, megabytes = time.perf_counter() - started, database.stat().st_size / 1e6
+    print(f"filled with {IMAGES} images in {seconds:.0f} s; {megabytes:.0f} MB")
+
+
+def measure_searches(database: Path) -> None:
+    """Each kind of search, in a process that has the database open."""
+    from gpt_image_mcp.library.database import Database
+    from gpt_image_mcp.library.search import ImageSearch, Search
+
+    opened = Database(f"sqlite:///{database}")
+    search = ImageSearch(opened)
+    searches = {
+        "nothing, so the newest": Search(),
+        "one word of a few images": Search(query=search.find(Search(), limit=1).images[0].id[-6:]),
+        "a word of every tenth image": Search(query="fox"),
+        "two such words": Search(query="snow fox"),
+        "three such words": Search(query="golden teapot fog"),
+        "a beginning of a word": Search(query="light"),
+        "two Chinese characters": Search(query="雪山"),
+        "a model": Search(model="gpt-image-1.5"),
+        "a session": Search(session_id="session-100"),
+        "the last week": Search(since=datetime.now(UTC) - timedelta(days=7)),
+        "a word that all images have": Search(query="photograph"),
+    }
+    for name, wanted in searches.items():
+        took = _median_ms(partial(search.find, wanted, limit=20))
+        total = search.find(wanted, limit=1).total
+        report(f"search: {name} ({total})", took, 50, unit="ms", reach=1)
+    opened.close()
+
+
+def _median_ms(work: Callable[[], object]) -> float:
+    times: list[float] = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - started) * 1000)
+    return statistics.median(times)
+
+
+async def measure_opening(folder: Path, database: Path, image: Path) -> None:
+    """The first call of a server on the large library beside that on an empty one, in turn."""
+    rounds: list[tuple[float, float]] = []
+    with standin(image) as base_url:
+        for number in range(ROUNDS):
+            empty = f"sqlite:///{folder / f'empty-{number}.db'}"
+            rounds.append(
+                (
+                    await _first_call_ms(folder, base_url, empty),
+                    await _first_call_ms(folder, base_url, f"sqlite:///{database}"),
+                )
+            )
+    added = statistics.median(large - small for small, large in rounds)
+    report("added to the first call", max(added, 0.0), 20, unit="ms", reach=1)
+
+
+async def _first_call_ms(folder: Path, base_url: str, url: str) -> float:
+    async with server(folder, base_url, GPT_IMAGE_DATABASE_URL=url) as client:
+        return await timed(partial(client.tool, "find_images", {"query": "no such word"}, done=b'"total":0'))
+
+
+async def measure_looking(folder: Path, base_url: str) -> None:
+    """get_image of a 4K PNG at 1024 pixels."""
+    large = folder / "large.png"
+    _large_picture(large)
+    async with server(folder, base_url) as client:
+        look = {"ref": str(large), "max_edge": 1024}
+        await client.tool("get_image", look)
+        took = [await timed(partial(client.tool, "get_image", look)) for _ in range(ROUNDS)]
+    report("get_image of a 4K PNG at 1024", statistics.median(took), 150, unit="ms", reach=1)
+    print(f"   {large.stat().st_size / 1e6:.1f} MB; decoding alone {_decoding_ms(large):.1f} ms")
+
+
+def _large_picture(path: Path) -> None:
+    """3840x2160, smooth shapes with a little grain."""
+    from PIL import Image, ImageChops
+
+    grain = Image.effect_noise((3840, 2160), 2)
+    slopes = [Image.linear_gradient("L").resize((3840, 2160)).rotate(angle) for angle in (0, 180, 0)]
+    bands = [ImageChops.add(slope, grain, scale=2) for slope in slopes]
+    Image.merge("RGB", bands).save(path, compress_level=6)
+
+
+def _decoding_ms(path: Path) -> float:
+    from PIL import Image
+
+    return _median_ms(lambda: Image.open(path).load())
+
+
+async def main() -> None:
+    """Measures everything once."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        database, image = folder / "library.db", folder / "small.png"
+        fill(database, folder)
+        measure_searches(database)
+        _large_picture(image)
+        await measure_opening(folder, database, image)
+        with standin(image) as base_url:
+            await measure_looking(folder, base_url)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
