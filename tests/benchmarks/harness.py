@@ -142,4 +142,4 @@ def report(what: str, value: float, baseline: float, *, unit: str, reach: float)
     """One line: value, baseline, ratio and the ratio to reach."""
     ratio = value / baseline
     verdict = "ok" if ratio <= reach else "MISSED"
-    print(f"{what:34} {value:8.1f} {unit:3} / {baseline:8.1f} = {ratio:5.2f}x  (reach {reach}x)  {verdict}")
+    print(f"{what:44} {value:8.1f} {unit:3} / {baseline:8.1f} = {ratio:5.2f}x  (reach {reach}x)  {verdict}")

@@ -62,7 +62,7 @@ class Bare:
     def __init__(self, base_url: str, folder: Path) -> None:
         import openai
 
-        self._client = openai.AsyncOpenAI(api_key="sk-benchmark", base_url=base_url, max_retries=0)
+        self._client: Any = openai.AsyncOpenAI(api_key="sk-benchmark", base_url=base_url, max_retries=0)
         self._path = folder / "bare.png"
 
     async def plain(self) -> None:

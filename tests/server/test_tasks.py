@@ -22,19 +22,24 @@ if TYPE_CHECKING:
 TASKS = "io.modelcontextprotocol/tasks"
 
 
-class Task(mcp_types.Result):
-    """A task as it comes over the wire."""
+class Fields(mcp_types.Result):
+    """What is said of a task wherever one is."""
 
-    result_type: Literal["task", "complete"] = Field(alias="resultType")
     task_id: str = Field(alias="taskId")
     status: str
     created_at: str = Field(alias="createdAt")
     ttl_ms: int = Field(alias="ttlMs")
     poll_interval_ms: int = Field(alias="pollIntervalMs")
+
+
+class Task(Fields):
+    """How far a task is."""
+
+    result_type: Literal["complete"] = Field(alias="resultType")
     result: dict[str, Any] | None = None
 
 
-class Created(Task):
+class Created(Fields):
     """The answer to a tool call that became a task."""
 
     result_type: Literal["task"] = Field(alias="resultType")
