@@ -39,7 +39,7 @@ was made and spent, get_image to look closer, export_image for icons and other f
 small preview, the file path and the id; show the user the path, pass the id on. An error text ends with \
 what to do next."""
 
-_BUSY_AT_ONCE = 2
+_BUSY_AT_ONCE = 1
 _hands_out_at_once: ContextVar[bool] = ContextVar("hands_out_at_once", default=False)
 
 _Tool = TypeVar("_Tool", bound=Callable[..., Awaitable[ToolResult]])

@@ -32,6 +32,19 @@ _SETTLE_CALL = (
 )
 _STAY_ALIVE = update(calls).where(calls.c.id == bindparam("call_id"), calls.c.finished_at.is_(None))
 _DELIVER = update(calls).where(calls.c.id == bindparam("call_id"))
+_FIND_SAME = (
+    select(calls)
+    .where(calls.c.fingerprint == bindparam("wanted"), calls.c.owner == "")
+    .where(calls.c.started_at > bindparam("since"))
+    .where(
+        or_(
+            (calls.c.status == "running") & (calls.c.alive_until > bindparam("now")),
+            (calls.c.status == "completed") & calls.c.delivered_at.is_(None),
+        )
+    )
+    .order_by(calls.c.started_at.desc())
+    .limit(1)
+)
 # For calls of versions that gave no sign of life.
 _LONGEST_CALL = timedelta(hours=1)
 _JOINABLE_FOR = timedelta(hours=24)
@@ -150,21 +163,13 @@ class Ledger:
     def find_same_call(self, fingerprint: str) -> CallRecord | None:
         """The latest call of this fingerprint that runs, or whose result was never delivered."""
         now = datetime.now(UTC)
-        query = (
-            select(calls)
-            .where(calls.c.fingerprint == fingerprint, calls.c.owner == "")
-            .where(calls.c.started_at > (now - _JOINABLE_FOR).timestamp())
-            .where(
-                or_(
-                    (calls.c.status == "running") & (calls.c.alive_until > now.timestamp()),
-                    (calls.c.status == "completed") & calls.c.delivered_at.is_(None),
-                )
-            )
-            .order_by(calls.c.started_at.desc())
-            .limit(1)
-        )
+        values = {
+            "wanted": fingerprint,
+            "since": (now - _JOINABLE_FOR).timestamp(),
+            "now": now.timestamp(),
+        }
         with self.database.reading() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(_FIND_SAME, values).one_or_none()
         return None if row is None else _call_record(row)
 
     def spent_usd(self, day: date) -> Decimal:

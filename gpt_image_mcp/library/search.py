@@ -40,6 +40,12 @@ _SAME_CALL = (
     .where(images.c.id.in_(bindparam("parents", expanding=True)), images.c.call_id == bindparam("call_id"))
     .limit(1)
 )
+# Values go with the execution: building them into a statement takes SQLAlchemy longer than running it.
+_NUMBER_OF = select(_ENTRY.number).where(_ENTRY.image_id == bindparam("id_of_image"))
+_GROUP_OF = select(_GROUP.id).where(
+    *(_GROUP[name] == bindparam(f"wanted_{name}") for name in ("owner", "day", "model", "session_id"))
+)
+_FORGET_WORDS = delete(search_words).where(search_words.c.rowid == bindparam("number"))
 _COUNT = (
     update(search_groups)
     .where(_GROUP.id == bindparam("group"))
@@ -144,7 +150,7 @@ def index_image(connection: Connection, image: StoredImage) -> None:
     if number is None:
         number = _add_entry(connection, image)
     else:
-        connection.execute(delete(search_words).where(search_words.c.rowid == number))
+        connection.execute(_FORGET_WORDS, {"number": number})
     words = indexed_words(f"{image.provenance.prompt} {image.file_path.stem}")
     connection.execute(insert(search_words), {"rowid": number, "words": " ".join(["", *words])})
 
@@ -154,7 +160,7 @@ def forget_image(connection: Connection, image_id: str) -> None:
     query = select(_ENTRY.number, _ENTRY.group_id, _ENTRY.spent_nanodollars)
     entry = connection.execute(query.where(_ENTRY.image_id == image_id)).one_or_none()
     if entry is not None:
-        connection.execute(delete(search_words).where(search_words.c.rowid == entry.number))
+        connection.execute(_FORGET_WORDS, {"number": entry.number})
         connection.execute(delete(search_entries).where(_ENTRY.number == entry.number))
         _count(connection, entry.group_id, images_more=-1, spent_more=-entry.spent_nanodollars)
 
@@ -169,8 +175,7 @@ def index_all(connection: Connection) -> None:
 
 
 def _number_of(connection: Connection, image_id: str) -> int | None:
-    query = select(_ENTRY.number).where(_ENTRY.image_id == image_id)
-    return connection.execute(query).scalar_one_or_none()
+    return connection.execute(_NUMBER_OF, {"id_of_image": image_id}).scalar_one_or_none()
 
 
 def _add_entry(connection: Connection, image: StoredImage) -> int:
@@ -204,8 +209,8 @@ def _group_of(connection: Connection, image: StoredImage) -> int:
         "model": made.model,
         "session_id": made.session_id,
     }
-    known = select(_GROUP.id).filter_by(**key)
-    found = connection.execute(known).scalar_one_or_none()
+    wanted = {f"wanted_{name}": value for name, value in key.items()}
+    found = connection.execute(_GROUP_OF, wanted).scalar_one_or_none()
     if found is None:
         found = cast("Row[Any]", connection.execute(insert(search_groups), key).inserted_primary_key)[0]
     return int(found)

@@ -56,8 +56,8 @@ class Connection:
         self._settings = settings
         self._transport = transport
         self._sleep = sleep
-        self._launching = Gate(2, seconds=_LAUNCHING_SECONDS)
-        self._reading = Gate(2, seconds=_READING_SECONDS)
+        self._launching = Gate(1, seconds=_LAUNCHING_SECONDS)
+        self._reading = Gate(1, seconds=_READING_SECONDS)
         self._pace = Pace(sleep, clock)
         self._opening = asyncio.Lock()
         self._client: openai.AsyncOpenAI | None = None
