@@ -38,9 +38,9 @@ class ToolCalls(Middleware):
             meant = translate(call.name, arguments)
             call = call.model_copy(update={"name": meant.tool, "arguments": meant.arguments})
             async with _turns(context.fastmcp_context).taken():
-                outcome: object = await call_next(context.copy(message=call))
-            result = cast("ToolResult", outcome)
-            # An extension may answer with something else, such as a task.
+                outcome: Any = await call_next(context.copy(message=call))
+            # An extension may answer with something else than a result, such as a task.
+            result: ToolResult = outcome
             return add_notes(result, meant.notes) if isinstance(outcome, ToolResult) else result
         except InvalidArgument as error:
             return failure(error)

@@ -318,18 +318,20 @@ def _spending_of_groups(connection: Connection, search: Search) -> tuple[int, Sp
     def by(
         column: ColumnElement[Any], order: ColumnElement[Any], most: int | None = None
     ) -> dict[str, Decimal]:
-        query = _groups(search, [column, spent]).where(column != "").group_by(column).having(spent > 0)
-        rows = connection.execute(query.order_by(order.desc()).limit(most)).tuples()
-        return {str(name): dollars(int(amount)) for name, amount in rows}
+        columns = [column.label("name"), spent.label("amount")]
+        query = _groups(search, columns).where(column != "").group_by(column).having(spent > 0)
+        rows = connection.execute(query.order_by(order.desc()).limit(most))
+        return {row.name: dollars(row.amount) for row in rows}
 
-    sums = connection.execute(_groups(search, [func.sum(_GROUP.images), spent])).one()
+    sums = _groups(search, [func.sum(_GROUP.images).label("found"), spent.label("amount")])
+    whole = connection.execute(sums).one()
     spending = Spending(
-        total_usd=dollars(int(sums[1] or 0)),
+        total_usd=dollars(whole.amount or 0),
         by_day=by(_GROUP.day, _GROUP.day),
         by_model=by(_GROUP.model, spent),
         by_session=by(_GROUP.session_id, spent, _MOST_SESSIONS),
     )
-    return int(sums[0] or 0), spending
+    return whole.found or 0, spending
 
 
 def _day(moment: datetime) -> str:
