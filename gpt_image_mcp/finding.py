@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
 
 from gpt_image_mcp.errors import InvalidArgument
-from gpt_image_mcp.library.search import Search
 from gpt_image_mcp.periods import parse_since, parse_until
 
 if TYPE_CHECKING:
     from gpt_image_mcp.library.calls import CallRecord
-    from gpt_image_mcp.library.search import Spending
+    from gpt_image_mcp.library.search import Search, Spending
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.values import StoredImage
 
@@ -99,6 +98,8 @@ def _open_calls(search: Search, library: Library) -> tuple[CallRecord, ...]:
 
 
 def _search(wanted: Wanted) -> Search:
+    from gpt_image_mcp.library.search import Search
+
     now = datetime.now(UTC)
     return Search(
         query=wanted.get("query", "").strip(),
