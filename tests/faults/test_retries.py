@@ -15,6 +15,8 @@ from gpt_image_mcp.values import ImageRequest
 from tests.faults.scripted import image_file, refusal, serve_script, unused_address
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.faults.scripted import Reply
 
 REQUEST = ImageRequest(prompt="a fox", model="gpt-image-2", size="816x816", quality="low")
@@ -74,9 +76,11 @@ async def test_a_date_in_retry_after_is_waited_for() -> None:
     assert 0 < slept <= 45 + FIRST_BACKOFF_SECONDS
 
 
-@pytest.mark.parametrize("reply", [_limited(retry_after="3600"), _limited(retry_after=_http_date(3600))])
-async def test_a_limit_for_an_hour_is_told_with_its_end_instead_of_waited_for(reply: Reply) -> None:
-    async with serve_script(reply) as endpoint:
+@pytest.mark.parametrize("retry_after", [str, _http_date])
+async def test_a_limit_for_an_hour_is_told_with_its_end_instead_of_waited_for(
+    retry_after: Callable[[int], str],
+) -> None:
+    async with serve_script(_limited(retry_after=retry_after(3600))) as endpoint:
         patient = Patient(endpoint.base_url)
         with pytest.raises(RateLimited) as caught:
             await patient.api.generate(REQUEST)
