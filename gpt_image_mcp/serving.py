@@ -15,6 +15,8 @@ from gpt_image_mcp.settings import read_settings
 
 EXIT_USAGE = 2
 _OBJECTS_BETWEEN_COLLECTIONS = 20_000
+# A walk over everything takes 70 ms, during which no client is answered.
+_COLLECTIONS_BETWEEN_LARGER_ONES = (10, 100)
 _LONGEST_TURN_SECONDS = 0.001
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STDIN = 0
@@ -46,7 +48,7 @@ def keep_what_is_loaded() -> None:
     gc.freeze()
     # The SDK and the database layer come with the first call and stay too. Python would walk their objects
     # several times during each call, which takes longer than saving an image.
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *_COLLECTIONS_BETWEEN_LARGER_ONES)
     # Worker threads save and preview images; the loop, which answers clients, must not wait long for them.
     sys.setswitchinterval(_LONGEST_TURN_SECONDS)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache
@@ -14,6 +16,7 @@ from gpt_image_mcp.turns import stepping_aside
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_NICENESS = 5
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -35,4 +38,10 @@ async def in_thread(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs)
 @cache
 def _workers() -> ThreadPoolExecutor:
     """As many as there are processors; more of them would only take the loop's share."""
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="images")
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="images", initializer=_give_way)
+
+
+def _give_way() -> None:
+    """Lets the thread of the loop run first, where the system knows priorities of threads."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
