@@ -25,7 +25,7 @@ from gpt_image_mcp.library.names import new_call_id
 from gpt_image_mcp.money import Quote
 from gpt_image_mcp.plans import Plan, expected_seconds
 from gpt_image_mcp.threads import in_thread
-from gpt_image_mcp.turns import stepping_aside
+from gpt_image_mcp.turns import elapsed_seconds, stepping_aside
 from gpt_image_mcp.values import BatchResult, CallStatus, Delivery, ImageResult
 
 if TYPE_CHECKING:
@@ -150,8 +150,10 @@ class PaidCalls:
         self, job: Job[_Result], *, wait_seconds: float | None, watch: ProgressWatcher | None
     ) -> _Result:
         """The result of a job of this process, or how far it is."""
+        # A first call has loaded much before it gets here; the client's patience began when it came in.
+        seconds = None if wait_seconds is None else max(0.0, wait_seconds - elapsed_seconds())
         async with stepping_aside():
-            finished = await self.jobs.wait(job, seconds=wait_seconds, watch=watch)
+            finished = await self.jobs.wait(job, seconds=seconds, watch=watch)
         if finished is not None:
             return finished
         paid: Job[Any] = job

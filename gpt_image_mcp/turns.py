@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -114,11 +115,18 @@ async def stepping_aside() -> AsyncGenerator[None]:
         await turn.take()
 
 
+def elapsed_seconds() -> float:
+    """How long ago the call of this task arrived; 0 in any other task."""
+    turn = _current.get()
+    return monotonic() - turn.arrived if turn and turn.task is asyncio.current_task() else 0.0
+
+
 class _Turn:
     """The turn of one task; given back once, whatever cancels it."""
 
     def __init__(self, turns: Turns) -> None:
         self.task = asyncio.current_task()
+        self.arrived = monotonic()
         self._turns = turns
         self._is_held = False
 

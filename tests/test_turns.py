@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gpt_image_mcp.threads import in_thread
-from gpt_image_mcp.turns import Gate, Turns, stepping_aside
+from gpt_image_mcp.turns import Gate, Turns, elapsed_seconds, stepping_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +75,19 @@ async def test_a_task_that_a_call_started_gives_no_turn_away() -> None:
     async with turns.taken():
         assert await asyncio.create_task(child()) == 0
     assert turns.free == 1
+
+
+async def test_the_time_of_a_call_counts_from_its_arrival_and_only_for_itself() -> None:
+    turns = Turns(1)
+
+    async def child() -> float:
+        return elapsed_seconds()
+
+    async with turns.taken():
+        await asyncio.sleep(0)
+        assert elapsed_seconds() > 0
+        assert await asyncio.create_task(child()) == 0
+    assert elapsed_seconds() == 0
 
 
 async def test_without_a_turn_stepping_aside_does_nothing() -> None:
