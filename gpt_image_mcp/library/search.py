@@ -251,8 +251,9 @@ def _sums(connection: Connection, search: Search) -> list[_Sum]:
 
 def _matching(search: Search, connection: Connection, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
     """Columns of the entries that match."""
-    # Not through the index of the groups where most of them match: the newest are then at hand unsorted.
-    group_id = _ENTRY.group_id if search.session_id else _ENTRY.group_id + 0
+    # Through the index of the groups only where few of them match; else the newest are at hand unsorted.
+    is_narrow = not search.query.strip() and (search.session_id or search.since or search.until)
+    group_id = _ENTRY.group_id if is_narrow else _ENTRY.group_id + 0
     found = select(*columns).where(group_id.in_(_groups(search, [_GROUP.id])))
     if search.query.strip():
         found = found.join(search_words, search_words.c.rowid == _ENTRY.number)
