@@ -130,8 +130,8 @@ def test_children_follow_from_parents_oldest_first(tmp_path: Path) -> None:
 
 def test_missing_changed_and_broken_files_are_told_apart(tmp_path: Path) -> None:
     names = ("kept.png", "changed.png", "gone.png", "broken.png")
-    for name in names:
-        write_picture(tmp_path / name)
+    for width, name in enumerate(names, 320):
+        write_picture(tmp_path / name, size=(width, 240))
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     images = [sample_image(tmp_path / name, number) for number, name in enumerate(names)]
     write_picture(tmp_path / "changed.png", size=(64, 48))
