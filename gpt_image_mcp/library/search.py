@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import time, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import TypeAdapter
-from sqlalchemy import and_, bindparam, delete, false, func, insert, literal_column, or_, select, update
+from sqlalchemy import (
+    and_,
+    bindparam,
+    delete,
+    false,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
 from gpt_image_mcp.library.tables import (
     dollars,
@@ -100,16 +113,6 @@ class Findings:
     spending: Spending
 
 
-class _Sum(NamedTuple):
-    """What matches in one group: how many images, and what they cost in nano-dollars."""
-
-    day: str
-    model: str
-    session_id: str
-    found: int
-    spent: int
-
-
 @dataclass(frozen=True, slots=True)
 class ImageSearch:
     """The images of a user. Every method raises ``StorageFailed`` if the database cannot be used."""
@@ -120,10 +123,7 @@ class ImageSearch:
         """The images that match, newest first."""
         with self.database.reading() as connection:
             documents = _newest(connection, search, limit=limit, offset=offset)
-            if search.query.strip() or not _is_whole_days(search):
-                total, spending = _spending(_sums(connection, search))
-            else:
-                total, spending = _spending_of_groups(connection, search)
+            total, spending = _spending(connection, search)
         return Findings(
             images=tuple(_IMAGE.validate_json(document) for document in documents),
             total=total,
@@ -235,34 +235,69 @@ def _newest(connection: Connection, search: Search, *, limit: int, offset: int) 
     """The documents of one page."""
     number = search_words.c.rowid if search.query.strip() else _ENTRY.number
     found = _matching(search, connection, [_ENTRY.image_id, number.label("number")])
+    if not _is_narrow(search):
+        # Not through the index of the groups: the newest are at hand unsorted.
+        found = found.where((_ENTRY.group_id + 0).in_(_groups(search, [_GROUP.id])))
     page = found.order_by(number.desc()).limit(limit).offset(offset).subquery()
     documents = select(images.c.document).join(page, page.c.image_id == images.c.id)
     return connection.execute(documents.order_by(page.c.number.desc())).scalars().all()
 
 
-def _sums(connection: Connection, search: Search) -> list[_Sum]:
+def _spending(connection: Connection, search: Search) -> tuple[int, Spending]:
+    """How many images match, and what they cost together."""
+    # Summed up by the database: a large library has thousands of groups, and their rows take long to fetch.
+    sums = _sums(connection, search).cte("sums")
+    spent: ColumnElement[Any] = func.sum(sums.c.spent).label("spent")
+
+    def by(column: ColumnElement[Any]) -> Select[Any]:
+        amounts = select(literal(column.name).label("kind"), column.label("name"), spent, literal(0))
+        return amounts.where(column != "").group_by(column).having(spent > 0)
+
+    costliest = by(sums.c.session_id).order_by(spent.desc()).limit(_MOST_SESSIONS).subquery()
+    whole = select(literal(""), literal(""), spent, func.sum(sums.c.found))
+    query = union_all(whole, by(sums.c.day), by(sums.c.model), select(costliest))
+    (_, _, total_spent, found), *rows = connection.execute(query).all()
+    amounts = {kind: Counter[str]() for kind in ("day", "model", "session_id")}
+    for kind, name, amount, _ in rows:
+        amounts[kind][name] = amount
+    return found or 0, Spending(
+        total_usd=dollars(total_spent or 0),
+        by_day={day: dollars(amount) for day, amount in sorted(amounts["day"].items(), reverse=True)},
+        by_model={model: dollars(amount) for model, amount in amounts["model"].most_common()},
+        by_session={name: dollars(amount) for name, amount in amounts["session_id"].most_common()},
+    )
+
+
+def _sums(connection: Connection, search: Search) -> Select[Any]:
     """Number and cost of what matches, by day, model and session."""
-    keys = (_GROUP.day, _GROUP.model, _GROUP.session_id)
+    keys = [_GROUP.day, _GROUP.model, _GROUP.session_id]
+    if not search.query.strip() and _is_whole_days(search):
+        own = [_GROUP.images.label("found"), _GROUP.spent_nanodollars.label("spent")]
+        return _groups(search, [*keys, *own])
     counted = (func.count().label("found"), func.sum(_ENTRY.spent_nanodollars).label("spent"))
     found = _matching(search, connection, [_ENTRY.group_id, *counted]).group_by(_ENTRY.group_id).subquery()
-    query = select(*keys, found.c.found, found.c.spent).join(found, found.c.group_id == _GROUP.id)
-    return [_Sum(*row) for row in connection.execute(query)]
+    # There are fewer groups than entries: which of them count is asked last.
+    return _groups(search, [*keys, found.c.found, found.c.spent]).join(found, found.c.group_id == _GROUP.id)
 
 
 def _matching(search: Search, connection: Connection, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-    """Columns of the entries that match."""
-    # Through the index of the groups only where few of them match; else the newest are at hand unsorted.
-    is_narrow = not search.query.strip() and (search.session_id or search.since or search.until)
-    group_id = _ENTRY.group_id if is_narrow else _ENTRY.group_id + 0
-    found = select(*columns).where(group_id.in_(_groups(search, [_GROUP.id])))
+    """Columns of the entries that match, where the search is wide in whatever group they are."""
+    found = select(*columns)
     if search.query.strip():
         found = found.join(search_words, search_words.c.rowid == _ENTRY.number)
         found = found.where(_has_words(wanted_words(search.query), connection))
+    if _is_narrow(search):
+        found = found.where(_ENTRY.group_id.in_(_groups(search, [_GROUP.id])))
     if search.since:
         found = found.where(_ENTRY.created_at >= search.since.timestamp())
     if search.until:
         found = found.where(_ENTRY.created_at < search.until.timestamp())
     return found
+
+
+def _is_narrow(search: Search) -> bool:
+    """Whether few entries match, so that the index of the groups is the shortest way to them."""
+    return bool(not search.query.strip() and (search.session_id or search.since or search.until))
 
 
 def _groups(search: Search, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
@@ -293,46 +328,6 @@ def _has_words(words: list[str], connection: Connection) -> ColumnElement[bool]:
         # Words hold only letters, digits and symbols, so that nothing needs escaping inside quotes.
         return _FULL_TEXT.bool_op("MATCH")(" ".join(f'"{word}"*' for word in words))
     return and_(*(search_words.c.words.contains(f" {word}", autoescape=True) for word in words))
-
-
-def _spending(groups: Sequence[_Sum]) -> tuple[int, Spending]:
-    """How many images the groups have together, and what they cost."""
-    days, models, sessions = Counter[str](), Counter[str](), Counter[str]()
-    for group in groups:
-        days[group.day] += group.spent
-        models[group.model] += group.spent
-        sessions[group.session_id] += group.spent
-    del sessions[""]
-    spending = Spending(
-        total_usd=dollars(sum(days.values())),
-        by_day={day: dollars(spent) for day, spent in sorted(days.items(), reverse=True) if spent},
-        by_model={model: dollars(spent) for model, spent in models.most_common() if spent},
-        by_session={name: dollars(spent) for name, spent in sessions.most_common(_MOST_SESSIONS) if spent},
-    )
-    return sum(group.found for group in groups), spending
-
-
-def _spending_of_groups(connection: Connection, search: Search) -> tuple[int, Spending]:
-    """The same where whole groups match: their own sums are summed, which the database does faster."""
-    spent: ColumnElement[Any] = func.sum(_GROUP.spent_nanodollars)
-
-    def by(
-        column: ColumnElement[Any], order: ColumnElement[Any], most: int | None = None
-    ) -> dict[str, Decimal]:
-        columns = [column.label("name"), spent.label("amount")]
-        query = _groups(search, columns).where(column != "").group_by(column).having(spent > 0)
-        rows = connection.execute(query.order_by(order.desc()).limit(most))
-        return {row.name: dollars(row.amount) for row in rows}
-
-    sums = _groups(search, [func.sum(_GROUP.images).label("found"), spent.label("amount")])
-    whole = connection.execute(sums).one()
-    spending = Spending(
-        total_usd=dollars(whole.amount or 0),
-        by_day=by(_GROUP.day, _GROUP.day),
-        by_model=by(_GROUP.model, spent),
-        by_session=by(_GROUP.session_id, spent, _MOST_SESSIONS),
-    )
-    return whole.found or 0, spending
 
 
 def _day(moment: datetime) -> str:
