@@ -23,6 +23,7 @@ MIME_TYPE = "image/webp"
 SMALLEST_EDGE = 32
 _BEST_QUALITY, _WORST_QUALITY = 82, 40
 _REDUCING_GAP = 1.1
+_REDUCED_QUALITY = 93
 _METHOD = 2
 _GRID_STEPS = 10
 
@@ -75,6 +76,22 @@ def make_preview(data: bytes, view: View) -> Preview:
             return Preview(data=encoded, mime_type=MIME_TYPE, width=image.width, height=image.height)
         shrink = max(0.5, 0.95 * math.sqrt(view.max_bytes / len(encoded)))
         image = _scaled(image, max(SMALLEST_EDGE, int(max(image.size) * shrink)))
+
+
+def reduced(data: bytes, max_edge: int) -> bytes:
+    """An image file made small enough to unpack quickly, too good for a preview to show the difference.
+
+    Raises:
+        StorageFailed: If the bytes cannot be decoded.
+    """
+    image = _scaled(_opened(data, View(max_bytes=0, max_edge=max_edge)), max_edge)
+    stream = io.BytesIO()
+    if image.mode == "RGB":
+        # A fifth of the time of WebP, to write and to read.
+        image.save(stream, "JPEG", quality=_REDUCED_QUALITY, subsampling=0)
+    else:
+        image.save(stream, "WEBP", quality=_REDUCED_QUALITY, method=0)
+    return stream.getvalue()
 
 
 def _opened(data: bytes, view: View) -> Image.Image:

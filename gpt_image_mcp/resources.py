@@ -39,14 +39,15 @@ async def image_file(image_id: str, context: Context = CurrentContext()) -> Reso
 @resource("gpt-image://images/{image_id}/preview", mime_type="image/webp")
 async def image_preview(image_id: str, context: Context = CurrentContext()) -> ResourceResult:
     """A small preview of an image, by its id."""
-    from gpt_image_mcp.previews import View, bytes_within_base64, make_preview
+    from gpt_image_mcp.previews import View, bytes_within_base64
+    from gpt_image_mcp.reductions import preview_of
 
     studio = studio_of(context)
     settings = studio.settings
     view = View(max_bytes=bytes_within_base64(settings.inline_max_bytes), max_edge=settings.inline_max_edge)
     with _explained():
-        data = await studio.read(await studio.find(_address(image_id)))
-        preview = await in_thread(make_preview, data, view)
+        image = await studio.find(_address(image_id))
+        preview = await in_thread(preview_of, image, await studio.read(image), view)
     return ResourceResult([ResourceContent(preview.data, mime_type=preview.mime_type)])
 
 

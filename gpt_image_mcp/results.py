@@ -253,14 +253,14 @@ def _view(settings: Settings, *, images: int, max_edge: int, crop: Crop | None, 
 
 async def _preview(image: StoredImage, studio: Studio, view: View) -> ImageContent | str:
     """A preview, or a note why there is none: the image is saved all the same."""
-    from gpt_image_mcp.previews import make_preview
+    from gpt_image_mcp.reductions import preview_of
 
     try:
         data = await studio.read(image)
         is_plain = view.crop is None and not view.grid
         if studio.settings.inline == "full" and is_plain and len(data) <= view.max_bytes:
             return _image_content(data, image.mime_type)
-        preview = await in_thread(make_preview, data, view)
+        preview = await in_thread(preview_of, image, data, view)
     except ImageError as error:
         return f"No preview of {image.id}: {error.message}"
     return _image_content(preview.data, preview.mime_type)

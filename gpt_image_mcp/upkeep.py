@@ -12,6 +12,7 @@ from gpt_image_mcp.errors import InvalidArgument, OutputRejected, StorageFailed
 from gpt_image_mcp.library.folders import APP, output_folder
 from gpt_image_mcp.library.metadata import FOLDER, metadata_path, read_metadata
 from gpt_image_mcp.periods import parse_since
+from gpt_image_mcp.reductions import forget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -191,6 +192,7 @@ def _delete(image: StoredImage, library: Library) -> None:
     try:
         image.file_path.unlink(missing_ok=True)
         metadata_path(image).unlink(missing_ok=True)
+        forget(image.sha256)
     except OSError as error:
         message = f"{image.file_path} cannot be deleted: {error.strerror or error}."
         raise StorageFailed(

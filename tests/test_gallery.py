@@ -25,7 +25,7 @@ from gpt_image_mcp.commands.gallery import _summary  # pyright: ignore[reportPri
 from gpt_image_mcp.errors import OutputRejected, StorageFailed
 from gpt_image_mcp.gallery.cards import script_json
 from gpt_image_mcp.gallery.page import GalleryReport, default_page, page_of
-from gpt_image_mcp.gallery.thumbnails import EDGE_PIXELS, Thumbnail, cache_folder
+from gpt_image_mcp.gallery.thumbnails import EDGE_PIXELS, KEPT, Thumbnail
 from tests.gallery_samples import HOSTILE, sample_image, write_page, write_picture
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def test_missing_changed_and_broken_files_are_told_apart(tmp_path: Path) -> None
     assert [card["state"] for card in page.json("cards")] == ["present", "changed", "missing", "present"]
     assert [bool(url) for url in page.json("thumbnails")] == [True, True, False, False]
     assert not any(card["shows_file"] for card in page.json("cards"))
-    assert [path.stem for path in cache_folder().iterdir()] == [images[0].sha256]
+    assert [path.name for path in KEPT.folder.iterdir()] == [images[0].sha256]
 
 
 def test_a_thumbnail_outlives_its_file(tmp_path: Path) -> None:
@@ -177,8 +177,8 @@ def test_every_kind_of_file_gets_a_thumbnail(tmp_path: Path, name: str, mode: st
 
 def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path) -> None:
     write_picture(tmp_path / "a.png")
-    cache_folder().parent.mkdir(parents=True)
-    cache_folder().write_bytes(b"in the way")
+    KEPT.folder.parent.mkdir(parents=True)
+    KEPT.folder.write_bytes(b"in the way")
     write_page([sample_image(tmp_path / "a.png", 1)], tmp_path / "g.html")
     assert _read(tmp_path / "g.html").json("thumbnails") != [""]
 
@@ -187,7 +187,7 @@ def test_a_digest_that_is_a_path_leads_nowhere(tmp_path: Path) -> None:
     write_picture(tmp_path / "a.png")
     image = replace(sample_image(tmp_path / "a.png", 1), sha256="../escaped")
     write_page([image], tmp_path / "g.html")
-    assert not cache_folder().exists()
+    assert not KEPT.folder.exists()
 
 
 def test_a_path_of_another_system_gets_no_address() -> None:

@@ -15,12 +15,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import platformdirs
-
 from gpt_image_mcp.finding import file_state
-from gpt_image_mcp.library.files import write_over
-from gpt_image_mcp.library.folders import APP
 from gpt_image_mcp.pictures import open_picture
+from gpt_image_mcp.reductions import LARGE_VIEWS, Reductions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +31,7 @@ if TYPE_CHECKING:
 MIME_TYPE = "image/webp"
 EDGE_PIXELS = 360
 _QUALITY, _METHOD = 72, 0
-# Part of the cache's folder name: other settings make other thumbnails.
-_CACHE = f"thumbnails-{EDGE_PIXELS}-{_QUALITY}"
+KEPT = Reductions(f"thumbnails-{EDGE_PIXELS}-{_QUALITY}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,29 +48,22 @@ class Thumbnail:
     decodable: bool = True
 
 
-def cache_folder() -> Path:
-    """Where thumbnails are kept; it can be deleted at any time."""
-    return platformdirs.user_cache_path(APP, appauthor=False) / _CACHE
-
-
 def make_thumbnails(images: Sequence[StoredImage], *, allowed_seconds: float) -> list[Thumbnail]:
     """The thumbnails of images, in their order; blocks until they are made or the time is over."""
     deadline = time.monotonic() + allowed_seconds
-    folder = cache_folder()
     # Pillow lets other threads work while it decodes and encodes.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(partial(_thumbnail, folder=folder, deadline=deadline), images))
+        return list(pool.map(partial(_thumbnail, deadline=deadline), images))
 
 
-def _thumbnail(image: StoredImage, *, folder: Path, deadline: float) -> Thumbnail:
+def _thumbnail(image: StoredImage, *, deadline: float) -> Thumbnail:
     state = file_state(image)
-    kept = folder / f"{image.sha256}.webp" if image.sha256.isalnum() and state != "changed" else None
-    data = _read(kept) if kept else b""
+    data = b"" if state == "changed" else KEPT.read(image.sha256)
     if data or state == "missing" or time.monotonic() > deadline:
         return Thumbnail(state=state, data=data)
-    data = _draw(_read(image.file_path))
-    if kept and data:
-        _keep(kept, data)
+    data = _draw((state == "present" and LARGE_VIEWS.read(image.sha256)) or _read(image.file_path))
+    if data and state != "changed":
+        KEPT.keep(image.sha256, data)
     return Thumbnail(state=state, data=data, decodable=bool(data))
 
 
@@ -84,14 +73,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
-
-
-def _keep(path: Path, data: bytes) -> None:
-    """Puts a thumbnail into the cache; without one, the next gallery only takes longer."""
-    try:
-        write_over(path, data, durable=False)
-    except OSError:
-        return
 
 
 def _draw(data: bytes) -> bytes:

@@ -250,8 +250,8 @@ def _spending(connection: Connection, search: Search) -> tuple[int, Spending]:
     spent: ColumnElement[Any] = func.sum(sums.c.spent).label("spent")
 
     def by(column: ColumnElement[Any]) -> Select[Any]:
-        amounts = select(literal(column.name).label("kind"), column.label("name"), spent, literal(0))
-        return amounts.where(column != "").group_by(column).having(spent > 0)
+        columns = [literal(column.name).label("kind"), column.label("name"), spent, literal(0)]
+        return select(*columns).where(column != "").group_by(column).having(spent > 0)
 
     costliest = by(sums.c.session_id).order_by(spent.desc()).limit(_MOST_SESSIONS).subquery()
     whole = select(literal(""), literal(""), spent, func.sum(sums.c.found))
