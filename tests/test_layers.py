@@ -34,7 +34,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"history"}),
     frozenset({"studio", "history_answers", "records"}),
     frozenset({"results", "console", "gallery", "client_config"}),
-    frozenset({"middleware", "demo"}),
+    frozenset({"middleware", "demo", "stdio"}),
     frozenset({"application"}),
     frozenset({"tools", "resources", "prompts", "tool_groups"}),
     frozenset({"completions", "tasks"}),
@@ -122,7 +122,7 @@ def test_each_outside_fact_has_one_room() -> None:
         "python_multipart": {"sandbox"},
         "fastmcp": {
             *("application", "completions", "http_serving", "middleware", "prompts", "resources"),
-            *("results", "tasks", "tool_groups", "tools"),
+            *("results", "stdio", "tasks", "tool_groups", "tools"),
         },
         "starlette": {"http_serving"},
         "uvicorn": {"http_serving"},
