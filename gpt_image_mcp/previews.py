@@ -95,7 +95,7 @@ def reduced(data: bytes, max_edge: int) -> bytes:
 
 
 def _opened(data: bytes, view: View) -> Image.Image:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         image = Image.open(io.BytesIO(data))
@@ -103,7 +103,9 @@ def _opened(data: bytes, view: View) -> Image.Image:
         image.draft("RGB", (view.max_edge, view.max_edge)) if view.crop is None else None
         image.load()
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        message = f"The image cannot be decoded for a preview: {error}."
+        # Pillow would name the object in memory.
+        reason = "its bytes are no image" if isinstance(error, UnidentifiedImageError) else error
+        message = f"The image cannot be decoded for a preview: {reason}."
         raise StorageFailed(message, next_step="Open the file itself; its path is in the result.") from error
     return _cropped(_in_plain_mode(image), view.crop)
 

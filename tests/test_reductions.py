@@ -59,6 +59,17 @@ def test_the_second_look_at_a_large_image_does_not_unpack_its_file(tmp_path: Pat
     assert _colour(preview_of(image, data, VIEW).data) == LIME
 
 
+@pytest.mark.parametrize("left", [0, 7, 400])
+def test_half_of_a_kept_file_counts_as_none(tmp_path: Path, left: int) -> None:
+    data = _file("red")
+    image = _image(tmp_path, data)
+    preview_of(image, data, VIEW)
+    (kept,) = LARGE_VIEWS.folder.iterdir()
+    kept.write_bytes(kept.read_bytes()[:left])
+    assert _colour(preview_of(image, data, VIEW).data) == RED
+    assert LARGE_VIEWS.read(image.sha256)
+
+
 def test_a_file_drawn_over_shows_what_it_is_now(tmp_path: Path) -> None:
     image = _image(tmp_path, _file("red"))
     preview_of(image, image.file_path.read_bytes(), VIEW)
