@@ -7,7 +7,7 @@ not be edited, so one inverted region alone means everything else.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
 
@@ -102,6 +102,8 @@ def cover(regions: Sequence[Region], size: tuple[int, int]) -> Area:
 def _parsed(number: int, item: Any) -> Region:
     if isinstance(item, Region):
         return item
+    if isinstance(item, dict):
+        item = {name: part for name, part in cast("dict[str, Any]", item).items() if part is not None}
     try:
         region = Region.model_validate(item)
     except ValidationError as error:

@@ -60,6 +60,11 @@ def test_a_shape_is_a_rectangle_unless_it_says_otherwise_in_any_case() -> None:
     assert shapes == ["rectangle", "ellipse"]
 
 
+def test_a_null_in_a_region_means_the_default() -> None:
+    described = {**LEFT_HALF, "points": None, "unit": None, "feather": None, "invert": None}
+    assert parse_regions([described]) == parse_regions([LEFT_HALF])
+
+
 def test_an_ellipse_leaves_the_corners_of_its_box() -> None:
     area = covered({"shape": "ellipse", "box": [0, 0, 1, 1]})
     assert covers(area, 50, 40)
