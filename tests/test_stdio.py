@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from mcp import ClientSession, StdioServerParameters
@@ -120,12 +120,22 @@ def test_a_line_that_is_not_unicode_does_not_stop_the_server() -> None:
         },
         {"id": 3, "method": "tools/call", "params": {"name": "estimate_cost", "arguments": {}}},
     ]
+    answers = _exchange(messages, GPT_IMAGE_SANDBOX="1")
+    assert [answer["id"] for answer in answers] == [1, 3]
+    assert "cost_basis" in answers[1]["result"]["structuredContent"]
+
+
+def _exchange(
+    messages: list[dict[str, Any]], *, stderr: IO[str] | None = None, **settings: str
+) -> list[dict[str, Any]]:
+    """Sends messages to a server all at once; gives its first two answers."""
     with subprocess.Popen(
         [sys.executable, "-m", "gpt_image_mcp"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=stderr,
         text=True,
-        env={**os.environ, "GPT_IMAGE_SANDBOX": "1"},
+        env={**os.environ, **settings},
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -134,8 +144,7 @@ def test_a_line_that_is_not_unicode_does_not_stop_the_server() -> None:
         process.stdin.flush()
         answers = [json.loads(process.stdout.readline()) for _ in range(2)]
         process.stdin.close()
-    assert [answer["id"] for answer in answers] == [1, 3]
-    assert "cost_basis" in answers[1]["result"]["structuredContent"]
+    return answers
 
 
 LOADED = """
@@ -170,8 +179,21 @@ def test_nothing_is_imported_before_the_first_call_that_a_bare_server_does_not_i
     bare = _loaded_modules(BARE)
     extra = {name for name in ours - bare if name not in sys.stdlib_module_names}
     assert extra == {"gpt_image_mcp"}
-    # FastMCP's store of session state, which a bare server imports to list its tools.
-    assert "key_value" in bare - ours
+
+
+def test_the_list_of_tools_does_not_wait_for_the_store_of_session_state(tmp_path: Path) -> None:
+    messages: list[dict[str, Any]] = [
+        {"id": 1, "method": "initialize", "params": INITIALIZE},
+        {"method": "notifications/initialized"},
+        {"id": 2, "method": "tools/list", "params": {}},
+    ]
+    with (tmp_path / "imports").open("w+") as imports:
+        answers = _exchange(messages, stderr=imports, PYTHONPROFILEIMPORTTIME="1")
+        imports.seek(0)
+        imported = imports.read()
+    assert "generate_image" in [tool["name"] for tool in answers[1]["result"]["tools"]]
+    assert "| fastmcp" in imported
+    assert "key_value" not in imported
 
 
 def test_the_package_itself_imports_nothing_heavy() -> None:
