@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 from cyclopts import App, CycloptsError, Parameter
 
-from gpt_image_mcp.answers import batch_answer, estimate_answer, images_answer
+from gpt_image_mcp.answers import batch_answer, images_answer
 from gpt_image_mcp.commands.config import config
 from gpt_image_mcp.commands.doctor import doctor
+from gpt_image_mcp.commands.estimate import estimate
 from gpt_image_mcp.commands.gallery import gallery
 from gpt_image_mcp.commands.history import history
 from gpt_image_mcp.commands.serve import serve
@@ -28,13 +29,7 @@ from gpt_image_mcp.lists import as_list
 from gpt_image_mcp.manifests import read_manifest
 from gpt_image_mcp.settings import Settings, read_settings
 from gpt_image_mcp.studio import Studio
-from gpt_image_mcp.summaries import (
-    describe,
-    describe_batch,
-    describe_estimate,
-    next_step_after,
-    next_step_after_batch,
-)
+from gpt_image_mcp.summaries import describe, describe_batch
 from gpt_image_mcp.values import OutputArguments, OutputOptions
 
 if TYPE_CHECKING:
@@ -44,7 +39,10 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values import ImageResult
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+_AFTER_IMAGES = "gpt-image-mcp edit changes an image; gpt-image-mcp history show tells all about it."
+_AFTER_FAILURES = "Correct what the failed ones say, and run the command again with those only."
 _FORMAT_OF_SUFFIX = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+_SUFFIX_OF_FORMAT = {name: suffix for suffix, name in _FORMAT_OF_SUFFIX.items() if suffix != ".jpeg"}
 
 app = App(
     name="gpt-image-mcp",
@@ -82,6 +80,7 @@ def run(arguments: Sequence[str]) -> int:
         return EXIT_FAILED
 
 
+app.command(estimate)
 app.command(history)
 app.command(serve)
 app.command(config)
@@ -213,33 +212,14 @@ async def batch(
                 result = await studio.edit_each(
                     items, on_error=on_error, concurrency=concurrency, watch=watch
                 )
-    step = next_step_after_batch(result)
+    is_done = all(item.status == "completed" for item in result.items)
+    step = _AFTER_IMAGES if is_done else _AFTER_FAILURES
     if as_json:
         console.print_json(batch_answer(result, next_step=step))
     else:
         console.say(describe_batch(result, step))
         console.print_lines(str(image.file_path) for item in result.items for image in item.images)
-    return EXIT_DONE if all(item.status == "completed" for item in result.items) else EXIT_FAILED
-
-
-@app.command
-async def estimate(*, options: Options = _DEFAULTS, input_images: int = 0, as_json: AsJson = False) -> int:
-    """Quote what a call would cost, without making it.
-
-    Args:
-        options: What would be made.
-        input_images: How many input images an edit would have.
-        as_json: Print the structured quote on stdout.
-    """
-    console = Console()
-    async with Studio(read_settings()) as studio:
-        quoted = await studio.estimate(input_images=input_images, **_arguments(options))
-    step = "Run generate with the same options, or a cheaper quality."
-    if as_json:
-        console.print_json(estimate_answer(quoted, next_step=step))
-    else:
-        console.print_lines([describe_estimate(quoted, step)])
-    return EXIT_DONE
+    return EXIT_DONE if is_done else EXIT_FAILED
 
 
 @app.command
@@ -265,11 +245,10 @@ async def demo(*, output_dir: str = "") -> int:
 
 
 def _print_result(result: ImageResult, console: Console, *, as_json: bool) -> None:
-    step = next_step_after(result)
     if as_json:
-        console.print_json(images_answer(result, next_step=step))
+        console.print_json(images_answer(result, next_step=_AFTER_IMAGES))
         return
-    console.say(describe(result, step))
+    console.say(describe(result, _AFTER_IMAGES))
     console.print_lines(str(image.file_path) for image in result.images)
 
 
@@ -310,6 +289,12 @@ def _aimed_at(output: Path | None, options: OutputOptions) -> OutputOptions:
     """The options with folder, name and format of ``--output``."""
     if output is None:
         return options
+    output = output.expanduser()
+    suffix = output.suffix.lower() or _SUFFIX_OF_FORMAT.get(options.output_format, ".png")
+    if suffix not in _FORMAT_OF_SUFFIX:
+        message = f"{output.name} ends with {suffix}, and images are made as {', '.join(_FORMAT_OF_SUFFIX)}."
+        raise OutputRejected(message, next_step="Choose one of these endings.")
+    output = output.with_suffix(suffix)
     if output.exists() and not options.overwrite:
         message = f"The file {output} exists."
         raise OutputRejected(message, next_step="Choose another --output, or pass --overwrite.")
@@ -317,7 +302,7 @@ def _aimed_at(output: Path | None, options: OutputOptions) -> OutputOptions:
         options,
         output_dir=str(output.absolute().parent),
         filename=output.name,
-        output_format=_FORMAT_OF_SUFFIX.get(output.suffix.lower(), options.output_format),
+        output_format=_FORMAT_OF_SUFFIX[suffix],
     )
 
 

@@ -6,6 +6,8 @@ is another site's are refused, and local files are read only from ``GPT_IMAGE_IN
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import socket
 import sys
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
 HEALTH_PATH = "/health"
 # Sixteen inputs as data URLs; the libraries stop at 4 MiB, which one photo can exceed.
 MAX_BODY_BYTES = 75_000_000
+# Nothing that a URL would have to escape, that clients resolve themselves (a name of dots only), or that
+# Starlette takes for a parameter.
+_PATH = re.compile(r"(?:/(?!\.+(?:/|$))[A-Za-z0-9._~-]+)+")
 _HIGHEST_PORT = 65_535
 _CLOSING_SECONDS = 2
 # Some clients list the tools when a result has come, to check it; without the list they drop the result.
@@ -52,7 +57,7 @@ def serve_http(*, host: str, port: int, path: str) -> int:
     Args:
         host: A loopback address, or a name of one.
         port: 0 picks a free one; the address is written to stderr.
-        path: Where MCP is; ``/health`` is beside it.
+        path: Where MCP is, such as ``/mcp``; ``/health`` is beside it.
 
     Raises:
         InvalidSetting: If the environment or an argument is malformed, or the address is not a loopback one.
@@ -184,8 +189,11 @@ def _allow_large_bodies(app: Starlette) -> None:
 
 
 def _check_path(path: str) -> None:
-    if not path.startswith("/") or path.rstrip("/") in ("", HEALTH_PATH) or not path.isprintable():
-        message = f"path is {path!r}; it must begin with a slash, and / and {HEALTH_PATH} are taken."
+    if not _PATH.fullmatch(path) or path == HEALTH_PATH:
+        message = (
+            f"path is {path!r}; it must be names of letters, digits and . _ ~ - with a slash before each, "
+            f"other than {HEALTH_PATH}."
+        )
         raise InvalidSetting(message, next_step="Leave out --path, or pass one such as /mcp.")
 
 
@@ -221,7 +229,9 @@ def _listen(address: str, port: int) -> socket.socket:
     try:
         return socket.create_server((address, port), family=family)
     except OSError as error:
-        message = f"Port {port} of {address} cannot be listened on: {error.strerror or error}."
+        # Python adds the address, with its own words and quotes, to the reason that it gives.
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        message = f"Port {port} of {address} cannot be listened on: {reason}."
         raise InvalidArgument(
             message,
             next_step="Stop the program that has it, or pass another --port; 0 picks a free one.",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Colour = tuple[int, int, int]
 TRANSPARENT = "transparent"
+_HIGHEST_LEVEL = 255
 # How well each format is written: no difference is visible at these.
 _QUALITY: dict[str, dict[str, object]] = {
     "png": {"compress_level": 6},
@@ -36,7 +37,8 @@ class Rendered:
 
     Attributes:
         size: Of the picture, or of the largest in an ico.
-        is_flattened: Whether transparency was replaced by a colour that nobody chose.
+        is_flattened: Whether transparency of the source was replaced by a colour that nobody chose.
+        is_barred: Whether bars of such a colour were added.
     """
 
     data: bytes
@@ -44,27 +46,36 @@ class Rendered:
     is_cropped: bool
     is_enlarged: bool
     is_flattened: bool
+    is_barred: bool
 
 
 def read_colour(background: str) -> Colour | None:
     """The colour that a background names; None if it names none.
 
     Raises:
-        InvalidArgument: If it is neither ``#rrggbb`` nor the name of a colour in CSS.
+        InvalidArgument: If it is no colour in CSS's spelling, or one that lets something through.
     """
     name = background.strip().lower()
     if name in ("", TRANSPARENT):
         return None
+    levels = _levels(name)
+    fault = "which is no colour" if levels is None else "a colour that is partly transparent"
+    if levels is None or levels[3] < _HIGHEST_LEVEL:
+        message = f"background is {background!r}, {fault}."
+        raise InvalidArgument(message, next_step='Pass "#rrggbb", a name such as "white", or "transparent".')
+    return levels[:3]
+
+
+def _levels(name: str) -> tuple[int, int, int, int] | None:
+    """Red, green, blue and alpha of a colour in CSS's spelling; None if it is none."""
     from PIL import ImageColor
 
     try:
-        red, green, blue = ImageColor.getrgb(name)[:3]
-    except ValueError as error:
-        message = f"background is {background!r}, which is no colour."
-        raise InvalidArgument(
-            message, next_step='Pass "#rrggbb", a name such as "white", or "transparent".'
-        ) from error
-    return red, green, blue
+        red, green, blue, *alpha = ImageColor.getrgb(name)
+    except ValueError:
+        return None
+    levels = (red, green, blue, alpha[0] if alpha else _HIGHEST_LEVEL)
+    return levels if max(levels) <= _HIGHEST_LEVEL else None
 
 
 def require_writer(output_format: str) -> None:
@@ -92,18 +103,18 @@ def render(image: Image.Image, target: Target, *, background: Colour | None) -> 
     placement = place(Size(*image.size), target.box, fit=target.fit, fills_box=target.fills_box)
     _require_possible(placement.canvas, target.output_format)
     drawn = _drawn(image, placement)
-    must_be_opaque = target.is_opaque or target.output_format == "jpeg"
-    is_flattened = must_be_opaque and background is None and drawn.mode == "RGBA"
+    needs_colour = background is None and (target.is_opaque or target.output_format == "jpeg")
     if background is not None:
         drawn = _onto(drawn, background)
-    elif is_flattened:
+    elif needs_colour and drawn.mode == "RGBA":
         drawn = flattened(drawn)
     return Rendered(
         data=_icon(drawn, target.icon_edges) if target.icon_edges else _encoded(drawn, target.output_format),
         size=placement.canvas,
         is_cropped=target.fit == "cover" and placement.is_cropped(Size(*image.size)),
         is_enlarged=placement.magnification > 1,
-        is_flattened=is_flattened,
+        is_flattened=needs_colour and image.mode == "RGBA",
+        is_barred=needs_colour and placement.scaled != placement.canvas,
     )
 
 

@@ -20,13 +20,19 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, Validation
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gpt_image_mcp.errors import InvalidSetting
+from gpt_image_mcp.parameters import PlainQuality
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
 ToolGroup = Literal["core", "sessions", "export"]
 TOOL_GROUPS: tuple[ToolGroup, ...] = ("core", "sessions", "export")
+# What pydantic says less well, by its name for the fault.
+_REASONS = {"bool_parsing": "Input should be 1 or 0"}
 _SECRET_VARIABLES = frozenset({"OPENAI_API_KEY", "GPT_IMAGE_DATABASE_URL", "OPENAI_BASE_URL"})
+
+_DATABASE_ADDRESS = re.compile(r"\s*[a-z]\w*(\+\w+)?://", re.IGNORECASE)
+_LONGEST_TTL_MS = 10 * 365 * 24 * 3_600_000
 
 
 def _split_paths(value: object) -> object:
@@ -47,6 +53,20 @@ def _split_groups(value: object) -> object:
 def _stripped(value: object) -> object:
     """Without the blanks and line breaks that come along when a key is copied."""
     return value.strip() if isinstance(value, str) else value
+
+
+def _web_address(value: object) -> object:
+    if isinstance(value, str) and not value.startswith(("http://", "https://")):
+        message = "it must begin with http:// or https://"
+        raise ValueError(message)
+    return value
+
+
+def _database_address(value: object) -> object:
+    if isinstance(value, str) and value and not _DATABASE_ADDRESS.match(value):
+        message = "it must be an address such as postgresql+psycopg://user:password@host/name"
+        raise ValueError(message)
+    return value
 
 
 def _lower(value: object) -> object:
@@ -76,10 +96,9 @@ class Settings(BaseSettings):
     api_key: Annotated[SecretStr | None, BeforeValidator(_stripped)] = Field(
         default=None, validation_alias=_env("OPENAI_API_KEY"), description="OpenAI API key."
     )
-    base_url: str | None = Field(
+    base_url: Annotated[str | None, BeforeValidator(_web_address)] = Field(
         default=None,
         validation_alias=_env("OPENAI_BASE_URL"),
-        pattern=r"^https?://",
         repr=False,
         description="Address of a gateway that speaks the OpenAI API, with its /v1.",
     )
@@ -94,10 +113,9 @@ class Settings(BaseSettings):
         validation_alias=_env("GPT_IMAGE_MODEL"),
         description="What an empty model means.",
     )
-    quality: Annotated[str, BeforeValidator(_lower)] = Field(
+    quality: PlainQuality = Field(
         default="auto",
         validation_alias=_env("GPT_IMAGE_QUALITY"),
-        pattern="^(auto|low|medium|high|xhigh|max|standard|hd)$",
         description="What quality auto means.",
     )
     output_dir: str = Field(
@@ -137,7 +155,7 @@ class Settings(BaseSettings):
     inline: Annotated[Literal["preview", "full", "none"], BeforeValidator(_lower)] = Field(
         default="preview",
         validation_alias=_env("GPT_IMAGE_INLINE"),
-        description="What image content a result carries.",
+        description="What image content a result carries: small pictures, the whole files, or neither.",
     )
     inline_max_bytes: int = Field(
         default=98304,
@@ -218,6 +236,7 @@ class Settings(BaseSettings):
     session_ttl_ms: int = Field(
         default=3_600_000,
         ge=1,
+        le=_LONGEST_TTL_MS,
         validation_alias=_env("GPT_IMAGE_SESSION_TTL_MS", "GPT_IMAGE_2_SESSION_TTL_MS"),
         description="Idle time in milliseconds after which a session is listed as closed.",
     )
@@ -244,7 +263,7 @@ class Settings(BaseSettings):
     tools: Groups = Field(
         default=frozenset(TOOL_GROUPS),
         validation_alias=_env("GPT_IMAGE_TOOLS"),
-        description="Tool groups to list: core, sessions, export, or all.",
+        description="Tool groups to list, with commas between: core, sessions, export; or all.",
     )
     sandbox: bool = Field(
         default=False,
@@ -261,7 +280,7 @@ class Settings(BaseSettings):
         validation_alias=_env("GPT_IMAGE_EMBED_METADATA"),
         description="Also write each image's metadata into its file, where that breaks no provenance.",
     )
-    database_url: SecretStr = Field(
+    database_url: Annotated[SecretStr, BeforeValidator(_database_address)] = Field(
         default=SecretStr(""),
         validation_alias=_env("GPT_IMAGE_DATABASE_URL"),
         description="SQLAlchemy address of the library database; empty means SQLite in the user data folder.",
@@ -337,6 +356,6 @@ def _explain(error: ValidationError) -> InvalidSetting:
     first = error.errors(include_url=False)[0]
     name = _variable_in_use(str(first["loc"][0]))
     value = "***" if name in _SECRET_VARIABLES else str(first.get("input", ""))
-    reason = re.sub(r"^Value error, ", "", str(first["msg"]))
+    reason = _REASONS.get(str(first["type"])) or str(first["msg"]).removeprefix("Value error, ")
     message = f"The environment variable {name} has the value {value!r}, which is not allowed: {reason}."
     return InvalidSetting(message, next_step=f"Correct or unset {name} and start again.")

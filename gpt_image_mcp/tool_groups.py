@@ -43,8 +43,8 @@ class ToolGroups(Middleware):
     ) -> ToolResult:
         """Runs the tool, or says which setting hides it."""
         name, groups = context.message.name, _groups(context)
-        group = group_of_tool.get(name, "core")
-        if group not in groups:
+        group = group_of_tool.get(name)
+        if group is not None and group not in groups:
             message = f"{name} is not offered here: GPT_IMAGE_TOOLS is {','.join(sorted(groups))}."
             step = (
                 f"Ask the user to add {group} to GPT_IMAGE_TOOLS, or to unset it, and to restart the server."

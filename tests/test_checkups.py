@@ -80,7 +80,12 @@ def test_a_wrong_clock_is_noticed(date: str, state: str, words: str) -> None:
         ("sk-proj-0123456789-abcdefg\u200b", "failed"),
         ("${OPENAI_API_KEY}", "failed"),
         ("sk-your-key-here-0123456789", "failed"),
+        ("sk-example_key_of_the_page_0123", "failed"),
+        ("your_openai_api_key", "failed"),
+        ("sk-" + 48 * "x", "failed"),
         ("sk-...", "failed"),
+        # Letters that come together by chance, as in one key of three thousand.
+        ("sk-proj-0123456789xxxx9yourB_aexampleQ7", "ok"),
     ],
 )
 def test_the_looks_of_a_key_are_judged(key: str, state: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from gpt_image_mcp.cli import run
 from tests.standin import serve_standin
 
 
@@ -66,6 +67,18 @@ def test_generate_prints_the_structured_result_as_json() -> None:
     assert all(Path(image["file_path"]).is_file() for image in answer["images"])
 
 
+@pytest.mark.parametrize(
+    ("output", "file"), [("~/fox.jpeg", "fox.jpeg"), ("~/fox", "fox.png"), ("~/v1.2.PNG", "v1.2.png")]
+)
+def test_the_file_is_called_as_it_was_told(project: Path, output: str, file: str) -> None:
+    done = _run("generate", "a fox", "--sandbox", "--quality", "low", "-o", output)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{project.parent / 'home' / file}\n"
+    refused = _run("generate", "a fox", "--sandbox", "-o", output)
+    assert "exists" in refused.stderr
+    assert len(list((project.parent / "home").glob("[!.]*.*"))) == 1
+
+
 def test_an_existing_file_is_only_replaced_when_told(project: Path) -> None:
     target = project / "fox.png"
     target.write_bytes(b"mine")
@@ -88,6 +101,7 @@ def test_an_existing_file_is_only_replaced_when_told(project: Path) -> None:
         ("paint", "a fox"),
         ("generate", "a fox", "--n", "many"),
         ("serve", "--transport", "pigeon"),
+        ("estimate", "--overwrite"),
     ],
 )
 def test_a_wrong_command_line_exits_with_2(arguments: tuple[str, ...]) -> None:
@@ -104,6 +118,7 @@ def test_a_wrong_command_line_exits_with_2(arguments: tuple[str, ...]) -> None:
         (("generate", "", "--sandbox"), "prompt"),
         (("generate", "a fox", "--sandbox", "--size", "banana"), "banana"),
         (("generate", "a fox", "--sandbox", "--output-dir", "/etc/x"), "output_rejected"),
+        (("generate", "a fox", "--sandbox", "-o", "fox.gif", "--overwrite"), "ends with .gif"),
         (("generate", "a [sandbox:insufficient_quota]", "--sandbox"), "quota_exhausted"),
         (("estimate", "--quality", "best"), "best"),
     ],
@@ -130,6 +145,27 @@ def test_estimate_prints_the_price_at_every_quality() -> None:
     assert "low $0.0059" in done.stdout
     answer = json.loads(_run("estimate", "--size", "1024x1024", "--quality", "high", "--json").stdout)
     assert answer["cost_usd_estimated"] == 0.21072
+
+
+def test_estimate_adds_input_images_to_the_price(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--size", "1024x1024", "--quality", "low")
+    prices: list[float] = []
+    for number in ("0", "2"):
+        assert run(["estimate", *options, "--input-images", number, "--json"]) == 0
+        prices.append(json.loads(capsys.readouterr().out)["cost_usd_estimated"])
+    assert prices[0] < prices[1]
+    assert run(["estimate", *options]) == 0
+    assert f"${prices[0]:.4f}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "option", ["--output-dir=/x", "--filename=x", "--filename-prefix=x", "--user=x", "--background=opaque"]
+)
+def test_estimate_refuses_options_that_do_not_change_a_price(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["estimate", option]) == 2
+    assert option.partition("=")[0] in capsys.readouterr().err
 
 
 def test_models_lists_each_model_with_its_price_and_end() -> None:

@@ -15,8 +15,8 @@ from pathlib import Path, PurePath
 from typing import Any, get_args
 
 import pytest
+import tomlkit
 
-from gpt_image_mcp.cli import run
 from gpt_image_mcp.client_config.blocks import make_block
 from gpt_image_mcp.client_config.clients import CLIENTS, ClientName, Folders, user_folders
 from gpt_image_mcp.client_config.jsonc import parse
@@ -238,6 +238,63 @@ def test_codex_keeps_the_variables_it_passes_on() -> None:
     assert server["env_vars"] == ["HTTPS_PROXY", {"name": "A", "source": "local"}, "OPENAI_API_KEY"]
 
 
+# What makes a server one that is reached over HTTP, by the clients' own pages.
+HTTP_SERVERS: dict[ClientName, dict[str, object]] = {
+    "claude-desktop": {"type": "http", "url": "http://127.0.0.1:8000/mcp"},
+    "cursor": {"url": "http://127.0.0.1:8000/mcp", "headers": {"A": "b"}},
+    "vscode": {"type": "http", "url": "http://127.0.0.1:8000/mcp", "headers": {"A": "b"}},
+    "windsurf": {"serverUrl": "http://127.0.0.1:8000/mcp"},
+    "gemini-cli": {"httpUrl": "http://127.0.0.1:8000/mcp", "headers": {"A": "b"}},
+    "codex": {
+        "url": "http://127.0.0.1:8000/mcp",
+        "bearer_token_env_var": "TOKEN",
+        "http_headers": {"A": "b"},
+        "env_http_headers": {"A": "B"},
+    },
+    "zed": {"url": "http://127.0.0.1:8000/mcp", "headers": {"A": "b"}},
+}
+
+
+@pytest.mark.parametrize("name", WITH_FILES)
+def test_a_server_that_was_reached_over_http_is_started_instead(name: ClientName) -> None:
+    servers = {CLIENTS[name].servers_key: {"gpt-image": {**HTTP_SERVERS[name], "timeout": 9}}}
+    before = tomlkit.dumps(servers) if name == "codex" else json.dumps(servers)
+    block = make_block(name, LAUNCH)
+    after = merged(before, block)
+    assert _server(name, after) == {**_server(name, block.text()), "timeout": 9}
+    assert merged(after, block) == after
+
+
+def test_a_server_that_says_it_is_started_goes_on_saying_so() -> None:
+    before = '{"mcpServers": {"gpt-image": {"type": "stdio", "command": "old"}}}'
+    assert _server("cursor", merged(before, make_block("cursor", LAUNCH)))["type"] == "stdio"
+
+
+def test_vs_code_does_not_ask_for_a_key_that_the_sandbox_does_not_need() -> None:
+    entered = merged(merged("", make_block("vscode", LAUNCH)), make_block("vscode", LAUNCH, sandbox=True))
+    assert "${input:openai-key}" not in entered
+
+
+@pytest.mark.parametrize("name", WITH_FILES)
+def test_a_key_of_ones_own_stays_through_the_sandbox(name: ClientName) -> None:
+    real, sandbox = make_block(name, LAUNCH), make_block(name, LAUNCH, sandbox=True)
+    environment = {"OPENAI_API_KEY": "sk-own"}
+    own = {"command": "x", "env": environment}
+    servers = {CLIENTS[name].servers_key: {"gpt-image": own}}
+    before = tomlkit.dumps(servers) if name == "codex" else json.dumps(servers)
+    left = merged(merged(before, sandbox), real)
+    assert _server(name, left)["env"] == {**_server(name, real.text()).get("env", {}), **environment}
+
+
+@pytest.mark.parametrize("text", ["// mine", "\ufeff// mine\n\n", "/* mine\n */", "# mine"])
+def test_a_file_of_comments_only_gets_the_block(text: str) -> None:
+    name: ClientName = "codex" if text.startswith("#") else "zed"
+    block = make_block(name, LAUNCH)
+    after = merged(text, block)
+    assert after.startswith(text.rstrip())
+    assert _read(name, after) == _read(name, block.text())
+
+
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
@@ -307,11 +364,13 @@ def test_changes_within_one_second_keep_every_old_file(tmp_path: Path) -> None:
     assert backups[0].read_text() == "{}"
 
 
-@pytest.mark.parametrize("data", [b'{"mcpServers": ', b"\xff\xfe{}"])
-def test_a_malformed_file_is_left_alone(tmp_path: Path, data: bytes) -> None:
+@pytest.mark.parametrize(
+    ("data", "reason"), [(b'{"mcpServers": ', "line 1"), ("{}".encode("utf-16"), "it is not UTF-8 text")]
+)
+def test_a_malformed_file_is_left_alone(tmp_path: Path, data: bytes, reason: str) -> None:
     path = tmp_path / "mcp.json"
     path.write_bytes(data)
-    with pytest.raises(OutputRejected, match=re.escape(str(path))):
+    with pytest.raises(OutputRejected, match=f"{re.escape(str(path))} cannot be merged into: {reason}"):
         write_block(path, make_block("cursor", LAUNCH))
     assert path.read_bytes() == data
     assert list(path.parent.glob("*.bak-*")) == []
@@ -320,74 +379,3 @@ def test_a_malformed_file_is_left_alone(tmp_path: Path, data: bytes) -> None:
 def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StorageFailed, match="cannot be changed"):
         write_block(tmp_path, make_block("cursor", LAUNCH))
-
-
-# --- The command
-
-
-def test_the_command_prints_the_block_and_where_it_goes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["config", "claude-desktop"]) == 0
-    shown = capsys.readouterr()
-    assert list(json.loads(shown.out)) == ["mcpServers"]
-    assert "claude_desktop_config.json" in shown.err
-    assert "Put your key in place of sk-..." in shown.err
-    assert not user_folders().settings.exists()
-
-
-@pytest.mark.parametrize("name", WITH_FILES)
-def test_the_command_writes_once(name: ClientName, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["config", name, "--write", "--sandbox", "--output-dir", "pictures"]) == 0
-    path = Path(capsys.readouterr().out.strip())
-    file = CLIENTS[name].file
-    assert file is not None
-    assert path == file(user_folders())
-    server = _server(name, path.read_text(encoding="utf-8"))
-    assert server["env"] == {
-        "GPT_IMAGE_SANDBOX": "1",
-        "GPT_IMAGE_OUTPUT_DIR": str(Path.cwd() / "pictures"),
-    }
-    assert run(["config", name, "--write", "--sandbox", "--output-dir", "pictures"]) == 0
-    assert "Nothing to change" in capsys.readouterr().err
-
-
-def test_the_command_writes_to_a_file_of_choice(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "mcp.json").write_text("{}")
-    assert run(["config", "vscode", "--write", "--file", "mcp.json"]) == 0
-    assert capsys.readouterr().out == f"{project / 'mcp.json'}\n"
-    assert "The old file is" in run_again(project, capsys)
-
-
-def run_again(project: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    """What the person reads when the same file gets another folder."""
-    assert (
-        run(["config", "vscode", "--write", "--file", str(project / "mcp.json"), "--output-dir", "/x"]) == 0
-    )
-    return capsys.readouterr().err
-
-
-def test_the_command_leaves_claude_code_to_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["config", "claude-code", "--write"]) == 0
-    assert capsys.readouterr().out.startswith("claude mcp add --scope user gpt-image ")
-
-
-def test_a_malformed_file_fails_the_command(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "mcp.json").write_text("{\n  oops\n}")
-    assert run(["config", "cursor", "--write", "--file", "mcp.json"]) == 1
-    assert "line 2" in capsys.readouterr().err
-
-
-def test_an_unknown_client_is_a_usage_error() -> None:
-    assert run(["config", "notepad"]) == 2
-
-
-def test_the_key_of_the_environment_is_in_no_file(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    for name in CLIENTS:
-        assert run(["config", name, "--write"]) == 0
-    written = [path.read_bytes() for path in Path(os.environ["HOME"]).rglob("*") if path.is_file()]
-    assert len(written) == len(WITH_FILES)
-    assert not any(b"sk-secret" in data for data in written)
-    shown = capsys.readouterr()
-    assert "sk-secret" not in shown.out + shown.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -74,6 +75,7 @@ def test_the_old_timeout_in_milliseconds_counts_unless_the_new_one_is_set(
         ("GPT_IMAGE_SANDBOX", "perhaps"),
         ("GPT_IMAGE_QUALITY", "best"),
         ("GPT_IMAGE_MAX_INPUT_MB", "99"),
+        ("GPT_IMAGE_SESSION_TTL_MS", "99999999999999999"),
     ],
 )
 def test_a_malformed_value_is_refused_with_variable_value_and_next_step(
@@ -85,6 +87,30 @@ def test_a_malformed_value_is_refused_with_variable_value_and_next_step(
     assert variable in str(refusal.value)
     assert value.rsplit(",", maxsplit=1)[-1] in str(refusal.value)
     assert f"Correct or unset {variable}" in refusal.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "allowed"),
+    [
+        ("GPT_IMAGE_QUALITY", "best", ("auto", "low", "medium", "high", "xhigh", "max", "standard", "hd")),
+        ("GPT_IMAGE_INLINE", "tiny", ("preview", "full", "none")),
+        ("GPT_IMAGE_TOOLS", "paint", ("core", "sessions", "export")),
+        ("GPT_IMAGE_PROMPT_LANGUAGE", "french", ("any", "english")),
+        ("GPT_IMAGE_SANDBOX", "perhaps", ("1", "0")),
+        ("GPT_IMAGE_MAX_INPUT_MB", "99", ("50",)),
+        ("OPENAI_BASE_URL", "gateway.example/v1", ("http://", "https://")),
+        ("GPT_IMAGE_DATABASE_URL", "bogus", ("postgresql+psycopg://user:password@host/name",)),
+    ],
+)
+def test_a_refusal_lists_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, allowed: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InvalidSetting) as refusal:
+        read_settings()
+    words = refusal.value.message.partition("not allowed: ")[2]
+    assert all(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", words) for word in allowed), words
+    assert "pattern" not in words
 
 
 def test_a_malformed_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:

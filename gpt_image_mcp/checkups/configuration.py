@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _KEY = "key"
 _SHORTEST_KEY, _SHOWN_OF_KEY = 20, 4
-_PLACEHOLDER = re.compile(r"your|example|xxxx|\.\.\.|…|[<>${}]", re.IGNORECASE)
+# Whole words only, and more of one letter than comes together by chance in a key.
+_PLACEHOLDER = re.compile(r"(?<![a-z0-9])(?:your|example)(?![a-z0-9])|x{8}|\.\.\.|…|[<>${}]", re.IGNORECASE)
 _INERT_STEP = "Remove it."
 # Variables of the predecessors' documentation that do nothing here, with what to do instead. Names that many
 # other programs use (LOG_LEVEL, BATCH_SIZE) are left out.

@@ -12,6 +12,8 @@ import platformdirs
 from gpt_image_mcp.client_config.clients import CLIENTS, KEY_VARIABLE, VSCODE_INPUT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gpt_image_mcp.client_config.clients import Client, ClientName
     from gpt_image_mcp.client_config.launching import Launch
 
@@ -66,6 +68,14 @@ class Block:
         """Whether VS Code must ask for the key that a server's environment names."""
         named = cast("Environment", environment).get(KEY_VARIABLE) if isinstance(environment, dict) else None
         return self.name == "vscode" and named == self.client.key
+
+    def key_note(self, environment: Mapping[str, object]) -> str:
+        """How the key gets to a server with these variables, for the person; empty in the sandbox."""
+        if SANDBOX_VARIABLE in environment:
+            return ""
+        if environment.get(KEY_VARIABLE, "") == self.client.key:
+            return self.client.key_note
+        return "The key in the file stays."
 
     def text(self) -> str:
         """The block as it is pasted; for Claude Code, the command that does it."""

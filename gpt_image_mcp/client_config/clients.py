@@ -30,7 +30,7 @@ VSCODE_INPUT = {
     "description": "OpenAI API key",
     "password": True,
 }
-_PUT_THE_KEY = f"Put your key in place of {KEY_PLACEHOLDER}."
+_PUT_THE_KEY = f"Replace {KEY_PLACEHOLDER} with your key."
 _FROM_ENVIRONMENT = f"The key is taken from {KEY_VARIABLE} in the environment {{}} was started with."
 
 

@@ -55,6 +55,11 @@ class Node:
     has_trailing_comma: bool = False
 
 
+def is_blank(text: str) -> bool:
+    """Whether a text holds no value: nothing, or only blanks and comments."""
+    return _BLANKS.fullmatch(text) is not None
+
+
 def parse(text: str) -> Node:
     """The root of a text.
 

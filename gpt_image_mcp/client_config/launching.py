@@ -19,14 +19,22 @@ from gpt_image_mcp.errors import InvalidArgument
 How: TypeAlias = Literal["uvx", "path"]
 DISTRIBUTION = "gpt-image-mcp-server"
 SCRIPT = "gpt-image-mcp"
+_NO_UVX = (
+    "There is no uvx on the PATH, so the client may find none either: install uv, or use --command path."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """A command line that starts the server."""
+    """A command line that starts the server.
+
+    Attributes:
+        note: Why it may not work everywhere, for the person; empty if nothing is known against it.
+    """
 
     command: str
     args: tuple[str, ...] = ()
+    note: str = ""
 
 
 class _VersionControl(BaseModel):
@@ -57,7 +65,8 @@ def launch(how: How) -> Launch:
         return Launch(command=str(_script(Path(sysconfig.get_path("scripts")))))
     source = install_source(distribution(DISTRIBUTION).read_text("direct_url.json"))
     # Programs started from a desktop do not have the shell's PATH, so that they would not find a bare name.
-    return Launch(command=shutil.which("uvx") or "uvx", args=("--from", source, SCRIPT))
+    found = shutil.which("uvx")
+    return Launch(command=found or "uvx", args=("--from", source, SCRIPT), note="" if found else _NO_UVX)
 
 
 def install_source(direct_url: str | None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from gpt_image_mcp.client_config import jsonc
 from gpt_image_mcp.client_config.blocks import SANDBOX_VARIABLE, SERVER_NAME
-from gpt_image_mcp.client_config.clients import VSCODE_INPUT, VSCODE_INPUT_ID
+from gpt_image_mcp.client_config.clients import KEY_VARIABLE, VSCODE_INPUT, VSCODE_INPUT_ID
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from gpt_image_mcp.client_config.blocks import Block
 
 JsonObject: TypeAlias = dict[str, object]
+# Members of servers that are reached over HTTP, in the spellings of all clients.
+_HTTP_MEMBERS = frozenset(
+    {"url", "serverUrl", "httpUrl", "headers", "bearer_token_env_var", "http_headers", "env_http_headers"}
+)
 
 
 class Unmergeable(ValueError):
@@ -37,8 +41,15 @@ def merged(text: str, block: Block) -> str:
         raise Unmergeable(str(error)) from error
 
 
+def environment_in(text: str, block: Block) -> JsonObject:
+    """The variables that a client's file gives to the server; the text is one that ``merged`` made."""
+    root = tomllib.loads(text) if block.is_toml else jsonc.parse(text).value
+    return _object(_at(root, [block.client.servers_key, SERVER_NAME, "env"]) or {}, "as env")
+
+
 def _merged_json(text: str, block: Block) -> str:
-    text = text if text.strip("\ufeff \t\r\n") else "{}\n"
+    if jsonc.is_blank(text):
+        text = f"{text.rstrip()}\n{{}}\n".lstrip()
     path = [block.client.servers_key, SERVER_NAME]
     existing = _at(jsonc.parse(text).value, path)
     entry = _combined(existing, block)
@@ -63,6 +74,8 @@ def _merged_toml(text: str, block: Block) -> str:
     else:
         document = tomlkit.parse(text)
         server = cast("MutableMapping[str, object]", _at(document, path))
+        for name in server.keys() - entry.keys():
+            del server[name]
         server.update({name: value for name, value in entry.items() if server.get(name) != value})
         changed = tomlkit.dumps(document)
     _require_only_added(before, changed, path, entry=entry)
@@ -97,10 +110,8 @@ def _combined(existing: object, block: Block) -> JsonObject:
     if existing is None:
         return wanted
     found = _object(existing, f"as {SERVER_NAME}")
-    entry = {**found, **wanted}
-    kept = dict(_object(found.get("env", {}), "as env"))
-    kept.pop(SANDBOX_VARIABLE, None)
-    environment = {**block.entry.get("env", {}), **kept, **block.chosen}
+    entry = {name: value for name, value in found.items() if not _is_for_http(name, value)} | wanted
+    environment = _environment(found, block)
     if environment or "env" in found:
         entry["env"] = environment
     passed_on = found.get("env_vars")
@@ -108,6 +119,20 @@ def _combined(existing: object, block: Block) -> JsonObject:
         names = cast("list[object]", passed_on)
         entry["env_vars"] = names + [name for name in block.entry.get("env_vars", []) if name not in names]
     return entry
+
+
+def _is_for_http(name: str, value: object) -> bool:
+    return name in _HTTP_MEMBERS or (name == "type" and value != "stdio")
+
+
+def _environment(found: JsonObject, block: Block) -> JsonObject:
+    """The server's variables: the block's, what the file adds to them, and what was chosen just now."""
+    kept = dict(_object(found.get("env", {}), "as env"))
+    kept.pop(SANDBOX_VARIABLE, None)
+    # VS Code would go on asking for a key that the sandbox does not need.
+    if SANDBOX_VARIABLE in block.chosen and kept.get(KEY_VARIABLE) == block.client.key:
+        del kept[KEY_VARIABLE]
+    return {**block.entry.get("env", {}), **kept, **block.chosen}
 
 
 def _object(value: object, where: str) -> JsonObject:

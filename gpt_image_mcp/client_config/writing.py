@@ -12,11 +12,12 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.client_config.merging import Unmergeable, merged
+from gpt_image_mcp.client_config.merging import Unmergeable, environment_in, merged
 from gpt_image_mcp.errors import OutputRejected, StorageFailed
 
 if TYPE_CHECKING:
     from gpt_image_mcp.client_config.blocks import Block
+    from gpt_image_mcp.client_config.merging import JsonObject
 
 # Such files hold keys: a new one is for its owner alone.
 _PRIVATE = 0o600
@@ -28,11 +29,13 @@ class WriteReport:
 
     Attributes:
         changed: Whether it was written; not when it held the block already.
+        environment: The variables that it gives to the server.
         backup: Where the old file is; None if there was none, or nothing changed.
     """
 
     path: Path
     changed: bool
+    environment: JsonObject
     backup: Path | None = None
 
 
@@ -47,9 +50,10 @@ def write_block(path: Path, block: Block) -> WriteReport:
     path = Path(os.path.realpath(path))
     try:
         old = path.read_bytes() if path.exists() else None
-        new = _merged(path, old or b"", block)
+        text = _merged(path, old or b"", block)
+        new, environment = text.encode(), environment_in(text, block)
         if new == old:
-            return WriteReport(path=path, changed=False)
+            return WriteReport(path=path, changed=False, environment=environment)
         path.parent.mkdir(parents=True, exist_ok=True)
         mode = _PRIVATE if old is None else stat.S_IMODE(path.stat().st_mode)
         backup = None if old is None else _back_up(path, old, mode)
@@ -59,14 +63,15 @@ def write_block(path: Path, block: Block) -> WriteReport:
         raise StorageFailed(
             message, next_step="Put the block there yourself; without --write it is printed."
         ) from error
-    return WriteReport(path=path, changed=True, backup=backup)
+    return WriteReport(path=path, changed=True, environment=environment, backup=backup)
 
 
-def _merged(path: Path, old: bytes, block: Block) -> bytes:
+def _merged(path: Path, old: bytes, block: Block) -> str:
     try:
-        return merged(old.decode(), block).encode()
-    except (Unmergeable, UnicodeError) as error:
-        message = f"The file {path} cannot be merged into: {error}."
+        return merged(old.decode(), block)
+    except (Unmergeable, UnicodeDecodeError) as error:
+        reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error
+        message = f"The file {path} cannot be merged into: {reason}."
         raise OutputRejected(
             message, next_step="Correct it, or put the block there yourself; without --write it is printed."
         ) from error

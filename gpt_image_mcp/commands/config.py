@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from gpt_image_mcp.client_config.clients import ClientName, user_folders
 from gpt_image_mcp.client_config.launching import How, launch
 from gpt_image_mcp.console import Console
+from gpt_image_mcp.errors import InvalidSetting
 
 if TYPE_CHECKING:
     from gpt_image_mcp.client_config.blocks import Block
@@ -39,41 +40,52 @@ def config(
     """
     from gpt_image_mcp.client_config.blocks import make_block
 
+    started = launch(command)
     folder = str(Path(output_dir).expanduser().absolute()) if output_dir else ""
-    block = make_block(client, launch(command), sandbox=sandbox, output_dir=folder)
-    if block.client.file is None:
-        return _show_command(block, sandbox=sandbox)
-    path = file or block.client.file(user_folders())
-    if write:
-        return _write(path, block, sandbox=sandbox)
+    block = make_block(client, started, sandbox=sandbox, output_dir=folder)
+    path = _file(file, block, write=write)
     console = Console()
-    console.say(
-        f"For {path} ({block.client.title}); --write merges it in.{_about_key(block, sandbox=sandbox)}"
-    )
-    console.print_lines([block.text()])
+    if started.note:
+        console.say(started.note)
+    if write and path:
+        _write(path, block, console)
+    else:
+        _show(path, block, console)
     return 0
 
 
-def _show_command(block: Block, *, sandbox: bool) -> int:
-    console = Console()
-    console.say(f"For {block.client.title}: {block.client.after}{_about_key(block, sandbox=sandbox)}")
+def _file(named: Path | None, block: Block, *, write: bool) -> Path | None:
+    """The client's file; None if its own command writes it.
+
+    Raises:
+        InvalidSetting: If a file is asked for all the same.
+    """
+    if block.client.file is not None:
+        return named.expanduser() if named else block.client.file(user_folders())
+    if write or named:
+        message = f"{block.client.title} has its own command, so --write and --file are not for it."
+        step = "Leave them out and run what is printed; with --scope project it writes .mcp.json."
+        raise InvalidSetting(message, next_step=step)
+    return None
+
+
+def _show(path: Path | None, block: Block, console: Console) -> None:
+    use = f"For {path} ({block.client.title}); --write merges it in."
+    if path is None:
+        use = f"For {block.client.title}: {block.client.after}"
+    console.say(_sentences(use, block.key_note(block.entry.get("env", {}))))
     console.print_lines([block.text()])
-    return 0
 
 
-def _write(path: Path, block: Block, *, sandbox: bool) -> int:
+def _write(path: Path, block: Block, console: Console) -> None:
     from gpt_image_mcp.client_config.writing import write_block
 
-    console = Console()
     report = write_block(path, block)
     console.print_lines([str(report.path)])
-    if not report.changed:
-        console.say("Nothing to change: the server is there already.")
-        return 0
-    kept = f"The old file is {report.backup}. " if report.backup else ""
-    console.say(f"{kept}{block.client.after}{_about_key(block, sandbox=sandbox)}")
-    return 0
+    backup = f"The old file is {report.backup}." if report.backup else ""
+    done = block.client.after if report.changed else "Nothing to change: the server is there already."
+    console.say(_sentences(backup, done, block.key_note(report.environment)))
 
 
-def _about_key(block: Block, *, sandbox: bool) -> str:
-    return "" if sandbox else f" {block.client.key_note}"
+def _sentences(*said: str) -> str:
+    return " ".join(sentence for sentence in said if sentence)

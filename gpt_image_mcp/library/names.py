@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LONGEST_LABEL = 60
 # The limit of common file systems, less room for a number and an extension.
 LONGEST_NAME_BYTES = 255 - 16
+_CALL, _MOMENT = "job-", "%Y%m%d-%H%M%S"
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 # Control characters, what Windows refuses, and halves of characters that UTF-8 cannot carry.
 _FORBIDDEN = re.compile('[\x00-\x1f\x7f-\x9f<>:"|?*\ud800-\udfff]')
@@ -48,12 +49,18 @@ class Naming:
 
 def new_image_id(now: datetime) -> str:
     """A unique id that sorts by time: ``20261121-150301-a1b2c3``."""
-    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    return f"{now:{_MOMENT}}-{secrets.token_hex(3)}"
 
 
 def new_call_id() -> str:
     """A unique id of a call, under which its result can be collected."""
-    return f"job-{new_image_id(datetime.now().astimezone())}"
+    return f"{_CALL}{new_image_id(datetime.now().astimezone())}"
+
+
+def started_at(call_id: str) -> datetime:
+    """When a call began, to the second, by its id."""
+    moment = call_id.removeprefix(_CALL)[: len("20261121-150301")]
+    return datetime.strptime(moment, _MOMENT).astimezone()
 
 
 def file_names(naming: Naming, image_id: str, *, extension: str, number: int) -> Iterator[str]:
@@ -66,13 +73,15 @@ def file_names(naming: Naming, image_id: str, *, extension: str, number: int) ->
         number: Which image of the call this is, from 1; 0 where there is only one.
     """
     if naming.filename:
-        stem = _stem(naming.filename, number)
+        stem = numbered(naming.filename, number)
+        # The longer spelling is as good a name.
+        extension = "jpeg" if extension == "jpg" and naming.filename.lower().endswith(".jpeg") else extension
     else:
         turn = f"-t{naming.turn}" if naming.turn else ""
         label = clean_label(naming.label)
         stem = f"{naming.kind}-{image_id}{turn}{f'-{label}' if label else ''}"
-    numbered = (f"{stem}-{count}.{extension}" for count in itertools.count(2))
-    return itertools.chain([f"{stem}.{extension}"], numbered)
+    others = (f"{stem}-{count}.{extension}" for count in itertools.count(2))
+    return itertools.chain([f"{stem}.{extension}"], others)
 
 
 def clean_label(text: str) -> str:
@@ -89,13 +98,30 @@ def check_filename(filename: str) -> None:
     Raises:
         OutputRejected: If it has folders, characters that a file system refuses, or nothing left.
     """
-    stem = _without_extension(filename)
+    stem = without_extension(filename)
     if "/" in filename or "\\" in filename or not stem:
         message = f"filename is {filename!r}, which is not a plain file name."
         raise OutputRejected(message, next_step="Pass a name without folders, and the folder as output_dir.")
     if _FORBIDDEN.search(filename) or _RESERVED.fullmatch(stem):
         message = f"filename is {filename!r}, which not every file system can store."
         raise OutputRejected(message, next_step='Use letters, digits, blanks, "-", "_" and ".".')
+
+
+def numbered(filename: str, number: int) -> str:
+    """An exact name without the extension of an image, and with a number where there are several.
+
+    Args:
+        filename: What the caller asked for; one with nothing to number stays as it is.
+        number: Which of several this is, from 1; 0 where there is only one.
+    """
+    stem = without_extension(filename)
+    ending = f"-{number}" if number else ""
+    return _cut(stem, LONGEST_NAME_BYTES - len(ending)) + ending if stem else filename
+
+
+def without_extension(filename: str) -> str:
+    """An exact name without the extension of an image; any other end is part of the name."""
+    return _KNOWN_EXTENSION.sub("", filename.strip()).strip().rstrip(". ")
 
 
 def _is_kept(character: str) -> bool:
@@ -105,15 +131,7 @@ def _is_kept(character: str) -> bool:
     return unicodedata.category(character) in {"Mn", "Mc"} and ord(character) not in _VARIATION_SELECTORS
 
 
-def _stem(filename: str, number: int) -> str:
-    """An exact name without the extension of an image, and numbered where there are several."""
-    stem = _cut(_without_extension(filename), LONGEST_NAME_BYTES)
-    return f"{stem}-{number}" if number else stem
-
-
-def _without_extension(filename: str) -> str:
-    return _KNOWN_EXTENSION.sub("", filename.strip()).strip().rstrip(". ")
-
-
 def _cut(text: str, max_bytes: int) -> str:
-    return text.encode()[:max_bytes].decode(errors="ignore")
+    # Halves of characters are for check_filename to refuse.
+    encoded = text.encode("utf-8", "surrogatepass")
+    return text if len(encoded) <= max_bytes else encoded[:max_bytes].decode(errors="ignore")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic_core import PydanticUndefined
 
 from gpt_image_mcp.settings import Settings, variable_names
@@ -10,12 +12,29 @@ from tests.docs.pages import cell, table
 
 def settings_table() -> str:
     """Every setting with its variables, its default and its meaning."""
-    return "\n" + table(["variable", "default", "meaning"], [_row(field) for field in Settings.model_fields])
+    schemas = Settings.model_json_schema(by_alias=False)["properties"]
+    body = [_row(field, schema) for field, schema in schemas.items()]
+    return "\n" + table(["variable", "default", "values", "meaning"], body)
 
 
-def _row(field: str) -> list[str]:
+def _row(field: str, schema: dict[str, Any]) -> list[str]:
     names = ", ".join(f"`{name}`" for name in variable_names(field))
-    return [names, _default(field), cell(Settings.model_fields[field].description or "")]
+    return [names, _default(field), _allowed(schema), cell(schema["description"])]
+
+
+def _allowed(schema: dict[str, Any]) -> str:
+    """What values there are; empty where any text will do."""
+    schema = schema.get("anyOf", [schema])[0]
+    if schema["type"] == "boolean":
+        return "`0`, `1`"
+    if "enum" in schema:
+        return ", ".join(f"`{choice}`" for choice in schema["enum"])
+    low, above, high = (schema.get(name) for name in ("minimum", "exclusiveMinimum", "maximum"))
+    if low is not None:
+        return f"{low:g} or more" if high is None else f"{low:g} to {high:g}"
+    if above is not None:
+        return f"more than {above:g}" if high is None else f"more than {above:g}, at most {high:g}"
+    return ""
 
 
 def _default(field: str) -> str:
@@ -23,7 +42,7 @@ def _default(field: str) -> str:
     if value in (None, "", PydanticUndefined) or field == "database_url":
         return "none"
     if isinstance(value, bool):
-        return str(int(value))
+        return f"`{int(value)}`"
     if isinstance(value, frozenset):
         return "`all`"
     return f"`{value}`"

@@ -5,12 +5,23 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from gpt_image_mcp.answers import (
+    BatchAnswer,
+    EndedAnswer,
+    EstimateAnswer,
+    ImagesAnswer,
+    InputAnswer,
+    SessionsAnswer,
+)
 from gpt_image_mcp.application import group_of_tool
+from gpt_image_mcp.export_answers import ExportAnswer
+from gpt_image_mcp.history_answers import FoundAnswer
 from tests.docs.pages import cell, table
 
 if TYPE_CHECKING:
     from fastmcp import Client
     from mcp.types import Prompt, Tool
+    from pydantic import BaseModel
 
 # A parameter that needs no words for a model, or that another tool explains, still needs some for a person.
 _WORDS = {
@@ -35,6 +46,19 @@ _WORDS_OF = {
     ("find_images", "model"): "Only images of this model.",
 }
 _FULL = "generate_image"
+# What they return; the schemas that they publish leave most of it out, because every client pays for them.
+_ANSWERS: dict[str, type[BaseModel]] = {
+    "generate_image": ImagesAnswer,
+    "estimate_cost": EstimateAnswer,
+    "edit_image": ImagesAnswer,
+    "batch_edit_images": BatchAnswer,
+    "export_image": ExportAnswer,
+    "find_images": FoundAnswer,
+    "start_edit_session": ImagesAnswer,
+    "continue_edit_session": ImagesAnswer,
+    "list_edit_sessions": SessionsAnswer,
+    "end_edit_session": EndedAnswer,
+}
 # Those of generate_image that say how the result should be, which other tools share.
 _NOT_SHARED = {"prompt", "moderation"}
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -73,7 +97,7 @@ async def tools_reference(client: Client[Any]) -> str:
 def _tool(tool: Tool, full: Tool) -> str:
     return (
         f"## `{tool.name}`\n\n{cell(tool.description or '')} Group: `{group_of_tool[tool.name]}`.\n\n"
-        f"```json\n{_call(tool.name)}\n```\n\n{_parameters(tool, full)}\n{_returns(tool)}"
+        f"```json\n{_call(tool.name)}\n```\n\n{_parameters(tool, full)}\n{_returns(tool.name)}"
     )
 
 
@@ -103,7 +127,7 @@ def _parameters(tool: Tool, full: Tool) -> str:
     ]
     parts = [table(["parameter", "type", "default", "meaning"], body)] if body else []
     if shared:
-        parts.append(f"As for [`{full.name}`](#{full.name}): {_listed(shared)}.\n")
+        parts.append(f"As for {_link(full.name)}: {_listed(shared)}.\n")
     return "\n".join(parts) or "No parameters.\n"
 
 
@@ -143,12 +167,26 @@ def _default(schema: dict[str, Any], *, is_required: bool) -> str:
     return "required" if is_required else f"`{json.dumps(schema['default'])}`"
 
 
-def _returns(tool: Tool) -> str:
-    schema = tool.output_schema or {}
-    always = [name for name in schema["properties"] if name in schema["required"]]
-    sometimes = [name for name in schema["properties"] if name not in schema["required"]]
-    words = f"Returns {_listed(always)}"
-    return f"{words}; where there is one, {_listed(sometimes)}.\n" if sometimes else f"{words}.\n"
+def _returns(name: str) -> str:
+    if name == "get_image":
+        return (
+            f"Returns the same as {_link(_FULL)}; for a batch, as {_link('batch_edit_images')}; for an image "
+            f"that was not made here, {_fields(InputAnswer)}.\n"
+        )
+    answer = _ANSWERS[name]
+    if answer is ImagesAnswer and name != _FULL:
+        return f"Returns the same as {_link(_FULL)}.\n"
+    return f"Returns {_fields(answer)}.\n"
+
+
+def _fields(answer: type[BaseModel]) -> str:
+    sometimes = [name for name, field in answer.model_fields.items() if field.default is None]
+    always = _listed([name for name in answer.model_fields if name not in sometimes])
+    return f"{always}; where there is one, {_listed(sometimes)}" if sometimes else always
+
+
+def _link(name: str) -> str:
+    return f"[`{name}`](#{name})"
 
 
 def _listed(names: list[str]) -> str:

@@ -8,7 +8,7 @@ import unicodedata
 from datetime import datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gpt_image_mcp.errors import OutputRejected
@@ -20,6 +20,8 @@ from gpt_image_mcp.library.names import (
     file_names,
     new_call_id,
     new_image_id,
+    numbered,
+    started_at,
 )
 
 ID = "20260422-150301-a1b2c3"
@@ -37,6 +39,11 @@ def test_an_image_id_sorts_by_local_time_and_is_unique() -> None:
 
 def test_a_call_id_is_marked_as_one() -> None:
     assert re.fullmatch(r"job-\d{8}-\d{6}-[0-9a-f]{6}", new_call_id())
+
+
+def test_a_call_id_tells_when_the_call_began() -> None:
+    before = datetime.now().astimezone().replace(microsecond=0)
+    assert before <= started_at(new_call_id()) <= datetime.now().astimezone()
 
 
 @pytest.mark.parametrize(
@@ -121,6 +128,29 @@ def test_a_taken_exact_name_gets_a_number() -> None:
 def test_several_images_of_an_exact_name_are_numbered() -> None:
     naming = Naming(kind="image", filename="boat.png")
     assert [_names(naming, number=number)[0] for number in (1, 2)] == ["boat-1.png", "boat-2.png"]
+
+
+@pytest.mark.parametrize(
+    ("filename", "number", "name"),
+    [
+        ("boat.png", 2, "boat-2"),
+        ("v1.2", 1, "v1.2-1"),
+        ("v1.2.webp", 1, "v1.2-1"),
+        ("boat.png", 0, "boat"),
+        ("", 2, ""),
+        (".png", 2, ".png"),
+    ],
+)
+def test_only_the_extension_of_an_image_gives_way_to_a_number(filename: str, number: int, name: str) -> None:
+    assert numbered(filename, number) == name
+
+
+@given(st.text(st.characters(), max_size=300), st.integers(1, 100))
+def test_a_numbered_name_is_a_name_that_stays_as_it_is(filename: str, number: int) -> None:
+    name = numbered(filename, number)
+    assume(name != filename)
+    assert name.endswith(f"-{number}")
+    assert numbered(name, 0) == name
 
 
 def test_a_long_exact_name_is_cut_between_characters() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import io
 import json
 import os
@@ -340,6 +341,14 @@ def test_a_name_is_refused_if_any_of_its_addresses_is_elsewhere(
         (("--path", "/health/"), "/health"),
         (("--path", "/"), "slash"),
         (("--path", "/a\nb"), "slash"),
+        (("--path", "/a?b"), "slash"),
+        (("--path", "/a#b"), "slash"),
+        (("--path", "/{x"), "slash"),
+        (("--path", "/{x}"), "slash"),
+        (("--path", "/a b"), "slash"),
+        (("--path", "/a//b"), "slash"),
+        (("--path", "/ä"), "slash"),
+        (("--path", "/a/../b"), "slash"),
     ],
 )
 def test_malformed_addresses_are_usage_errors(
@@ -369,7 +378,7 @@ def test_a_taken_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
         port = taken.getsockname()[1]
         assert _http("--port", str(port)) == 1
     shown = capsys.readouterr().err
-    assert str(port) in shown
+    assert f"Port {port} of 127.0.0.1 cannot be listened on: {os.strerror(errno.EADDRINUSE)}." in shown
     assert "--port" in shown
 
 

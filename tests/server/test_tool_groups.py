@@ -55,5 +55,16 @@ async def test_a_tool_that_is_not_listed_says_which_setting_hides_it(
     assert not offered.is_error
 
 
+async def test_a_tool_that_nobody_has_is_not_blamed_on_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[str] = []
+    for groups in ("sessions", "all"):
+        monkeypatch.setenv("GPT_IMAGE_TOOLS", groups)
+        async with _client("auto") as client:
+            answer = await client.call_tool("nope_tool", {}, raise_on_error=False)
+        assert answer.is_error
+        answers += [block.text for block in answer.content if block.type == "text"]
+    assert answers == ["Unknown tool: 'nope_tool'"] * 2
+
+
 async def test_a_server_that_only_is_inspected_lists_every_tool() -> None:
     assert {tool.name for tool in await mcp.list_tools()} == set(group_of_tool)
