@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.edits import EditOptions, Edits, plan_edit
-from gpt_image_mcp.errors import Cancelled, ImageError, InternalError, InvalidArgument
-from gpt_image_mcp.jobs import Job
-from gpt_image_mcp.library.calls import CallStart
+from gpt_image_mcp.errors import (
+    Cancelled,
+    ImageError,
+    InternalError,
+    InvalidArgument,
+    OutcomeUnknown,
+    StorageFailed,
+)
+from gpt_image_mcp.fingerprints import fingerprint
+from gpt_image_mcp.jobs import Job, to_the_end
 from gpt_image_mcp.library.folders import project_folder
-from gpt_image_mcp.library.names import new_call_id
+from gpt_image_mcp.library.names import new_call_id, numbered
 from gpt_image_mcp.listings import expand
 from gpt_image_mcp.money import Quote
 from gpt_image_mcp.paths import is_file_url
 from gpt_image_mcp.progress import Progress, Stage
+from gpt_image_mcp.reservations import start_of
 from gpt_image_mcp.values import BatchEntry, BatchResult, Delivery, Kind, OutputOptions
 
 if TYPE_CHECKING:
@@ -53,13 +61,17 @@ class BatchJob(Job[BatchResult]):
     Attributes:
         plan: That of the first image, for what a result repeats.
         entries: What is known so far, in the order of the inputs.
+        made: The calls whose images were made.
         latest: The image that was finished last.
+        is_stopped: Whether it was told to end before all images were done.
     """
 
     plan: Plan
     entries: list[BatchEntry | None]
     failures: list[ImageError] = field(default_factory=list[ImageError])
+    made: list[str] = field(default_factory=list[str])
     latest: str = ""
+    is_stopped: bool = False
 
     def note(self, position: int, entry: BatchEntry) -> None:
         """Keeps what became of an image and wakes whoever watches."""
@@ -70,7 +82,7 @@ class BatchJob(Job[BatchResult]):
     def progress(self, stage: Stage) -> Progress:
         """Which part of the images is done."""
         done = sum(entry is not None for entry in self.entries)
-        self.fraction = max(self.fraction, done / len(self.entries))
+        self.reach(done / len(self.entries), limit=min(1.0, (done + 1) / len(self.entries)))
         message = f"{done} of {len(self.entries)} images done{self.latest}"
         return Progress(stage=stage, fraction=self.fraction, message=message)
 
@@ -130,8 +142,24 @@ class Batches:
     async def _carry_out(
         self, job: BatchJob, items: Sequence[BatchItem], *, stops: bool, concurrency: int
     ) -> BatchResult:
-        await asyncio.to_thread(self._remember, job.plan, job.fingerprint)
-        job.advance("drawing")
+        """The job itself; one that is stopped ends with what was done until then."""
+        try:
+            same = await to_the_end(asyncio.to_thread(self._remember, job.plan, job.fingerprint))
+            if same is not None:
+                return await self.paid_calls.join(same, job, job.plan)
+            job.advance("drawing")
+            async with self.paid_calls.reservations.kept_alive(job.id):
+                await self._edit_all(job, items, stops=stops, concurrency=concurrency)
+        except asyncio.CancelledError:
+            job.is_stopped = True
+        except BaseException:  # the edge of the job: a defective batch must be settled too
+            await asyncio.to_thread(self.paid_calls.reservations.settle_failure, job.id, _stopped())
+            raise
+        return await to_the_end(asyncio.to_thread(self._finished, job, items))
+
+    async def _edit_all(
+        self, job: BatchJob, items: Sequence[BatchItem], *, stops: bool, concurrency: int
+    ) -> None:
         waiting, gate = iter(enumerate(items)), asyncio.Semaphore(concurrency)
         # A few more than may be sent at once: they read inputs and save images while others are drawn.
         count = concurrency if stops else concurrency + concurrency // 2
@@ -140,15 +168,7 @@ class Batches:
             for _ in range(min(count, len(items)))
         ]
         try:
-            async with self.paid_calls.kept_alive(job.id):
-                await asyncio.gather(*workers)
-            return await asyncio.to_thread(self._finished, job, items)
-        except ImageError as error:
-            await asyncio.to_thread(self.paid_calls.settle_failure, job.id, error)
-            raise
-        except BaseException:  # the edge of the job: a cancelled or defective batch must be settled too
-            await asyncio.to_thread(self.paid_calls.settle_failure, job.id, _stopped())
-            raise
+            await asyncio.gather(*workers)
         finally:
             for worker in workers:
                 worker.cancel()
@@ -165,20 +185,26 @@ class Batches:
         for position, item in waiting:
             if stops and job.failures:
                 return
-            job.note(position, await self._edited(job, item, gate))
+            job.note(position, await self._edited(job, position, item, gate=gate))
 
-    async def _edited(self, job: BatchJob, item: BatchItem, gate: asyncio.Semaphore) -> BatchEntry:
+    async def _edited(
+        self, job: BatchJob, position: int, item: BatchItem, *, gate: asyncio.Semaphore
+    ) -> BatchEntry:
         async def send(call: PaidJob) -> Delivery:
             async with gate:
                 return await self.edits.send(call)
 
         try:
             errand = self.edits.errand(_KIND, item.prompt, [item.image], output=item.output, edit=item.edit)
-            errand = replace(errand, send=send)
+            errand = replace(errand, send=send, fingerprint=fingerprint(job.fingerprint, position))
             result = await self.paid_calls.run(errand, wait_seconds=None, watch=None)
+        except asyncio.CancelledError:
+            job.note(position, _cut_off(item))
+            raise
         except ImageError as error:
             job.failures.append(error)
             return BatchEntry(input=_shown(item.image), status="failed", error=str(error))
+        job.made.append(result.call_id)
         return BatchEntry(
             input=_shown(item.image),
             status="completed",
@@ -187,21 +213,14 @@ class Batches:
             notes=result.notes,
         )
 
-    def _remember(self, plan: Plan, fingerprint: str) -> None:
-        """A row for the batch itself, so that its result can be collected; its images reserve their own."""
-        start = CallStart(
-            id=plan.call_id,
-            kind=plan.kind,
-            model=plan.request.model,
-            quality="",
-            size="",
-            prompt=plan.prompt,
-            started_at=datetime.now(UTC),
-            quote=Quote(high_usd=Decimal(0), basis="each image of a batch has its own"),
-            sandbox=plan.sandbox,
-            fingerprint=fingerprint,
-        )
-        self.paid_calls.library.ledger.begin_call(start, per_call_usd=None, daily_usd=None)
+    def _remember(self, plan: Plan, fingerprint: str) -> str | None:
+        """A row for the batch itself, so that its result can be collected; its images reserve their own.
+
+        Gives the id of the same batch instead, if another process came first.
+        """
+        free = Quote(high_usd=Decimal(0), basis="each image of a batch has its own")
+        start = replace(start_of(plan, fingerprint), quality="", size="", quote=free)
+        return self.paid_calls.reservations.make(start)
 
     def _finished(self, job: BatchJob, items: Sequence[BatchItem]) -> BatchResult:
         """The result, settled.
@@ -213,9 +232,21 @@ class Batches:
             if job.entries[position] is None:
                 job.entries[position] = BatchEntry(input=_shown(item.image), status="skipped")
         result = replace(report(job), status="completed")
-        if not any(entry.status == "completed" for entry in result.items):
-            raise _all_failed(job.failures, result)
-        return self.paid_calls.settle(result, usd=Decimal(0), is_delivered=job.waiters > 0)
+        if not job.made:
+            error = _stopped() if job.is_stopped else _all_failed(job.failures, result)
+            self.paid_calls.reservations.settle_failure(job.id, error)
+            raise error
+        # A stopped batch is not joined: the same again goes on with the images that are missing.
+        settled = self.paid_calls.reservations.settle(result, usd=Decimal(0), is_delivered=job.is_stopped)
+        if not job.is_stopped:
+            self._deliver(job.made)
+        return settled
+
+    def _deliver(self, call_ids: list[str]) -> None:
+        """Notes that the images are part of a result now; until then the same batch finds each by itself."""
+        for call_id in call_ids:
+            with contextlib.suppress(StorageFailed):
+                self.paid_calls.library.ledger.deliver(call_id)
 
 
 def report(job: BatchJob) -> BatchResult:
@@ -254,9 +285,7 @@ def make_items(
 
 def _named(output: OutputOptions, image: str, number: int) -> OutputOptions:
     if output.filename:
-        stem, dot, extension = output.filename.rpartition(".")
-        name = f"{stem}-{number}{dot}{extension}" if dot else f"{output.filename}-{number}"
-        return replace(output, filename=name)
+        return replace(output, filename=numbered(output.filename, number))
     return label(output, image)
 
 
@@ -300,10 +329,20 @@ def _all_failed(failures: list[ImageError], result: BatchResult) -> ImageError:
     return made
 
 
+def _cut_off(item: BatchItem) -> BatchEntry:
+    """The entry of an image that was being made when the batch was stopped."""
+    error = OutcomeUnknown(
+        "The batch was stopped while this image was being made. If its request was sent, it is saved all the "
+        "same.",
+        next_step="Call the same batch again: it goes on with what is missing and does not pay twice.",
+    )
+    return BatchEntry(input=_shown(item.image), status="failed", error=str(error))
+
+
 def _one_line(error: str) -> str:
     return error.partition(" Next: ")[0][:300]
 
 
 def _stopped() -> ImageError:
-    message = "The batch was cancelled; images whose request was already sent are saved all the same."
-    return Cancelled(message, next_step="Look for them with get_image or in the output folder.")
+    message = "The batch was stopped before an image was done; what was already sent is saved all the same."
+    return Cancelled(message, next_step="Call the same batch again; it finds what was made.", retryable=True)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from gpt_image_mcp.models import ImageModel
     from gpt_image_mcp.settings import Settings
 
+# Why a setting makes edits take the Responses route.
+PINNED = "OPENAI_FORCE_RESPONSES_EDITS is set"
 MAX_PROMPT_CHARACTERS = 32_000
 MAX_USER_CHARACTERS = 256
 FORMATS = ("png", "jpeg", "webp")
@@ -76,7 +78,7 @@ def check_request(
         output_compression=_compression(options.output_compression, output_format),
         moderation=_one_of("moderation", moderation, MODERATIONS),
         safety_identifier=_user(options.user),
-        partial_images=settings.partial_images if model and model.streams else 0,
+        partial_images=_partial_images(options.n, model, settings=settings, notes=notes),
     )
     notes.extend([size.note] if size.note else [])
     requested = Requested(
@@ -188,6 +190,29 @@ def _count(n: int, model: ImageModel | None) -> int:
         message = f"n is {n}; it must be from 1 to {most}."
         raise InvalidArgument(message, next_step="Make several calls for more images.")
     return n
+
+
+def _partial_images(n: int, model: ImageModel | None, *, settings: Settings, notes: list[str]) -> int:
+    """How many to ask for: none of several images, for which it is not documented whose they would be."""
+    wanted = settings.partial_images if model and model.streams else 0
+    if wanted and n > 1:
+        notes.append(f"No partial images (GPT_IMAGE_PARTIAL_IMAGES is {wanted}) are made for n above 1.")
+        return 0
+    return wanted
+
+
+def require_single(n: int, reason: str) -> None:
+    """Refuses several images of the Responses route, which makes one a call.
+
+    Raises:
+        UnsupportedByModel: With the reason why that route is taken.
+    """
+    if n > 1:
+        message = (
+            f"n is {n}, but this edit goes through the Responses API ({reason}), which makes one image a "
+            "call; nothing was made."
+        )
+        raise UnsupportedByModel(message, next_step="Call again with n 1, once for each image you want.")
 
 
 def _output_format(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter
 
-from gpt_image_mcp.errors import NotFound
-from gpt_image_mcp.turns import stepping_aside
+from gpt_image_mcp.errors import NotFound, StorageFailed
+from gpt_image_mcp.threads import in_database
+from gpt_image_mcp.turns import elapsed_seconds, stepping_aside
 from gpt_image_mcp.values import BatchResult, ImageResult, Requested, StoredImage
 
 if TYPE_CHECKING:
+    from gpt_image_mcp.errors import ImageError
     from gpt_image_mcp.library.calls import CallRecord
     from gpt_image_mcp.library.store import Library
 
@@ -27,13 +30,18 @@ _RESULTS: TypeAdapter[ImageResult | BatchResult] = TypeAdapter(ImageResult | Bat
 async def collect(call_id: str, library: Library, *, wait_seconds: float | None) -> ImageResult | BatchResult:
     """The result of a call that this process does not run; waits for one that another process runs.
 
+    Args:
+        call_id: The call.
+        library: Where it is remembered.
+        wait_seconds: How long after the request for it came in; None waits until the call ends.
+
     Raises:
         NotFound: If there was no such call.
         ImageError: What it failed with; ``OutcomeUnknown`` if its process is gone.
     """
-    deadline = math.inf if wait_seconds is None else monotonic() + wait_seconds
+    deadline = math.inf if wait_seconds is None else monotonic() + wait_seconds - elapsed_seconds()
     while True:
-        result = await asyncio.to_thread(_remembered, call_id, library)
+        result = await in_database(_remembered, call_id, library)
         left = deadline - monotonic()
         if result.status != "running" or left <= 0:
             return result
@@ -75,22 +83,28 @@ def result_of(images: tuple[StoredImage, ...], *, notes: tuple[str, ...] = ()) -
 
 
 def _remembered(call_id: str, library: Library) -> ImageResult | BatchResult:
-    """What the library knows of a call; notes its result as delivered."""
-    library.ledger.give_up_lost_calls()
+    """What the library knows of a call."""
+    # What was asked for can be read also where nothing can be written.
+    with contextlib.suppress(StorageFailed):
+        library.ledger.give_up_lost_calls()
     record = library.ledger.find_call(call_id)
     if record is None:
         message = f"There is no job {call_id!r}."
         raise NotFound(message, next_step="Use a job_id from an earlier result.")
     if record.result_json is not None:
-        library.ledger.deliver(call_id)
         return _RESULTS.validate_json(record.result_json)
-    saved = library.catalogue.find_images_of_call(call_id) if record.status == "outcome_unknown" else ()
-    if saved:
-        note = "The server was stopped after these images were saved and before their cost was noted."
-        return result_of(saved, notes=(note,))
     if record.error is not None:
-        raise record.error
-    return _running(record)
+        saved = library.catalogue.find_images_of_call(call_id)
+        if not saved:
+            raise record.error
+        return result_of(saved, notes=(_note_on_saved(record, record.error),))
+    return _running_batch(record) if record.is_batch else _running(record)
+
+
+def _note_on_saved(record: CallRecord, error: ImageError) -> str:
+    if record.status == "outcome_unknown":
+        return "The server was stopped after these images were saved and before their cost was noted."
+    return f"The call failed after these images were saved: {error.message}"
 
 
 def _running(record: CallRecord) -> ImageResult:
@@ -101,5 +115,24 @@ def _running(record: CallRecord) -> ImageResult:
         model=record.model,
         requested=Requested(size=record.size, quality=record.quality),
         sandbox=record.sandbox,
-        elapsed_seconds=round((datetime.now(UTC) - record.started_at).total_seconds(), 1),
+        elapsed_seconds=_age_seconds(record),
     )
+
+
+def _running_batch(record: CallRecord) -> BatchResult:
+    """A batch of another process, which alone knows how many images there are and how many are done."""
+    return BatchResult(
+        status="running",
+        call_id=record.id,
+        prompt=record.prompt,
+        model=record.model,
+        requested=Requested(),
+        items=(),
+        total=0,
+        sandbox=record.sandbox,
+        elapsed_seconds=_age_seconds(record),
+    )
+
+
+def _age_seconds(record: CallRecord) -> float:
+    return round((datetime.now(UTC) - record.started_at).total_seconds(), 1)

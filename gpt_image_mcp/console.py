@@ -106,6 +106,8 @@ def lineage_tree(lineage: Lineage) -> Tree:
     for name, relatives in (("made from", lineage.parents), ("made into", lineage.children)):
         if relatives:
             _grow(tree.add(name), relatives)
+    if lineage.is_cut:
+        tree.add("the family is large, and some of those further away are not shown")
     return tree
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.errors import OutcomeUnknown, StorageFailed
+from gpt_image_mcp.errors import ImageError, OutcomeUnknown
+from gpt_image_mcp.library.names import numbered, without_extension
 from gpt_image_mcp.pictures import is_complete, read_picture
-from gpt_image_mcp.prices import cost
+from gpt_image_mcp.prices import cost, quote
+from gpt_image_mcp.sizes import AUTO
+from gpt_image_mcp.threads import computed
 from gpt_image_mcp.values import Applied, Delivery, ImageResult, Picture, Provenance, StoredImage
 
 if TYPE_CHECKING:
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.money import Cost
     from gpt_image_mcp.plans import Plan
-    from gpt_image_mcp.values import Retouch
+    from gpt_image_mcp.values import ImageRequest, Retouch
 
 _AS_RETURNED = "as-returned"
 
@@ -27,7 +30,7 @@ class Keeper:
     library: Library
 
     def keep(self, plan: Plan, delivery: Delivery, *, elapsed_seconds: float) -> ImageResult:
-        """Saves the images of a delivery. Blocking, for a worker thread.
+        """Saves the images of a delivery. Blocking, for a thread that may wait for locks.
 
         Raises:
             OutcomeUnknown: If none of them is a whole picture.
@@ -66,9 +69,8 @@ class Keeper:
         for number, image in enumerate(result.images, start=1):
             try:
                 made = self._put_back(image, plan, retouch, number=number if len(result.images) > 1 else 0)
-            except (StorageFailed, OSError) as error:
-                reason = getattr(error, "message", error)
-                notes.append(f"keep_unmasked failed, so this is the picture as returned: {reason}")
+            except ImageError as error:
+                notes.append(f"keep_unmasked failed, so this is the picture as returned: {error.message}")
                 images.append(image)
                 continue
             images.append(made.image)
@@ -80,9 +82,9 @@ class Keeper:
         from gpt_image_mcp.retouching import put_back
 
         output_format = plan.request.output_format
-        done = put_back(self.library.read(image), retouch, output_format=output_format)
+        done = computed(put_back, self.library.read(image), retouch, output_format=output_format)
         provenance = replace(image.provenance, parents=(image.id,))
-        naming = replace(plan.naming, filename=_numbered(plan.naming.filename, number))
+        naming = replace(plan.naming, filename=numbered(plan.naming.filename, number))
         stored, notes = self.library.save(
             [done.data], provenance=provenance, naming=naming, folder=image.file_path.parent
         )
@@ -102,20 +104,27 @@ class _Composed:
 
 def cost_of(plan: Plan, delivery: Delivery) -> Cost:
     """What a delivery cost, whether or not its images can be used."""
-    return cost(plan.model, delivery, quote=plan.quote)
+    request = _as_made(plan.request, delivery)
+    quoted = quote(plan.model, request, input_images=len(request.images))
+    return cost(plan.model, delivery, quote=quoted)
+
+
+def _as_made(request: ImageRequest, delivery: Delivery) -> ImageRequest:
+    """A request with what the model chose for ``auto`` in its place, as far as that is known."""
+    picture = next(filter(None, map(read_picture, delivery.images)), None)
+    made = f"{picture.width}x{picture.height}" if picture else delivery.size
+    return replace(
+        request,
+        size=(made or AUTO) if request.size == AUTO else request.size,
+        quality=(delivery.quality or AUTO) if request.quality == AUTO else request.quality,
+        partial_images=request.partial_images if delivery.route == "images" else 0,
+    )
 
 
 def _naming_as_returned(naming: Naming) -> Naming:
     """The name of what the API returned, where the caller's own name belongs to the retouched image."""
-    label = naming.label or naming.filename.rpartition(".")[0] or naming.filename
+    label = naming.label or without_extension(naming.filename)
     return replace(naming, label=f"{label}-{_AS_RETURNED}".lstrip("-"), filename="", overwrite=False)
-
-
-def _numbered(filename: str, number: int) -> str:
-    if not filename or not number:
-        return filename
-    stem, dot, extension = filename.rpartition(".")
-    return f"{stem}-{number}{dot}{extension}" if dot else f"{filename}-{number}"
 
 
 def _size(image: StoredImage) -> str:

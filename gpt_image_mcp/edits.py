@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from gpt_image_mcp.checks import MAX_PROMPT_CHARACTERS, check_input_fidelity
+from gpt_image_mcp.checks import MAX_PROMPT_CHARACTERS, check_input_fidelity, require_single
 from gpt_image_mcp.conversions import encode
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.framing import FREE, OUTPAINT, frame
@@ -15,9 +16,8 @@ from gpt_image_mcp.masks import make_mask, place_on_canvas, read_mask
 from gpt_image_mcp.paid_calls import Errand, PaidJob
 from gpt_image_mcp.pictures import open_picture
 from gpt_image_mcp.plans import Plan, plan_call
-from gpt_image_mcp.prices import quote, with_host
+from gpt_image_mcp.prices import quote
 from gpt_image_mcp.regions import Region, cover, parse_regions
-from gpt_image_mcp.routing import Router, Steps, require_single
 from gpt_image_mcp.sizes import AUTO, Pixels, canvas_size, own_size, parse_pixels
 from gpt_image_mcp.threads import in_thread
 from gpt_image_mcp.values import Delivery, InputImage, Kind, OutputOptions, Retouch
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from gpt_image_mcp.inputs import Inputs, Source
+    from gpt_image_mcp.money import Quote
+    from gpt_image_mcp.routing import Router
     from gpt_image_mcp.settings import Settings
 
 MAX_IMAGES = 16
@@ -52,6 +54,11 @@ class EditOptions:
     edit_type: str = FREE
     input_fidelity: str = "auto"
     keep_unmasked: bool = True
+
+    @property
+    def without_mask(self) -> EditOptions:
+        """All but the mask, which is an input like the images."""
+        return replace(self, mask="")
 
 
 class EditArguments(TypedDict, total=False):
@@ -116,21 +123,37 @@ class Edits:
         Raises:
             RequestError: If the mask or the regions do not fit image 1, or n does not fit the route.
         """
-        if self.settings.force_responses_edits:
-            require_single(plan.request.n, "OPENAI_FORCE_RESPONSES_EDITS is set")
+        detour = await self.route(plan.sandbox).detour(plan.request.model)
+        if detour:
+            require_single(plan.request.n, detour)
+        host_model = self.settings.responses_edit_model if detour else ""
         mask = await self.inputs.read(edit.mask) if edit.mask.strip() else None
         return await in_thread(
-            _completed, plan, images, mask, size=output.size, edit=edit, settings=self.settings
+            _completed, plan, images, mask, size=output.size, edit=edit, host_model=host_model
         )
 
     async def send(self, job: PaidJob) -> Delivery:
         """Makes the request of a planned edit by the route that is open."""
-        steps = Steps(
-            on_sent=job.mark_sent,
-            on_partial=job.receive_partial,
-            on_uploading=partial(job.advance, "uploading"),
-        )
-        return await self.route(job.plan.sandbox).edit(job.plan.request, steps)
+        router = self.route(job.plan.sandbox)
+        return await router.edit(job.plan.request, job, before_detour=partial(self._reserve_host, job))
+
+    async def _reserve_host(self, job: PaidJob) -> None:
+        """Reserves for the host model too, where nobody knew before that the edit would need one.
+
+        Raises:
+            BudgetExceeded: If a limit does not leave enough.
+        """
+        quoted = _quoted(job.plan, self.settings.responses_edit_model)
+        if quoted != job.plan.quote:
+            ledger, settings = self.inputs.library.ledger, self.settings
+            await asyncio.to_thread(
+                ledger.raise_reservation,
+                job.id,
+                quoted,
+                per_call_usd=settings.max_cost_usd,
+                daily_usd=settings.daily_budget_usd,
+            )
+            job.plan = replace(job.plan, quote=quoted)
 
 
 def plan_edit(
@@ -188,7 +211,7 @@ def _completed(
     *,
     size: str,
     edit: EditOptions,
-    settings: Settings,
+    host_model: str,
 ) -> Plan:
     coverage = _coverage(images[0], mask, edit.regions)
     if plan.edit_type == OUTPAINT:
@@ -196,10 +219,13 @@ def _completed(
     else:
         plan = _masked(plan, images, coverage, keeps=edit.keep_unmasked)
     notes = [note for image in images for note in image.notes]
-    quoted = quote(plan.model, plan.request, input_images=len(images))
-    if settings.force_responses_edits:
-        quoted = with_host(quoted, settings.responses_edit_model, plan.request)
-    return replace(plan, quote=quoted, notes=(*notes, *plan.notes))
+    return replace(plan, quote=_quoted(plan, host_model), notes=(*notes, *plan.notes))
+
+
+def _quoted(plan: Plan, host_model: str) -> Quote:
+    """The price of a plan that has its images, with that of a host model if there is one."""
+    request = plan.request
+    return quote(plan.model, request, input_images=len(request.images), host_model=host_model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """Metadata inside the image file: how it was made travels along when the file is copied or sent.
 
 An XMP packet, in PNG, JPEG and WebP alike. Other programs read the prompt as the description, the program and
-model, and that the picture is synthetic (IPTC digital source types); for this one all of it is there as JSON.
-The pixels are not decoded. A file with C2PA provenance is left alone: its signature covers the whole file.
+model, and that the picture is synthetic (IPTC digital source types). For this one it is there as JSON, from
+which a rebuild recovers images whose metadata files are lost. The pixels are not decoded. A file with C2PA
+provenance is left alone: its signature covers the whole file.
 """
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 import re
@@ -18,13 +20,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gpt_image_mcp.containers import jpeg, png, webp
 from gpt_image_mcp.money import Cost
-from gpt_image_mcp.pictures import announced_format
-from gpt_image_mcp.values import Applied, Kind, Requested, Route
+from gpt_image_mcp.pictures import announced_format, read_picture
+from gpt_image_mcp.values import Applied, Kind, Provenance, Requested, Route, StoredImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from gpt_image_mcp.values import Provenance
+    from pathlib import Path
 
 NOT_EMBEDDED_C2PA = (
     "The file carries signed C2PA provenance, which a change would break, so its metadata are only in the "
@@ -121,6 +122,29 @@ def describe_origin(image_id: str, created_at: datetime, provenance: Provenance)
     )
 
 
+def recovered_image(path: Path, data: bytes) -> StoredImage | None:
+    """The image that a file of ours says it is; None if it holds no metadata of ours.
+
+    Args:
+        path: Where the file is.
+        data: The whole file.
+    """
+    origin, picture = read_embedded(data), read_picture(data)
+    if origin is None or picture is None:
+        return None
+    return StoredImage(
+        id=origin.id,
+        file_path=path,
+        size_bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        mime_type=picture.mime_type,
+        width=picture.width,
+        height=picture.height,
+        created_at=origin.created_at,
+        provenance=_provenance(origin),
+    )
+
+
 def has_c2pa(data: bytes) -> bool:
     """Whether a PNG, JPEG or WebP file carries C2PA provenance; False for anything else."""
     container = _container(data)
@@ -153,6 +177,24 @@ def read_embedded(data: bytes) -> Embedded | None:
         return Embedded.model_validate_json(html.unescape(document[1].decode()))
     except (UnicodeDecodeError, ValidationError):
         return None
+
+
+def _provenance(origin: Embedded) -> Provenance:
+    return Provenance(
+        kind=origin.kind,
+        prompt=origin.prompt,
+        model=origin.model,
+        requested=origin.requested,
+        applied=origin.applied,
+        cost=origin.cost,
+        route=origin.route,
+        parents=origin.parents,
+        edit_type=origin.edit_type,
+        call_id=origin.call_id,
+        session_id=origin.session_id,
+        turn=origin.turn,
+        sandbox=origin.sandbox,
+    )
 
 
 def _container(data: bytes) -> _Container | None:

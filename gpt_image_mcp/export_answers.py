@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from gpt_image_mcp.answers import Answer
-from gpt_image_mcp.summaries import readable_size
+from gpt_image_mcp.summaries import counted, readable_size
 
 if TYPE_CHECKING:
     from gpt_image_mcp.exports import ExportedFile, ExportResult
@@ -57,8 +57,7 @@ def export_answer(result: ExportResult) -> ExportAnswer:
 
 def describe_export(result: ExportResult) -> str:
     """An export in words."""
-    count = len(result.files)
-    lines = [f"{count} file{'' if count == 1 else 's'} exported from {result.source}, free of charge."]
+    lines = [f"{counted(len(result.files), 'file')} exported from {result.source}, free of charge."]
     lines += [_line(number, entry) for number, entry in enumerate(result.files, start=1)]
     lines += [f"Note: {note}" for note in result.notes]
     return "\n".join([*lines, f"Next: {_NEXT_STEPS[result.preset]}"])

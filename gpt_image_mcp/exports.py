@@ -24,18 +24,20 @@ from gpt_image_mcp.rendering import read_colour, render, require_writer
 from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Unpack
 
     from gpt_image_mcp.conversions import Decoded
     from gpt_image_mcp.export_plans import Target
     from gpt_image_mcp.inputs import Inputs, Source
-    from gpt_image_mcp.rendering import Rendered
+    from gpt_image_mcp.rendering import Colour, Rendered
     from gpt_image_mcp.settings import Settings
 
 _EXTENSIONS = {"jpeg": "jpg"}
 _MIME_TYPES = {"ico": "image/vnd.microsoft.icon"}
 _NAMELESS = "image"
+# Without an output_format, a single file and the pictures to share keep that of the source.
+_KEEPING = ("", "social")
 
 
 class ExportArguments(TypedDict, total=False):
@@ -79,7 +81,7 @@ class ExportResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class _Picture:
     """A target and the file that was made for it."""
 
     target: Target
@@ -90,6 +92,23 @@ class _Made:
         """The file's name, without what the source is called."""
         stem = self.target.name or str(self.rendered.size)
         return f"{stem}.{_EXTENSIONS.get(self.target.output_format, self.target.output_format)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """An export that is not written yet.
+
+    Attributes:
+        source: The image that was converted, as messages call it.
+        size: The size of the source.
+        notes: What happened to the source.
+    """
+
+    source: str
+    size: Size
+    preset: str
+    pictures: tuple[_Picture, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +131,12 @@ class Exports:
         """
         chosen = ExportOptions(**options)
         check_options(chosen)
-        folder = await in_thread(self._folder, chosen)
+        background = read_colour(chosen.background)
+        folder = await in_thread(output_folder, self.settings, chosen.output_dir)
         source = await self.inputs.read(ref)
         stem = await in_thread(self._stem, source, ref)
-        return await in_thread(_export, source, chosen, folder=folder, stem=stem)
-
-    def _folder(self, options: ExportOptions) -> Path:
-        require_writer(options.output_format)
-        return require_writable(output_folder(self.settings, options.output_dir))
+        made = await in_thread(_make, source, chosen, background)
+        return await in_thread(_write, made, folder, stem=stem)
 
     def _stem(self, source: Source, ref: str) -> str:
         """What the source is called, as a part of a file name."""
@@ -135,35 +152,44 @@ def _name_in(label: str, ref: str) -> str:
     return Path(label).name if Path(label).is_absolute() else ""
 
 
-def _export(source: Source, options: ExportOptions, *, folder: Path, stem: str) -> ExportResult:
-    """Makes all files first and then writes them, so that what cannot be made leaves nothing behind."""
-    background = read_colour(options.background)
+def _make(source: Source, options: ExportOptions, background: Colour | None) -> _Made:
+    """Makes all files before any is written, so that what cannot be made leaves nothing behind."""
     decoded = decode(source.data, source=source.label)
     size = Size(*decoded.image.size)
     targets = plan_targets(options, source=size, source_format=decoded.picture.format)
     for target in targets:
         require_writer(target.output_format)
-    made = [_Made(target, render(decoded.image, target, background=background)) for target in targets]
+    return _Made(
+        source=source.label,
+        size=size,
+        preset=options.preset,
+        pictures=tuple(
+            _Picture(target, render(decoded.image, target, background=background)) for target in targets
+        ),
+        notes=(*_source_notes(source, decoded), *_format_notes(options, decoded, targets)),
+    )
+
+
+def _write(made: _Made, folder: Path, *, stem: str) -> ExportResult:
+    require_writable(folder)
     try:
-        folder, files = _written(made, folder, stem=stem, preset=options.preset)
+        folder, files = _written(made, folder, stem=stem)
     except OSError as error:
         message = f"The export could not be written to {folder}: {error.strerror or error}."
         raise StorageFailed(message, next_step="Free some space, or pass another output_dir.") from error
-    notes = (*_source_notes(source, decoded, options), *_file_notes(made, size))
-    return ExportResult(source=source.label, folder=folder, preset=options.preset, files=files, notes=notes)
+    notes = (*made.notes, *_file_notes(made, files))
+    return ExportResult(source=made.source, folder=folder, preset=made.preset, files=files, notes=notes)
 
 
-def _written(
-    made: Sequence[_Made], folder: Path, *, stem: str, preset: str
-) -> tuple[Path, tuple[ExportedFile, ...]]:
+def _written(made: _Made, folder: Path, *, stem: str) -> tuple[Path, tuple[ExportedFile, ...]]:
     """The files on disk: beside each other in a new folder if they are a set."""
-    if not preset:
-        return folder, tuple(_write(entry, folder, name=f"{stem}-{entry.name}") for entry in made)
-    folder = _new_folder(folder, f"{stem}-{preset}")
-    return folder, tuple(_write(entry, folder, name=entry.name) for entry in made)
+    if not made.preset:
+        return folder, tuple(_saved(entry, folder, name=f"{stem}-{entry.name}") for entry in made.pictures)
+    folder = _new_folder(folder, f"{stem}-{made.preset}")
+    return folder, tuple(_saved(entry, folder, name=entry.name) for entry in made.pictures)
 
 
-def _write(entry: _Made, folder: Path, *, name: str) -> ExportedFile:
+def _saved(entry: _Picture, folder: Path, *, name: str) -> ExportedFile:
     path, data, size = Path(name), entry.rendered.data, entry.rendered.size
     numbered = (f"{path.stem}-{count}{path.suffix}" for count in itertools.count(2))
     output_format = entry.target.output_format
@@ -191,7 +217,7 @@ def _is_made(folder: Path) -> bool:
     return True
 
 
-def _source_notes(source: Source, decoded: Decoded, options: ExportOptions) -> list[str]:
+def _source_notes(source: Source, decoded: Decoded) -> list[str]:
     notes: list[str] = []
     if decoded.is_animated:
         notes.append("The source is animated; its first frame was used.")
@@ -199,23 +225,39 @@ def _source_notes(source: Source, decoded: Decoded, options: ExportOptions) -> l
         notes.append("The colours were converted from the source's profile to sRGB.")
     if has_c2pa(source.data):
         notes.append("The source carries signed C2PA provenance, which no converted file can keep.")
-    kept = options.output_format or options.preset
-    if not kept and decoded.picture.format not in ("png", "jpeg", "webp", "avif"):
-        notes.append(f"{decoded.picture.format} is not written, so the export is a PNG.")
     return notes
 
 
-def _file_notes(made: Sequence[_Made], source: Size) -> list[str]:
+def _format_notes(options: ExportOptions, decoded: Decoded, targets: Sequence[Target]) -> list[str]:
+    """Where the source's format was to be kept and could not be."""
+    source_format = decoded.picture.format
+    if options.output_format or options.preset not in _KEEPING or targets[0].output_format == source_format:
+        return []
+    if options.preset:
+        return [f"Not every network shows {source_format}, so the files are PNGs; output_format chooses."]
+    return [f"{source_format} is not written, so the export is a PNG."]
+
+
+def _file_notes(made: _Made, files: Sequence[ExportedFile]) -> list[str]:
     """What happened to the picture, a sentence for each kind of thing, with the files it happened in."""
-    enlarged = [entry for entry in made if entry.rendered.is_enlarged]
-    cropped = [entry.name for entry in made if entry.rendered.is_cropped]
-    flattened = [entry.name for entry in made if entry.rendered.is_flattened]
+    rendered = [(entry.rendered, file) for entry, file in zip(made.pictures, files, strict=True)]
+    enlarged = ", ".join(
+        f"{file.file_path.name} to {picture.size}" for picture, file in rendered if picture.is_enlarged
+    )
+    cropped = _names(file for picture, file in rendered if picture.is_cropped)
+    barred = _names(file for picture, file in rendered if picture.is_barred)
+    flattened = _names(file for picture, file in rendered if picture.is_flattened)
     notes: list[str] = []
     if enlarged:
-        sizes = ", ".join(f"{entry.name} to {entry.rendered.size}" for entry in enlarged)
-        notes.append(f"Enlarged from a source of {source}, so not as sharp as it could be: {sizes}.")
+        notes.append(f"Enlarged from a source of {made.size}, so not as sharp as it could be: {enlarged}.")
     if cropped:
-        notes.append(f"Cropped in the middle: {', '.join(cropped)}; fit contain keeps the whole picture.")
+        notes.append(f"Cropped in the middle: {cropped}; fit contain keeps the whole picture.")
+    if barred:
+        notes.append(f"Bars were added: {barred}; background chooses their colour, and fit cover has none.")
     if flattened:
-        notes.append(f"Transparency was filled: {', '.join(flattened)}; background chooses the colour.")
+        notes.append(f"Transparency was filled: {flattened}; background chooses the colour.")
     return notes
+
+
+def _names(files: Iterable[ExportedFile]) -> str:
+    return ", ".join(file.file_path.name for file in files)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
 
-from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.errors import InvalidArgument, NotFound
 from gpt_image_mcp.periods import parse_since, parse_until
 
 if TYPE_CHECKING:
@@ -64,13 +64,15 @@ def find(wanted: Wanted, library: Library, *, limit: int, offset: int) -> FoundI
     """The images that match, newest first. Blocking.
 
     Raises:
-        InvalidArgument: If a date is none, or ``limit`` or ``offset`` are out of range.
+        InvalidArgument: If a date is none, the time ends before it begins, or ``limit`` or ``offset`` are
+            out of range.
+        NotFound: If there never was such a session.
     """
-    if not 1 <= limit <= MOST_AT_ONCE or offset < 0:
-        message = f"limit is {limit} and offset {offset}; limit goes from 1 to {MOST_AT_ONCE}."
-        raise InvalidArgument(message, next_step="Use next_offset of the last page as offset.")
+    _require_page(limit, offset)
     search = _search(wanted)
     found = library.search.find(search, limit=limit, offset=offset)
+    if search.session_id and not found.total:
+        _require_session(search.session_id, library)
     shown = offset + len(found.images)
     return FoundImages(
         images=tuple(FoundImage(image=image, file=file_state(image)) for image in found.images),
@@ -90,6 +92,27 @@ def file_state(image: StoredImage) -> FileState:
     return "present" if size_bytes == image.size_bytes else "changed"
 
 
+def _require_page(limit: int, offset: int) -> None:
+    if not 1 <= limit <= MOST_AT_ONCE:
+        message = f"limit is {limit}; it goes from 1 to {MOST_AT_ONCE}."
+        raise InvalidArgument(message, next_step="Use a limit in this range, and offset for further pages.")
+    if offset < 0:
+        message = f"offset is {offset}; it begins with 0."
+        raise InvalidArgument(message, next_step="Use next_offset of the last page as offset.")
+
+
+def _require_session(session_id: str, library: Library) -> None:
+    """Refuses a session that is not known; one whose images are still there counts as known."""
+    from gpt_image_mcp.library.search import Search
+
+    known = (
+        library.sessions.find(session_id) or library.search.find(Search(session_id=session_id), limit=1).total
+    )
+    if not known:
+        message = f"There is no edit session {session_id!r}."
+        raise NotFound(message, next_step="Leave out session_id to search the images of all sessions.")
+
+
 def _open_calls(search: Search, library: Library) -> tuple[CallRecord, ...]:
     library.ledger.give_up_lost_calls()
     return library.ledger.open_calls(
@@ -101,10 +124,15 @@ def _search(wanted: Wanted) -> Search:
     from gpt_image_mcp.library.search import Search
 
     now = datetime.now(UTC)
-    return Search(
+    since, until = wanted.get("since", ""), wanted.get("until", "")
+    search = Search(
         query=wanted.get("query", "").strip(),
         model=wanted.get("model", "").strip(),
         session_id=wanted.get("session_id", "").strip(),
-        since=parse_since(wanted.get("since", ""), now),
-        until=parse_until(wanted.get("until", ""), now),
+        since=parse_since(since, now),
+        until=parse_until(until, now),
     )
+    if search.since and search.until and search.since >= search.until:
+        message = f"until {until!r} ends before since {since!r} begins, so nothing can match."
+        raise InvalidArgument(message, next_step="Exchange them, or leave one out.")
+    return search

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
+
+from gpt_image_mcp.threads import in_database
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.lineage import Lineage
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.upkeep import Pruned, Rebuilt
+    from gpt_image_mcp.values import StoredImage
     from gpt_image_mcp.workbench import Workbench
 
 
@@ -33,11 +35,17 @@ class History:
             **wanted: ``query``, ``session_id``, ``model``, ``since`` and ``until``.
 
         Raises:
-            InvalidArgument: If a date is none, or a number is out of range.
+            InvalidArgument: If a date is none, the time ends before it begins, or a number is out of range.
+            NotFound: If there never was such a session.
         """
         from gpt_image_mcp.finding import find
 
-        return await asyncio.to_thread(find, wanted, await self.bench.library(), limit=limit, offset=offset)
+        return await in_database(find, wanted, await self.bench.library(), limit=limit, offset=offset)
+
+    async def newest(self, limit: int) -> tuple[StoredImage, ...]:
+        """The newest images, newest first, without what they cost together."""
+        library = await self.bench.library()
+        return await in_database(library.catalogue.newest, limit)
 
     async def trace(self, ref: str) -> Lineage:
         """An image with those it was made from and those made of it.
@@ -47,31 +55,38 @@ class History:
         """
         from gpt_image_mcp.lineage import trace
 
-        return await asyncio.to_thread(trace, ref, await self.bench.library(), settings=self.settings)
+        return await in_database(trace, ref, await self.bench.library(), settings=self.settings)
 
     async def complete_ids(self, start: str, *, limit: int) -> tuple[str, ...]:
         """Ids of images that begin with a text, newest first."""
         library = await self.bench.library()
-        return await asyncio.to_thread(library.search.complete_ids, start, limit=limit)
+        return await in_database(library.search.complete_ids, start, limit=limit)
 
     async def rebuild(self, folders: Sequence[Path] = ()) -> Rebuilt:
-        """Makes the database anew from the metadata files of all known folders, and of those named.
+        """Reads the metadata files of all known folders, and of those named, into the database again.
+
+        In the folders named, metadata inside of image files count too, for images that are not known
+        otherwise. A damaged database is set aside first.
 
         Raises:
+            InvalidArgument: If a named folder is none.
             StorageFailed: If no database can be made.
         """
         from gpt_image_mcp.upkeep import rebuild
 
-        return await asyncio.to_thread(rebuild, await self.bench.library(), folders, settings=self.settings)
+        return await in_database(rebuild, await self.bench.library(), folders, settings=self.settings)
 
     async def prune(
         self, *, older_than: str = "", keep_mb: float | None = None, is_confirmed: bool = False
     ) -> Pruned:
         """Deletes old images: files, metadata and history. Those of open sessions stay.
 
+        With them go edit sessions that have no image left, and the copies of start images that no session
+        can use any more.
+
         Args:
             older_than: A date or a span such as 30d; empty for no limit in time.
-            keep_mb: The oldest go until all files together have at most so many megabytes.
+            keep_mb: The oldest go until the files of all images together have at most so many megabytes.
             is_confirmed: Without, nothing is deleted and the result says what would be.
 
         Raises:
@@ -79,7 +94,7 @@ class History:
         """
         from gpt_image_mcp.upkeep import prune
 
-        return await asyncio.to_thread(
+        return await in_database(
             prune,
             await self.bench.library(),
             older_than=older_than,

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from gpt_image_mcp.answers import Answer, dollars
-from gpt_image_mcp.finding import FileState, FoundImage
+from gpt_image_mcp.finding import FileState, FoundImage, file_state
+from gpt_image_mcp.money import OTHERS
 from gpt_image_mcp.summaries import describe_cost, shortened
-from gpt_image_mcp.values import StoredImage  # noqa: TC001 - pydantic evaluates the annotation
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from gpt_image_mcp.finding import FoundImages
     from gpt_image_mcp.library.calls import CallRecord
     from gpt_image_mcp.library.search import Spending
-    from gpt_image_mcp.lineage import Lineage, Relative
-    from gpt_image_mcp.upkeep import Pruned
+    from gpt_image_mcp.upkeep import Pruned, Rebuilt
 
 FOUND_CHARACTERS = 120
-_DAYS_SHOWN, _OTHERS_SHOWN = 31, 20
+_DAYS_SHOWN, _MODELS_SHOWN, _SESSIONS_SHOWN = 31, 20, 20
 _IN_A_LINE = 7
 
 
@@ -53,7 +51,12 @@ class OpenCallAnswer(Answer):
 
 
 class FoundAnswer(Answer):
-    """A page of the history with what all that matches cost."""
+    """A page of the history with what all that matches cost.
+
+    Attributes:
+        cost_usd_by_day: The latest 31 days; of models and sessions, the 20 that cost most. The rest of each
+            is summed as ``others``.
+    """
 
     images: list[HitAnswer]
     total: int
@@ -75,33 +78,19 @@ def found_answer(found: FoundImages, *, next_step: str) -> FoundAnswer:
         next_offset=found.next_offset,
         cost_usd_total=float(spending.total_usd),
         cost_usd_by_day=_amounts(spending.by_day, _DAYS_SHOWN),
-        cost_usd_by_model=_amounts(spending.by_model, _OTHERS_SHOWN),
-        cost_usd_by_session=_amounts(spending.by_session, _OTHERS_SHOWN) or None,
+        cost_usd_by_model=_amounts(spending.by_model, _MODELS_SHOWN),
+        cost_usd_by_session=_amounts(spending.by_session, _SESSIONS_SHOWN) or None,
         open_calls=[_open_call(call) for call in found.open_calls] or None,
         next=next_step,
     )
 
 
-class RelativeAnswer(Answer):
-    """An image of a lineage with those on its far side."""
-
-    id: str
-    file_path: str | None = None
-    prompt: str | None = None
-    beyond: list[RelativeAnswer] | None = None
-
-
-class LineageAnswer(Answer):
-    """Everything known about an image."""
-
-    image: StoredImage
-    file: FileState
-    parents: list[RelativeAnswer]
-    children: list[RelativeAnswer]
-
-
 class SpendingAnswer(Answer):
-    """What images cost in US dollars."""
+    """What images cost in US dollars.
+
+    Attributes:
+        cost_usd_by_session: The 100 that cost most; the rest is summed as ``others``.
+    """
 
     cost_usd_total: float
     cost_usd_by_day: dict[str, float]
@@ -114,18 +103,19 @@ class PrunedAnswer(Answer):
 
     deleted: bool
     images: list[HitAnswer]
+    start_images: list[str]
     kept: list[str]
+    failed: list[str]
     freed_bytes: int
 
 
-def lineage_answer(lineage: Lineage) -> LineageAnswer:
-    """The structured form of a lineage."""
-    return LineageAnswer(
-        image=lineage.image,
-        file=lineage.file,
-        parents=[_relative(relative) for relative in lineage.parents],
-        children=[_relative(relative) for relative in lineage.children],
-    )
+class RebuiltAnswer(Answer):
+    """What was read into the database again."""
+
+    images: int
+    folders: list[str]
+    unreadable: list[str]
+    set_aside: str | None = None
 
 
 def spending_answer(spending: Spending) -> SpendingAnswer:
@@ -142,16 +132,28 @@ def pruned_answer(pruned: Pruned) -> PrunedAnswer:
     """The structured form of what was deleted, or would be."""
     return PrunedAnswer(
         deleted=pruned.is_done,
-        images=[_hit(FoundImage(image=image, file="present")) for image in pruned.images],
+        images=[_hit(FoundImage(image=image, file=file_state(image))) for image in pruned.images],
+        start_images=[str(path) for path in pruned.start_images],
         kept=list(pruned.kept),
+        failed=list(pruned.failed),
         freed_bytes=pruned.freed_bytes,
+    )
+
+
+def rebuilt_answer(rebuilt: Rebuilt) -> RebuiltAnswer:
+    """The structured form of what was read into the database again."""
+    return RebuiltAnswer(
+        images=rebuilt.images,
+        folders=[str(folder) for folder in rebuilt.folders],
+        unreadable=[str(path) for path in rebuilt.unreadable],
+        set_aside=str(rebuilt.set_aside) if rebuilt.set_aside else None,
     )
 
 
 def describe_found(found: FoundImages, next_step: str) -> str:
     """A page of the history in words."""
     spending = found.spending
-    lines = [f"{found.total} image(s) match, {describe_usd(spending.total_usd)} in all; newest first:"]
+    lines = [_count_line(found.total, spending.total_usd)]
     lines += [_found_line(hit) for hit in found.images]
     if len(spending.by_day) > 1:
         lines.append(_by("day", spending.by_day))
@@ -169,12 +171,22 @@ def next_step_after_search(found: FoundImages) -> str:
         return f"Pass an id to get_image or edit_image, or offset {found.next_offset} for the next page."
     if found.images:
         return "Pass an id to get_image to see an image, or to edit_image to change it."
+    if found.total:
+        return "Pass a smaller offset: this one is behind the last image."
     return "Try fewer or other words, or leave all out to see the newest."
 
 
 def describe_usd(usd: Decimal) -> str:
     """An amount in words."""
     return f"${usd:.4f}"
+
+
+def _count_line(total: int, cost: Decimal) -> str:
+    if not total:
+        return "No image matches."
+    if total == 1:
+        return f"1 image matches, {describe_usd(cost)} in all:"
+    return f"{total} images match, {describe_usd(cost)} in all; newest first:"
 
 
 def _found_line(hit: FoundImage) -> str:
@@ -189,16 +201,15 @@ def _found_line(hit: FoundImage) -> str:
 
 
 def _by(what: str, amounts: dict[str, Decimal]) -> str:
-    shown = list(amounts.items())[:_IN_A_LINE]
-    more = f" and {len(amounts) - len(shown)} more" if len(amounts) > len(shown) else ""
-    return f"By {what}: " + ", ".join(f"{name} {describe_usd(usd)}" for name, usd in shown) + more
+    shown = _cut(amounts, _IN_A_LINE)
+    return f"By {what}: " + ", ".join(f"{name} {describe_usd(usd)}" for name, usd in shown.items())
 
 
 def _open_call_line(call: CallRecord) -> str:
     status = "still runs" if call.status == "running" else "has an unknown outcome"
     return (
         f'Job {call.id} {status}: "{shortened(call.prompt, FOUND_CHARACTERS)}", '
-        f"{describe_usd(call.reserved_usd)} reserved; get_image tells more."
+        f"{describe_usd(call.reserved_usd)} reserved."
     )
 
 
@@ -213,21 +224,11 @@ def _hit(hit: FoundImage) -> HitAnswer:
         width=image.width,
         height=image.height,
         created_at=image.created_at.astimezone().isoformat(timespec="seconds"),
-        cost_usd_estimated=dollars(made.cost.usd),
+        cost_usd_estimated=None if made.sandbox else dollars(made.cost.usd),
         parents=list(made.parents) or None,
         session_id=made.session_id or None,
         turn=made.turn or None,
         sandbox=made.sandbox or None,
-    )
-
-
-def _relative(relative: Relative) -> RelativeAnswer:
-    image = relative.image
-    return RelativeAnswer(
-        id=relative.image_id,
-        file_path=str(image.file_path) if image else None,
-        prompt=shortened(image.provenance.prompt, FOUND_CHARACTERS) if image else None,
-        beyond=[_relative(further) for further in relative.beyond] or None,
     )
 
 
@@ -242,4 +243,13 @@ def _open_call(call: CallRecord) -> OpenCallAnswer:
 
 
 def _amounts(amounts: dict[str, Decimal], most: int | None = None) -> dict[str, float]:
-    return {name: float(usd) for name, usd in islice(amounts.items(), most)}
+    shown = amounts if most is None else _cut(amounts, most)
+    return {name: float(usd) for name, usd in shown.items()}
+
+
+def _cut(amounts: dict[str, Decimal], most: int) -> dict[str, Decimal]:
+    """The first amounts, and the sum of the rest as one of its own."""
+    named = {name: usd for name, usd in amounts.items() if name != OTHERS}
+    shown = dict(islice(named.items(), most))
+    rest = sum(amounts.values(), Decimal(0)) - sum(shown.values(), Decimal(0))
+    return {**shown, OTHERS: rest} if rest else shown

@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
-from gpt_image_mcp.errors import Cancelled
+from gpt_image_mcp.errors import Cancelled, OutcomeUnknown
 from gpt_image_mcp.progress import Progress, ProgressWatcher, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import AsyncGenerator
+
+    from gpt_image_mcp.errors import ImageError
 
 HEARTBEAT_SECONDS = 3.0
 # A call that will not wait still hears of a refusal that takes no longer than this to find.
 CHECKING_SECONDS = 10.0
+# How long a stopped job may take to write down what became of it.
+ENDING_SECONDS = 3.0
 # Where each stage begins on the way from 0 to 1; drawing fills what lies between it and saved.
 _STARTS: dict[Stage, float] = {
     "checked": 0.02,
@@ -32,10 +38,18 @@ _STARTS: dict[Stage, float] = {
     "saved": 1.0,
 }
 _DRAWING_ENDS = 0.95
+# Of what is left, with each look.
+_CREEPS_BY = 0.01
 _UNKNOWN_EXPECTED_SECONDS = 40.0
+
+Cleanup = Callable[[], Coroutine[Any, Any, tuple[str, ...]]]
 
 _R = TypeVar("_R")
 _T = TypeVar("_T")
+
+
+async def _nothing() -> None:
+    """The default of ``before_report``."""
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -45,18 +59,22 @@ class Job(Generic[_R]):
     Attributes:
         id: Under which a caller may collect the result.
         report: Makes the result that says how far the job is.
+        before_report: Looks up what the report should also tell.
         fingerprint: What makes another call the same as this; empty where each call is its own.
         expected_seconds: What calls of this kind took before; None until that is known.
         stages: Those entered so far; empty while the request is still being checked.
-        is_sent: Whether a request has left; from then on it is never cancelled.
-        is_handed_out: Whether a caller was given its id, to collect the result or the failure.
+        is_sent: Whether a request is out that may be billed; then it is not cancelled.
+        is_handed_out: Whether a caller was given its id, to collect the result or the failure; then it does
+            not end because someone stops waiting for it.
         partial: The latest partial image, where the call streams.
         fraction: How far it was when someone last looked.
+        cleanups: What is to be done when the work has ended, however it ended; each gives notes.
         changed: Set whenever one of these changes.
     """
 
     id: str
     report: Callable[[Any], _R]
+    before_report: Callable[[], Awaitable[None]] = _nothing
     fingerprint: str = ""
     expected_seconds: float | None = None
     stages: list[Stage] = field(default_factory=list[Stage])
@@ -66,6 +84,7 @@ class Job(Generic[_R]):
     fraction: float = 0.0
     started: float = field(default_factory=monotonic)
     waiters: int = 0
+    cleanups: list[Cleanup] = field(default_factory=list[Cleanup])
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[_R] | None = None
 
@@ -85,20 +104,39 @@ class Job(Generic[_R]):
         self.is_sent = True
         self.advance("drawing")
 
+    def mark_unsent(self) -> None:
+        """Notes that the request came back and certainly made nothing; it may leave again."""
+        self.is_sent = False
+        self.advance("queued")
+
     def receive_partial(self, image: bytes) -> None:
         """Keeps a partial image and wakes whoever watches."""
         self.partial = image
         self.changed.set()
 
+    async def clean_up(self) -> tuple[str, ...]:
+        """Does what was put off until the work had ended, once; gives notes about it."""
+        notes: list[str] = []
+        while self.cleanups:
+            notes += await to_the_end(self.cleanups.pop()())
+        return tuple(notes)
+
     def progress(self, stage: Stage) -> Progress:
-        """Where the job stands in a stage, never further back than before."""
+        """Where the job stands in a stage, further than when someone last looked until all is done."""
         fraction = _STARTS[stage]
         if stage == "drawing":
             expected = self.expected_seconds or _UNKNOWN_EXPECTED_SECONDS
             done = 1 - math.exp(-self.elapsed_seconds / expected)
             fraction += (_DRAWING_ENDS - fraction) * done
-        self.fraction = max(self.fraction, fraction)
+        self.reach(fraction, limit=_DRAWING_ENDS)
         return Progress(stage=stage, fraction=self.fraction, message=self._message(stage))
+
+    def reach(self, fraction: float, *, limit: float) -> None:
+        """Takes the job to a fraction or, where it was that far already, a little nearer to a limit.
+
+        A client may take a fraction that stands still for a job that does.
+        """
+        self.fraction = max(fraction, self.fraction, self.fraction + (limit - self.fraction) * _CREEPS_BY)
 
     def _message(self, stage: Stage) -> str:
         if stage != "drawing":
@@ -125,7 +163,7 @@ class Jobs:
 
     def start(self, job: Job[_R], work: Callable[[], Coroutine[Any, Any, _R]]) -> None:
         """Starts the work; it runs until it ends, whoever waits."""
-        job.task = asyncio.create_task(work(), name=job.id)
+        job.task = asyncio.create_task(_cleanly(job, work), name=job.id)
         self._running[job.id] = job
         job.task.add_done_callback(partial(self._forget, job))
 
@@ -137,9 +175,17 @@ class Jobs:
         """The running job of a fingerprint, if there is one."""
         return next((job for job in self._running.values() if job.fingerprint == fingerprint), None)
 
-    def beginning(self, fingerprint: str) -> asyncio.Lock:
-        """Held from looking for the same job until one is started, so that of two calls at once one is."""
-        return self._beginning.setdefault(fingerprint, asyncio.Lock())
+    @asynccontextmanager
+    async def beginning(self, fingerprint: str) -> AsyncGenerator[None]:
+        """Held from looking for the same job until one is started, so that of two calls at once one is.
+
+        One that is being stopped is waited for, here: nobody could join it any more.
+        """
+        async with self._beginning.setdefault(fingerprint, asyncio.Lock()):
+            same = self.find_same(fingerprint)
+            if same is not None and _task(same).cancelling():
+                await asyncio.wait({_task(same)})
+            yield
 
     async def wait(
         self, job: Job[_R], *, seconds: float | None, watch: ProgressWatcher | None = None
@@ -147,18 +193,19 @@ class Jobs:
         """The job's result, or None if it is still running after ``seconds`` (None waits for ever).
 
         While the request is still being checked it waits a little longer, so that a refusal is heard of.
-        A cancelled waiter stops waiting. The job goes on if its request was sent, or someone else waits.
+        A cancelled waiter stops waiting. The job goes on if its request was sent, if someone else waits, or
+        if its id was handed out.
 
         Raises:
-            ImageError: What the job failed with; ``Cancelled`` if it was stopped before anything was sent.
+            ImageError: What the job failed with, or why it was stopped: ``Cancelled`` if nothing was out.
         """
         task = _task(job)
         job.waiters += 1
         try:
             await _watch(job, task, seconds=seconds, watch=watch)
-            return _outcome(task)
+            return _outcome(job, task)
         except asyncio.CancelledError:
-            if job.waiters == 1 and not job.is_sent:
+            if job.waiters == 1 and not job.is_sent and not job.is_handed_out:
                 task.cancel()
             raise
         finally:
@@ -170,18 +217,21 @@ class Jobs:
         if job is not None and not job.is_sent and not job.waiters:
             _task(job).cancel()
 
-    async def close(self, *, grace_seconds: float) -> None:
-        """Lets sent requests finish within the grace period, and cancels the rest."""
-        running = list(self._running.values())
-        tasks = [_task(job) for job in running]
-        for job in running:
+    async def close(self, *, grace_seconds: float, ending_seconds: float = ENDING_SECONDS) -> None:
+        """Lets sent requests finish within the grace period, and cancels the rest.
+
+        What is cancelled may still have something to write down, for ``ending_seconds`` at most.
+        """
+        tasks = [_task(job) for job in self._running.values()]
+        for job in self._running.values():
             if not job.is_sent:
                 _task(job).cancel()
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace_seconds)
             for task in late:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+                if not task.cancelling():  # a second time would tear apart what must come to its end
+                    task.cancel()
+            await asyncio.wait(tasks, timeout=ending_seconds)
 
     def _forget(self, job: Job[Any], task: asyncio.Task[Any]) -> None:
         self._running.pop(job.id, None)
@@ -199,18 +249,25 @@ async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
         raise
 
 
+async def _cleanly(job: Job[_R], work: Callable[[], Coroutine[Any, Any, _R]]) -> _R:
+    try:
+        return await work()
+    finally:
+        await job.clean_up()
+
+
 async def _watch(
     job: Job[_R], task: asyncio.Task[_R], *, seconds: float | None, watch: ProgressWatcher | None
 ) -> None:
     """Reports each stage, and each heartbeat while drawing, until the job ends or time is up."""
     now = monotonic()
     deadline = math.inf if seconds is None else now + seconds
-    checking = max(deadline, now + CHECKING_SECONDS)
-    reported = 0
+    checking = deadline if job.is_handed_out else max(deadline, now + CHECKING_SECONDS)
+    reports = _Reports(job, watch)
     while True:
-        reported = await _report(job, reported, watch)
-        if reported < len(job.stages):
-            continue  # entered while the others were sent
+        await reports.send()
+        if not reports.are_complete:
+            continue  # a stage was entered while the others were sent
         left = (deadline if job.stages else checking) - monotonic()
         if task.done() or left <= 0:
             return
@@ -224,14 +281,33 @@ async def _watch(
             changed.cancel()
 
 
-async def _report(job: Job[Any], reported: int, watch: ProgressWatcher | None) -> int:
-    """Sends each stage that was not reported yet, or the last again; gives how many are reported now."""
-    if watch is None:
-        return len(job.stages)
-    new = job.stages[reported:]
-    for stage in new or job.stages[-1:]:
-        await watch(job.progress(stage))
-    return reported + len(new)
+class _Reports:
+    """What one watcher was told of a job."""
+
+    def __init__(self, job: Job[Any], watch: ProgressWatcher | None) -> None:
+        self._job = job
+        self._watch = watch
+        self._stages = 0
+        self._fraction = -1.0
+
+    @property
+    def are_complete(self) -> bool:
+        """Whether each stage was told of."""
+        return self._stages == len(self._job.stages)
+
+    async def send(self) -> None:
+        """Tells of each stage that was not told of yet, or of the last again."""
+        new = self._job.stages[self._stages :]
+        self._stages += len(new)
+        if self._watch is not None:
+            for stage in new or self._job.stages[-1:]:
+                await self._tell(self._job.progress(stage), self._watch)
+
+    async def _tell(self, progress: Progress, watch: ProgressWatcher) -> None:
+        """Only what is ahead of the last report: the protocol wants that."""
+        if progress.fraction > self._fraction:
+            self._fraction = progress.fraction
+            await watch(progress)
 
 
 def _task(job: Job[_R]) -> asyncio.Task[_R]:
@@ -241,10 +317,19 @@ def _task(job: Job[_R]) -> asyncio.Task[_R]:
     return job.task
 
 
-def _outcome(task: asyncio.Task[_R]) -> _R | None:
+def _outcome(job: Job[_R], task: asyncio.Task[_R]) -> _R | None:
     if task.cancelled():
-        message = (
-            "The call was cancelled before its request was sent; nothing was made and nothing is billed."
-        )
-        raise Cancelled(message, next_step="Call again if you still want the image.", retryable=True)
+        raise stopped(job)
     return task.result() if task.done() else None
+
+
+def stopped(job: Job[Any]) -> ImageError:
+    """What became of a job that was ended before its work was."""
+    if job.is_sent:
+        return OutcomeUnknown(
+            "The call was stopped after its request was sent. Whether a picture was made and billed cannot "
+            "be told.",
+            next_step="Look at the usage page of the account before you call again.",
+        )
+    message = "The call was cancelled before its request was sent; nothing was made and nothing is billed."
+    return Cancelled(message, next_step="Call again if you still want the image.", retryable=True)

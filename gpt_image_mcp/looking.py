@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.collecting import result_of
 from gpt_image_mcp.errors import InputNotFound, NotFound
 from gpt_image_mcp.paths import unquoted
-from gpt_image_mcp.references import find_image, image_id_in, is_session_id, known_image
+from gpt_image_mcp.references import find_image, image_id_in, is_session_id, known_image, with_file
+from gpt_image_mcp.threads import in_database
 from gpt_image_mcp.turns import stepping_aside
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Looking:
             InputRejected: If it is not allowed, or no image.
         """
         ref = unquoted(ref)
-        image = await asyncio.to_thread(self._known, ref)
+        image = await in_database(self._known, ref)
         if image is not None:
             return result_of((image,))
         try:
@@ -49,9 +49,10 @@ class Looking:
         library, settings = self.inputs.library, self.inputs.settings
         if is_session_id(ref):
             ref = self._last_image_of(ref)
-        if image_id_in(ref) or known_image(ref, library, settings=settings):
+        if image_id_in(ref):
             return find_image(ref, library, settings=settings)
-        return None
+        image = known_image(ref, library, settings=settings)
+        return with_file(image) if image else None
 
     def _last_image_of(self, session_id: str) -> str:
         session = self.inputs.library.sessions.find(session_id)

@@ -12,6 +12,7 @@ from fastmcp.tools import ToolResult
 from pydantic import ValidationError
 
 from gpt_image_mcp.errors import ImageError, InternalError, InvalidArgument
+from gpt_image_mcp.receipts import held_back
 from gpt_image_mcp.results import ToolFailure, add_notes, failure
 from gpt_image_mcp.turns import Turns
 
@@ -37,8 +38,9 @@ class ToolCalls(Middleware):
         try:
             meant = translate(call.name, arguments)
             call = call.model_copy(update={"name": meant.tool, "arguments": meant.arguments})
-            async with _turns(context.fastmcp_context).taken():
-                outcome: Any = await call_next(context.copy(message=call))
+            with held_back():
+                async with _turns(context.fastmcp_context).taken():
+                    outcome: Any = await call_next(context.copy(message=call))
             # An extension may answer with something else than a result, such as a task.
             result: ToolResult = outcome
             return add_notes(result, meant.notes) if isinstance(outcome, ToolResult) else result

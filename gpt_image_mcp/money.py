@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Literal, TypeAlias
 
 CostBasis: TypeAlias = Literal["usage", "usage+quote", "quote", "unknown"]
+# Under which name a list of sums has the sum of what it leaves out.
+OTHERS = "others"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,9 +17,8 @@ class Quote:
 
     Attributes:
         expected_usd: The estimate, where the number of output tokens is certain.
-        low_usd: The least it can cost.
-        high_usd: The most it can cost, which is what a budget reserves. Known without ``low_usd`` where the
-            output tokens of the model are not published: it is then a bound, not an estimate to show.
+        low_usd: The least it can cost; 0 where the output tokens of the model are not published.
+        high_usd: The most it can cost, which is what a budget reserves.
         basis: One sentence: which rule and which rates gave the numbers.
     """
 

@@ -12,29 +12,27 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from gpt_image_mcp.collecting import collect, dump_result, joined
+from gpt_image_mcp.collecting import collect, joined
 from gpt_image_mcp.deliveries import Keeper, cost_of
-from gpt_image_mcp.errors import Cancelled, ImageError, OutcomeUnknown, StorageFailed
-from gpt_image_mcp.jobs import Job, Jobs, to_the_end
+from gpt_image_mcp.errors import ImageError, StorageFailed
+from gpt_image_mcp.jobs import Job, Jobs, stopped, to_the_end
 from gpt_image_mcp.library.names import new_call_id
-from gpt_image_mcp.money import Quote
 from gpt_image_mcp.plans import Plan, expected_seconds
-from gpt_image_mcp.threads import in_thread
+from gpt_image_mcp.reservations import Reservations, start_of
+from gpt_image_mcp.threads import in_database
 from gpt_image_mcp.turns import elapsed_seconds, stepping_aside
-from gpt_image_mcp.values import BatchResult, CallStatus, Delivery, ImageResult
+from gpt_image_mcp.values import BatchResult, Delivery, ImageResult
 
 if TYPE_CHECKING:
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.progress import ProgressWatcher
-    from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.receipts import Receipts
 
-SIGN_OF_LIFE_SECONDS = 10.0
 _Result = TypeVar("_Result", ImageResult, BatchResult)
+_Found = TypeVar("_Found", bound=ImageResult | BatchResult)
 Send = Callable[["PaidJob"], Awaitable[Delivery]]
 
 
@@ -44,9 +42,13 @@ class PaidJob(Job[ImageResult]):
 
     Attributes:
         plan: Completed when the inputs are there.
+        is_watched: Whether someone is to be told how long it should take.
+        is_reserved: Whether the library has a row of it, to be settled whatever happens.
     """
 
     plan: Plan
+    is_watched: bool = False
+    is_reserved: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +76,10 @@ class Errand:
 class PaidCalls:
     """Runs planned calls against one library."""
 
-    settings: Settings
     library: Library
     jobs: Jobs
+    reservations: Reservations
+    receipts: Receipts
 
     async def run(
         self, errand: Errand, *, wait_seconds: float | None, watch: ProgressWatcher | None
@@ -95,7 +98,7 @@ class PaidCalls:
             RequestError: Before anything is sent.
             ImageError: What the call failed with.
         """
-        begin = partial(self._begin, errand, watch=watch)
+        begin = partial(self._begin, errand, is_watched=watch is not None)
         return await self.once(errand.fingerprint, begin, wait_seconds=wait_seconds, watch=watch)
 
     async def once(
@@ -109,15 +112,17 @@ class PaidCalls:
         """Begins a job, or joins the same one: one that runs, here or elsewhere, or that nobody collected.
 
         Args:
-            fingerprint: What makes another call the same; empty where each is its own.
+            fingerprint: What makes another call the same.
             begin: Starts the job.
             wait_seconds: None waits until it ends.
             watch: Awaited with each step.
         """
-        async with self.jobs.beginning(fingerprint) if fingerprint else nullcontext():
-            same = await self._find_same(fingerprint) if fingerprint else None
+        # Who waits for another to begin must not have the turn that the other needs.
+        async with stepping_aside(), self.jobs.beginning(fingerprint):
+            same = await self._find_same(fingerprint)
             job: Job[_Result] | str = await begin() if same is None else same
         if isinstance(job, str):
+            # The fingerprint says whether it is a batch.
             found = cast("_Result", await collect(job, self.library, wait_seconds=wait_seconds))
         else:
             found = await self._await(job, wait_seconds=wait_seconds, watch=watch)
@@ -138,11 +143,30 @@ class PaidCalls:
         found: ImageResult | BatchResult = await self._await(job, wait_seconds=wait_seconds, watch=watch)
         return found
 
-    async def _begin(self, errand: Errand, *, watch: ProgressWatcher | None) -> PaidJob:
+    async def join(self, call_id: str, job: Job[_Result], plan: Plan) -> _Result:
+        """The result of the same call, which another process makes; for a job that came too late to begin."""
+        job.advance("drawing")
+        result = joined(cast("_Result", await collect(call_id, self.library, wait_seconds=None)))
+        if job.is_handed_out:
+            await in_database(self.reservations.note_joined, start_of(plan), result)
+        return result
+
+    def deliver(self, result: _Found) -> _Found:
+        """Notes that a result goes to whoever asked for it; the same call again is made anew from then on."""
+        if result.status == "completed":
+            self.receipts.note(result.call_id)
+        return result
+
+    async def _begin(self, errand: Errand, *, is_watched: bool) -> PaidJob:
         plan = await asyncio.to_thread(errand.plan, new_call_id())
-        job = PaidJob(id=plan.call_id, plan=plan, report=running, fingerprint=errand.fingerprint)
-        if watch is not None:
-            await self._expect(job)
+        job = PaidJob(
+            id=plan.call_id,
+            plan=plan,
+            report=running,
+            fingerprint=errand.fingerprint,
+            is_watched=is_watched,
+        )
+        job.before_report = partial(self._expect, job)
         self.jobs.start(job, partial(self._carry_out, errand, job))
         return job
 
@@ -154,136 +178,88 @@ class PaidCalls:
         seconds = None if wait_seconds is None else max(0.0, wait_seconds - elapsed_seconds())
         async with stepping_aside():
             finished = await self.jobs.wait(job, seconds=seconds, watch=watch)
-        if finished is not None:
-            return finished
-        paid: Job[Any] = job
-        if isinstance(paid, PaidJob):
-            await self._expect(paid)
-        job.is_handed_out = True
-        return job.report(job)
+        if finished is None:
+            job.is_handed_out = True
+            await job.before_report()
+            finished = await self.jobs.wait(job, seconds=0)  # it may have ended meanwhile
+        return job.report(job) if finished is None else finished
 
     async def _find_same(self, fingerprint: str) -> Job[Any] | str | None:
         """The same call, if it runs here, or its id if another process runs it or nobody got its result."""
         job = self.jobs.find_same(fingerprint)
         if job is not None:
             return job
+        await self.receipts.written()
         record = await asyncio.to_thread(self.library.ledger.find_same_call, fingerprint)
         return None if record is None else record.id
 
     async def _carry_out(self, errand: Errand, job: PaidJob) -> ImageResult:
-        """The job itself; whatever happens, a reservation is settled."""
-        async with errand.turn_taking(job):
-            if errand.prepare is not None:
-                await self._prepare(errand.prepare, job)
-            try:
-                return await self._spend(errand, job)
-            except ImageError as error:
-                await asyncio.to_thread(self.settle_failure, job.id, error)
-                raise
-            except BaseException:  # the edge of the job: a cancelled or defective call must be settled too
-                await asyncio.to_thread(self.settle_failure, job.id, _stopped(job))
-                raise
-
-    async def _prepare(self, prepare: Callable[[Plan], Awaitable[Plan]], job: PaidJob) -> None:
+        """The job itself; whatever happens, a reservation is settled and a failure can be asked for."""
         try:
-            job.plan = await prepare(job.plan)
+            async with errand.turn_taking(job):
+                if errand.prepare is not None:
+                    job.plan = await errand.prepare(job.plan)
+                return await self._spend(errand, job)
         except ImageError as error:
-            if job.is_handed_out:
-                # Whoever was given the id must be able to learn of the failure.
-                free = replace(job.plan, quote=Quote(high_usd=Decimal(0), basis="nothing was sent"))
-                await asyncio.to_thread(self._reserve, free)
-                await asyncio.to_thread(self.settle_failure, job.id, error)
+            await self._settle_failure(job, error)
             raise
+        except BaseException:  # the edge of the job: a cancelled or defective call must be settled too
+            await self._settle_failure(job, stopped(job))
+            raise
+
+    async def _settle_failure(self, job: PaidJob, error: ImageError) -> None:
+        """Settles what was reserved; without that, only who was given the job's id must learn of it."""
+        if job.is_reserved:
+            await to_the_end(in_database(self.reservations.settle_failure, job.id, error))
+        elif job.is_handed_out:
+            await to_the_end(in_database(self.reservations.note_failure, start_of(job.plan), error))
 
     async def _spend(self, errand: Errand, job: PaidJob) -> ImageResult:
         """Reserves the quote, sends the request, saves the images and settles the cost."""
-        await to_the_end(asyncio.to_thread(self._reserve, job.plan, job.fingerprint))
+        same = await to_the_end(self._reserve(job))
         job.advance("checked")
+        if same is not None:
+            return await self.join(same, job, job.plan)
         job.advance("queued")
-        async with self.kept_alive(job.id):
+        async with self.reservations.kept_alive(job.id), self._told_how_long(job):
             delivery = await errand.send(job)
-        keeping = in_thread(self._keep, errand, job, delivery)
-        result = await to_the_end(keeping)
+            result = await to_the_end(in_database(self._keep, errand, job, delivery))
         job.advance("saved")
-        return result
+        return replace(result, notes=(*result.notes, *await job.clean_up()))
+
+    async def _reserve(self, job: PaidJob) -> str | None:
+        """The id of the same call, if another process came first; else the reservation is made."""
+        same = await in_database(self.reservations.make, start_of(job.plan, job.fingerprint))
+        job.is_reserved = same is None
+        return same
 
     @asynccontextmanager
-    async def kept_alive(self, call_id: str) -> AsyncGenerator[None]:
-        """Says now and then that a call still runs, so that nobody gives it up for lost."""
-
-        async def say_so() -> None:
-            while True:
-                await asyncio.sleep(SIGN_OF_LIFE_SECONDS)
-                with contextlib.suppress(StorageFailed):
-                    await asyncio.to_thread(self.library.ledger.stay_alive, call_id)
-
-        saying = asyncio.create_task(say_so())
+    async def _told_how_long(self, job: PaidJob) -> AsyncGenerator[None]:
+        """Looks up, beside the block, how long a watched job should take."""
+        looking = asyncio.create_task(self._expect(job)) if job.is_watched else None
         try:
             yield
         finally:
-            saying.cancel()
-
-    def _reserve(self, plan: Plan, fingerprint: str = "") -> None:
-        from gpt_image_mcp.library.calls import CallStart
-
-        start = CallStart(
-            id=plan.call_id,
-            kind=plan.kind,
-            model=plan.request.model,
-            quality=plan.request.quality,
-            size=plan.request.size,
-            prompt=plan.prompt,
-            started_at=datetime.now(UTC),
-            quote=plan.quote,
-            sandbox=plan.sandbox,
-            fingerprint=fingerprint,
-        )
-        self.library.ledger.begin_call(
-            start,
-            per_call_usd=self.settings.max_cost_usd,
-            daily_usd=self.settings.daily_budget_usd,
-        )
+            if looking is not None:
+                looking.cancel()
 
     async def _expect(self, job: PaidJob) -> None:
         """Looks up how long the job should take; not knowing it must not disturb the call."""
         if job.expected_seconds is None:
             with contextlib.suppress(StorageFailed):
-                job.expected_seconds = await asyncio.to_thread(expected_seconds, job.plan, self.library)
+                job.expected_seconds = await in_database(expected_seconds, job.plan, self.library)
 
     def _keep(self, errand: Errand, job: PaidJob, delivery: Delivery) -> ImageResult:
         """Saves what was delivered and settles its cost, which is spent even if nothing can be saved."""
         plan = job.plan
-        spent = cost_of(plan, delivery).usd
         try:
             result = Keeper(self.library).keep(plan, delivery, elapsed_seconds=job.elapsed_seconds)
         except ImageError as error:
-            self.settle_failure(plan.call_id, error, usd=spent)
+            self.reservations.settle_failure(plan.call_id, error, usd=cost_of(plan, delivery).usd)
             raise
         if errand.record is not None:
             result = errand.record(plan, result)
-        return self.settle(result, usd=spent, is_delivered=job.waiters > 0)
-
-    def settle(self, result: _Result, *, usd: Decimal | None, is_delivered: bool) -> _Result:
-        """Settles a finished call; the images are safe, so a failure is only a note."""
-        document = dump_result(result)
-        try:
-            self.library.ledger.finish_call(
-                result.call_id,
-                status="completed",
-                cost_usd=usd,
-                result_json=document,
-                is_delivered=is_delivered,
-            )
-        except StorageFailed as error:
-            note = f"The cost could not be settled, so the whole quote counts as spent: {error.message}"
-            return replace(result, notes=(*result.notes, note))
-        return result
-
-    def settle_failure(self, call_id: str, error: ImageError, *, usd: Decimal | None = None) -> None:
-        """Settles a call that failed; what it failed with matters more than a failure to note it."""
-        status: CallStatus = "outcome_unknown" if isinstance(error, OutcomeUnknown) else "failed"
-        with contextlib.suppress(StorageFailed):
-            self.library.ledger.finish_call(call_id, status=status, cost_usd=usd, error=error)
+        return self.reservations.settle(result, usd=result.cost.usd if result.cost else None)
 
 
 def running(job: PaidJob) -> ImageResult:
@@ -302,19 +278,3 @@ def running(job: PaidJob) -> ImageResult:
         expected_seconds=job.expected_seconds,
         partial=job.partial or b"",
     )
-
-
-def _stopped(job: PaidJob) -> ImageError:
-    """What to remember of a call that a cancellation or a defect of ours ended."""
-    if job.is_sent:
-        return OutcomeUnknown(
-            "The call was stopped after its request was sent. Whether a picture was made and billed cannot "
-            "be told.",
-            next_step="Look at the usage page of the account before you call again.",
-        )
-    return _never_sent()
-
-
-def _never_sent() -> ImageError:
-    message = "The call was cancelled before its request was sent; nothing was made and nothing is billed."
-    return Cancelled(message, next_step="Call again if you still want the image.", retryable=True)

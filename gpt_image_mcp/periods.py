@@ -1,4 +1,4 @@
-"""Moments as people and models write them: dates, times, today, yesterday, 7d."""
+"""Moments as people and models write them: dates, months, times, today, yesterday, 7d."""
 
 from __future__ import annotations
 
@@ -7,62 +7,76 @@ from datetime import date, datetime, time, timedelta
 
 from gpt_image_mcp.errors import InvalidArgument
 
-_SPAN = re.compile(r"(\d{1,4})\s*(h|d|w)", re.IGNORECASE)
+_HOURS = re.compile(r"(\d{1,4})\s*h", re.IGNORECASE)
+_SPAN = re.compile(r"(\d{1,4})\s*(d|w)", re.IGNORECASE)
+_MONTH = re.compile(r"(\d{4})-(\d{2})")
+_DAYS_IN = {"d": 1, "w": 7}
 _DAYS_AGO = {"today": 0, "yesterday": 1}
 
 
-def parse_since(text: str, now: datetime) -> datetime | None:
+def parse_since(text: str, now: datetime, *, name: str = "since") -> datetime | None:
     """The first moment that a text means; None for an empty one.
 
     ``7d`` and ``2w`` begin at the midnight so many days ago, ``24h`` so many hours ago. What has no time zone
     is local.
 
     Args:
-        text: A date, a time in ISO 8601, today, yesterday, or a number with h, d or w.
+        text: A date, a month, a time in ISO 8601, today, yesterday, or a number with h, d or w.
         now: The current time with its time zone.
+        name: What messages call the text.
 
     Raises:
         InvalidArgument: If it is none of these.
     """
-    return _parse("since", text, now, whole_days=0)
+    return _parse(name, text, now, is_end=False)
 
 
 def parse_until(text: str, now: datetime) -> datetime | None:
-    """The moment after the last that a text means: a date or a day counts to its end. Else as above."""
-    return _parse("until", text, now, whole_days=1)
+    """The moment after the last that a text means: a day or a month counts to its end. Else as above."""
+    return _parse("until", text, now, is_end=True)
 
 
-def _parse(name: str, text: str, now: datetime, *, whole_days: int) -> datetime | None:
+def _parse(name: str, text: str, now: datetime, *, is_end: bool) -> datetime | None:
     text = text.strip()
     if not text:
         return None
     try:
-        if span := _SPAN.fullmatch(text):
-            return _ago(int(span[1]), span[2].lower(), now, whole_days=whole_days)
-        day = _day(text, now)
-        if day is not None:
-            return _midnight(day + timedelta(days=whole_days))
+        if hours := _HOURS.fullmatch(text):
+            return now - timedelta(hours=int(hours[1]))
+        days = _days(text, now)
+        if days is not None:
+            return _midnight(days[1] if is_end else days[0])
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError) as error:
         message = f"{name} {text!r} is no date."
         raise InvalidArgument(
             message,
-            next_step="Use a date such as 2026-11-21, a time such as 2026-11-21T15:00, today, yesterday, "
-            "24h, 7d or 4w.",
+            next_step="Use a date such as 2026-11-21, a month such as 2026-11, a time such as "
+            "2026-11-21T15:00, today, yesterday, 24h, 7d or 4w.",
         ) from error
 
 
-def _ago(count: int, unit: str, now: datetime, *, whole_days: int) -> datetime:
-    if unit == "h":
-        return now - timedelta(hours=count)
-    days = count * 7 if unit == "w" else count
-    return _midnight(now.astimezone().date() - timedelta(days=days - whole_days))
+def _days(text: str, now: datetime) -> tuple[date, date] | None:
+    """The first day that a text means and the one after the last; None if it means no days.
+
+    Raises:
+        ValueError: If it names a month that the calendar does not have.
+        OverflowError: If they are outside the calendar.
+    """
+    if month := _MONTH.fullmatch(text):
+        first = date(int(month[1]), int(month[2]), 1)
+        return first, (first + timedelta(days=31)).replace(day=1)
+    day = _day(text, now)
+    return None if day is None else (day, day + timedelta(days=1))
 
 
 def _day(text: str, now: datetime) -> date | None:
+    today = now.astimezone().date()
+    if span := _SPAN.fullmatch(text):
+        return today - timedelta(days=int(span[1]) * _DAYS_IN[span[2].lower()])
     ago = _DAYS_AGO.get(text.lower())
     if ago is not None:
-        return now.astimezone().date() - timedelta(days=ago)
+        return today - timedelta(days=ago)
     try:
         return date.fromisoformat(text)
     except ValueError:

@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.checks import check_input_images, check_request
+from gpt_image_mcp.checks import PINNED, check_input_images, check_request, require_single
 from gpt_image_mcp.library.folders import output_folder, project_folder, require_writable
 from gpt_image_mcp.library.names import Naming, check_filename
 from gpt_image_mcp.money import Budget, Estimate, Quote
 from gpt_image_mcp.prices import quote, quotes_by_quality
+from gpt_image_mcp.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.models import ImageModel
-    from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values import ImageRequest, Kind, OutputOptions, Requested, Retouch, SessionTurn
 
 SANDBOX_MODEL = "sandbox"
@@ -77,7 +77,9 @@ def plan_call(
     Raises:
         RequestError: If the model, the folder or an argument cannot be used.
     """
-    checked = check_request(prompt, _without_sandbox(options), moderation=moderation, settings=settings)
+    checked = check_request(
+        prompt, _without_sandbox(options, settings), moderation=moderation, settings=settings
+    )
     if options.filename:
         check_filename(options.filename)
     return Plan(
@@ -96,7 +98,7 @@ def plan_call(
         ),
         folder=require_writable(output_folder(settings, options.output_dir)),
         project_dir=project_folder(settings),
-        sandbox=settings.sandbox or is_sandbox(options.model),
+        sandbox=settings.sandbox or is_sandbox(_named(options, settings)),
         notes=checked.notes,
     )
 
@@ -122,8 +124,14 @@ def estimate(options: OutputOptions, *, input_images: int, settings: Settings, l
     Raises:
         RequestError: If the call could not be made as described.
     """
-    checked = check_request(_ANY_PROMPT, _without_sandbox(options), moderation="auto", settings=settings)
+    checked = check_request(
+        _ANY_PROMPT, _without_sandbox(options, settings), moderation="auto", settings=settings
+    )
     check_input_images(input_images, checked.model)
+    host_model = ""
+    if input_images and settings.force_responses_edits:
+        require_single(checked.request.n, PINNED)
+        host_model = settings.responses_edit_model
     request = replace(checked.request, prompt="")
     return Estimate(
         model=request.model,
@@ -132,8 +140,10 @@ def estimate(options: OutputOptions, *, input_images: int, settings: Settings, l
         n=request.n,
         output_format=request.output_format,
         input_images=input_images,
-        quote=quote(checked.model, request, input_images=input_images),
-        by_quality=quotes_by_quality(checked.model, request, input_images=input_images),
+        quote=quote(checked.model, request, input_images=input_images, host_model=host_model),
+        by_quality=quotes_by_quality(
+            checked.model, request, input_images=input_images, host_model=host_model
+        ),
         budget=_budget(settings, library),
         notes=checked.notes,
     )
@@ -144,9 +154,17 @@ def is_sandbox(model: str) -> bool:
     return model.strip().lower() == SANDBOX_MODEL
 
 
-def _without_sandbox(options: OutputOptions) -> OutputOptions:
+def _without_sandbox(options: OutputOptions, settings: Settings) -> OutputOptions:
     """``sandbox`` is not a model but a place to run the default one."""
-    return replace(options, model="") if is_sandbox(options.model) else options
+    if not is_sandbox(_named(options, settings)):
+        return options
+    built_in = Settings.model_fields["model"].default
+    return replace(options, model=built_in if is_sandbox(settings.model) else settings.model)
+
+
+def _named(options: OutputOptions, settings: Settings) -> str:
+    """The model of a call in the words of the caller, or of the settings."""
+    return options.model.strip() or settings.model
 
 
 def _budget(settings: Settings, library: Library) -> Budget:

@@ -72,8 +72,18 @@ def formula_tokens(factor: int, size: Pixels) -> int:
     return -(-factor * scaled * (2_000_000 + size.area) // 4_000_000)
 
 
-def quote(model: ImageModel | None, request: ImageRequest, *, input_images: int = 0) -> Quote:
-    """What a request may cost before it is made."""
+def quote(
+    model: ImageModel | None, request: ImageRequest, *, input_images: int = 0, host_model: str = ""
+) -> Quote:
+    """What a request may cost before it is made, on the Responses route if it names a host model."""
+    if not host_model:
+        return _quote_images(model, request, input_images=input_images)
+    # That route makes no partial images.
+    plain = _quote_images(model, replace(request, partial_images=0), input_images=input_images)
+    return _with_host(plain, host_model, request.prompt, input_images=input_images)
+
+
+def _quote_images(model: ImageModel | None, request: ImageRequest, *, input_images: int) -> Quote:
     if model is None or model.prices is None:
         return Quote(basis=f"The prices of {request.model} are not known.")
     tokens = _output_range(model, request)
@@ -92,12 +102,14 @@ def quote(model: ImageModel | None, request: ImageRequest, *, input_images: int 
 
 
 def quotes_by_quality(
-    model: ImageModel | None, request: ImageRequest, *, input_images: int = 0
+    model: ImageModel | None, request: ImageRequest, *, input_images: int = 0, host_model: str = ""
 ) -> dict[str, Quote]:
     """The same request at every quality of the model."""
     qualities = model.qualities if model else ()
     return {
-        quality: quote(model, replace(request, quality=quality), input_images=input_images)
+        quality: quote(
+            model, replace(request, quality=quality), input_images=input_images, host_model=host_model
+        )
         for quality in qualities
     }
 
@@ -131,15 +143,16 @@ def host_usd(host: HostUsage | None) -> Decimal:
     )
 
 
-def with_host(quote: Quote, host_model: str, request: ImageRequest) -> Quote:
-    """A quote with what the host model of the Responses route may cost at most added to its upper end."""
+def _with_host(quote: Quote, host_model: str, prompt: str, *, input_images: int) -> Quote:
+    """A quote with what the host model may cost at most added to its upper end; it is then a range."""
     prices = load_catalogue().host_prices(host_model)
     if prices is None or quote.high_usd is None:
         return quote
-    read = len(request.prompt.encode("utf-8", "replace")) + _HOST_TOKENS_PER_IMAGE * (len(request.images) + 1)
+    # One image more, for a mask.
+    read = len(prompt.encode("utf-8", "replace")) + _HOST_TOKENS_PER_IMAGE * (input_images + 1)
     most = _usd(read, prices.input) + _usd(_HOST_OUTPUT_TOKENS, prices.output)
     basis = f"{quote.basis} The host model {host_model} adds up to ${most:.4f}."
-    return replace(quote, high_usd=quote.high_usd + most, basis=basis)
+    return replace(quote, expected_usd=None, high_usd=quote.high_usd + most, basis=basis)
 
 
 def _usage_usd(prices: Prices, usage: TokenUsage) -> Decimal:
@@ -194,10 +207,11 @@ def _input_usd(
 
 
 def _bound(model: ImageModel, prices: Prices, request: ImageRequest, *, input_images: int) -> Quote:
-    """A call whose token counts nobody published: a bound to reserve, no estimate to show."""
+    """A call whose token counts nobody published: nothing is known but the most it can cost."""
     made = (_highest_tokens(model.tokens) + PARTIAL_IMAGE_TOKENS * request.partial_images) * request.n
     _, inputs = _input_usd(model, prices, request.prompt, input_images=input_images)
     return Quote(
+        low_usd=Decimal(0),
         high_usd=inputs + _usd(made, prices.image_output),
         basis=f"OpenAI publishes no token counts for {model.name} at {request.size}; a budget reserves "
         f"{made:,} output tokens at ${prices.image_output} per million.",

@@ -7,8 +7,12 @@ function of texts: its signature is what a client shows as a form.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+from gpt_image_mcp.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +28,10 @@ Image: TypeAlias = Annotated[str, "The image to change: an image id, a file path
 Backdrop: TypeAlias = Annotated[
     Literal["transparent", "opaque"], "Whether the background is transparent, for placing it elsewhere."
 ]
+_HARD_WORD = 9
+_LETTERS = re.compile(r"[^\W\d_]+")
+_QUOTES = (('"', '"'), ("“", "”"), ("«", "»"), ("「", "」"))
+_ENDINGS = tuple(".!?:\"'”»」。…")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +102,12 @@ def infographic(
     model: Model = "",
 ) -> Order:
     """A diagram or one-page explanation with exact text."""
-    items = _items(facts)
-    blocks = "; ".join(f'{number}. "{item}"' for number, item in enumerate(items, start=1))
+    items = _items("facts", facts)
+    blocks = "; ".join(f"{number}. {_quoted(item)}" for number, item in enumerate(items, start=1))
     prompt = _sentences(
-        f"An infographic for {audience}. Style: {style}",
-        f'Title at the top, exactly: "{topic}"',
+        f"An infographic for {audience}",
+        f"Style: {style}",
+        f"Title at the top, exactly: {_quoted(topic)}",
         f"{len(items)} block(s) in reading order, each with one simple icon and exactly this text: {blocks}",
         "One clear hierarchy, aligned to a grid, high contrast, every word legible",
         "No other text, no invented numbers, no watermark",
@@ -121,8 +130,8 @@ def text_poster(
     prompt = _sentences(
         f"A poster. Style: {style}",
         picture and f"Picture: {picture}",
-        f'The headline, large and exactly once: "{headline}"{_spelled(headline)}',
-        subline and f'Below it, smaller, exactly once: "{subline}"',
+        f"The headline, large and exactly once: {_quoted(headline)}{_spelled(headline)}",
+        subline and f"Below it, smaller, exactly once: {_quoted(subline)}",
         "Text is horizontal, complete and legible, with room around it",
         "No other text, no watermark",
     )
@@ -142,10 +151,11 @@ def product_mockup(
 ) -> Order:
     """A product in a scene, from words or from a picture of it."""
     prompt = _sentences(
-        f"A photorealistic product photograph on {scene}",
+        "A photorealistic product photograph",
+        f"Scene: {scene}",
         f"Product: {product}",
         image and "Image 1 shows the product. Keep its form, proportions, colours and label exactly",
-        label and f'The label reads exactly: "{label}"',
+        label and f"The label reads exactly: {_quoted(label)}",
         "Soft key light from the left, a natural contact shadow, the whole product in frame",
         "No other text, no props that hide the product, no watermark",
         _used_for("a product page"),
@@ -170,8 +180,9 @@ def logo_icon(
 ) -> Order:
     """A logo, app icon or favicon."""
     prompt = _sentences(
-        f"A {style} logo mark: {idea}. Colours: {colours}",
-        f'With the text, exactly: "{name}"' if name else "No text",
+        f"A {style} logo mark: {idea}",
+        f"Colours: {colours}",
+        f"With the text, exactly: {_quoted(name)}" if name else "No text",
         "One simple silhouette that is legible at 16 pixels, centred, with an even margin",
         "No gradient, no shadow, no mockup, no watermark",
         _empty_background(background),
@@ -199,7 +210,8 @@ def ui_asset(
 ) -> Order:
     """A picture for a user interface."""
     prompt = _sentences(
-        f"A user interface asset: {asset}. Style: {style}",
+        f"A user interface asset: {asset}",
+        f"Style: {style}",
         palette and f"Only these colours: {palette}",
         "One subject, centred, with an even margin, crisp edges, legible at half the size",
         "No text, no device frame, no interface around it, no watermark",
@@ -231,7 +243,7 @@ def style_transfer(
         quality=quality,
         images=(image,),
         edit_type="style_transfer",
-        check=f"that {keep} stayed",
+        check=f"that {keep.rstrip('.')} stayed",
     )
 
 
@@ -258,7 +270,7 @@ def background_swap(
         quality=quality,
         images=(image,),
         edit_type="background_change",
-        check=f"the edges, and that {keep} stayed",
+        check=f"the edges, and that {keep.rstrip('.')} stayed",
     )
 
 
@@ -274,20 +286,22 @@ def character_consistency(
 ) -> Order:
     """The same character in several scenes."""
     prompt = _sentences(
-        f"A character sheet on a plain background: {character}. Style: {style}",
+        f"A character sheet on a plain background: {character}",
+        f"Style: {style}",
         image and "Image 1 shows the character. Keep face, hair, clothes and colours exactly",
         "The whole figure from the front and from the side, and the face close up; the same person each time",
         "No text, no watermark",
     )
-    listed = " ".join(f"({number}) {scene}" for number, scene in enumerate(_items(scenes), start=1))
-    beginning = (
-        f"Image 1 is the character sheet of {character}. Style: {style}. Draw this very character, same "
-        "face, hair, clothes and colours, in a new scene:"
+    listed = " ".join(f"({number}) {scene}" for number, scene in enumerate(_items("scenes", scenes), start=1))
+    beginning = _sentences(
+        f"Image 1 is the character sheet of {character}",
+        f"Style: {style}",
+        "Draw this very character, same face, hair, clothes and colours, in a new scene:",
     )
-    then = (
-        "Call edit_image once for each scene, with the id of the finished sheet as the only image: "
-        f'{listed}. Begin each prompt with: "{beginning}" Each scene is paid for like the sheet: tell the '
-        "user the sum first."
+    then = _sentences(
+        f"Call edit_image once for each scene, with the id of the finished sheet as the only image: {listed}",
+        f"Begin each prompt with: {_quoted(beginning)}",
+        "Each scene is paid for like the sheet: tell the user the sum first",
     )
     images = (image,) if image else ()
     check = "that the character is the same in all views"
@@ -311,11 +325,26 @@ RECIPES: dict[str, Callable[..., Order]] = {
 
 def _sentences(*parts: str) -> str:
     """The parts that are not empty, each ending like a sentence."""
-    return " ".join(part if part[-1] in ".!?\"'" else f"{part}." for part in parts if part)
+    return " ".join(part if part.endswith(_ENDINGS) else f"{part}." for part in parts if part)
 
 
-def _items(text: str) -> list[str]:
-    return [item.strip() for item in text.split(";") if item.strip()]
+def _items(name: str, text: str) -> list[str]:
+    """What a text lists, separated by semicolons.
+
+    Raises:
+        InvalidArgument: If it lists nothing.
+    """
+    items = [item.strip() for item in text.split(";") if item.strip()]
+    if not items:
+        message = f"{name} is {text!r}, which lists nothing."
+        raise InvalidArgument(message, next_step=f"Pass {name} separated by semicolons.")
+    return items
+
+
+def _quoted(text: str) -> str:
+    """A text in quotation marks that it does not hold itself, so that it is clear where it ends."""
+    opening, closing = next((pair for pair in _QUOTES if not set(pair) & set(text)), _QUOTES[0])
+    return f"{opening}{text}{closing}"
 
 
 def _used_for(use: str) -> str:
@@ -328,8 +357,6 @@ def _empty_background(background: str) -> str:
 
 def _spelled(text: str) -> str:
     """The letters of long words one by one, which models get right more often."""
-    hard = [word for word in text.split() if len(word) >= _HARD_WORD]
-    return "".join(f" ({word} is spelled {'-'.join(word)})" for word in hard)
-
-
-_HARD_WORD = 9
+    # An accent is a letter of its own until it is put together with the one below it.
+    words = dict.fromkeys(_LETTERS.findall(unicodedata.normalize("NFC", text)))
+    return "".join(f" ({word} is spelled {'-'.join(word)})" for word in words if len(word) >= _HARD_WORD)

@@ -34,11 +34,19 @@ def find_image(ref: str, library: Library, *, settings: Settings) -> StoredImage
     Raises:
         NotFound: If the library has no such image, or its file is gone.
     """
-    found = image_of(ref, library, settings=settings)
-    if not found.file_path.is_file():
-        message = f"The file of image {found.id} is no longer at {found.file_path}."
+    return with_file(image_of(ref, library, settings=settings))
+
+
+def with_file(image: StoredImage) -> StoredImage:
+    """The image.
+
+    Raises:
+        NotFound: If its file is gone.
+    """
+    if not image.file_path.is_file():
+        message = f"The file of image {image.id} is no longer at {image.file_path}."
         raise NotFound(message, next_step="If it was moved, pass its new path as ref.")
-    return found
+    return image
 
 
 def image_of(ref: str, library: Library, *, settings: Settings) -> StoredImage:

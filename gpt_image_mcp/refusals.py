@@ -44,6 +44,14 @@ _QUOTA_CODES = frozenset(
         "organization_spend_limit_exceeded",
     }
 )
+# Gateways hide the upstream JSON, or its Python form, in their own message.
+_QUOTA_WORDS = re.compile(
+    rf"exceeded your current quota|(?:code|type)[\\'\"]+\s*:\s*[\\'\"]+(?:{'|'.join(sorted(_QUOTA_CODES))})\b"
+)
+# A longer pause is not waited for.
+LONGEST_RETRY_AFTER_SECONDS = 60.0
+# No limit of OpenAI's lasts longer; a header that says more would be a date beyond the calendar.
+_LONGEST_PAUSE_SECONDS = 31 * 24 * 3600.0
 # Codes in an answer that arrived well, as the Responses API gives them.
 _FAILED_INSIDE = frozenset({"server_error", "image_generation_failed"})
 _HTTP_OK = 200
@@ -74,16 +82,17 @@ def explain(refusal: Refusal, *, model: str) -> ImageError:
 
 
 def retry_after_seconds(header: str, *, now: datetime | None = None) -> float | None:
-    """Seconds from a ``Retry-After`` header in either form; None if it is missing or malformed."""
+    """Seconds from a ``Retry-After`` header in either form, a month at most; None if there are none."""
     text = header.strip()
     if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
+        return min(float(text), _LONGEST_PAUSE_SECONDS)
     try:
         when = email.utils.parsedate_to_datetime(text)
     except ValueError:
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max(0.0, (when - (now or datetime.now(UTC))).total_seconds())
+    seconds = (when - (now or datetime.now(UTC))).total_seconds()
+    return min(max(0.0, seconds), _LONGEST_PAUSE_SECONDS)
 
 
 def _said(refusal: Refusal) -> str:
@@ -136,13 +145,16 @@ def _unverified(refusal: Refusal, model: str) -> ImageError:
 
 def _rate_limited(refusal: Refusal, _model: str) -> ImageError:
     seconds = retry_after_seconds(refusal.retry_after)
-    when = "in a minute" if seconds is None else f"in {seconds:.0f} s"
     return RateLimited(
         f"OpenAI's rate limit is reached ({_http(refusal)}): {_said(refusal)}.",
-        next_step=f"Call again {when}, with a smaller n or fewer calls at once.",
+        next_step=f"Call again {_when(seconds)}, with a smaller n or fewer calls at once.",
         request_id=refusal.request_id,
         retry_after_seconds=seconds,
     )
+
+
+def _when(seconds: float | None) -> str:
+    return "in a minute" if seconds is None else f"in {seconds:.0f} s"
 
 
 def _unauthenticated(refusal: Refusal, _model: str) -> ImageError:
@@ -170,11 +182,14 @@ def _no_model(refusal: Refusal, model: str) -> ImageError:
 
 
 def _unavailable(refusal: Refusal, _model: str) -> ImageError:
-    return UpstreamUnavailable(
+    """A server that asks for a long pause limits its callers, whatever it calls that."""
+    seconds = retry_after_seconds(refusal.retry_after)
+    kind = RateLimited if (seconds or 0) > LONGEST_RETRY_AFTER_SECONDS else UpstreamUnavailable
+    return kind(
         f"OpenAI failed to answer ({_http(refusal)}): {_said(refusal)}. Nothing was made.",
-        next_step="Call again in a minute; if it goes on, look at https://status.openai.com.",
+        next_step=f"Call again {_when(seconds)}; if it goes on, look at https://status.openai.com.",
         request_id=refusal.request_id,
-        retry_after_seconds=retry_after_seconds(refusal.retry_after),
+        retry_after_seconds=seconds,
     )
 
 
@@ -236,7 +251,8 @@ def _words(refusal: Refusal) -> str:
 
 
 def _is_quota(refusal: Refusal) -> bool:
-    return refusal.code in _QUOTA_CODES or "insufficient_quota" in _words(refusal)
+    is_named = refusal.code in _QUOTA_CODES or refusal.type in _QUOTA_CODES
+    return is_named or _QUOTA_WORDS.search(_words(refusal)) is not None
 
 
 def _is_moderation(refusal: Refusal) -> bool:

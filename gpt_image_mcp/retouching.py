@@ -46,16 +46,20 @@ def put_back(edited: bytes, retouch: Retouch, *, output_format: str) -> Retouche
         output_format: ``png``, ``webp`` (lossless) or ``jpeg``.
 
     Raises:
-        StorageFailed: If a file cannot be decoded.
+        StorageFailed: If that fails for whatever reason; the picture as it was returned is still there.
     """
+    try:
+        return _put_back(edited, retouch, output_format)
+    except Exception as error:  # Pillow raises nearly anything on a damaged file, or when memory runs out
+        message = f"The original pixels could not be put back: {str(error) or type(error).__name__}."
+        raise StorageFailed(message, next_step="Use the image as it was returned.") from error
+
+
+def _put_back(edited: bytes, retouch: Retouch, output_format: str) -> Retouched:
     from PIL import Image
 
-    try:
-        original, made = _decoded(retouch.original), _decoded(edited)
-        coverage = Image.open(io.BytesIO(retouch.coverage), formats=("PNG",)).convert("L")
-    except Exception as error:  # Pillow raises nearly anything on a damaged file
-        message = f"The original pixels could not be put back: {error}."
-        raise StorageFailed(message, next_step="Use the image as it was returned.") from error
+    original, made = _decoded(retouch.original), _decoded(edited)
+    coverage = Image.open(io.BytesIO(retouch.coverage), formats=("PNG",)).convert("L")
     mode = "RGBA" if "RGBA" in (original.mode, made.mode) else "RGB"
     original, made = original.convert(mode), made.convert(mode)
     if made.size != original.size:

@@ -10,21 +10,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
-from gpt_image_mcp.errors import ImageError, UnsupportedByModel, UpstreamRejected
+from gpt_image_mcp.checks import PINNED, require_single
+from gpt_image_mcp.errors import ImageError, UpstreamRejected
 from gpt_image_mcp.jobs import to_the_end
 from gpt_image_mcp.openai_api.bodies import as_upload, mask_upload
 
 if TYPE_CHECKING:
+    from gpt_image_mcp.jobs import Job
     from gpt_image_mcp.openai_api import OpenAIApi
     from gpt_image_mcp.openai_api.bodies import Upload
     from gpt_image_mcp.values import Delivery, HostUsage, ImageRequest
 
 REMEMBERED_FOR = timedelta(minutes=10)
+# How long a call goes on for the sake of an upload that does not let itself be deleted.
+DELETING_SECONDS = 20.0
 Clock = Callable[[], datetime]
 # As ``refusals.py`` words it: the API's own words, whole, after the status.
 _LAUNCH_ERA = re.compile(
@@ -45,19 +50,6 @@ class Rejections(Protocol):
         ...
 
 
-def _nothing() -> None:
-    """The default of ``on_uploading``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Steps:
-    """What a caller wants to hear of while an edit runs."""
-
-    on_sent: Callable[[], None]
-    on_partial: Callable[[bytes], None]
-    on_uploading: Callable[[], None] = _nothing
-
-
 @dataclass(frozen=True, slots=True)
 class Router:
     """Sends edits to the endpoint that takes them.
@@ -76,54 +68,68 @@ class Router:
     is_pinned: bool
     clock: Clock
 
-    async def edit(self, request: ImageRequest, steps: Steps) -> Delivery:
+    async def detour(self, model: str) -> str:
+        """Why an edit by this model takes the Responses route; empty while the direct endpoint is open."""
+        if self.is_pinned:
+            return PINNED
+        if await asyncio.to_thread(self._is_remembered, model):
+            return f"/v1/images/edits rejected {model} less than 10 minutes ago"
+        return ""
+
+    async def edit(
+        self, request: ImageRequest, job: Job[Any], *, before_detour: Callable[[], Awaitable[None]]
+    ) -> Delivery:
         """Edits the images of a request by the route that is open.
+
+        What a job leaves behind at OpenAI is deleted when it cleans up.
+
+        Args:
+            request: What to send.
+            job: Told how far it is.
+            before_detour: Awaited before the Responses route is taken; what it raises keeps from that.
 
         Raises:
             UnsupportedByModel: If several images are asked of the Responses route; nothing was made.
             UpstreamError: If the API refuses or fails.
         """
-        if self.is_pinned:
-            return await self._respond(request, steps, reason="OPENAI_FORCE_RESPONSES_EDITS is set")
-        if await asyncio.to_thread(self._is_remembered, request.model):
-            reason = f"/v1/images/edits rejected {request.model} less than 10 minutes ago"
-            return await self._respond(request, steps, reason=reason)
-        try:
-            return await self.api.edit(request, on_sent=steps.on_sent, on_partial=steps.on_partial)
-        except UpstreamRejected as error:
-            if not is_launch_era(error, request.model):
-                raise
-        await asyncio.to_thread(
-            self.rejections.remember_rejection, self.endpoint, request.model, self.clock()
-        )
-        reason = f"/v1/images/edits does not take {request.model} yet"
-        return await self._respond(request, steps, reason=reason)
+        reason = await self.detour(request.model)
+        if not reason:
+            try:
+                return await self.api.edit(request, job)
+            except UpstreamRejected as error:
+                if not is_launch_era(error, request.model):
+                    raise
+            job.mark_unsent()
+            await asyncio.to_thread(
+                self.rejections.remember_rejection, self.endpoint, request.model, self.clock()
+            )
+            reason = f"/v1/images/edits does not take {request.model} yet"
+        require_single(request.n, reason)
+        await before_detour()
+        return await self._respond(request, job, reason=reason)
 
     def _is_remembered(self, model: str) -> bool:
         when = self.rejections.rejected_at(self.endpoint, model)
         return when is not None and timedelta(0) <= self.clock() - when < REMEMBERED_FOR
 
-    async def _respond(self, request: ImageRequest, steps: Steps, *, reason: str) -> Delivery:
-        """The same edit through the Responses API; what was uploaded for it is deleted in any case."""
-        require_single(request.n, reason)
+    async def _respond(self, request: ImageRequest, job: Job[Any], *, reason: str) -> Delivery:
+        """The same edit through the Responses API."""
         uploads: list[str] = []
-        kept = 0
-        try:
-            steps.on_uploading()
-            for image in request.images:
-                await self._upload(as_upload(image), uploads)
-            if request.mask:
-                await self._upload(mask_upload(request.mask), uploads)
-            delivery = await self.api.respond(
-                request,
-                host_model=self.host_model,
-                file_ids=uploads[: len(request.images)],
-                mask_id=uploads[-1] if request.mask else None,
-                on_sent=steps.on_sent,
-            )
-        finally:
-            kept = await to_the_end(self._delete(uploads))
-        return replace(delivery, notes=(*delivery.notes, *_notes(reason, delivery.host, undeleted=kept)))
+        # Whatever happens, and when the picture is safe: deleting may take long.
+        job.cleanups.append(partial(self._delete, uploads))
+        job.advance("uploading")
+        for image in request.images:
+            await self._upload(as_upload(image), uploads)
+        if request.mask:
+            await self._upload(mask_upload(request.mask), uploads)
+        delivery = await self.api.respond(
+            request,
+            job,
+            host_model=self.host_model,
+            file_ids=uploads[: len(request.images)],
+            mask_id=uploads[-1] if request.mask else None,
+        )
+        return replace(delivery, notes=(*delivery.notes, *_notes(reason, delivery.host)))
 
     async def _upload(self, upload: Upload, uploads: list[str]) -> None:
         """Uploads a file; its id is noted, so that it can be deleted, even if the call is cancelled."""
@@ -133,15 +139,22 @@ class Router:
 
         await to_the_end(work())
 
-    async def _delete(self, file_ids: list[str]) -> int:
-        """Deletes uploads side by side; gives the number of those that could not be."""
-        outcomes = await asyncio.gather(
-            *(self.api.delete_file(file_id) for file_id in file_ids), return_exceptions=True
-        )
-        failures = [outcome for outcome in outcomes if isinstance(outcome, ImageError)]
-        for failure in failures:
-            _log.warning("an uploaded file could not be deleted and expires in an hour: %s", failure.message)
-        return len(failures)
+    async def _delete(self, file_ids: list[str]) -> tuple[str, ...]:
+        """Deletes uploads side by side; a note tells how many could not be."""
+        deleted = await asyncio.gather(*(self._is_deleted(file_id) for file_id in file_ids))
+        kept = deleted.count(False)
+        if not kept:
+            return ()
+        return (f"{kept} uploaded file(s) could not be deleted; OpenAI removes them in an hour.",)
+
+    async def _is_deleted(self, file_id: str) -> bool:
+        try:
+            async with asyncio.timeout(DELETING_SECONDS):
+                await self.api.delete_file(file_id)
+        except (ImageError, TimeoutError) as error:
+            _log.warning("the upload %s could not be deleted and expires in an hour: %r", file_id, error)
+            return False
+        return True
 
 
 def is_launch_era(error: UpstreamRejected, model: str) -> bool:
@@ -150,21 +163,7 @@ def is_launch_era(error: UpstreamRejected, model: str) -> bool:
     return found is not None and found["model"] == model
 
 
-def require_single(n: int, reason: str) -> None:
-    """Refuses several images of a route that makes one a call.
-
-    Raises:
-        UnsupportedByModel: With the reason why that route is taken.
-    """
-    if n > 1:
-        message = (
-            f"n is {n}, but this edit goes through the Responses API ({reason}), which makes one image a "
-            "call; nothing was made."
-        )
-        raise UnsupportedByModel(message, next_step="Call again with n 1, once for each image you want.")
-
-
-def _notes(reason: str, host: HostUsage | None, *, undeleted: int) -> tuple[str, ...]:
+def _notes(reason: str, host: HostUsage | None) -> tuple[str, ...]:
     limits = "it makes one image a call and shows no partial images"
     notes = [f"Made through the Responses API, because {reason}; {limits}."]
     if host is not None and host.usage is not None:
@@ -173,6 +172,4 @@ def _notes(reason: str, host: HostUsage | None, *, undeleted: int) -> tuple[str,
             f"The host model {host.model} used {used.input_tokens:,} input and {used.output_tokens:,} "
             "output tokens besides."
         )
-    if undeleted:
-        notes.append(f"{undeleted} uploaded file(s) could not be deleted; OpenAI removes them in an hour.")
     return tuple(notes)

@@ -8,13 +8,12 @@ A ``Studio`` opens nothing until it is used: no database, no connection, no fold
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from gpt_image_mcp.settings import Settings, read_settings
-from gpt_image_mcp.threads import in_thread
+from gpt_image_mcp.threads import in_database, in_thread
 from gpt_image_mcp.workbench import Workbench, utc_now
 
 if TYPE_CHECKING:
@@ -89,19 +88,15 @@ class Studio:
             RequestError: If the request cannot be made as asked; nothing was sent.
             UpstreamError: If the API refuses or fails.
         """
-        from gpt_image_mcp.fingerprints import fingerprint
         from gpt_image_mcp.paid_calls import Errand
         from gpt_image_mcp.plans import plan_generation
         from gpt_image_mcp.values import OutputOptions
 
-        plan = partial(
-            plan_generation, prompt, OutputOptions(**output), moderation=moderation, settings=self.settings
-        )
-        paid_calls = await self._bench.paid_calls()
-        errand = Errand(
-            plan=plan, send=self._generate, fingerprint=fingerprint("generate", prompt, moderation, output)
-        )
-        return await paid_calls.run(errand, wait_seconds=wait_seconds, watch=watch)
+        options = OutputOptions(**output)
+        plan = partial(plan_generation, prompt, options, moderation=moderation, settings=self.settings)
+        errand = Errand(plan=plan, send=self._generate)
+        what = ("generate", prompt, moderation, options)
+        return await self._run(errand, what, (), wait_seconds=wait_seconds, watch=watch)
 
     async def edit(
         self,
@@ -130,17 +125,11 @@ class Studio:
         from gpt_image_mcp.edits import read_options
         from gpt_image_mcp.values import OutputOptions
 
+        options, how = OutputOptions(**output), read_options(edit or {})
         edits = await self._bench.edits()
-        errand = edits.errand(
-            "edit", prompt, images, output=OutputOptions(**output), edit=read_options(edit or {})
-        )
-        return await self._run(
-            errand,
-            ("edit", prompt, edit, output),
-            [*images, _mask(edit)],
-            wait_seconds=wait_seconds,
-            watch=watch,
-        )
+        errand = edits.errand("edit", prompt, images, output=options, edit=how)
+        what = ("edit", prompt, how.without_mask, options)
+        return await self._run(errand, what, [*images, how.mask], wait_seconds=wait_seconds, watch=watch)
 
     async def batch_edit(
         self,
@@ -174,7 +163,7 @@ class Studio:
         from gpt_image_mcp.values import OutputOptions
 
         options = OutputOptions(**output)
-        items = await asyncio.to_thread(
+        items = await in_database(
             make_items, images, prompt, output=options, edit_type=edit_type, settings=self.settings
         )
         return await self.edit_each(
@@ -191,18 +180,21 @@ class Studio:
         watch: ProgressWatcher | None = None,
     ) -> BatchResult:
         """A batch whose images have prompts and options of their own; otherwise as ``batch_edit``."""
-        from gpt_image_mcp.fingerprints import fingerprint, identities
+        from gpt_image_mcp.fingerprints import fingerprint_of_call
 
-        inputs = await asyncio.to_thread(identities, [item.image for item in items], self.settings)
+        what = ("batch", [(item.prompt, item.output, item.edit.without_mask) for item in items])
+        images = [ref for item in items for ref in (item.image, item.edit.mask)]
+        same = await in_database(fingerprint_of_call, what, images, self.settings)
         batches = await self._bench.batches()
-        return await batches.run(
+        result = await batches.run(
             items,
             on_error=on_error,
             concurrency=concurrency,
             wait_seconds=wait_seconds,
             watch=watch,
-            fingerprint=fingerprint("batch", items, inputs),
+            fingerprint=same,
         )
+        return batches.paid_calls.deliver(result)
 
     async def start_session(
         self,
@@ -218,15 +210,11 @@ class Studio:
         from gpt_image_mcp.edits import read_options
         from gpt_image_mcp.values import OutputOptions
 
+        options, how = OutputOptions(**output), read_options(edit or {})
         sessions = await self._bench.sessions()
-        errand = sessions.start(prompt, images, output=OutputOptions(**output), edit=read_options(edit or {}))
-        return await self._run(
-            errand,
-            ("start", prompt, edit, output),
-            [*images, _mask(edit)],
-            wait_seconds=wait_seconds,
-            watch=watch,
-        )
+        errand = sessions.start(prompt, images, output=options, edit=how)
+        what = ("start", prompt, how.without_mask, options)
+        return await self._run(errand, what, [*images, how.mask], wait_seconds=wait_seconds, watch=watch)
 
     async def continue_session(
         self,
@@ -259,17 +247,11 @@ class Studio:
         from gpt_image_mcp.edits import read_options
         from gpt_image_mcp.values import OutputOptions
 
+        options, how = OutputOptions(**output), read_options(edit or {})
         sessions = await self._bench.sessions()
-        errand = sessions.resume(
-            session_id,
-            prompt,
-            images,
-            from_turn=from_turn,
-            output=OutputOptions(**output),
-            edit=read_options(edit or {}),
-        )
-        what = ("continue", session_id, from_turn, prompt, edit, output)
-        return await self._run(errand, what, [*images, _mask(edit)], wait_seconds=wait_seconds, watch=watch)
+        errand = sessions.resume(session_id, prompt, images, from_turn=from_turn, output=options, edit=how)
+        what = ("continue", session_id, from_turn, prompt, how.without_mask, options)
+        return await self._run(errand, what, [*images, how.mask], wait_seconds=wait_seconds, watch=watch)
 
     async def end_session(self, session_id: str) -> EndedSession:
         """Ends a session; its images stay.
@@ -278,12 +260,12 @@ class Studio:
             NotFound: If it never was.
         """
         sessions = await self._bench.sessions()
-        return await asyncio.to_thread(sessions.end, session_id)
+        return await in_database(sessions.end, session_id)
 
     async def list_sessions(self) -> tuple[SessionSummary, ...]:
         """The sessions that can be continued, latest first."""
         sessions = await self._bench.sessions()
-        return await asyncio.to_thread(sessions.list)
+        return await in_database(sessions.list)
 
     async def estimate(self, *, input_images: int = 0, **output: Unpack[OutputArguments]) -> Estimate:
         """Quotes a call without making it, at every quality, with what is left of the budget.
@@ -295,7 +277,7 @@ class Studio:
         from gpt_image_mcp.values import OutputOptions
 
         library = await self._bench.library()
-        return await asyncio.to_thread(
+        return await in_database(
             estimate,
             OutputOptions(**output),
             input_images=input_images,
@@ -308,12 +290,12 @@ class Studio:
     ) -> ImageResult | BatchResult | InputImage:
         """Looks at an image, at the last one of a session, or collects the result of a job.
 
+        An image from elsewhere comes as an edit would read it.
+
         Args:
             ref: An id of an image, a session or a job, or whatever ``edit`` takes as an image.
             wait_seconds: As for ``generate``, where it is a job.
             watch: As for ``generate``.
-
-        An image from elsewhere comes as an edit would read it.
 
         Raises:
             ImageError: What the job failed with, or why there is nothing to look at.
@@ -324,7 +306,7 @@ class Studio:
         if not is_job_id(ref):
             return await (await self._bench.looking()).look(ref)
         paid_calls = await self._bench.paid_calls()
-        return await paid_calls.collect(ref, wait_seconds=wait_seconds, watch=watch)
+        return paid_calls.deliver(await paid_calls.collect(ref, wait_seconds=wait_seconds, watch=watch))
 
     def abandon(self, job_id: str) -> None:
         """Stops a job whose request was not sent yet; one that was sent finishes and its image is kept."""
@@ -339,7 +321,7 @@ class Studio:
         from gpt_image_mcp.references import find_image
 
         library = await self._bench.library()
-        return await asyncio.to_thread(find_image, ref, library, settings=self.settings)
+        return await in_database(find_image, ref, library, settings=self.settings)
 
     async def export(self, ref: str, **options: Unpack[ExportArguments]) -> ExportResult:
         """Converts an image into files of another format or size, without OpenAI and free of charge.
@@ -374,18 +356,15 @@ class Studio:
         wait_seconds: float | None,
         watch: ProgressWatcher | None,
     ) -> ImageResult:
-        """Runs a call with inputs; ``what`` and the inputs make it the same as another."""
-        from gpt_image_mcp.fingerprints import fingerprint, identities
+        """Runs a call for whoever asked; ``what`` and the images make it the same as another."""
+        from gpt_image_mcp.fingerprints import fingerprint_of_call
 
-        inputs = await asyncio.to_thread(identities, images, self.settings)
-        errand = replace(errand, fingerprint=fingerprint(what, inputs))
+        identify = partial(fingerprint_of_call, what, images, self.settings)
+        same = await in_database(identify) if images else identify()
         paid_calls = await self._bench.paid_calls()
-        return await paid_calls.run(errand, wait_seconds=wait_seconds, watch=watch)
+        errand = replace(errand, fingerprint=same)
+        return paid_calls.deliver(await paid_calls.run(errand, wait_seconds=wait_seconds, watch=watch))
 
     async def _generate(self, job: PaidJob) -> Delivery:
         api = self._bench.api(sandbox=job.plan.sandbox)
-        return await api.generate(job.plan.request, on_sent=job.mark_sent, on_partial=job.receive_partial)
-
-
-def _mask(edit: EditArguments | None) -> str:
-    return edit.get("mask", "") if edit else ""
+        return await api.generate(job.plan.request, job)

@@ -45,8 +45,8 @@ def describe_batch(result: BatchResult, next_step: str) -> str:
         f'{done} of {result.total} images edited with {result.model}{where}, "{shortened(result.prompt)}".'
     ]
     if result.status == "running":
-        known = f"{len(result.items)} of {result.total} images done{where}"
-        lines = [f"Not finished yet: job {result.call_id}, {known}."]
+        known = f"{len(result.items)} of {result.total} images done" if result.total else "in another server"
+        lines = [f"Not finished yet: job {result.call_id}, {known}{where}."]
     lines += [_batch_line(number, entry) for number, entry in enumerate(result.items, start=1)]
     total = batch_cost(result)
     so_far = "so far" if result.status == "running" else "in all"
@@ -127,12 +127,14 @@ def describe_estimate(estimate: Estimate, next_step: str) -> str:
 
 
 def describe_quote(quote: Quote) -> str:
-    """A quote in words: ``$0.2107``, ``$0.0059 to $0.2107`` or ``unknown``."""
+    """A quote in words: ``$0.2107``, ``$0.0059 to $0.2107``, ``up to $0.0499`` or ``unknown``."""
     if quote.expected_usd is not None:
         return f"${quote.expected_usd:.4f}"
     if quote.low_usd is None or quote.high_usd is None:
         return "unknown"
-    return f"${quote.low_usd:.4f} to ${quote.high_usd:.4f}"
+    return (
+        f"${quote.low_usd:.4f} to ${quote.high_usd:.4f}" if quote.low_usd else f"up to ${quote.high_usd:.4f}"
+    )
 
 
 def _headline(result: ImageResult) -> str:
@@ -191,7 +193,12 @@ def readable_size(size_bytes: int) -> str:
     """A file size in words: ``12 kB``, ``1.5 MB``."""
     if size_bytes >= _MEGA:
         return f"{size_bytes / _MEGA:.1f} MB"
-    return f"{max(1, round(size_bytes / _KILO))} kB"
+    return f"{max(min(1, size_bytes), round(size_bytes / _KILO))} kB"
+
+
+def counted(count: int, what: str) -> str:
+    """A number of things in words: ``1 image``, ``3 images``."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def describe_cost(cost: Cost | None) -> str:

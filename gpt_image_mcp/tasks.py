@@ -107,40 +107,29 @@ class Tasks(ServerExtension):
         job_id = (structured or {}).get("job_id")
         if not job_id:
             return outcome
-        return TaskCreated(task_id=job_id, status="working", created_at=_now(), last_updated_at=_now())
+        return TaskCreated(
+            task_id=job_id, status="working", created_at=_started(job_id), last_updated_at=_now()
+        )
 
     async def _get(self, request: ServerRequestContext[Any, Any], params: TaskParams) -> TaskState:
         self._require_tasks(request)
-        context = get_context()
-        result = await _result_of(params.task_id, context)
+        result = await _result_of(_job_id(params), get_context())
         structured = result.structured_content or {}
-        if structured.get("status") == "running":
-            elapsed = timedelta(seconds=structured.get("elapsed_seconds", 0))
-            return TaskState(
-                task_id=params.task_id,
-                status="working",
-                created_at=_now(-elapsed),
-                last_updated_at=_now(),
-                status_message=f"drawing: {elapsed.total_seconds():.0f} s so far",
-            )
-        whole = CallToolResult(
-            content=result.content,
-            structured_content=result.structured_content,
-            is_error=result.is_error,
-            _meta=result.meta,
-        )
-        return TaskState(
+        state = TaskState(
             task_id=params.task_id,
             status="completed",
-            created_at=_now(),
+            created_at=_started(params.task_id),
             last_updated_at=_now(),
-            result=whole.model_dump(mode="json", by_alias=True, exclude_none=True),
         )
+        if structured.get("status") == "running":
+            message = f"not finished after {structured.get('elapsed_seconds', 0):.0f} s"
+            return state.model_copy(update={"status": "working", "status_message": message})
+        return state.model_copy(update={"result": _whole(result)})
 
     async def _cancel(self, request: ServerRequestContext[Any, Any], params: TaskParams) -> Acknowledged:
         """Stops what was not sent yet; a request that was sent finishes, and its image is kept."""
         self._require_tasks(request)
-        studio_of(get_context()).abandon(params.task_id)
+        studio_of(get_context()).abandon(_job_id(params))
         return Acknowledged()
 
     async def _acknowledge(
@@ -165,6 +154,31 @@ def _speaks_tasks(context: Context) -> bool:
     return is_modern and context.client_extension_settings(TASKS_EXTENSION_ID) is not None
 
 
+def _job_id(params: TaskParams) -> str:
+    """The job that is meant.
+
+    Raises:
+        MCPError: If it is something else, such as an image, which is no task.
+    """
+    from gpt_image_mcp.references import is_job_id
+
+    if not is_job_id(params.task_id):
+        message = f"{params.task_id[:100]!r} is no task; pass the taskId that a tool call was answered with."
+        raise MCPError(code=INVALID_PARAMS, message=message)
+    return params.task_id
+
+
+def _whole(result: ToolResult) -> dict[str, Any]:
+    """A result as the client of a plain tool call would get it."""
+    whole = CallToolResult(
+        content=result.content,
+        structured_content=result.structured_content,
+        is_error=result.is_error,
+        _meta=result.meta,
+    )
+    return whole.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
 async def _result_of(job_id: str, context: Context) -> ToolResult:
     """The result of a job so far, as its tool would give it.
 
@@ -181,8 +195,18 @@ async def _result_of(job_id: str, context: Context) -> ToolResult:
     return await present_found(found, studio, max_edge=0, crop=None, grid=False)
 
 
-def _now(offset: timedelta = timedelta(0)) -> str:
-    return (datetime.now(UTC) + offset).isoformat(timespec="milliseconds")
+def _started(job_id: str) -> str:
+    from gpt_image_mcp.library.names import started_at
+
+    return _as_text(started_at(job_id))
+
+
+def _now() -> str:
+    return _as_text(datetime.now(UTC))
+
+
+def _as_text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 mcp.add_extension(Tasks())

@@ -1,4 +1,4 @@
-"""Running blocking work on images in a few worker threads, without keeping what it returned."""
+"""Running blocking work in worker threads: on images in a few, with the database in others."""
 
 from __future__ import annotations
 
@@ -33,6 +33,17 @@ async def in_thread(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs)
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(_workers(), lambda: context.run(lambda: box.append(work(*args, **kwargs))))
     return box.pop()
+
+
+async def in_database(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """What ``work`` returns, or raises, for work that computes little and may have to wait for a lock."""
+    async with stepping_aside():
+        return await asyncio.to_thread(work, *args, **kwargs)
+
+
+def computed(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """What ``work`` on an image returns, or raises, in the middle of work that waits for locks. Blocking."""
+    return _workers().submit(work, *args, **kwargs).result()
 
 
 @cache

@@ -25,13 +25,9 @@ class Turns:
 
     Args:
         at_once: How many calls have one at the same time.
-
-    Attributes:
-        free: How many could be taken now.
     """
 
     def __init__(self, at_once: int) -> None:
-        self.free = at_once
         self._turn = asyncio.Semaphore(at_once)
         self._calls = 0
         self._last_arrival = 0.0
@@ -39,11 +35,9 @@ class Turns:
     async def take(self) -> None:
         """Waits for a turn."""
         await self._turn.acquire()
-        self.free -= 1
 
     def give_back(self) -> None:
         """Lets the next one have a turn."""
-        self.free += 1
         self._turn.release()
 
     @asynccontextmanager

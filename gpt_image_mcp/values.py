@@ -34,7 +34,7 @@ class OutputOptions:
         filename_prefix: A label put into the unique file name.
         filename: An exact file name instead of a unique one; a taken name gets a number.
         user: An end-user id, sent to OpenAI as the safety identifier.
-        overwrite: Whether a file of the exact name is replaced; no tool offers it.
+        overwrite: Whether a file of the exact name is replaced.
     """
 
     model: str = ""

@@ -179,4 +179,4 @@ def _decoded(text: bytes | str) -> bytes:
 
 def _error_text(error: object) -> str:
     message = cast("dict[str, object]", error).get("message") if isinstance(error, dict) else error
-    return str(message)[:500]
+    return str(message)

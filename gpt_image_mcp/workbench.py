@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.looking import Looking
     from gpt_image_mcp.openai_api import OpenAIApi
     from gpt_image_mcp.paid_calls import PaidCalls
+    from gpt_image_mcp.receipts import Receipts
     from gpt_image_mcp.routing import Router
     from gpt_image_mcp.sessions import EditSessions
     from gpt_image_mcp.settings import Settings
@@ -45,6 +46,7 @@ class Workbench:
         self._library: Library | None = None
         self._jobs: Jobs | None = None
         self._sessions: EditSessions | None = None
+        self._receipts: Receipts | None = None
         self._apis: dict[bool, OpenAIApi] = {}
 
     async def aclose(self) -> None:
@@ -53,6 +55,8 @@ class Workbench:
             await self._jobs.close(grace_seconds=self._settings.shutdown_grace_seconds)
         for api in self._apis.values():
             await api.aclose()
+        if self._receipts is not None:
+            await self._receipts.written()
         if self._library is not None:
             await asyncio.to_thread(self._library.close)
 
@@ -75,8 +79,13 @@ class Workbench:
     async def paid_calls(self) -> PaidCalls:
         """What runs calls that cost money."""
         from gpt_image_mcp.paid_calls import PaidCalls
+        from gpt_image_mcp.receipts import Receipts
+        from gpt_image_mcp.reservations import Reservations
 
-        return PaidCalls(self._settings, await self.library(), self.jobs)
+        library = await self.library()
+        if self._receipts is None:
+            self._receipts = Receipts(library.ledger)
+        return PaidCalls(library, self.jobs, Reservations(self._settings, library), self._receipts)
 
     async def inputs(self) -> Inputs:
         """What reads images from wherever they are."""
@@ -113,8 +122,10 @@ class Workbench:
         """The edit sessions; one object, because it holds the locks."""
         from gpt_image_mcp.sessions import EditSessions
 
+        edits, library = await self.edits(), await self.library()
+        # From here on without waiting: two first calls must not get two of them.
         if self._sessions is None:
-            self._sessions = EditSessions(await self.edits(), await self.library())
+            self._sessions = EditSessions(edits, library)
         return self._sessions
 
     def api(self, *, sandbox: bool) -> OpenAIApi:

@@ -29,6 +29,16 @@ def test_defaults_come_from_the_settings() -> None:
     assert _check(settings=settings, quality="low").request.quality == "low"
 
 
+def test_several_images_are_asked_for_without_partial_ones_and_a_note_says_so() -> None:
+    settings = Settings(partial_images=2)
+    single, several = _check(settings=settings), _check(settings=settings, n=2)
+    assert (single.request.partial_images, several.request.partial_images) == (2, 0)
+    assert [note for note in several.notes if "partial" in note] == [
+        "No partial images (GPT_IMAGE_PARTIAL_IMAGES is 2) are made for n above 1."
+    ]
+    assert not any("partial" in note for note in (*single.notes, *_check(n=2).notes))
+
+
 def test_an_open_request_leaves_the_choice_to_the_model() -> None:
     request = _check().request
     assert (request.model, request.size, request.quality, request.background) == (

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+import io
+from contextlib import closing
+from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import rich.console
 
 from gpt_image_mcp import Settings, Studio
-from gpt_image_mcp.cli import run
+from gpt_image_mcp.console import lineage_tree
 from gpt_image_mcp.errors import InvalidArgument, NotFound, StorageFailed
+from gpt_image_mcp.finding import FoundImages
+from gpt_image_mcp.history_answers import (
+    describe_found,
+    found_answer,
+    next_step_after_search,
+    spending_answer,
+)
+from gpt_image_mcp.library.search import Spending
+from gpt_image_mcp.library.store import Library
+from gpt_image_mcp.records import image_record
 from gpt_image_mcp.values import ImageResult
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from pathlib import Path
 
     from gpt_image_mcp.edits import EditArguments
     from gpt_image_mcp.values import StoredImage
@@ -68,10 +82,47 @@ async def test_pages_go_on_until_the_last(studio: Studio) -> None:
     assert ([hit.image for hit in last.images], last.next_offset) == ([made[0]], None)
 
 
-@pytest.mark.parametrize("numbers", [{"limit": 0}, {"limit": 101}, {"offset": -1}])
-async def test_numbers_out_of_range_are_refused(numbers: dict[str, int], studio: Studio) -> None:
-    with pytest.raises(InvalidArgument, match="from 1 to 100"):
+@pytest.mark.parametrize(
+    ("numbers", "said", "step"),
+    [
+        ({"limit": 0}, "limit is 0; it goes from 1 to 100", "limit"),
+        ({"limit": 101}, "limit is 101; it goes from 1 to 100", "limit"),
+        ({"offset": -1}, "offset is -1; it begins with 0", "next_offset"),
+    ],
+)
+async def test_numbers_out_of_range_are_refused(
+    numbers: dict[str, int], said: str, step: str, studio: Studio
+) -> None:
+    with pytest.raises(InvalidArgument, match=said) as caught:
         await studio.history.find(**numbers)  # type: ignore[arg-type]
+    assert step in caught.value.next_step
+
+
+async def test_a_time_that_ends_before_it_begins_is_refused(studio: Studio) -> None:
+    with pytest.raises(InvalidArgument, match="until 'yesterday' ends before since 'today' begins"):
+        await studio.history.find(since="today", until="yesterday")
+    assert (await studio.history.find(since="today", until="today")).total == 0
+
+
+async def test_an_unknown_session_is_said_to_be_unknown(studio: Studio) -> None:
+    with pytest.raises(NotFound, match="no edit session 'session-1'"):
+        await studio.history.find(session_id="session-1")
+    fox = await _make(studio)
+    started = await studio.start_session("night", [fox.id], **QUICK)
+    assert started.session is not None
+    assert (await studio.history.find(session_id=started.session.session_id, query="wolf")).total == 0
+
+
+async def test_a_page_behind_the_last_says_so(studio: Studio) -> None:
+    await _make(studio)
+    found = await studio.history.find(offset=5)
+    assert (found.images, found.total) == ((), 1)
+    assert "smaller offset" in next_step_after_search(found)
+
+
+async def test_the_newest_are_listed_without_their_sums(studio: Studio) -> None:
+    made = [await _make(studio, f"fox {number}") for number in range(3)]
+    assert await studio.history.newest(2) == (made[2], made[1])
 
 
 async def test_a_running_call_is_listed_until_it_is_done(studio: Studio) -> None:
@@ -94,6 +145,62 @@ async def test_an_edit_is_traced_to_what_it_was_made_from_and_on(studio: Studio)
     assert [further.image_id for further in child.beyond] == [edited.id]
 
 
+async def test_who_is_child_and_grandchild_is_listed_as_both(studio: Studio) -> None:
+    fox = await _make(studio)
+    night = (await studio.edit("night", [fox.id], **QUICK)).images[0]
+    both = (await studio.edit("side by side", [night.id, fox.id], **QUICK)).images[0]
+    last = (await studio.edit("a frame", [both.id], **QUICK)).images[0]
+    family = await studio.history.trace(fox.id)
+    assert [child.image_id for child in family.children] == [night.id, both.id]
+    of_night, of_both = (child.beyond for child in family.children)
+    assert [(further.image_id, further.beyond) for further in of_night] == [(both.id, ())]
+    assert [further.image_id for further in of_both] == [last.id]
+    ancestors = (await studio.history.trace(both.id)).parents
+    assert [parent.image_id for parent in ancestors] == [night.id, fox.id]
+    assert [further.image_id for further in ancestors[0].beyond] == [fox.id]
+    assert image_record(family).children == [night.id, both.id]
+
+
+async def test_of_a_large_family_the_direct_relatives_are_complete_and_the_cut_is_said(
+    studio: Studio,
+) -> None:
+    fox = await _make(studio)
+    with closing(Library(studio.settings)) as library:
+        for number in range(210):
+            library.catalogue.add_image(_descendant(fox, number, parent=fox.id))
+        library.catalogue.add_image(_descendant(fox, 999, parent=_descendant_id(0)))
+    family = await studio.history.trace(fox.id)
+    assert len(family.children) == 210
+    assert {child.beyond for child in family.children} == {()}
+    assert family.is_cut
+    assert not (await studio.history.trace(_descendant_id(5))).is_cut
+    shown = io.StringIO()
+    rich.console.Console(file=shown, width=400).print(lineage_tree(family))
+    assert "not shown" in shown.getvalue()
+
+
+def _descendant_id(number: int) -> str:
+    return f"20270101-000000-{number:06x}"
+
+
+def _descendant(image: StoredImage, number: int, *, parent: str) -> StoredImage:
+    """An image as if it had been made from another."""
+    made = replace(image.provenance, parents=(parent,))
+    return replace(image, id=_descendant_id(number), provenance=made)
+
+
+async def test_a_chain_of_edits_is_followed_only_so_far(studio: Studio) -> None:
+    fox = await _make(studio)
+    with closing(Library(studio.settings)) as library:
+        for number in range(1200):
+            parent = _descendant_id(number - 1) if number else fox.id
+            library.catalogue.add_image(_descendant(fox, number, parent=parent))
+    for ref in (fox.id, _descendant_id(1199)):
+        family = await studio.history.trace(ref)
+        assert family.is_cut
+        assert len(family.children) + len(family.parents) == 1
+
+
 async def test_a_removed_relative_is_named_but_unknown(studio: Studio) -> None:
     fox = await _make(studio)
     edited = (await studio.edit("night", [fox.id], **QUICK)).images[0]
@@ -109,9 +216,11 @@ async def test_a_moved_file_is_recognised_by_its_bytes(studio: Studio, tmp_path:
     assert (await studio.history.find()).images[0].file == "present"
 
 
-async def test_an_unknown_image_cannot_be_traced(studio: Studio) -> None:
-    with pytest.raises(NotFound):
-        await studio.history.trace("20260101-000000-abcdef")
+@pytest.mark.parametrize("ref", ["20260101-000000-abcdef", "job-20260101-000000-abcdef", "none.png", ""])
+async def test_an_unknown_image_cannot_be_traced(ref: str, studio: Studio) -> None:
+    with pytest.raises(NotFound, match="has no image") as caught:
+        await studio.history.trace(ref)
+    assert "job" not in caught.value.next_step
 
 
 def _database(tmp_path: Path) -> Path:
@@ -205,62 +314,21 @@ async def test_a_session_id_leads_to_its_last_image(studio: Studio) -> None:
         await studio.get("session-20260101-000000-abcdef")
 
 
-@pytest.fixture
-def made(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
-    """An image made on the command line, in the sandbox."""
-    del project
-    monkeypatch.setenv("GPT_IMAGE_SANDBOX", "1")
-    assert run(["generate", "a red fox in the snow", "--size", "816x816", "--quality", "low", "--json"]) == 0
-    return Path(json.loads(capsys.readouterr().out)["images"][0]["file_path"])
+def test_what_a_list_leaves_out_is_summed_as_others() -> None:
+    amounts = {f"day {number}": Decimal(number) for number in range(1, 41)}
+    spending = Spending(
+        total_usd=Decimal(820), by_day=amounts, by_model={}, by_session={"others": Decimal(2)}
+    )
+    found = FoundImages(images=(), total=9, next_offset=None, spending=spending, open_calls=())
+    by_day = found_answer(found, next_step="").cost_usd_by_day
+    assert len(by_day) == 32
+    assert by_day["others"] == sum(range(32, 41))
+    assert sum(by_day.values()) == spending.total_usd
+    assert spending_answer(spending).cost_usd_by_day == {name: float(usd) for name, usd in amounts.items()}
+    assert f"others ${sum(range(8, 41)):.4f}" in describe_found(found, "")
 
 
-def test_the_command_line_finds_an_image_by_a_word(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["history", "snow", "--since", "today", "--json"]) == 0
-    answer = json.loads(capsys.readouterr().out)
-    assert [image["file_path"] for image in answer["images"]] == [str(made)]
-    assert answer["total"] == 1
-    assert run(["history", "fox"]) == 0
-    assert str(made) in capsys.readouterr().out
-
-
-def test_the_command_line_shows_a_lineage(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["edit", "night", str(made), "--quality", "low"]) == 0
-    capsys.readouterr()
-    assert run(["history", "show", str(made)]) == 0
-    shown = capsys.readouterr().out
-    assert "made into" in shown
-    assert '"night"' in shown
-    assert run(["history", "show", str(made), "--json"]) == 0
-    lineage = json.loads(capsys.readouterr().out)
-    assert lineage["image"]["provenance"]["prompt"] == "a red fox in the snow"
-    assert [child["prompt"] for child in lineage["children"]] == ["night"]
-
-
-def test_the_command_line_sums_what_was_spent(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    del made
-    for by in ("day", "model", "session"):
-        assert run(["history", "spend", "--by", by]) == 0
-        assert "total  $0.0000" in capsys.readouterr().out
-    assert run(["history", "spend", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["cost_usd_total"] == 0
-
-
-def test_the_command_line_prunes_only_with_yes(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["history", "prune", "--keep-mb", "0"]) == 0
-    asked = capsys.readouterr()
-    assert str(made) in asked.out
-    assert "--yes" in asked.err
-    assert made.exists()
-    assert run(["history", "prune", "--keep-mb", "0", "--yes", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["deleted"] is True
-    assert not made.exists()
-    assert run(["history", "prune"]) == 1
-    assert "--older-than" in capsys.readouterr().err
-
-
-def test_the_command_line_rebuilds(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (made.parent / ".metadata" / "broken.json").write_text("{")
-    assert run(["history", "rebuild", str(made.parent)]) == 0
-    said = capsys.readouterr()
-    assert said.out.startswith("1 image(s) from 1 folder(s)")
-    assert "broken.json" in said.err
+async def test_a_sandbox_image_costs_nothing_in_a_list(studio: Studio) -> None:
+    await _make(studio)
+    (hit,) = found_answer(await studio.history.find(), next_step="").images
+    assert (hit.cost_usd_estimated, hit.sandbox) == (None, True)

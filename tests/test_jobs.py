@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
-from gpt_image_mcp.errors import Cancelled, ModerationBlocked
-from gpt_image_mcp.jobs import Job, Jobs, to_the_end
+from gpt_image_mcp.errors import Cancelled, ModerationBlocked, OutcomeUnknown
+from gpt_image_mcp.jobs import CHECKING_SECONDS, Job, Jobs, to_the_end
 from gpt_image_mcp.progress import Progress
 
 if TYPE_CHECKING:
@@ -251,3 +253,170 @@ async def test_work_that_must_end_is_finished_before_a_cancellation_comes_throug
     with pytest.raises(asyncio.CancelledError):
         await task
     assert done == ["done"]
+
+
+async def test_a_job_whose_id_was_handed_out_outlives_who_stops_waiting_for_it() -> None:
+    jobs, job, gate = Jobs(), _job(), asyncio.Event()
+    job.is_handed_out = True
+
+    async def work() -> str:
+        await gate.wait()
+        return RESULT
+
+    jobs.start(job, work)
+    waiter = _waiter(jobs, job)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    gate.set()
+    assert await jobs.wait(job, seconds=None) is RESULT
+
+
+async def test_who_has_the_id_already_does_not_wait_for_the_checks() -> None:
+    jobs, job = Jobs(), _job()
+    job.is_handed_out = True
+
+    async def work() -> str:
+        await asyncio.Event().wait()
+        return RESULT
+
+    jobs.start(job, work)
+    async with asyncio.timeout(CHECKING_SECONDS / 2):
+        assert await jobs.wait(job, seconds=0) is None
+    await jobs.close(grace_seconds=0)
+
+
+async def test_a_request_that_came_back_unmade_is_stopped_at_the_end_like_one_that_never_left() -> None:
+    jobs, job, back = Jobs(), _job(), asyncio.Event()
+
+    async def work() -> str:
+        job.mark_sent()
+        job.mark_unsent()
+        back.set()
+        await asyncio.Event().wait()
+        return RESULT
+
+    jobs.start(job, work)
+    waiter = _waiter(jobs, job)
+    await back.wait()
+    async with asyncio.timeout(10):
+        await jobs.close(grace_seconds=60)
+    with pytest.raises(Cancelled, match="nothing is billed"):
+        await waiter
+
+
+async def test_closing_does_not_wait_for_ever_for_what_must_be_finished() -> None:
+    jobs, job, begun, gate = Jobs(), _job(), asyncio.Event(), asyncio.Event()
+
+    async def stubborn() -> None:
+        begun.set()
+        await gate.wait()
+
+    async def work() -> str:
+        await to_the_end(stubborn())
+        return RESULT
+
+    jobs.start(job, work)
+    await begun.wait()
+    await jobs.close(grace_seconds=0, ending_seconds=0)
+    assert jobs.find("job-1") is job
+    gate.set()
+    await jobs.close(grace_seconds=0)
+    assert jobs.find("job-1") is None
+
+
+async def test_a_job_that_is_being_stopped_is_over_before_the_same_begins_anew() -> None:
+    jobs, begun, gate = Jobs(), asyncio.Event(), asyncio.Event()
+    job = Job[str](id="job-1", report=lambda _job: RUNNING, fingerprint="same")
+
+    async def stubborn() -> None:
+        begun.set()
+        await gate.wait()
+
+    async def work() -> str:
+        await to_the_end(stubborn())
+        return RESULT
+
+    async def begin() -> Job[str] | None:
+        async with jobs.beginning("same"):
+            return jobs.find_same("same")
+
+    jobs.start(job, work)
+    await begun.wait()
+    assert await begin() is job
+    jobs.abandon("job-1")
+    asyncio.get_running_loop().call_soon(gate.set)
+    assert await begin() is None
+
+
+async def test_a_watcher_hears_only_of_what_is_ahead_of_the_last_report() -> None:
+    jobs, job, seen, gate = Jobs(), _job(), list[Progress](), asyncio.Event()
+
+    async def watch(progress: Progress) -> None:
+        seen.append(progress)
+        asyncio.get_running_loop().call_soon(job.changed.set)
+        if len(seen) == 6:
+            job.mark_sent()
+        if len(seen) == 12:
+            job.mark_unsent()
+        if len(seen) == 18:
+            job.advance("saved")
+            gate.set()
+
+    async def work() -> str:
+        job.advance("queued")
+        await gate.wait()
+        return RESULT
+
+    jobs.start(job, work)
+    await jobs.wait(job, seconds=None, watch=watch)
+    fractions = [progress.fraction for progress in seen]
+    assert [progress.stage for progress in seen] == [
+        *["queued"] * 6,
+        *["drawing"] * 6,
+        *["queued"] * 6,
+        "saved",
+    ]
+    assert all(before < after for before, after in pairwise(fractions))
+    assert fractions[-1] == 1
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+async def test_what_was_put_off_is_done_once_when_the_work_has_ended(*, is_refused: bool) -> None:
+    jobs, job, done = Jobs(), _job(), list[str]()
+
+    async def clean() -> tuple[str, ...]:
+        done.append("cleaned")
+        return ("a note",)
+
+    async def work() -> str:
+        job.cleanups.append(clean)
+        done.append("worked")
+        if is_refused:
+            raise ModerationBlocked("no", next_step="rephrase")
+        assert await job.clean_up() == ("a note",)
+        return RESULT
+
+    jobs.start(job, work)
+    with pytest.raises(ModerationBlocked) if is_refused else nullcontext():
+        await jobs.wait(job, seconds=None)
+    assert done == ["worked", "cleaned"]
+
+
+async def test_who_waits_for_a_request_that_is_cut_off_is_not_told_that_it_was_never_sent() -> None:
+    jobs, job, sent = Jobs(), _job(), asyncio.Event()
+
+    async def work() -> str:
+        job.mark_sent()
+        sent.set()
+        await asyncio.Event().wait()
+        return RESULT
+
+    jobs.start(job, work)
+    waiter = _waiter(jobs, job)
+    await sent.wait()
+    await jobs.close(grace_seconds=0)
+    with pytest.raises(OutcomeUnknown, match="stopped after its request was sent"):
+        await waiter

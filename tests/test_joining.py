@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from PIL import Image
 
 from gpt_image_mcp import Settings, Studio
-from gpt_image_mcp.errors import ModerationBlocked, OutcomeUnknown
+from gpt_image_mcp.errors import ModerationBlocked, OutcomeUnknown, StorageFailed
+from gpt_image_mcp.library.store import Library
+from gpt_image_mcp.receipts import held_back
 from gpt_image_mcp.values import BatchResult, ImageResult
 from tests.standin import serve_standin
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from pathlib import Path
 
     from gpt_image_mcp.progress import Progress
     from tests.standin import Standin
 
+_Result = TypeVar("_Result", ImageResult, BatchResult)
 QUICK: dict[str, Any] = {"size": "816x816", "quality": "low"}
 
 
@@ -196,6 +201,23 @@ async def test_images_saved_right_before_a_crash_are_found_again(tmp_path: Path)
     assert any("stopped after these images were saved" in note for note in found.notes)
 
 
+async def test_images_saved_before_their_call_failed_are_found_too(tmp_path: Path) -> None:
+    database = tmp_path / "library.db"
+    url = f"sqlite:///{database}"
+    async with serve_standin() as standin, _studio(standin, database_url=url) as studio:
+        done = await studio.generate("a fox", **QUICK)
+        _leave_behind(database, done.call_id, seconds_ago=-20)
+        failing = Library(Settings.model_validate({"database_url": url}))
+        failing.ledger.finish_call(
+            done.call_id, status="failed", error=StorageFailed("the disk is gone", next_step="Look.")
+        )
+        failing.close()
+        found = await studio.get(done.call_id)
+    assert isinstance(found, ImageResult)
+    assert found.images == done.images
+    assert any("failed after these images were saved: the disk is gone" in note for note in found.notes)
+
+
 async def test_a_call_that_gave_a_sign_of_life_is_not_given_up(tmp_path: Path) -> None:
     database = tmp_path / "library.db"
     url = f"sqlite:///{database}"
@@ -205,3 +227,117 @@ async def test_a_call_that_gave_a_sign_of_life_is_not_given_up(tmp_path: Path) -
         found = await studio.get(done.call_id, wait_seconds=0)
     assert isinstance(found, ImageResult)
     assert found.status == "running"
+
+
+async def _unanswered(call: Awaitable[_Result]) -> _Result:
+    """The result of a call whose client is gone before it is answered."""
+    results: list[_Result] = []
+    with contextlib.suppress(ConnectionError), held_back():
+        results.append(await call)
+        raise ConnectionError
+    return results[0]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"sandbox": True},
+        {"model": "gpt-image-1.5"},
+        {"quality": "high"},
+        {"output_dir": "elsewhere"},
+        {"project_dir": "elsewhere"},
+        {"force_responses_edits": True},
+    ],
+)
+async def test_what_was_made_under_other_settings_is_not_given_to_the_same_words(
+    settings: dict[str, Any], project: Path
+) -> None:
+    if "project_dir" in settings:
+        settings = {"project_dir": str(project / settings["project_dir"])}
+    async with serve_standin() as standin:
+        async with _studio(standin, **settings) as studio:
+            await _unanswered(studio.generate("a fox", size="1024x1024"))
+            assert _is_joined(await _unanswered(studio.generate("a fox", size="1024x1024")))
+        async with _studio(standin) as studio:
+            made = await studio.generate("a fox", size="1024x1024")
+    assert not _is_joined(made)
+    assert not made.sandbox
+
+
+async def test_what_another_endpoint_made_is_not_given_to_the_same_words() -> None:
+    async with serve_standin() as one, serve_standin() as other:
+        async with _studio(one) as studio:
+            await _unanswered(studio.generate("a fox", **QUICK))
+        async with _studio(other) as studio:
+            made = await studio.generate("a fox", **QUICK)
+    assert not _is_joined(made)
+    assert len(other.posts) == 1
+
+
+async def test_a_batch_of_the_sandbox_is_not_given_to_one_with_a_key(photo: Path) -> None:
+    async with serve_standin() as standin:
+        async with _studio(standin, sandbox=True) as studio:
+            await _unanswered(studio.batch_edit("warm", [str(photo)], **QUICK))
+        async with _studio(standin) as studio:
+            made = await studio.batch_edit("warm", [str(photo)], **QUICK)
+    assert not _is_joined(made)
+    assert len(standin.posts) == 1
+
+
+async def test_a_result_whose_answer_was_never_built_is_given_to_the_same_call() -> None:
+    async with serve_standin() as standin, _studio(standin) as studio:
+        await _unanswered(studio.generate("a fox", **QUICK))
+        assert _is_joined(await studio.generate("a fox", **QUICK))
+        assert not _is_joined(await studio.generate("a fox", **QUICK))
+    assert len(standin.posts) == 2
+
+
+async def test_a_result_is_delivered_when_its_answer_is_built() -> None:
+    async with serve_standin() as standin, _studio(standin) as studio:
+        with held_back():
+            await studio.generate("a fox", **QUICK)
+        assert not _is_joined(await studio.generate("a fox", **QUICK))
+
+
+async def test_a_delivery_that_cannot_be_noted_lets_the_same_call_have_the_result_again(
+    tmp_path: Path,
+) -> None:
+    database = tmp_path / "library.db"
+    async with (
+        serve_standin() as standin,
+        _studio(standin, database_url=f"sqlite:///{database}?timeout=0.05") as studio,
+    ):
+        await studio.estimate()
+        with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as holder:
+            with held_back():
+                made = await studio.generate("a fox", **QUICK)
+                holder.execute("BEGIN EXCLUSIVE")
+            # What holds the database does not keep readers from finding the call.
+            assert _is_joined(await studio.generate("a fox", **QUICK))
+            assert await studio.get(made.call_id) == made
+    assert len(standin.posts) == 1
+
+
+async def test_of_two_servers_that_are_asked_the_same_at_once_one_pays() -> None:
+    prompt = "a fox [sandbox:delay=0.3]"
+    async with serve_standin() as standin, _studio(standin) as first, _studio(standin) as second:
+        for studio in (first, second):
+            await studio.list_sessions()
+        results = await asyncio.gather(first.generate(prompt, **QUICK), second.generate(prompt, **QUICK))
+    assert len(standin.posts) == 1
+    assert sorted(_is_joined(result) for result in results) == [False, True]
+    assert results[0].images == results[1].images
+
+
+async def test_a_batch_that_another_server_runs_is_running_here_too(photo: Path) -> None:
+    async with serve_standin() as standin, _studio(standin) as first, _studio(standin) as second:
+        prompt = "warm [sandbox:delay=0.6]"
+        started = await first.batch_edit(prompt, [str(photo)] * 2, wait_seconds=0, **QUICK)
+        await _received(standin, posts=2)
+        joined = await second.batch_edit(prompt, [str(photo)] * 2, wait_seconds=0, **QUICK)
+        assert (joined.status, joined.call_id, joined.items) == ("running", started.call_id, ())
+        assert _is_joined(joined)
+        assert isinstance(await second.get(started.call_id, wait_seconds=0), BatchResult)
+        done = await second.batch_edit(prompt, [str(photo)] * 2, **QUICK)
+        assert [entry.status for entry in done.items] == ["completed", "completed"]
+    assert len(standin.posts) == 2

@@ -11,7 +11,7 @@ PACKAGE = Path(gpt_image_mcp.__file__).parent
 # From the ground up; a module may import from its own layer's modules only where it is named with them.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
-    frozenset({"money", "progress", "crops", "lists", "paths", "recipes", "schemas", "turns"}),
+    frozenset({"money", "progress", "crops", "lists", "paths", "recipes", "redaction", "schemas", "turns"}),
     frozenset({"colours", "containers", "placements", "threads"}),
     frozenset({"values", "parameters", "periods", "aliases"}),
     frozenset(
@@ -24,7 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"checkups"}),
     frozenset({"reductions"}),
     frozenset({"routing", "inputs", "deliveries", "fingerprints", "collecting", "finding"}),
-    frozenset({"looking", "lineage", "upkeep"}),
+    frozenset({"looking", "lineage", "upkeep", "receipts", "reservations"}),
     frozenset({"paid_calls"}),
     frozenset({"edits"}),
     frozenset({"sessions", "batches"}),

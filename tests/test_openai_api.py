@@ -33,6 +33,26 @@ if TYPE_CHECKING:
 REQUEST = ImageRequest(prompt="a fox", model="gpt-image-2", size="1024x1024", quality="low")
 
 
+class Told:
+    """What a caller is told: how many requests had arrived when each left, and the partial images."""
+
+    def __init__(self, harness: Harness) -> None:
+        self.sent: list[int] = []
+        self.partials: list[bytes] = []
+        self._harness = harness
+
+    def mark_sent(self) -> None:
+        """The request leaves."""
+        self.sent.append(len(self._harness.posts))
+
+    def mark_unsent(self) -> None:
+        """It came back without having made anything."""
+
+    def receive_partial(self, image: bytes) -> None:
+        """A partial image."""
+        self.partials.append(image)
+
+
 class Harness:
     """An API over a sandbox, with a clock that goes on only when someone sleeps."""
 
@@ -99,20 +119,20 @@ async def test_quality_is_sent_even_when_it_is_auto(harness: Harness) -> None:
 
 
 async def test_the_request_is_marked_as_sent_when_it_leaves(harness: Harness) -> None:
-    marks: list[int] = []
-    await harness.api.generate(REQUEST, on_sent=lambda: marks.append(len(harness.posts)))
-    assert marks == [0]
+    told = Told(harness)
+    await harness.api.generate(REQUEST, told)
+    assert told.sent == [0]
 
 
 async def test_partial_images_are_streamed_only_when_asked_for(harness: Harness) -> None:
-    partials: list[bytes] = []
-    streamed = await harness.api.generate(replace(REQUEST, partial_images=2), on_partial=partials.append)
+    told = Told(harness)
+    streamed = await harness.api.generate(replace(REQUEST, partial_images=2), told)
     assert harness.posts[0].json["stream"] is True
-    assert len(partials) == 2
-    assert read_picture(partials[0]) is not None
-    plain = await harness.api.generate(REQUEST, on_partial=partials.append)
+    assert len(told.partials) == 2
+    assert read_picture(told.partials[0]) is not None
+    plain = await harness.api.generate(REQUEST, told)
     assert "stream" not in harness.posts[1].json
-    assert len(partials) == 2
+    assert len(told.partials) == 2
     assert len(streamed.images) == len(plain.images) == 1
     assert streamed.usage is not None
     assert streamed.usage.output_tokens == 196 + 200

@@ -50,6 +50,17 @@ def test_a_day_goes_from_its_midnight_to_the_next() -> None:
     assert parse_until(" yesterday ", NOW) == _today()
 
 
+def test_a_month_goes_from_its_first_day_to_the_next_months() -> None:
+    assert parse_since("2026-11", NOW) == _local(2026, 11, 1)
+    assert parse_until("2026-12", NOW) == _local(2027, 1, 1)
+    assert parse_until("2028-02", NOW) == _local(2028, 3, 1)
+
+
+def test_a_text_is_called_what_its_caller_calls_it() -> None:
+    with pytest.raises(InvalidArgument, match=r"^invalid_argument: older_than 'soon' is no date"):
+        parse_since("soon", NOW, name="older_than")
+
+
 def test_a_span_of_days_begins_at_midnight_and_one_of_hours_does_not() -> None:
     assert parse_since("7d", NOW) == _today() - timedelta(days=7)
     assert parse_since("2W", NOW) == _today() - timedelta(days=14) - _dst_shift(14)
@@ -73,7 +84,10 @@ def test_a_time_without_a_zone_is_local() -> None:
     assert parse_since("2026-11-20T15:00", NOW) == _local(2026, 11, 20, 15)
 
 
-@pytest.mark.parametrize("text", ["last week", "2026-13-01", "7", "-3d", "99999w", "20261120T", "7d ago"])
+@pytest.mark.parametrize(
+    "text",
+    ["last week", "2026-13-01", "2026-13", "0000-01", "2026-1", "7", "-3d", "99999w", "20261120T", "7d ago"],
+)
 def test_what_is_no_date_is_refused_with_examples(text: str) -> None:
     with pytest.raises(InvalidArgument, match="is no date") as caught:
         parse_since(text, NOW)

@@ -20,7 +20,6 @@ from gpt_image_mcp.prices import (
     output_tokens,
     quote,
     quotes_by_quality,
-    with_host,
 )
 from gpt_image_mcp.sizes import Pixels
 from gpt_image_mcp.values import Delivery, HostUsage, ImageRequest, Route, TokenUsage
@@ -116,10 +115,10 @@ def test_an_inferred_formula_says_so_where_it_was_not_checked() -> None:
     assert "inferred, checked only at 1024x1024" in quote(model, _request(model.name, size="2048x2048")).basis
 
 
-def test_unknown_tokens_give_a_bound_to_reserve_and_nothing_to_show() -> None:
+def test_unknown_tokens_give_a_range_from_nothing_to_the_most() -> None:
     model = _model("gpt-image-1-mini")
     quoted = quote(model, _request(model.name, n=2))
-    assert (quoted.expected_usd, quoted.low_usd) == (None, None)
+    assert (quoted.expected_usd, quoted.low_usd) == (None, Decimal(0))
     assert quoted.high_usd == 2 * 6240 * Decimal(8) / 10**6
     assert "publishes no token counts" in quoted.basis
 
@@ -127,7 +126,7 @@ def test_unknown_tokens_give_a_bound_to_reserve_and_nothing_to_show() -> None:
 def test_a_size_outside_a_table_gives_its_highest_row_as_bound() -> None:
     model = _model("gpt-image-1.5")
     quoted = quote(model, _request(model.name, size="2048x2048"))
-    assert quoted.low_usd is None
+    assert quoted.low_usd == 0
     assert quoted.high_usd == 6240 * Decimal(32) / 10**6
 
 
@@ -230,13 +229,23 @@ def test_a_host_model_without_known_prices_adds_nothing() -> None:
     assert host_usd(None) == 0
 
 
-def test_a_pinned_route_reserves_for_the_host_model_too() -> None:
-    request = ImageRequest(prompt="a fox", model="gpt-image-2", size="1024x1024", quality="low")
+def test_the_responses_route_is_quoted_with_the_most_that_its_host_model_costs() -> None:
+    request = replace(_request(quality="low"), prompt="a fox")
     plain = quote(_model(), request, input_images=1)
-    hosted = with_host(plain, "gpt-4.1-mini", request)
+    hosted = quote(_model(), request, input_images=1, host_model="gpt-4.1-mini")
     assert plain.high_usd is not None
     assert hosted.high_usd is not None
     assert hosted.high_usd > plain.high_usd
-    assert hosted.expected_usd == plain.expected_usd
+    assert (hosted.expected_usd, hosted.low_usd) == (None, plain.low_usd)
     assert "gpt-4.1-mini" in hosted.basis
-    assert with_host(plain, "my-host", request) == plain
+    assert quote(_model(), request, input_images=1, host_model="my-host") == plain
+    assert quotes_by_quality(_model(), request, input_images=1, host_model="gpt-4.1-mini")["low"] == hosted
+
+
+def test_the_responses_route_makes_no_partial_images_and_charges_none() -> None:
+    request = _request(quality="low")
+    streamed = replace(request, partial_images=3)
+    assert quote(_model(), streamed, host_model="gpt-4.1-mini") == quote(
+        _model(), request, host_model="gpt-4.1-mini"
+    )
+    assert quote(_model(), streamed) != quote(_model(), request)

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gpt_image_mcp.errors import (
     AuthenticationFailed,
@@ -72,6 +74,30 @@ def _explained(status: int, message: str = "words", **fields: Any) -> ImageError
             QuotaExhausted,
             "billing",
         ),
+        (
+            {"status": 429, "code": "429", "type": "insufficient_quota", "message": "x"},
+            QuotaExhausted,
+            "billing",
+        ),
+        (
+            {"status": 429, "code": "429", "message": "OpenAIException - {'type': 'billing_not_active'}"},
+            QuotaExhausted,
+            "billing",
+        ),
+        (
+            {"status": 500, "code": "500", "message": r"{\"code\": \"insufficient_quota\"}"},
+            QuotaExhausted,
+            "billing",
+        ),
+        ({"status": 429, "message": "You exceeded your current quota, please …"}, QuotaExhausted, "billing"),
+        (
+            {
+                "status": 400,
+                "message": "There is no failure 'x'; there are insufficient_quota, rate_limited.",
+            },
+            UpstreamRejected,
+            "models command",
+        ),
     ],
 )
 def test_each_refusal_has_its_error_and_its_remedy(
@@ -110,6 +136,35 @@ def test_a_rate_limit_says_when_to_come_back() -> None:
     assert error.retry_after_seconds == 12
     assert "in 12 s" in error.next_step
     assert "in a minute" in _explained(429, "Rate limit").next_step
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 529])
+def test_a_pause_too_long_to_wait_for_is_a_rate_limit_that_says_when(status: int) -> None:
+    error = _explained(status, "overloaded", retry_after="3600")
+    assert isinstance(error, RateLimited)
+    assert error.retry_after_seconds == 3600
+    assert f"HTTP {status}" in error.message
+    assert "in 3600 s" in error.next_step
+
+
+def test_a_failing_server_that_asks_for_a_short_pause_says_how_long() -> None:
+    error = _explained(503, "overloaded", retry_after="60")
+    assert isinstance(error, UpstreamUnavailable)
+    assert error.retry_after_seconds == 60
+    assert "in 60 s" in error.next_step
+
+
+def test_an_absurd_pause_is_cut_to_a_month() -> None:
+    month = 31 * 24 * 3600
+    assert retry_after_seconds("100000000000000000000") == month
+    assert retry_after_seconds("9" * 400) == month
+    assert retry_after_seconds("Fri, 31 Dec 9999 23:59:59 GMT") == month
+
+
+@given(st.text() | st.from_regex(r"[0-9]+(\.[0-9]+)?", fullmatch=True))
+def test_no_header_breaks_the_reading_of_a_pause(header: str) -> None:
+    seconds = retry_after_seconds(header)
+    assert seconds is None or 0 <= seconds <= 31 * 24 * 3600
 
 
 def test_a_proxy_page_is_called_one() -> None:

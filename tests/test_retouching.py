@@ -143,6 +143,11 @@ def test_a_file_that_cannot_be_decoded_is_a_failure_with_a_way_out(data: bytes) 
     assert "as it was returned" in failure.value.next_step
 
 
+def test_what_does_not_fit_together_is_an_error_of_ours() -> None:
+    with pytest.raises(StorageFailed, match="could not be put back"):
+        retouched(Image.new("RGB", SIZE), Image.new("RGB", SIZE), coverage=left_half((8, 8)))
+
+
 def _noise(mode: str, size: tuple[int, int], seed: int) -> Image.Image:
     chance = random.Random(seed)  # noqa: S311 - pictures, not secrets
     return Image.frombytes(mode, size, chance.randbytes(size[0] * size[1] * len(mode)))

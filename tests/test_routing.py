@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from PIL import Image
@@ -22,10 +22,13 @@ from gpt_image_mcp.errors import (
 )
 from gpt_image_mcp.routing import is_launch_era
 from gpt_image_mcp.sandbox.transport import EDITS, RESPONSES, SandboxTransport
+from gpt_image_mcp.values import ImageResult
 from tests.standin import Standin, serve_standin
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import httpx2
 
     from gpt_image_mcp.progress import Progress
     from gpt_image_mcp.sandbox.forms import FormFile
@@ -308,6 +311,37 @@ async def test_an_upload_that_cannot_be_deleted_is_a_note(photo: str) -> None:
         result = await studio.edit("night", [photo], **QUICK)
         assert len(standin.transport.uploads.kept) == 1
     assert any("could not be deleted" in note for note in result.notes)
+
+
+class SlowToDelete(SandboxTransport):
+    """A sandbox whose deletions wait until they are let through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deleting, self.deletes = asyncio.Event(), asyncio.Event()
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Holds a deletion back."""
+        if request.method == "DELETE":
+            self.deleting.set()
+            await self.deletes.wait()
+        return await super().handle_async_request(request)
+
+
+async def test_the_image_is_kept_before_its_uploads_are_deleted(photo: str) -> None:
+    async with serve_standin(SlowToDelete()) as standin:
+        transport = cast("SlowToDelete", standin.transport)
+        async with _studio(standin, force_responses_edits=True) as studio:
+            started = await studio.edit("night", [photo], wait_seconds=0, **QUICK)
+            await asyncio.wait_for(transport.deleting.wait(), 20)
+            # As after a crash: what another server finds while this one still deletes.
+            async with _studio(standin) as other:
+                found = await other.get(started.call_id, wait_seconds=0)
+            assert isinstance(found, ImageResult)
+            assert [image.file_path.is_file() for image in found.images] == [True]
+            transport.deletes.set()
+            await studio.get(started.call_id)
+        assert transport.uploads.kept == {}
 
 
 async def test_a_cancelled_call_deletes_what_it_uploaded(photo: str) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -15,19 +13,13 @@ from mcp.client.stdio import stdio_client
 from PIL import Image
 
 from gpt_image_mcp.sandbox.transport import EDITS, RESPONSES, SandboxTransport
+from tests.faults.processes import serve_process
 from tests.standin import serve_standin
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
     from pathlib import Path
 
 QUICK: dict[str, Any] = {"quality": "low", "size": "816x816"}
-INITIALIZE = {
-    "protocolVersion": "2025-06-18",
-    "capabilities": {},
-    "clientInfo": {"name": "test", "version": "1"},
-}
-LARGEST_LINE_BYTES = 2**22
 
 
 @pytest.fixture
@@ -77,63 +69,12 @@ async def test_edits_batches_and_sessions_work_over_both_routes(photo: str, *, r
         assert paths.count(EDITS) == 5
 
 
-class Killable:
-    """A server whose process can be killed, and a client of a few lines."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self._id = 0
-
-    async def send(self, method: str, params: dict[str, Any]) -> int:
-        """Sends a request without waiting for its answer; gives its id."""
-        self._id += 1
-        line = json.dumps({"jsonrpc": "2.0", "id": self._id, "method": method, "params": params})
-        assert self._process.stdin is not None
-        self._process.stdin.write(line.encode() + b"\n")
-        await self._process.stdin.drain()
-        return self._id
-
-    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """The structured content of a tool call."""
-        sent = await self.send("tools/call", {"name": tool, "arguments": arguments})
-        assert self._process.stdout is not None
-        while True:
-            answer = json.loads(await self._process.stdout.readline())
-            if answer.get("id") == sent:
-                break
-        assert "structuredContent" in answer["result"], answer["result"]["content"]
-        return dict(answer["result"]["structuredContent"])
-
-    async def kill(self) -> None:
-        """Ends the process at once."""
-        self._process.kill()
-        await self._process.wait()
-
-
-@contextlib.asynccontextmanager
-async def _killable(base_url: str) -> AsyncGenerator[Killable]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gpt_image_mcp"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        env=_environment(base_url),
-        limit=LARGEST_LINE_BYTES,
-    )
-    server = Killable(process)
-    try:
-        await server.send("initialize", INITIALIZE)
-        yield server
-    finally:
-        if process.returncode is None:
-            await server.kill()
-
-
 async def test_a_session_goes_on_after_its_server_was_killed(photo: str) -> None:
     async with serve_standin() as standin:
-        async with _killable(standin.base_url) as server:
+        async with serve_process(standin) as server:
             started = await server.call("start_edit_session", prompt="red", images=[photo], **QUICK)
             await server.kill()
-        async with _killable(standin.base_url) as server:
+        async with serve_process(standin) as server:
             continued = await server.call(
                 "continue_edit_session", session_id=started["session_id"], prompt="add a bird"
             )
@@ -142,16 +83,16 @@ async def test_a_session_goes_on_after_its_server_was_killed(photo: str) -> None
 
 async def test_a_server_killed_in_the_middle_of_a_turn_does_not_block_the_session(photo: str) -> None:
     async with serve_standin() as standin:
-        async with _killable(standin.base_url) as server:
+        async with serve_process(standin) as server:
             started = await server.call("start_edit_session", prompt="red", images=[photo], **QUICK)
             session_id = started["session_id"]
             arguments = {"session_id": session_id, "prompt": "slow [sandbox:delay=30]"}
-            await server.send("tools/call", {"name": "continue_edit_session", "arguments": arguments})
+            await server.start("continue_edit_session", **arguments)
             async with asyncio.timeout(20):
                 while len(standin.posts) < 2:  # noqa: ASYNC110 - the stand-in has no event for it
                     await asyncio.sleep(0.05)
             await server.kill()
-        async with _killable(standin.base_url) as server:
+        async with serve_process(standin) as server:
             continued = await server.call("continue_edit_session", session_id=session_id, prompt="a bird")
     assert (continued["turn"], continued["parent_turn"]) == (2, 1)
 
@@ -159,8 +100,8 @@ async def test_a_server_killed_in_the_middle_of_a_turn_does_not_block_the_sessio
 async def test_two_servers_take_turns_on_one_session(photo: str) -> None:
     async with (
         serve_standin() as standin,
-        _killable(standin.base_url) as first,
-        _killable(standin.base_url) as second,
+        serve_process(standin) as first,
+        serve_process(standin) as second,
     ):
         session_id = (await first.call("start_edit_session", prompt="red", images=[photo], **QUICK))[
             "session_id"

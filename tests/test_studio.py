@@ -11,8 +11,8 @@ import pytest
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.errors import (
     BudgetExceeded,
-    Cancelled,
     InvalidSetting,
+    MissingApiKey,
     NotFound,
     OutcomeUnknown,
     OutputRejected,
@@ -57,6 +57,22 @@ async def test_settings_come_from_the_environment_if_none_are_given(monkeypatch:
     monkeypatch.setenv("GPT_IMAGE_SANDBOX", "perhaps")
     with pytest.raises(InvalidSetting):
         Studio()
+
+
+async def test_the_sandbox_can_be_the_default_model() -> None:
+    async with Studio(Settings(model=" Sandbox ")) as studio:
+        made = await studio.generate("a fox", **QUICK)
+        assert (made.sandbox, made.model) == (True, "gpt-image-2")
+        estimate = await studio.estimate(**QUICK)
+        assert (estimate.model, estimate.notes) == ("gpt-image-2", ())
+        with pytest.raises(MissingApiKey):
+            await studio.generate("a fox", model="gpt-image-2", **QUICK)
+
+
+async def test_the_sandbox_runs_the_configured_model() -> None:
+    async with Studio(Settings(model="gpt-image-2.5-flare")) as studio:
+        made = await studio.generate("a fox", model="sandbox", **QUICK)
+        assert (made.sandbox, made.model) == (True, "gpt-image-2.5-flare")
 
 
 async def test_a_studio_that_is_not_used_opens_nothing(tmp_path: Path) -> None:
@@ -152,7 +168,7 @@ async def test_a_shutdown_without_grace_leaves_the_outcome_unknown_and_the_reser
         async with Studio(settings) as studio:
             call = asyncio.create_task(studio.generate("a fox [sandbox:delay=5]", watch=watch, **QUICK))
             await asyncio.wait_for(sent.wait(), 20)
-        with pytest.raises(Cancelled):
+        with pytest.raises(OutcomeUnknown):
             await call
         async with Studio(settings) as later:
             assert (await later.estimate()).budget.spent_today_usd > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,6 +30,17 @@ class Busy:
         self.now -= 1
 
 
+async def _is_free(turns: Turns) -> bool:
+    """Whether a turn can be taken now."""
+    taking = asyncio.create_task(turns.take())
+    await asyncio.sleep(0)
+    if taking.done():
+        turns.give_back()
+        return True
+    taking.cancel()
+    return False
+
+
 async def test_only_so_many_have_a_turn_at_once() -> None:
     turns, busy = Turns(2), Busy()
 
@@ -47,34 +59,39 @@ async def test_who_steps_aside_lets_another_have_the_turn() -> None:
         async with turns.taken():
             async with stepping_aside():
                 await asyncio.wait_for(others_turn.wait(), 10)
-            assert turns.free == 0
+            assert not await _is_free(turns)
 
     async def other() -> None:
         async with turns.taken():
             others_turn.set()
 
     await asyncio.gather(waiting(), other())
-    assert turns.free == 1
+    assert await _is_free(turns)
 
 
 async def test_work_in_a_thread_steps_aside() -> None:
-    turns = Turns(1)
-    free: list[int] = []
+    turns, others_turn = Turns(1), threading.Event()
+
+    async def other() -> None:
+        async with turns.taken():
+            others_turn.set()
+
     async with turns.taken():
-        await in_thread(lambda: free.append(turns.free))
-    assert free == [1]
+        waiting = asyncio.create_task(other())
+        assert await in_thread(others_turn.wait, 10)
+    await waiting
 
 
 async def test_a_task_that_a_call_started_gives_no_turn_away() -> None:
     turns = Turns(1)
 
-    async def child() -> int:
+    async def child() -> bool:
         async with stepping_aside():
-            return turns.free
+            return await _is_free(turns)
 
     async with turns.taken():
-        assert await asyncio.create_task(child()) == 0
-    assert turns.free == 1
+        assert not await asyncio.create_task(child())
+    assert await _is_free(turns)
 
 
 async def test_the_time_of_a_call_counts_from_its_arrival_and_only_for_itself() -> None:
@@ -113,7 +130,7 @@ async def test_a_cancelled_call_gives_its_turn_back_once(*, aside: bool) -> None
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert turns.free == 1
+    assert await _is_free(turns)
 
 
 async def test_a_gate_lets_work_begin_a_little_at_a_time() -> None:

@@ -11,14 +11,10 @@ from cyclopts.validators import Number
 from gpt_image_mcp.console import Console
 from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.studio import Studio
+from gpt_image_mcp.summaries import counted, readable_size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gpt_image_mcp.gallery.page import GalleryReport
-    from gpt_image_mcp.values import StoredImage
-
-_PER_PAGE = 100
 
 
 async def gallery(
@@ -38,7 +34,7 @@ async def gallery(
 
     console = Console()
     async with Studio(read_settings()) as studio:
-        images = await _newest(studio, limit)
+        images = await studio.history.newest(limit)
     report = await write_gallery(images, output.expanduser().absolute() if output else default_page())
     console.print_lines([str(report.path)])
     console.say(_summary(report))
@@ -47,19 +43,8 @@ async def gallery(
     return 0
 
 
-async def _newest(studio: Studio, limit: int) -> Sequence[StoredImage]:
-    """The newest images; each once, also when others are made meanwhile."""
-    found: dict[str, StoredImage] = {}
-    offset: int | None = 0
-    while offset is not None and len(found) < limit:
-        page = await studio.history.find(limit=min(_PER_PAGE, limit - len(found)), offset=offset)
-        found |= {hit.image.id: hit.image for hit in page.images}
-        offset = page.next_offset
-    return tuple(found.values())
-
-
 def _summary(report: GalleryReport) -> str:
-    parts = [f"{report.images} images, {report.size_bytes / 1e6:.1f} MB"]
+    parts = [f"{counted(report.images, 'image')}, {readable_size(report.size_bytes)}"]
     if report.missing:
         parts.append(f"files that are missing: {report.missing}")
     if report.unfinished:

@@ -11,20 +11,22 @@ from gpt_image_mcp.console import Console, lineage_tree
 from gpt_image_mcp.history_answers import (
     describe_found,
     found_answer,
-    lineage_answer,
-    next_step_after_search,
     pruned_answer,
+    rebuilt_answer,
     spending_answer,
 )
 from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.studio import Studio
-from gpt_image_mcp.summaries import readable_size
+from gpt_image_mcp.summaries import counted, readable_size
 
 if TYPE_CHECKING:
+    from gpt_image_mcp.finding import FoundImages
     from gpt_image_mcp.library.search import Spending
+    from gpt_image_mcp.upkeep import Pruned
 
 AsJson = Annotated[bool, Parameter(name="--json", negative="")]
 Flag = Parameter(negative="")
+_SHOW = "gpt-image-mcp history show ID tells all about an image"
 
 history = App(name="history", help="Search the images made before; show one; sum what they cost.")
 
@@ -50,7 +52,7 @@ async def search(
         offset: How many to skip.
         session_id: Only those of this edit session.
         model: Only those of this model.
-        since: A date, today, yesterday, 24h, 7d or 4w.
+        since: A date, a month such as 2026-11, today, yesterday, 24h, 7d or 4w.
         until: As since.
         as_json: Print the structured result.
     """
@@ -64,7 +66,7 @@ async def search(
             since=since,
             until=until,
         )
-    step = next_step_after_search(found)
+    step = _next_step(found)
     if as_json:
         Console().print_json(found_answer(found, next_step=step))
     else:
@@ -83,7 +85,9 @@ async def show(ref: str, /, *, as_json: AsJson = False) -> int:
     async with Studio(read_settings()) as studio:
         lineage = await studio.history.trace(ref)
     if as_json:
-        Console().print_json(lineage_answer(lineage))
+        from gpt_image_mcp.records import image_record
+
+        Console().print_json(image_record(lineage))
     else:
         Console().print_tree(lineage_tree(lineage))
     return 0
@@ -101,7 +105,7 @@ async def spend(
 
     Args:
         by: What each line sums.
-        since: A date, today, yesterday, 24h, 7d or 4w.
+        since: A date, a month such as 2026-11, today, yesterday, 24h, 7d or 4w.
         until: As since.
         as_json: Print all sums as JSON.
     """
@@ -116,16 +120,22 @@ async def spend(
 
 
 @history.command
-async def rebuild(*folders: Path) -> int:
-    """Make the database anew from the metadata files beside the images.
+async def rebuild(*folders: Path, as_json: AsJson = False) -> int:
+    """Read the metadata files beside the images into the database again, and set a damaged database aside.
 
     Args:
-        folders: More folders to look in, at any depth; the usual ones are always looked in.
+        folders: More folders to look in, at any depth, and also into image files; the usual ones are always
+            looked in.
+        as_json: Print what was found as JSON.
     """
     async with Studio(read_settings()) as studio:
         done = await studio.history.rebuild(folders)
     console = Console()
-    console.print_lines([f"{done.images} image(s) from {len(done.folders)} folder(s)"])
+    if as_json:
+        console.print_json(rebuilt_answer(done))
+        return 0
+    images, looked_in = counted(done.images, "image"), counted(len(done.folders), "folder")
+    console.print_lines([f"{images} read again from {looked_in}"])
     if done.set_aside:
         console.say(
             f"The damaged database is now {done.set_aside}; sessions and calls in it are not restored."
@@ -146,23 +156,46 @@ async def prune(
     """Delete old images, their metadata and their history; without --yes only say which.
 
     Args:
-        older_than: A date or a span such as 90d.
-        keep_mb: The oldest go until all files together have at most so many megabytes.
+        older_than: A date, a month, or a span such as 90d.
+        keep_mb: The oldest go until the files of all images together have at most so many megabytes.
         yes: Delete them.
         as_json: Print which ones as JSON.
     """
     async with Studio(read_settings()) as studio:
         pruned = await studio.history.prune(older_than=older_than, keep_mb=keep_mb, is_confirmed=yes)
-    console = Console()
     if as_json:
-        console.print_json(pruned_answer(pruned))
-        return 0
+        Console().print_json(pruned_answer(pruned))
+    else:
+        _print_pruned(pruned, Console())
+    return 1 if pruned.failed else 0
+
+
+def _print_pruned(pruned: Pruned, console: Console) -> None:
     console.print_lines(str(image.file_path) for image in pruned.images)
+    console.print_lines(map(str, pruned.start_images))
     for reason in pruned.kept:
         console.say(f"Kept: {reason}.")
+    for reason in pruned.failed:
+        console.say_error(f"{reason}.")
+    if not pruned.images and not pruned.start_images:
+        console.say("Nothing was deleted." if pruned.failed else "Nothing to delete.")
+        return
+    what = counted(len(pruned.images), "image")
+    if pruned.start_images:
+        what += f" and {counted(len(pruned.start_images), 'start image')} of edit sessions"
     said = "deleted" if pruned.is_done else "would be deleted; --yes does it"
-    console.say(f"{len(pruned.images)} image(s), {readable_size(pruned.freed_bytes)}, {said}.")
-    return 0
+    console.say(f"{what}, {readable_size(pruned.freed_bytes)}, {said}.")
+
+
+def _next_step(found: FoundImages) -> str:
+    """What a person can do with a page of the history."""
+    if found.next_offset is not None:
+        return f"--offset {found.next_offset} shows the next page; {_SHOW}."
+    if found.images:
+        return f"{_SHOW}."
+    if found.total:
+        return "Pass a smaller --offset: this one is behind the last image."
+    return "Try fewer or other words, or leave all out to see the newest."
 
 
 def _sums(spending: Spending, by: str) -> dict[str, object]:

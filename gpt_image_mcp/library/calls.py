@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallStart:
-    """A call that is about to be made."""
+    """A call that is about to be made.
+
+    Attributes:
+        quality: Empty for a batch as a whole, like ``size``: each of its images is a call of its own.
+    """
 
     id: str
     kind: Kind
@@ -44,6 +48,7 @@ class CallRecord:
     """
 
     id: str
+    kind: Kind
     status: CallStatus
     model: str
     quality: str
@@ -55,6 +60,11 @@ class CallRecord:
     sandbox: bool
     result_json: str | None
     error: ImageError | None
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether it is a batch as a whole, not one of its images."""
+        return self.kind == "batch" and not self.quality
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,14 @@ class Catalogue:
             for document in connection.execute(query.execution_options(yield_per=_AT_ONCE)).scalars():
                 yield _IMAGE.validate_json(document)
 
+    def newest(self, limit: int) -> tuple[StoredImage, ...]:
+        """The newest images, newest first."""
+        query = select(images.c.document).where(images.c.owner == "")
+        newest = query.order_by(images.c.created_at.desc(), images.c.id.desc()).limit(limit)
+        with self.database.reading() as connection:
+            documents = connection.execute(newest).scalars().all()
+        return tuple(_IMAGE.validate_json(document) for document in documents)
+
     def find_image(self, image_id: str) -> StoredImage | None:
         """The image of this id."""
         return self._one_image(images.c.id == image_id) if image_id.isascii() else None

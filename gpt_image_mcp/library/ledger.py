@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.errors import ImageError
     from gpt_image_mcp.library.database import Database
+    from gpt_image_mcp.money import Quote
     from gpt_image_mcp.values import CallStatus, Kind
 
 CALL_LEASE = timedelta(seconds=30)
@@ -30,7 +31,12 @@ _SETTLE_CALL = (
     .where(calls.c.id == bindparam("call_id"), calls.c.status.in_(("running", "outcome_unknown")))
     .where(calls.c.finished_at.is_(None))
 )
-_STAY_ALIVE = update(calls).where(calls.c.id == bindparam("call_id"), calls.c.finished_at.is_(None))
+# One that was given up meanwhile is taken back: who says so runs it.
+_STAY_ALIVE = (
+    update(calls)
+    .where(calls.c.id == bindparam("call_id"), calls.c.finished_at.is_(None))
+    .values(status="running", error=None, alive_until=bindparam("until"))
+)
 _DELIVER = update(calls).where(calls.c.id == bindparam("call_id"))
 _FIND_SAME = (
     select(calls)
@@ -56,14 +62,19 @@ class Ledger:
 
     database: Database
 
-    def begin_call(self, call: CallStart, *, per_call_usd: Decimal | None, daily_usd: Decimal | None) -> None:
-        """Reserves what a call may cost, and remembers it as running.
+    def begin_call(
+        self, call: CallStart, *, per_call_usd: Decimal | None, daily_usd: Decimal | None
+    ) -> str | None:
+        """Reserves what a call may cost, and remembers it as running. What costs nothing has no limit.
+
+        Returns:
+            The id of the same call if one runs, or was never delivered: nothing is reserved then. Else None.
 
         Raises:
             BudgetExceeded: If it could cost more than a limit leaves; nothing is reserved.
         """
-        limited = not call.sandbox and (per_call_usd is not None or daily_usd is not None)
         highest = call.quote.high_usd
+        limited = not call.sandbox and highest != 0 and (per_call_usd is not None or daily_usd is not None)
         if limited and highest is None:
             message = f"What {call.model} costs is not known, and a budget is set."
             raise BudgetExceeded(
@@ -74,11 +85,53 @@ class Ledger:
         if limited and per_call_usd is not None and reserved > per_call_usd:
             raise _over_call_limit(reserved, per_call_usd)
         with self.database.writing() as connection:
+            same = _same_call(connection, call.fingerprint)
+            if same is not None:
+                return same.id
             if limited and daily_usd is not None:
                 spent = _spent(connection, _local_day(call.started_at))
                 if spent + reserved > daily_usd:
                     raise _over_daily_budget(reserved, spent, daily_usd)
             connection.execute(insert(calls), _call_values(call, reserved))
+        return None
+
+    def raise_reservation(
+        self, call_id: str, quote: Quote, *, per_call_usd: Decimal | None, daily_usd: Decimal | None
+    ) -> None:
+        """Reserves more for a running call than it began with.
+
+        Raises:
+            BudgetExceeded: If it could now cost more than a limit leaves; what was reserved stays.
+        """
+        with self.database.writing() as connection:
+            call = connection.execute(select(calls).where(calls.c.id == call_id)).one()
+            limited = not call.sandbox
+            reserved = quote.high_usd or dollars(call.reserved_nanodollars)
+            if limited and per_call_usd is not None and reserved > per_call_usd:
+                raise _over_call_limit(reserved, per_call_usd)
+            if limited and daily_usd is not None:
+                others = _spent(connection, call.day) - dollars(call.reserved_nanodollars)
+                if others + reserved > daily_usd:
+                    raise _over_daily_budget(reserved, others, daily_usd)
+            connection.execute(
+                update(calls).where(calls.c.id == call_id),
+                {"reserved_nanodollars": nanodollars(reserved)},
+            )
+
+    def add_ended_call(
+        self,
+        call: CallStart,
+        *,
+        status: CallStatus,
+        result_json: str | None = None,
+        error: ImageError | None = None,
+    ) -> None:
+        """Remembers a call that ended without having reserved anything; it cost nothing."""
+        ending = _ending(status, result_json=result_json, error=error, is_delivered=True)
+        with self.database.writing() as connection:
+            connection.execute(
+                insert(calls), {**_call_values(call, Decimal(0)), **ending, "cost_nanodollars": 0}
+            )
 
     def finish_call(
         self,
@@ -88,27 +141,19 @@ class Ledger:
         cost_usd: Decimal | None = None,
         result_json: str | None = None,
         error: ImageError | None = None,
-        is_delivered: bool = True,
+        is_delivered: bool = False,
     ) -> None:
         """Settles a running call, once: what it did cost takes the place of what was reserved.
 
         A failed call gives its reservation back. Where the outcome or the cost is unknown it stays.
-        ``is_delivered`` says whether someone is waiting for the result.
+        ``is_delivered`` says that the result is not to be given to the same call again.
         """
-        now = datetime.now(UTC).timestamp()
         amount = None if cost_usd is None else nanodollars(cost_usd)
         if amount is None and status == "failed":
             amount = 0
-        values: dict[str, Any] = {
-            "status": status,
-            "finished_at": now,
-            "delivered_at": now if is_delivered else None,
-            "cost_nanodollars": amount,
-            "result": result_json,
-            "error": None if error is None else dump_error(error),
-        }
+        ending = _ending(status, result_json=result_json, error=error, is_delivered=is_delivered)
         with self.database.writing() as connection:
-            connection.execute(_SETTLE_CALL, {**values, "call_id": call_id})
+            connection.execute(_SETTLE_CALL, {**ending, "cost_nanodollars": amount, "call_id": call_id})
 
     def find_call(self, call_id: str) -> CallRecord | None:
         """The call of this id."""
@@ -119,10 +164,10 @@ class Ledger:
         return None if row is None else _call_record(row)
 
     def stay_alive(self, call_id: str) -> None:
-        """Says that a running call still runs."""
+        """Says that a call still runs, also one that was given up for lost."""
         until = (datetime.now(UTC) + CALL_LEASE).timestamp()
         with self.database.writing() as connection:
-            connection.execute(_STAY_ALIVE, {"alive_until": until, "call_id": call_id})
+            connection.execute(_STAY_ALIVE, {"until": until, "call_id": call_id})
 
     def deliver(self, call_id: str) -> None:
         """Notes that the result of a call reached whoever asked for it."""
@@ -162,15 +207,8 @@ class Ledger:
 
     def find_same_call(self, fingerprint: str) -> CallRecord | None:
         """The latest call of this fingerprint that runs, or whose result was never delivered."""
-        now = datetime.now(UTC)
-        values = {
-            "wanted": fingerprint,
-            "since": (now - _JOINABLE_FOR).timestamp(),
-            "now": now.timestamp(),
-        }
         with self.database.reading() as connection:
-            row = connection.execute(_FIND_SAME, values).one_or_none()
-        return None if row is None else _call_record(row)
+            return _same_call(connection, fingerprint)
 
     def spent_usd(self, day: date) -> Decimal:
         """What was spent, or is reserved, on a local day; the sandbox does not count."""
@@ -191,6 +229,20 @@ class Ledger:
         with self.database.reading() as connection:
             durations = [float(seconds) for (seconds,) in connection.execute(query)]
         return statistics.median(durations) if durations else None
+
+
+def _same_call(connection: Connection, fingerprint: str) -> CallRecord | None:
+    """See ``find_same_call``; without a fingerprint no call is the same."""
+    if not fingerprint:
+        return None
+    now = datetime.now(UTC)
+    values = {
+        "wanted": fingerprint,
+        "since": (now - _JOINABLE_FOR).timestamp(),
+        "now": now.timestamp(),
+    }
+    row = connection.execute(_FIND_SAME, values).one_or_none()
+    return None if row is None else _call_record(row)
 
 
 def _spent(connection: Connection, day: str) -> Decimal:
@@ -223,9 +275,23 @@ def _call_values(call: CallStart, reserved: Decimal) -> dict[str, Any]:
     }
 
 
+def _ending(
+    status: CallStatus, *, result_json: str | None, error: ImageError | None, is_delivered: bool
+) -> dict[str, Any]:
+    now = datetime.now(UTC).timestamp()
+    return {
+        "status": status,
+        "finished_at": now,
+        "delivered_at": now if is_delivered else None,
+        "result": result_json,
+        "error": None if error is None else dump_error(error),
+    }
+
+
 def _call_record(row: Row[Any]) -> CallRecord:
     return CallRecord(
         id=row.id,
+        kind=row.kind,
         status=row.status,
         model=row.model,
         quality=row.quality,

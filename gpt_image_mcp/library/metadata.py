@@ -50,6 +50,23 @@ def write_metadata(image: StoredImage) -> None:
     write_over(metadata_path(image), document.encode(), durable=False)
 
 
+def move_metadata(image: StoredImage, path: Path) -> None:
+    """Lets the metadata file follow an image's file, which is now at this path.
+
+    Where a whole folder was moved, the metadata file came along and is not there any more.
+
+    Raises:
+        OSError: If the new folder cannot be written; the metadata are then where they were.
+        ValueError: If the new name is not valid Unicode.
+    """
+    old, moved = metadata_path(image), replace(image, file_path=path)
+    if not old.is_file():
+        return
+    write_metadata(moved)
+    if not metadata_path(moved).samefile(old):
+        old.unlink()
+
+
 def read_metadata(path: Path) -> StoredImage | None:
     """The image that a metadata file describes; None if it is not such a file.
 

@@ -34,6 +34,7 @@ from gpt_image_mcp.library.tables import (
     search_words,
 )
 from gpt_image_mcp.library.words import indexed_words, wanted_words
+from gpt_image_mcp.money import OTHERS
 from gpt_image_mcp.values import StoredImage
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Spending:
     Attributes:
         by_day: US dollars by local day, latest first.
         by_model: Highest first.
-        by_session: The 100 that cost most, highest first.
+        by_session: The 100 that cost most, highest first, and if there are more these as ``OTHERS``.
     """
 
     total_usd: Decimal
@@ -255,16 +256,20 @@ def _spending(connection: Connection, search: Search) -> tuple[int, Spending]:
 
     costliest = by(sums.c.session_id).order_by(spent.desc()).limit(_MOST_SESSIONS).subquery()
     whole = select(literal(""), literal(""), spent, func.sum(sums.c.found))
-    query = union_all(whole, by(sums.c.day), by(sums.c.model), select(costliest))
-    (_, _, total_spent, found), *rows = connection.execute(query).all()
+    sessions = select(literal("sessions"), literal(""), spent, literal(0)).where(sums.c.session_id != "")
+    query = union_all(whole, sessions, by(sums.c.day), by(sums.c.model), select(costliest))
+    (_, _, total_spent, found), (_, _, spent_in_sessions, _), *rows = connection.execute(query).all()
     amounts = {kind: Counter[str]() for kind in ("day", "model", "session_id")}
     for kind, name, amount, _ in rows:
         amounts[kind][name] = amount
+    by_session = dict(amounts["session_id"].most_common())
+    if others := (spent_in_sessions or 0) - sum(by_session.values()):
+        by_session[OTHERS] = others
     return found or 0, Spending(
         total_usd=dollars(total_spent or 0),
         by_day={day: dollars(amount) for day, amount in sorted(amounts["day"].items(), reverse=True)},
         by_model={model: dollars(amount) for model, amount in amounts["model"].most_common()},
-        by_session={name: dollars(amount) for name, amount in amounts["session_id"].most_common()},
+        by_session={name: dollars(amount) for name, amount in by_session.items()},
     )
 
 

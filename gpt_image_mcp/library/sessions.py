@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 from pydantic import TypeAdapter
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 
 from gpt_image_mcp.library.files import write_over
 from gpt_image_mcp.library.folders import APP
@@ -23,7 +23,7 @@ from gpt_image_mcp.library.tables import images, session_turns, sessions
 from gpt_image_mcp.values import InputImage, OutputOptions, SessionSummary, StoredImage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -76,6 +76,19 @@ class SessionRecord:
         if turn == -1:
             return self.turns[-1]
         return next((known for known in self.turns if known.turn == turn), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftovers:
+    """What nobody can use any more once some images are gone.
+
+    Attributes:
+        sessions: Ids of the sessions without any image.
+        start_images: Kept files that belong to these or to ended sessions, and to no other.
+    """
+
+    sessions: tuple[str, ...]
+    start_images: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +201,34 @@ class Sessions:
             for position, row in enumerate(rows)
         )
 
+    def leftovers(self, leaving: Collection[str], *, in_use: Collection[str]) -> Leftovers:
+        """What is left over without some images.
+
+        Args:
+            leaving: Ids of the images that go.
+            in_use: Ids of sessions that stay even without any image.
+        """
+        turns = select(session_turns.c.session_id, images.c.id).join(
+            images, images.c.id == session_turns.c.image_id
+        )
+        with self.database.reading() as connection:
+            rows = connection.execute(select(sessions).where(sessions.c.owner == "")).all()
+            known = connection.execute(turns).all()
+        alive = {*in_use, *(row.session_id for row in known if row.id not in leaving)}
+        usable = {row.id for row in rows if row.id in alive and row.ended_at is None}
+        needed = {path for row in rows if row.id in usable for path in _kept_files(row)}
+        named = dict.fromkeys(path for row in rows if row.id not in usable for path in _kept_files(row))
+        return Leftovers(
+            sessions=tuple(row.id for row in rows if row.id not in alive),
+            start_images=tuple(path for path in named if path not in needed and path.is_file()),
+        )
+
+    def remove(self, session_ids: Sequence[str]) -> None:
+        """Forgets sessions with their turns."""
+        with self.database.writing() as connection:
+            connection.execute(delete(session_turns).where(session_turns.c.session_id.in_(session_ids)))
+            connection.execute(delete(sessions).where(sessions.c.id.in_(session_ids)))
+
     def take_lease(self, session_id: str, holder: str, now: datetime) -> bool:
         """Takes or renews the right to work on a session; False if someone else has it."""
         free = or_(sessions.c.lease_until < now.timestamp(), sessions.c.lease_holder == holder)
@@ -236,6 +277,10 @@ def _keep(image: InputImage) -> StartImage:
         source=image.source[:500],
         image_id=image.image_id,
     )
+
+
+def _kept_files(row: Row[Any]) -> list[Path]:
+    return [image.file_path for image in _DOCUMENT.validate_json(row.document).start_images]
 
 
 def _record(row: Row[Any], turns: Sequence[Row[Any]]) -> SessionRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.files import write_exclusive, write_over
 from gpt_image_mcp.library.folders import fallback_folders
 from gpt_image_mcp.library.ledger import Ledger
-from gpt_image_mcp.library.metadata import write_metadata
+from gpt_image_mcp.library.metadata import move_metadata, write_metadata
 from gpt_image_mcp.library.names import Naming, file_names, new_image_id
 from gpt_image_mcp.library.rejections import Rejections
 from gpt_image_mcp.library.search import ImageSearch
@@ -127,8 +128,14 @@ class Library:
         if original is None:
             return None
         if not original.file_path.exists():
-            self.catalogue.move_image(original.id, path)
+            self._follow(original, path)
         return replace(original, file_path=path)
+
+    def _follow(self, image: StoredImage, path: Path) -> None:
+        """Remembers where the file of an image is now, and takes its metadata there if the folder allows."""
+        self.catalogue.move_image(image.id, path)
+        with contextlib.suppress(OSError, ValueError):
+            move_metadata(image, path)
 
     def _write(
         self, data: bytes, provenance: Provenance, *, naming: Naming, folder: Path, number: int

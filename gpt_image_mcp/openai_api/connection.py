@@ -10,6 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from gpt_image_mcp.errors import AuthenticationFailed, MissingApiKey, UpstreamError
+from gpt_image_mcp.openai_api.listening import NOBODY, Listener
 from gpt_image_mcp.openai_api.pacing import Clock, Pace, Sleep, can_be_sent_again, wait_seconds
 from gpt_image_mcp.openai_api.translation import broken, lost, request_id_of
 from gpt_image_mcp.turns import Gate
@@ -87,16 +88,28 @@ class Connection:
         if self._client is not None:
             await self._client.close()
 
-    async def retrying(self, send: Callable[[], Coroutine[None, None, _T]]) -> _T:
-        """Sends, and sends again what certainly made no picture, at the pace that all callers keep."""
+    async def retrying(
+        self, send: Callable[[], Coroutine[None, None, _T]], listener: Listener = NOBODY
+    ) -> _T:
+        """Sends, and sends again what certainly made no picture, at the pace that all callers keep.
+
+        The listener is told when the request leaves, and when it came back without having made anything:
+        while it waits it can be cancelled without a doubt about what is billed.
+        """
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+
+        async def leave() -> _T:
+            listener.mark_sent()
+            return await send()
 
         async def paced() -> _T:
             await self._pace.keep()
             try:
-                return await self._launching.for_a_moment(send())
+                return await self._launching.for_a_moment(leave())
             except UpstreamError as error:
                 self._pace.slow_down(error)
+                if can_be_sent_again(error):
+                    listener.mark_unsent()
                 raise
 
         attempts = AsyncRetrying(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,18 @@ from gpt_image_mcp.openai_api.bodies import (
     response_body,
 )
 from gpt_image_mcp.openai_api.connection import Connection
+from gpt_image_mcp.openai_api.listening import NOBODY
 from gpt_image_mcp.openai_api.streams import read_stream
-from gpt_image_mcp.openai_api.translation import errors_translated, lost, request_id_of
-from gpt_image_mcp.refusals import Refusal, explain
+from gpt_image_mcp.openai_api.translation import (
+    errors_translated,
+    key_of,
+    lost,
+    refusal_of,
+    request_id_of,
+    unusable,
+)
+from gpt_image_mcp.redaction import redact
+from gpt_image_mcp.refusals import explain
 from gpt_image_mcp.responses_wire import ResponsesAnswer, read_response_body
 from gpt_image_mcp.threads import in_thread
 from gpt_image_mcp.values import Delivery, HostUsage, ImageRequest
@@ -30,20 +40,13 @@ if TYPE_CHECKING:
     import httpx2
 
     from gpt_image_mcp.openai_api.bodies import Upload
+    from gpt_image_mcp.openai_api.listening import Listener
     from gpt_image_mcp.openai_api.pacing import Clock, Sleep
     from gpt_image_mcp.settings import Settings
 
 DELETE_TIMEOUT_SECONDS = 15.0
 
 _Method = Callable[..., AbstractAsyncContextManager[Any]]
-
-
-def _nothing() -> None:
-    """The default of ``on_sent``."""
-
-
-def _drop(_partial: bytes) -> None:
-    """The default of ``on_partial``."""
 
 
 class OpenAIApi:
@@ -66,19 +69,12 @@ class OpenAIApi:
     ) -> None:
         self._connection = Connection(settings, transport=transport, sleep=sleep, clock=clock)
 
-    async def generate(
-        self,
-        request: ImageRequest,
-        *,
-        on_sent: Callable[[], None] = _nothing,
-        on_partial: Callable[[bytes], None] = _drop,
-    ) -> Delivery:
+    async def generate(self, request: ImageRequest, listener: Listener = NOBODY) -> Delivery:
         """Makes the images of a request: ``POST /v1/images/generations``.
 
         Args:
             request: Already checked against the model.
-            on_sent: Called when the request leaves the queue; from then on it may be billed.
-            on_partial: Called with the bytes of each partial image, where the request asks for them.
+            listener: Told when the request leaves and what comes of it.
 
         Raises:
             MissingApiKey: If there is no key to send.
@@ -86,19 +82,13 @@ class OpenAIApi:
         """
         client = await self._connection.open()
         create = client.images.with_streaming_response.generate
-        return await self._make(create, generation_body(request), on_sent, on_partial=on_partial)
+        return await self._make(create, generation_body(request), listener)
 
-    async def edit(
-        self,
-        request: ImageRequest,
-        *,
-        on_sent: Callable[[], None] = _nothing,
-        on_partial: Callable[[bytes], None] = _drop,
-    ) -> Delivery:
+    async def edit(self, request: ImageRequest, listener: Listener = NOBODY) -> Delivery:
         """Edits the images of a request: ``POST /v1/images/edits``. As ``generate`` otherwise."""
         client = await self._connection.open()
         edit = client.images.with_streaming_response.edit
-        return await self._make(edit, edit_body(request), on_sent, on_partial=on_partial)
+        return await self._make(edit, edit_body(request), listener)
 
     async def upload(self, upload: Upload) -> str:
         """Uploads a file for the Responses API and gives its id: ``POST /v1/files``.
@@ -142,11 +132,11 @@ class OpenAIApi:
     async def respond(
         self,
         request: ImageRequest,
+        listener: Listener = NOBODY,
         *,
         host_model: str,
         file_ids: list[str],
         mask_id: str | None,
-        on_sent: Callable[[], None] = _nothing,
     ) -> Delivery:
         """Edits uploaded images through a chat model: ``POST /v1/responses`` with the image tool forced.
 
@@ -160,9 +150,9 @@ class OpenAIApi:
 
         async def read(response: httpx2.Response) -> Delivery:
             whole = await self._connection.read(response)
-            return await _read_response(whole, request_id_of(response), host_model)
+            return await _read_response(whole, response, host_model)
 
-        return await self._in_slot(partial(_sent, responses.create, body), on_sent, read)
+        return await self._in_slot(partial(_sent, responses.create, body), read, listener)
 
     async def list_models(self) -> tuple[str, ...]:
         """The models that the key may use: ``GET /v1/models``. Free; raises as ``find_model``."""
@@ -184,48 +174,40 @@ class OpenAIApi:
     async def _in_slot(
         self,
         send: Callable[[], Coroutine[None, None, httpx2.Response]],
-        on_sent: Callable[[], None],
         read: Callable[[httpx2.Response], Awaitable[Delivery]],
+        listener: Listener,
     ) -> Delivery:
         """Reads outside the retries: an answer that began to arrive was accepted, and may be billed."""
         async with self._connection.slots:
-            on_sent()
-            response = await self._connection.retrying(send)
+            response = await self._connection.retrying(send, listener)
             try:
                 return await read(response)
             finally:
                 await response.aclose()
 
-    async def _make(
-        self,
-        method: _Method,
-        body: dict[str, Any],
-        on_sent: Callable[[], None],
-        *,
-        on_partial: Callable[[bytes], None],
-    ) -> Delivery:
+    async def _make(self, method: _Method, body: dict[str, Any], listener: Listener) -> Delivery:
         """Sends a request for images, as a stream where partial images are wanted."""
 
         async def read(response: httpx2.Response) -> Delivery:
             # Some gateways answer a call for a stream without streaming.
             if "stream" in body and "json" not in response.headers.get("content-type", ""):
-                whole = await read_stream(response, on_partial, model=str(body["model"]))
+                whole = await read_stream(response, listener.receive_partial, model=str(body["model"]))
             else:
                 whole = await self._connection.read(response)
-            return await self._read(whole, request_id_of(response))
+            return await self._read(whole, response)
 
-        return await self._in_slot(partial(_sent, method, body), on_sent, read)
+        return await self._in_slot(partial(_sent, method, body), read, listener)
 
-    async def _read(self, body: bytes, request_id: str | None) -> Delivery:
+    async def _read(self, body: bytes, response: httpx2.Response) -> Delivery:
         try:
             answer = await in_thread(read_images_body, body)
         except UnusableBody as error:
-            raise lost(str(error), request_id) from error
-        fetched, notes = await self._fetch(answer, request_id)
-        return _delivery(answer, fetched, request_id, notes=notes)
+            raise unusable(error, response) from error
+        fetched, notes = await self._fetch(answer, response)
+        return _delivery(answer, fetched, request_id_of(response), notes=notes)
 
     async def _fetch(
-        self, answer: ImagesAnswer, request_id: str | None
+        self, answer: ImagesAnswer, response: httpx2.Response
     ) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
         """The images that an answer only gives addresses of, empty where one is dead, and notes about them.
 
@@ -236,13 +218,14 @@ class OpenAIApi:
         dead: dict[str, OutcomeUnknown] = {}
         for url in answer.urls:
             try:
-                fetched.append(await self._connection.download(url, request_id))
+                fetched.append(await self._connection.download(url, request_id_of(response)))
             except OutcomeUnknown as error:
                 fetched.append(b"")
                 dead[url] = error
         if dead and not any((*answer.images, *fetched)):
             raise next(iter(dead.values()))
-        return tuple(fetched), tuple(f"An image could not be fetched from {url[:500]}." for url in dead)
+        addresses = [redact(url, key_of(response.request))[:500] for url in dead]
+        return tuple(fetched), tuple(f"An image could not be fetched from {url}." for url in addresses)
 
 
 async def _sent(method: _Method, body: dict[str, Any]) -> httpx2.Response:
@@ -272,7 +255,7 @@ def _delivery(
     )
 
 
-async def _read_response(body: bytes, request_id: str | None, host_model: str) -> Delivery:
+async def _read_response(body: bytes, response: httpx2.Response, host_model: str) -> Delivery:
     """The image in an answer of the Responses API.
 
     Raises:
@@ -281,9 +264,9 @@ async def _read_response(body: bytes, request_id: str | None, host_model: str) -
     try:
         answer = await in_thread(read_response_body, body)
     except UnusableBody as error:
-        raise lost(str(error), request_id) from error
+        raise unusable(error, response) from error
     if answer.image is None:
-        raise _no_image(answer, request_id, host_model)
+        raise _no_image(answer, response, host_model)
     return Delivery(
         images=(answer.image,),
         size=answer.size,
@@ -291,29 +274,22 @@ async def _read_response(body: bytes, request_id: str | None, host_model: str) -
         background=answer.background,
         output_format=answer.output_format,
         usage=answer.usage,
-        request_id=request_id,
+        request_id=request_id_of(response),
         route="responses",
         host=HostUsage(model=host_model, usage=answer.host_usage),
     )
 
 
-def _no_image(answer: ResponsesAnswer, request_id: str | None, host_model: str) -> ImageError:
+def _no_image(answer: ResponsesAnswer, response: httpx2.Response, host_model: str) -> ImageError:
     """Why an answer of the Responses API holds no image, as an error of our tree."""
-    failure = answer.failure
-    if failure is not None:
-        refusal = Refusal(
-            status=200,
-            message=failure.message,
-            code=failure.code,
-            type=failure.type,
-            param=failure.param,
-            details=failure.details,
-            request_id=request_id,
-        )
+    request_id = request_id_of(response)
+    if answer.failure is not None:
+        failure = {**asdict(answer.failure), "moderation_details": answer.failure.details}
+        refusal = refusal_of(failure, response.request, status=200, request_id=request_id)
         return explain(refusal, model=host_model)
     if answer.was_called:
         return lost("the image tool ended without a result", request_id)
-    said = f' It said: "{answer.said[:300]}"' if answer.said else ""
+    said = f' It said: "{redact(answer.said, key_of(response.request))[:300]}"' if answer.said else ""
     message = (
         f"The host model {host_model} answered without making an image (status {answer.status}, output: "
         f"{', '.join(answer.outputs) or 'nothing'}).{said}"

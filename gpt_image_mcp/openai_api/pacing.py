@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import RateLimited, UpstreamError, UpstreamUnavailable
+from gpt_image_mcp.refusals import LONGEST_RETRY_AFTER_SECONDS
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-LONGEST_RETRY_AFTER_SECONDS = 60.0
 _BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 0.5, 8.0
 _SPREAD_SECONDS = 1.0
 
@@ -34,15 +34,15 @@ class Pace:
         self._paused_until = 0.0
 
     async def keep(self) -> None:
-        """Waits for the end of a pause; callers go on one after the other, not all at once.
+        """Waits until no pause is left; callers go on spread over a second, not all at once.
 
         Raises:
             RateLimited: If the API asked for a pause that is too long to wait for; nothing is sent.
         """
-        seconds = self._paused_until - self._clock()
-        if seconds > LONGEST_RETRY_AFTER_SECONDS:
-            raise _still_limited(seconds)
-        if seconds > 0:
+        # Meanwhile another caller may have been asked for a further pause.
+        while (seconds := self._paused_until - self._clock()) > 0:
+            if seconds > LONGEST_RETRY_AFTER_SECONDS:
+                raise _still_limited(seconds)
             await self._sleep(seconds + _random(min(seconds, _SPREAD_SECONDS)))
 
     def slow_down(self, error: UpstreamError) -> None:

@@ -58,7 +58,7 @@ async def _final_event(response: httpx2.Response, on_partial: Callable[[bytes], 
         async for data in events:
             event = await in_thread(_read, data, request_id)
             if event.error:
-                raise explain(refusal_of(event.error, request_id=request_id), model=model)
+                raise explain(refusal_of(event.error, response.request, request_id=request_id), model=model)
             kind = event.type or ""
             if kind.endswith(".completed"):
                 return data  # what breaks from here on takes nothing away

@@ -1,4 +1,7 @@
-"""Each exception of the SDK as the error of our tree that it means."""
+"""Each exception of the SDK as the error of our tree that it means.
+
+Here the words of others become ours, so here the key is taken out of them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.errors import ImageError, InternalError, OutcomeUnknown, UpstreamUnavailable
+from gpt_image_mcp.redaction import redact, redact_json
 from gpt_image_mcp.refusals import Refusal, explain
 
 if TYPE_CHECKING:
@@ -13,6 +17,10 @@ if TYPE_CHECKING:
 
     import httpx2
     import openai
+
+    from gpt_image_mcp.wire import UnusableBody
+
+_MOST_CHARACTERS = 600
 
 
 @asynccontextmanager
@@ -28,26 +36,40 @@ async def errors_translated(model: str) -> AsyncGenerator[None]:
     except openai.APIConnectionError as error:
         raise _connection_error(error) from error
     except openai.APIResponseValidationError as error:
-        raise lost(f"the answer has an unexpected shape ({error})", _request_id(error)) from error
+        reason = redact(f"the answer has an unexpected shape ({error})", key_of(error.request))
+        raise lost(reason, _request_id(error)) from error
     except openai.APIError as error:
         raise explain(_refusal(error), model=model) from error
     except httpx2.HTTPError as error:
         # The SDK reads the body of a refusal without translating what breaks meanwhile.
         raise broken(error, None) from error
     except openai.OpenAIError as error:
-        message = f"The OpenAI client could not be used: {error}."
+        message = f"The OpenAI client could not be used: {redact(str(error))}."
         raise InternalError(message, next_step="Check OPENAI_BASE_URL and the proxy settings.") from error
 
 
 def lost(reason: str, request_id: str | None) -> OutcomeUnknown:
     """The error for a request that was sent and whose answer cannot be used."""
-    message = f"The request was sent, but {reason}. Whether a picture was made and billed cannot be told."
+    message = (
+        f"The request was sent, but {redact(reason)}. Whether a picture was made and billed cannot be told."
+    )
     return OutcomeUnknown(
         message,
         next_step="Look at the usage page of the account before you call again; a repetition may be billed "
         "a second time.",
         request_id=request_id,
     )
+
+
+def unusable(error: UnusableBody, response: httpx2.Response) -> OutcomeUnknown:
+    """The error for a whole answer in which there is no image to use."""
+    reason = redact(str(error), key_of(response.request))[:_MOST_CHARACTERS]
+    return lost(reason, request_id_of(response))
+
+
+def key_of(request: httpx2.Request) -> str:
+    """The key that a request carried, which whoever answers may repeat; empty without."""
+    return request.headers.get("authorization", "").removeprefix("Bearer ")
 
 
 def request_id_of(response: httpx2.Response) -> str | None:
@@ -68,23 +90,32 @@ def broken(cause: Exception, request_id: str | None) -> OutcomeUnknown:
 
 
 def refusal_of(
-    body: object, *, status: int = 0, said: str = "", retry_after: str = "", request_id: str | None = None
+    answered: object,
+    request: httpx2.Request,
+    *,
+    status: int = 0,
+    said: str = "",
+    retry_after: str = "",
+    request_id: str | None = None,
 ) -> Refusal:
     """A refusal from an error object, or from the text that came instead, such as a proxy's page.
 
     Args:
-        body: The value of ``error``, or a whole body that has none.
+        answered: The value of ``error``, or a whole body that has none.
+        request: What was answered.
         status: 0 for an error inside a stream.
         said: The message where the body has none.
         retry_after: The header as it came.
         request_id: OpenAI's id of the request.
     """
+    key = key_of(request)
+    body = redact_json(answered, key)
     fields = cast("dict[str, object]", body) if isinstance(body, dict) else {}
     message = body if isinstance(body, str) else fields.get("message")
     details = fields.get("moderation_details")
     return Refusal(
         status=status,
-        message=str(message or said),
+        message=str(message or redact(said, key)),
         code=str(fields.get("code") or ""),
         type=str(fields.get("type") or ""),
         param=str(fields.get("param") or ""),
@@ -103,6 +134,7 @@ def _refusal(error: openai.APIError) -> Refusal:
         retry_after = error.response.headers.get("retry-after", "")
     return refusal_of(
         error.body,
+        error.request,
         status=status,
         said=error.message,
         retry_after=retry_after,
@@ -120,7 +152,7 @@ def _connection_error(error: openai.APIConnectionError) -> ImageError:
     import httpx2
 
     cause = error.__cause__
-    reason = f"{type(cause).__name__}: {cause}" if cause else str(error)
+    reason = redact(f"{type(cause).__name__}: {cause}" if cause else str(error), key_of(error.request))
     if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout):
         return UpstreamUnavailable(
             f"No connection to {error.request.url.host} ({reason}); nothing was sent.",

@@ -7,13 +7,11 @@ import contextlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import signal
     from collections.abc import AsyncGenerator
-
-    from tests.faults.scripted import Endpoint
 
 INITIALIZE = {
     "protocolVersion": "2025-06-18",
@@ -22,6 +20,15 @@ INITIALIZE = {
 }
 _LARGEST_LINE_BYTES = 2**22
 _PATIENCE_SECONDS = 30
+
+
+class Upstream(Protocol):
+    """Whatever stands in for the API."""
+
+    @property
+    def base_url(self) -> str:
+        """What ``OPENAI_BASE_URL`` takes."""
+        ...
 
 
 class Server:
@@ -87,9 +94,9 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serve_process(endpoint: Endpoint, **settings: str) -> AsyncGenerator[Server]:
-    """A server whose requests go to an endpoint; killed at the end if it still runs."""
-    environment = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": endpoint.base_url, **settings}
+async def serve_process(upstream: Upstream, **settings: str) -> AsyncGenerator[Server]:
+    """A server whose requests go to a stand-in; killed at the end if it still runs."""
+    environment = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": upstream.base_url, **settings}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gpt_image_mcp"),
         stdin=asyncio.subprocess.PIPE,

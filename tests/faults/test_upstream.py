@@ -185,6 +185,15 @@ async def test_a_long_rate_limit_is_told_to_this_call_and_to_the_next_without_as
         assert await spent_usd(studio) == 0
 
 
+async def test_an_absurd_rate_limit_breaks_neither_this_call_nor_the_next() -> None:
+    limited = refusal(429, "Limit 5", code="rate_limit_exceeded", retry_after="1" + "0" * 20)
+    async with serve_script(limited) as endpoint, studio_for(endpoint) as studio:
+        for says in ("Limit 5", "was not sent"):
+            with pytest.raises(RateLimited, match=says):
+                await studio.generate("a fox", **QUICK)
+        assert len(endpoint.posts) == 1
+
+
 @pytest.mark.parametrize(
     "reply",
     [

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gpt_image_mcp.errors import BudgetExceeded, ModerationBlocked
 from gpt_image_mcp.library.database import Database
-from gpt_image_mcp.library.ledger import Ledger
+from gpt_image_mcp.library.ledger import CALL_LEASE, Ledger
 from gpt_image_mcp.library.tables import dollars, nanodollars
 from gpt_image_mcp.money import Quote
 
@@ -67,6 +67,35 @@ def _begin(ledger: Ledger, call: CallStart, daily: str | None = None) -> None:
 def test_a_call_that_never_was_is_not_found(ledger: Ledger) -> None:
     assert ledger.find_call("job-1") is None
     assert ledger.find_call("job-\ud800") is None
+
+
+def test_a_reservation_grows_within_the_limits(ledger: Ledger, call: CallStart) -> None:
+    other = replace(call, id="job-other", fingerprint="")
+    _begin(ledger, call, daily="0.25")
+    _begin(ledger, other, daily="0.25")
+    dearer = Quote(high_usd=Decimal("0.14"), basis="")
+    ledger.raise_reservation(call.id, dearer, per_call_usd=Decimal("0.14"), daily_usd=Decimal("0.24"))
+    assert ledger.spent_usd(_day(call)) == Decimal("0.24")
+    ledger.raise_reservation(other.id, Quote(basis="unknown"), per_call_usd=None, daily_usd=None)
+    assert ledger.spent_usd(_day(call)) == Decimal("0.24")
+
+
+@pytest.mark.parametrize(("per_call", "daily"), [("0.13", None), (None, "0.13"), ("0.13", "1")])
+def test_a_reservation_does_not_grow_over_a_limit(
+    ledger: Ledger, call: CallStart, per_call: str | None, daily: str | None
+) -> None:
+    limits = {
+        "per_call_usd": None if per_call is None else Decimal(per_call),
+        "daily_usd": None if daily is None else Decimal(daily),
+    }
+    dearer = Quote(high_usd=Decimal("0.14"), basis="")
+    _begin(ledger, call)
+    with pytest.raises(BudgetExceeded, match=r"\$0\.1400"):
+        ledger.raise_reservation(call.id, dearer, **limits)
+    assert ledger.spent_usd(_day(call)) == Decimal("0.10")
+    played = replace(call, id="job-played", sandbox=True, fingerprint="")
+    _begin(ledger, played)
+    ledger.raise_reservation(played.id, dearer, **limits)
 
 
 def test_a_call_is_remembered_as_running_with_its_reservation(ledger: Ledger, call: CallStart) -> None:
@@ -240,3 +269,79 @@ def test_the_typical_duration_forgets_all_but_the_latest_twenty(ledger: Ledger, 
 @given(st.decimals(0, 10_000, places=9))
 def test_money_of_nine_places_is_kept_exactly(usd: Decimal) -> None:
     assert dollars(nanodollars(usd)) == usd
+
+
+def _same(call: CallStart, call_id: str) -> CallStart:
+    return replace(call, id=call_id, fingerprint="same", started_at=datetime.now(UTC))
+
+
+def test_the_same_call_that_comes_second_is_told_of_the_first_and_reserves_nothing(
+    ledger: Ledger, call: CallStart
+) -> None:
+    first, second = _same(call, "job-1"), _same(call, "job-2")
+    assert ledger.begin_call(first, per_call_usd=None, daily_usd=None) is None
+    assert ledger.begin_call(second, per_call_usd=None, daily_usd=None) == "job-1"
+    assert ledger.find_call("job-2") is None
+    assert ledger.spent_usd(_day(first)) == Decimal("0.10")
+
+
+def test_the_same_call_is_made_anew_once_the_first_was_delivered(ledger: Ledger, call: CallStart) -> None:
+    for number in (1, 2):
+        same = _same(call, f"job-{number}")
+        assert ledger.begin_call(same, per_call_usd=None, daily_usd=None) is None
+        ledger.finish_call(same.id, status="completed", result_json="{}")
+        assert ledger.begin_call(_same(call, "x"), per_call_usd=None, daily_usd=None) == same.id
+        ledger.deliver(same.id)
+
+
+def test_calls_without_a_fingerprint_are_never_the_same(ledger: Ledger, call: CallStart) -> None:
+    for number in (1, 2):
+        mine = replace(call, id=f"job-{number}", started_at=datetime.now(UTC))
+        assert ledger.begin_call(mine, per_call_usd=None, daily_usd=None) is None
+    assert ledger.find_same_call("") is None
+
+
+def test_what_costs_nothing_is_made_when_the_budget_is_gone(ledger: Ledger, call: CallStart) -> None:
+    _begin(ledger, call, daily="0.10")
+    ledger.finish_call(call.id, status="completed", cost_usd=Decimal("0.20"))
+    _begin(ledger, replace(call, id="job-free", quote=Quote(high_usd=Decimal(0), basis="")), daily="0.10")
+    assert ledger.find_call("job-free") is not None
+
+
+def test_a_call_that_was_given_up_and_still_runs_is_taken_back(ledger: Ledger, call: CallStart) -> None:
+    asleep = replace(
+        call, fingerprint="same", started_at=datetime.now(UTC) - CALL_LEASE - timedelta(seconds=1)
+    )
+    _begin(ledger, asleep)
+    ledger.give_up_lost_calls()
+    given_up = ledger.find_call(call.id)
+    assert given_up is not None
+    assert given_up.status == "outcome_unknown"
+    assert ledger.find_same_call("same") is None
+    ledger.stay_alive(call.id)
+    awake = ledger.find_same_call("same")
+    assert awake is not None
+    assert (awake.id, awake.status, awake.error) == (call.id, "running", None)
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "outcome_unknown"])
+def test_a_late_sign_of_life_does_not_open_a_settled_call(
+    status: CallStatus, ledger: Ledger, call: CallStart
+) -> None:
+    _begin(ledger, call)
+    ledger.finish_call(call.id, status=status)
+    ledger.stay_alive(call.id)
+    record = ledger.find_call(call.id)
+    assert record is not None
+    assert record.status == status
+
+
+def test_a_call_that_ended_before_it_reserved_anything_is_remembered_and_costs_nothing(
+    ledger: Ledger, call: CallStart
+) -> None:
+    error = ModerationBlocked("no", next_step="rephrase")
+    ledger.add_ended_call(call, status="failed", error=error)
+    record = ledger.find_call(call.id)
+    assert record is not None
+    assert (record.status, str(record.error), record.cost_usd) == ("failed", str(error), Decimal(0))
+    assert ledger.spent_usd(_day(call)) == 0

@@ -183,6 +183,20 @@ def test_a_removed_image_is_neither_found_nor_summed(
     assert catalogue.find_image(gone.id) is None
 
 
+def test_of_many_sessions_those_that_cost_least_are_summed_together(
+    search: ImageSearch, add: Callable[..., StoredImage]
+) -> None:
+    for number in range(1, 104):
+        add(session_id=f"session-{number}", usd=f"0.{number:03}")
+    add(usd="5")
+    by_session = search.find(Search(), limit=1).spending.by_session
+    assert len(by_session) == 101
+    assert [*by_session][::100] == ["session-103", "others"]
+    assert by_session["others"] == Decimal("0.006")
+    few = search.find(Search(session_id="session-7"), limit=1).spending.by_session
+    assert few == {"session-7": Decimal("0.007")}
+
+
 def test_children_are_known(search: ImageSearch, add: Callable[..., StoredImage]) -> None:
     parent = add()
     children = [add(parents=(parent.id,)).id for _ in range(2)]

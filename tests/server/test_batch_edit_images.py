@@ -117,6 +117,11 @@ async def test_an_exact_name_is_numbered(client: Client[Any], folder: Path) -> N
     assert names == ["warm-1.png", "warm-2.png", "warm-3.png", "warm-4.png"]
 
 
+async def test_a_full_stop_in_an_exact_name_is_part_of_it(client: Client[Any], folder: Path) -> None:
+    answer = _answer(await _batch(client, images=[str(folder / "a.jpg")], filename="v1.2"))
+    assert [item["images"][0]["filename"] for item in answer["items"]] == ["v1.2-1.png"]
+
+
 async def test_a_long_batch_is_collected_by_its_job_id(client: Client[Any], folder: Path) -> None:
     started = _answer(
         await _batch(client, images=[str(folder)], prompt="warmer [sandbox:delay=0.2]", wait_seconds=0)
@@ -141,7 +146,7 @@ async def test_progress_counts_the_images(client: Client[Any], folder: Path) -> 
         {"prompt": "warmer", "quality": "low", "images": [str(folder)], "concurrency": 1},
         progress_handler=watch,
     )
-    assert [fraction for fraction, _ in seen] == sorted(fraction for fraction, _ in seen)
+    assert [fraction for fraction, _ in seen] == sorted({fraction for fraction, _ in seen})
     assert seen[-1][1].startswith("4 of 4 images done")
     assert any("1 of 4" in message for _, message in seen)
 

@@ -135,11 +135,14 @@ async def test_a_quote_for_open_choices_is_a_range(client: Client[Any]) -> None:
     assert "cost_usd_estimated" not in answer
 
 
-async def test_a_model_without_published_tokens_is_quoted_as_unknown(client: Client[Any]) -> None:
+async def test_a_model_without_published_tokens_is_quoted_at_its_most(client: Client[Any]) -> None:
     result = await _call(client, "estimate_cost", model="gpt-image-1-mini", size="1024x1024", quality="low")
     assert result.structured_content is not None
-    assert not {"cost_usd_estimated", "cost_range_usd"} & set(result.structured_content)
-    assert "unknown" in _text(result)
+    most = pytest.approx(6240 * 8 / 1e6)
+    assert "cost_usd_estimated" not in result.structured_content
+    assert result.structured_content["cost_range_usd"] == [0, most]
+    assert result.structured_content["by_quality"]["high"] == {"cost_range_usd": [0, most]}
+    assert "up to $0.0499" in _text(result)
 
 
 async def test_the_file_can_be_read_as_a_resource(client: Client[Any]) -> None:

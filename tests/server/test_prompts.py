@@ -146,9 +146,73 @@ async def test_literal_text_is_quoted_and_hard_words_are_spelled(client: Client[
     assert '"Boats"' in arguments["prompt"]
 
 
+async def test_only_letters_are_spelled(client: Client[Any]) -> None:
+    headline = "Celebration! The 'Wonderful-World's Merry-go-round' Cafe\u0301-Extraordinaire 1234567890"
+    prompt = _call(await _message(client, "text_poster", headline=headline))[1]["prompt"]
+    assert re.findall(r"\((\w+) is spelled ([^)]*)\)", prompt) == [
+        ("Celebration", "C-e-l-e-b-r-a-t-i-o-n"),
+        ("Wonderful", "W-o-n-d-e-r-f-u-l"),
+        ("Extraordinaire", "E-x-t-r-a-o-r-d-i-n-a-i-r-e"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "text"),
+    [("infographic", "facts", " ; "), ("character_consistency", "scenes", ";")],
+)
+async def test_a_list_of_nothing_is_refused(client: Client[Any], name: str, field: str, text: str) -> None:
+    with pytest.raises(MCPError, match=f"{field} is '{text.strip()}', which lists nothing.*Next: "):
+        await client.get_prompt(name, {**FILLED[name], field: text})
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ('Say "Hi"', '“Say "Hi"”'),
+        ('“Say” "Hi"', '«“Say” "Hi"»'),
+        ("plain", '"plain"'),
+        ('"“«「', '""“«「"'),
+    ],
+)
+async def test_literal_text_stands_in_quotation_marks_of_its_own(
+    client: Client[Any], text: str, quoted: str
+) -> None:
+    for name, field in (
+        ("infographic", "facts"),
+        ("infographic", "topic"),
+        ("text_poster", "headline"),
+        ("text_poster", "subline"),
+        ("product_mockup", "label"),
+        ("logo_icon", "name"),
+    ):
+        prompt = _call(await _message(client, name, **{**FILLED[name], field: text}))[1]["prompt"]
+        assert quoted in prompt
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_sentences_that_are_filled_in_keep_one_full_stop(client: Client[Any], name: str) -> None:
+    texts = {
+        argument.name: "A boy."
+        for prompt in await client.list_prompts()
+        for argument in prompt.arguments or []
+        if prompt.name == name
+        and argument.name not in {"size", "model", "image"}
+        and "One of: " not in str(argument.description)
+    }
+    message = await _message(client, name, **{**FILLED[name], **texts})
+    assert "A boy." in message
+    assert ".." not in message
+
+
+async def test_a_scene_may_be_any_phrase(client: Client[Any]) -> None:
+    message = await _message(client, "product_mockup", product="a bottle", scene="in a kitchen")
+    assert "product photograph. Scene: in a kitchen." in message
+
+
 async def test_every_scene_of_a_character_is_listed(client: Client[Any]) -> None:
     message = await _message(client, "character_consistency", **FILLED["character_consistency"])
-    assert "(1) at sea (2) at school" in message
+    assert "(1) at sea (2) at school. Begin each prompt with: " in message
+    assert 'in a new scene:" Each scene' in message
 
 
 @pytest.mark.parametrize(
@@ -185,7 +249,7 @@ async def test_the_configured_model_is_the_one_that_is_priced(
 @given(st.data())
 def test_whatever_is_filled_in_the_call_is_json_that_holds_it(data: st.DataObject) -> None:
     recipe = data.draw(st.sampled_from(list(RECIPES.values())))
-    texts = st.text(min_size=1).filter(lambda text: bool(text.strip()))
+    texts = st.text(min_size=1).filter(lambda text: bool(text.replace(";", "").strip()))
     filled = {
         blank.name: data.draw(texts) for blank in blanks_of(recipe) if not blank.choices and not blank.default
     }

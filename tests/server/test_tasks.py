@@ -30,6 +30,7 @@ class Fields(mcp_types.Result):
     created_at: str = Field(alias="createdAt")
     ttl_ms: int = Field(alias="ttlMs")
     poll_interval_ms: int = Field(alias="pollIntervalMs")
+    status_message: str = Field(default="", alias="statusMessage")
 
 
 class Task(Fields):
@@ -67,6 +68,7 @@ class Speaker(ClientExtension):
 
     def __init__(self) -> None:
         self.given: list[str] = []
+        self.created: list[str] = []
 
     def claims(self) -> Sequence[ResultClaim[Any]]:
         """Results that are tasks."""
@@ -78,6 +80,7 @@ class Speaker(ClientExtension):
     async def resolve(self, created: Created, _context: ClaimContext) -> mcp_types.CallToolResult:
         """Hands the id out instead of waiting."""
         self.given.append(created.task_id)
+        self.created.append(created.created_at)
         text = mcp_types.TextContent(type="text", text=created.status)
         return mcp_types.CallToolResult(content=[text], structured_content={}, is_error=True)
 
@@ -180,6 +183,30 @@ async def test_an_unknown_task_is_said_to_be_unknown(speaker: tuple[Client[Any],
     client, _ = speaker
     with pytest.raises(MCPError, match="no job"):
         await _ask(client, "job-20260101-000000-abcdef")
+
+
+@pytest.mark.parametrize("method", ["tasks/get", "tasks/cancel"])
+@pytest.mark.parametrize(
+    "other", ["photo.png", "https://example.invalid/a.png", "20260101-000000-abcdef", ""]
+)
+async def test_only_a_job_is_a_task(speaker: tuple[Client[Any], Speaker], other: str, method: str) -> None:
+    client, _ = speaker
+    with pytest.raises(MCPError, match="is no task") as caught:
+        await _ask(client, other, method)
+    assert caught.value.error.code == mcp_types.INVALID_PARAMS
+
+
+async def test_a_task_began_when_its_call_did_however_often_it_is_asked(
+    speaker: tuple[Client[Any], Speaker],
+) -> None:
+    client, extension = speaker
+    await _start(client, "a fox [sandbox:delay=1.2]")
+    (task_id,) = extension.given
+    working = await _ask(client, task_id)
+    assert working.status_message == "not finished after 0 s"
+    await _finished(client, task_id)
+    done = await _ask(client, task_id)
+    assert working.created_at == done.created_at == extension.created[0]
 
 
 async def test_a_client_without_the_extension_cannot_ask_and_waits_as_before(sandbox: None) -> None:

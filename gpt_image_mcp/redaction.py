@@ -1,0 +1,30 @@
+"""Taking keys out of what others say: gateways repeat the headers of a request in their errors."""
+
+from __future__ import annotations
+
+import re
+from typing import cast
+
+HIDDEN = "***"
+# Shorter ones are words that gateways without keys are given, such as "none", and the sandbox's own.
+_SHORTEST_KEY_CHARACTERS = 8
+_LIKE_A_KEY = re.compile(r"\bsk-[\w.*-]{8,}|(?<=\bBearer )[\w.~+/*-]{16,}=*", re.IGNORECASE)
+
+
+def redact(text: str, key: str = "") -> str:
+    """A text without a key, and without whatever else looks like a key or a bearer token."""
+    if len(key) >= _SHORTEST_KEY_CHARACTERS:
+        text = text.replace(key, HIDDEN)
+    return _LIKE_A_KEY.sub(HIDDEN, text)
+
+
+def redact_json(value: object, key: str = "") -> object:
+    """A value of parsed JSON with every text in it redacted."""
+    if isinstance(value, str):
+        return redact(value, key)
+    if isinstance(value, dict):
+        fields = cast("dict[str, object]", value)
+        return {name: redact_json(field, key) for name, field in fields.items()}
+    if isinstance(value, list):
+        return [redact_json(item, key) for item in cast("list[object]", value)]
+    return value
