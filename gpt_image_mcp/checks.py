@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.errors import InvalidArgument, UnsupportedByModel
+from gpt_image_mcp.errors import InvalidArgument, MissingApiKey, UnsupportedByModel
 from gpt_image_mcp.languages import require_english
 from gpt_image_mcp.models import load_catalogue
 from gpt_image_mcp.sizes import resolve_size
@@ -128,6 +128,21 @@ def check_input_fidelity(value: str, model: ImageModel | None) -> str:
         message = f"input_fidelity is {fidelity!r}, but {model.name} {takes}."
         raise UnsupportedByModel(message, next_step="Leave input_fidelity at auto for this model.")
     return fidelity
+
+
+def require_key(settings: Settings) -> None:
+    """Refuses what only OpenAI can do while there is no key to send.
+
+    Raises:
+        MissingApiKey: If none is set.
+    """
+    if settings.api_key is None:
+        message = "No OpenAI key is set: the environment variable OPENAI_API_KEY is missing or empty."
+        raise MissingApiKey(
+            message,
+            next_step="Set OPENAI_API_KEY in the env block of the MCP client's configuration and restart "
+            'it; to try without a key, call again with model "sandbox" or set GPT_IMAGE_SANDBOX=1.',
+        )
 
 
 def check_input_images(count: int, model: ImageModel | None) -> None:

@@ -49,6 +49,15 @@ async def collect(call_id: str, library: Library, *, wait_seconds: float | None)
             await asyncio.sleep(min(POLL_SECONDS, left))
 
 
+def are_saved(record: CallRecord) -> bool:
+    """Whether what a finished call made is still where it was saved; true for one that runs. Blocking."""
+    if record.result_json is None:
+        return True
+    result = _RESULTS.validate_json(record.result_json)
+    images = result.images if isinstance(result, ImageResult) else [i for e in result.items for i in e.images]
+    return all(image.file_path.is_file() for image in images)
+
+
 def joined(result: _Result) -> _Result:
     """A result that was made for an earlier call."""
     note = (

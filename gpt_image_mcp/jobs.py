@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from gpt_image_mcp.errors import ImageError
 
 HEARTBEAT_SECONDS = 3.0
-# A call that will not wait still hears of a refusal that takes no longer than this to find.
-CHECKING_SECONDS = 10.0
+# A call that will not wait still hears of a refusal that takes no longer than this to find. The contract
+# grants a call one second more than its patience.
+CHECKING_SECONDS = 0.9
 # How long a stopped job may take to write down what became of it.
 ENDING_SECONDS = 3.0
 # Where each stage begins on the way from 0 to 1; drawing fills what lies between it and saved.
@@ -155,9 +156,14 @@ _MESSAGES: dict[Stage, str] = {
 
 
 class Jobs:
-    """The jobs of one process that are still running."""
+    """The jobs of one process that are still running.
 
-    def __init__(self) -> None:
+    Args:
+        checking_seconds: How long a caller hears of refusals, whatever its patience.
+    """
+
+    def __init__(self, *, checking_seconds: float = CHECKING_SECONDS) -> None:
+        self._checking_seconds = checking_seconds
         self._running: dict[str, Job[Any]] = {}
         self._beginning: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -202,7 +208,8 @@ class Jobs:
         task = _task(job)
         job.waiters += 1
         try:
-            await _watch(job, task, seconds=seconds, watch=watch)
+            deadline = _Deadline(seconds, checking_seconds=0 if job.is_handed_out else self._checking_seconds)
+            await _watch(job, task, deadline=deadline, watch=watch)
             return _outcome(job, task)
         except asyncio.CancelledError:
             if job.waiters == 1 and not job.is_sent and not job.is_handed_out:
@@ -256,19 +263,29 @@ async def _cleanly(job: Job[_R], work: Callable[[], Coroutine[Any, Any, _R]]) ->
         await job.clean_up()
 
 
+class _Deadline:
+    """When a waiter gives up."""
+
+    def __init__(self, seconds: float | None, *, checking_seconds: float) -> None:
+        now = monotonic()
+        self._usual = math.inf if seconds is None else now + seconds
+        self._checking = max(self._usual, now + checking_seconds)
+
+    def left_seconds(self, job: Job[Any]) -> float:
+        """What is left of the waiter's patience, which lasts longer while the request is being checked."""
+        return (self._usual if job.stages else self._checking) - monotonic()
+
+
 async def _watch(
-    job: Job[_R], task: asyncio.Task[_R], *, seconds: float | None, watch: ProgressWatcher | None
+    job: Job[_R], task: asyncio.Task[_R], *, deadline: _Deadline, watch: ProgressWatcher | None
 ) -> None:
     """Reports each stage, and each heartbeat while drawing, until the job ends or time is up."""
-    now = monotonic()
-    deadline = math.inf if seconds is None else now + seconds
-    checking = deadline if job.is_handed_out else max(deadline, now + CHECKING_SECONDS)
     reports = _Reports(job, watch)
     while True:
         await reports.send()
         if not reports.are_complete:
             continue  # a stage was entered while the others were sent
-        left = (deadline if job.stages else checking) - monotonic()
+        left = deadline.left_seconds(job)
         if task.done() or left <= 0:
             return
         job.changed.clear()

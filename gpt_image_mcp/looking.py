@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.collecting import result_of
 from gpt_image_mcp.errors import InputNotFound, NotFound
+from gpt_image_mcp.finding import file_state
 from gpt_image_mcp.paths import unquoted
 from gpt_image_mcp.references import find_image, image_id_in, is_session_id, known_image, with_file
 from gpt_image_mcp.threads import in_database
 from gpt_image_mcp.turns import stepping_aside
+from gpt_image_mcp.values import SessionTurn
 
 if TYPE_CHECKING:
     from gpt_image_mcp.inputs import Inputs
     from gpt_image_mcp.values import ImageResult, InputImage, StoredImage
 
+_CHANGED = "The file was changed since it was made; size, prompt and cost are those of the saved image."
 _NEXT = "Pass the id of an image, session or job, a path or a URL; find_images searches what was made before."
 
 
@@ -36,16 +39,23 @@ class Looking:
             InputRejected: If it is not allowed, or no image.
         """
         ref = unquoted(ref)
-        image = await in_database(self._known, ref)
-        if image is not None:
-            return result_of((image,))
+        known = await in_database(self._known, ref)
+        if known is not None:
+            return known
         try:
             async with stepping_aside():
                 return (await self.inputs.load([ref]))[0]
         except InputNotFound as error:
             raise NotFound(error.message, next_step=_NEXT) from error
 
-    def _known(self, ref: str) -> StoredImage | None:
+    def _known(self, ref: str) -> ImageResult | None:
+        image = self._image(ref)
+        if image is None:
+            return None
+        notes = (_CHANGED,) if file_state(image) == "changed" else ()
+        return replace(result_of((image,), notes=notes), session=self._latest_turn(image))
+
+    def _image(self, ref: str) -> StoredImage | None:
         library, settings = self.inputs.library, self.inputs.settings
         if is_session_id(ref):
             ref = self._last_image_of(ref)
@@ -53,6 +63,15 @@ class Looking:
             return find_image(ref, library, settings=settings)
         image = known_image(ref, library, settings=settings)
         return with_file(image) if image else None
+
+    def _latest_turn(self, image: StoredImage) -> SessionTurn | None:
+        """The turn that made an image, where its session goes on from there."""
+        made = image.provenance
+        session = self.inputs.library.sessions.find(made.session_id) if made.session_id else None
+        if session is None or session.is_ended or session.turns[-1].turn != made.turn:
+            return None
+        latest = session.turns[-1]
+        return SessionTurn(session_id=session.id, turn=latest.turn, parent_turn=latest.parent_turn)
 
     def _last_image_of(self, session_id: str) -> str:
         session = self.inputs.library.sessions.find(session_id)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from gpt_image_mcp.collecting import collect, joined
+from gpt_image_mcp.collecting import are_saved, collect, joined
 from gpt_image_mcp.deliveries import Keeper, cost_of
 from gpt_image_mcp.errors import ImageError, StorageFailed
 from gpt_image_mcp.jobs import Job, Jobs, stopped, to_the_end
@@ -190,8 +190,15 @@ class PaidCalls:
         if job is not None:
             return job
         await self.receipts.written()
-        record = await asyncio.to_thread(self.library.ledger.find_same_call, fingerprint)
-        return None if record is None else record.id
+        return await asyncio.to_thread(self._uncollected, fingerprint)
+
+    def _uncollected(self, fingerprint: str) -> str | None:
+        """The id of the same call that another process runs, or whose result is still to be had."""
+        record = self.library.ledger.find_same_call(fingerprint)
+        if record is None or are_saved(record):
+            return None if record is None else record.id
+        self.library.ledger.deliver(record.id)  # its files are gone: it counts as collected
+        return None
 
     async def _carry_out(self, errand: Errand, job: PaidJob) -> ImageResult:
         """The job itself; whatever happens, a reservation is settled and a failure can be asked for."""

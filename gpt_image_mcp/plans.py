@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.checks import PINNED, check_input_images, check_request, require_single
+from gpt_image_mcp.checks import PINNED, check_input_images, check_request, require_key, require_single
 from gpt_image_mcp.library.folders import output_folder, project_folder, require_writable
 from gpt_image_mcp.library.names import Naming, check_filename
 from gpt_image_mcp.money import Budget, Estimate, Quote
@@ -82,6 +82,9 @@ def plan_call(
     )
     if options.filename:
         check_filename(options.filename)
+    is_free = settings.sandbox or is_sandbox(_named(options, settings))
+    if not is_free:
+        require_key(settings)
     return Plan(
         call_id=call_id,
         kind=kind,
@@ -98,7 +101,7 @@ def plan_call(
         ),
         folder=require_writable(output_folder(settings, options.output_dir)),
         project_dir=project_folder(settings),
-        sandbox=settings.sandbox or is_sandbox(_named(options, settings)),
+        sandbox=is_free,
         notes=checked.notes,
     )
 

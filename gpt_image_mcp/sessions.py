@@ -195,7 +195,17 @@ class EditSessions:
 
     def _add_turn(self, plan: Plan, result: ImageResult) -> ImageResult:
         session_id = plan.session.session_id if plan.session else ""
+        self._count_parent_as_seen(plan.session)
         return self._written(result, lambda: self.library.sessions.add_turn(session_id, _turn(plan, result)))
+
+    def _count_parent_as_seen(self, turn: SessionTurn | None) -> None:
+        """Notes that what was gone on from was delivered: the same words again mean another turn."""
+        with contextlib.suppress(StorageFailed):
+            session = self.library.sessions.find(turn.session_id) if turn else None
+            parent = session.find(turn.parent_turn) if session and turn else None
+            image = self.library.catalogue.find_image(parent.image_id) if parent else None
+            if image is not None:
+                self.library.ledger.deliver(image.provenance.call_id)
 
     def _written(self, result: ImageResult, write: Callable[[], None]) -> ImageResult:
         try:

@@ -58,9 +58,12 @@ def describe_batch(result: BatchResult, next_step: str) -> str:
 def _batch_line(number: int, entry: BatchEntry) -> str:
     if entry.status == "failed":
         return f"{number}. {entry.input}: failed: {entry.error}"
-    made = ", ".join(f"{image.file_path} (id {image.id})" for image in entry.images)
+    made = ", ".join(
+        f"{image.file_path} (id {image.id}, {image.width}x{image.height})" for image in entry.images
+    )
+    cost = f", {describe_cost(entry.cost)}" if entry.cost else ""
     notes = f" Note: {' '.join(entry.notes)}" if entry.notes else ""
-    return f"{number}. {entry.input}: {made or entry.status}{notes}"
+    return f"{number}. {entry.input}: {made or entry.status}{cost}{notes}"
 
 
 def batch_cost(result: BatchResult) -> Decimal | None:
@@ -178,7 +181,7 @@ def next_step_after(result: ImageResult) -> str:
     """What a caller should do with a result, in one sentence."""
     if result.status == "running":
         return (
-            "The image is being made and already paid for: do not repeat the call; call get_image with ref "
+            "The image is being made: do not repeat the call, but call get_image with ref "
             f'"{result.call_id}" to collect it.'
         )
     if result.session:

@@ -45,7 +45,7 @@ def _png(size: tuple[int, int] = (64, 64)) -> bytes:
 
 def _plan(*, coverage: tuple[int, int] = (64, 64), filename: str = "") -> Plan:
     plan = plan_generation(
-        "a fox", OutputOptions(filename=filename), "job-1", moderation="auto", settings=Settings()
+        "a fox", OutputOptions(filename=filename), "job-1", moderation="auto", settings=Settings(sandbox=True)
     )
     stream = io.BytesIO()
     Image.new("L", coverage).save(stream, "PNG")
@@ -57,7 +57,7 @@ def _kept(plan: Plan, library: Library, *, images: int = 1) -> ImageResult:
 
 
 def test_an_image_that_is_gone_before_it_is_retouched_is_told_of_as_it_was_returned() -> None:
-    with contextlib.closing(Cleared(Settings())) as library:
+    with contextlib.closing(Cleared(Settings(sandbox=True))) as library:
         result = _kept(_plan(), library)
         (image,) = result.images
         assert library.catalogue.find_image(image.id) == image
@@ -65,7 +65,7 @@ def test_an_image_that_is_gone_before_it_is_retouched_is_told_of_as_it_was_retur
 
 
 def test_an_image_that_cannot_be_retouched_is_kept_as_it_was_returned() -> None:
-    with contextlib.closing(Library(Settings())) as library:
+    with contextlib.closing(Library(Settings(sandbox=True))) as library:
         result = _kept(_plan(coverage=(8, 8)), library)
     assert result.images[0].file_path.read_bytes() == _png()
     assert any("keep_unmasked failed" in note for note in result.notes)
@@ -73,7 +73,7 @@ def test_an_image_that_cannot_be_retouched_is_kept_as_it_was_returned() -> None:
 
 def test_retouched_images_of_an_exact_name_are_numbered_like_any_others() -> None:
     plan = _plan(filename="v1.2")
-    with contextlib.closing(Library(Settings())) as library:
+    with contextlib.closing(Library(Settings(sandbox=True))) as library:
         result = _kept(plan, library, images=2)
     assert [image.file_path.name for image in result.images] == ["v1.2-1.png", "v1.2-2.png"]
     returned = [path.name for path in plan.folder.glob("*as-returned*")]

@@ -292,6 +292,31 @@ async def test_a_result_whose_answer_was_never_built_is_given_to_the_same_call()
     assert len(standin.posts) == 2
 
 
+async def test_a_result_whose_file_is_gone_is_made_anew() -> None:
+    async with serve_standin() as standin, _studio(standin) as studio:
+        await _unanswered(studio.generate("a fox", **QUICK))
+        for hit in (await studio.history.find()).images:
+            hit.image.file_path.unlink()
+        again = await studio.generate("a fox", **QUICK)
+        assert not _is_joined(again)
+        assert again.images[0].file_path.is_file()
+    assert len(standin.posts) == 2
+
+
+async def test_a_turn_that_was_gone_on_from_is_not_given_to_the_same_words(photo: Path) -> None:
+    async with serve_standin() as standin, _studio(standin) as studio:
+        first = await studio.start_session("night", [str(photo)], **QUICK)
+        assert first.session is not None
+        session_id = first.session.session_id
+        await _unanswered(studio.continue_session(session_id, "brighter", **QUICK))
+        await studio.continue_session(session_id, "rotated", **QUICK)
+        again = await studio.continue_session(session_id, "brighter", **QUICK)
+        assert not _is_joined(again)
+        assert again.session is not None
+        assert (again.session.turn, again.session.parent_turn) == (4, 3)
+    assert len(standin.posts) == 4
+
+
 async def test_a_result_is_delivered_when_its_answer_is_built() -> None:
     async with serve_standin() as standin, _studio(standin) as studio:
         with held_back():

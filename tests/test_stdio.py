@@ -56,8 +56,10 @@ async def test_without_a_key_the_server_starts_and_says_what_to_set() -> None:
     async with stdio_client(_server()) as (read, write), ClientSession(read, write) as session:
         await session.initialize()
         result = await session.call_tool("generate_image", {"prompt": "a fox"})
+        at_once = await session.call_tool("generate_image", {"prompt": "a fox", "wait_seconds": 0})
         again = await session.call_tool("generate_image", {"prompt": "a fox", "model": "sandbox"})
     assert result.is_error
+    assert at_once.is_error
     text = result.content[0]
     assert isinstance(text, TextContent)
     assert text.text.startswith("missing_api_key: ")

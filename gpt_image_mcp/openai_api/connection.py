@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from gpt_image_mcp.errors import AuthenticationFailed, MissingApiKey, UpstreamError
+from gpt_image_mcp.checks import require_key
+from gpt_image_mcp.errors import AuthenticationFailed, UpstreamError
 from gpt_image_mcp.openai_api.listening import NOBODY, Listener
 from gpt_image_mcp.openai_api.pacing import Clock, Pace, Sleep, can_be_sent_again, wait_seconds
 from gpt_image_mcp.openai_api.translation import broken, lost, request_id_of
@@ -70,13 +71,8 @@ class Connection:
             MissingApiKey: If there is no key to send.
             AuthenticationFailed: If the key is not one that a header can carry.
         """
-        if self._transport is None and self._settings.api_key is None:
-            message = "No OpenAI key is set: the environment variable OPENAI_API_KEY is missing or empty."
-            raise MissingApiKey(
-                message,
-                next_step="Set OPENAI_API_KEY in the env block of the MCP client's configuration and restart "
-                'it; to try without a key, call again with model "sandbox" or set GPT_IMAGE_SANDBOX=1.',
-            )
+        if self._transport is None:
+            require_key(self._settings)
         _require_sendable(self._settings.api_key)
         async with self._opening:
             if self._client is None:

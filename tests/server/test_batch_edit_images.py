@@ -53,7 +53,7 @@ async def test_each_image_of_a_folder_gets_an_entry_in_order(client: Client[Any]
         assert Path(image["file_path"]).is_file()
         assert Path(image["file_path"]).name.startswith("batch-")
         assert Path(item["input"]).stem in Path(image["file_path"]).stem.split("-")
-        assert image["file_path"] in _text(result)
+        assert f"{image['file_path']} (id {image['id']}, 816x816), $" in _text(result)
     assert answer["total"] == 4
     assert answer["cost_usd_estimated"] == pytest.approx(
         sum(item["cost_usd_estimated"] for item in answer["items"])

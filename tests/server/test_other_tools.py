@@ -92,6 +92,15 @@ async def test_what_is_not_there_is_said_with_a_next_step(
     assert "Next: " in _text(result)
 
 
+async def test_a_file_that_was_changed_is_said_to_be(client: Client[Any]) -> None:
+    image = await _made(client, size="square")
+    assert "was changed" not in _text(await _call(client, "get_image", ref=image["id"]))
+    Image.new("RGB", (300, 200)).save(image["file_path"])
+    assert "The file was changed since it was made" in _text(
+        await _call(client, "get_image", ref=image["id"])
+    )
+
+
 async def test_an_image_whose_file_is_gone_is_not_found(client: Client[Any]) -> None:
     image = await _made(client, size="square")
     Path(image["file_path"]).unlink()

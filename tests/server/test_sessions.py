@@ -72,6 +72,17 @@ async def test_each_turn_edits_the_image_of_the_turn_before(client: Client[Any],
     assert f"Session {first['session_id']}, turn 4 (from turn 2)" in _text(branch)
 
 
+async def test_a_look_at_a_session_says_where_it_goes_on(client: Client[Any], photo: str) -> None:
+    first = await _start(client, photo)
+    session = first["session_id"]
+    await _continue(client, session, "add a bird")
+    seen = _answer(await _call(client, "get_image", ref=session))
+    assert (seen["session_id"], seen["turn"], seen["parent_turn"]) == (session, 2, 1)
+    assert "continue_edit_session" in seen["next"]
+    earlier = _answer(await _call(client, "get_image", ref=first["images"][0]["id"]))
+    assert "edit_image" in earlier["next"]
+
+
 async def test_from_turn_branches_from_an_earlier_image(client: Client[Any], photo: str) -> None:
     first = await _start(client, photo)
     session = first["session_id"]
