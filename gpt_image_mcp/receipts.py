@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import StorageFailed
+from gpt_image_mcp.threads import in_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -65,4 +66,4 @@ class Receipts:
     async def _write(self, call_id: str) -> None:
         """A note that cannot be written lets the same call have its result once more, and costs nothing."""
         with contextlib.suppress(StorageFailed):
-            await asyncio.to_thread(self._ledger.deliver, call_id)
+            await in_database(self._ledger.deliver, call_id)

@@ -1,4 +1,7 @@
-"""Running blocking work in worker threads: on images in a few, with the database in others."""
+"""Running blocking work in worker threads: on images in a few, with the database in others.
+
+What hangs on the loop comes first: a client is answered while images are made small and saved.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from gpt_image_mcp.turns import stepping_aside
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _NICENESS = 5
+_DATABASE_THREADS = 4
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -38,12 +42,19 @@ async def in_thread(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs)
 async def in_database(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """What ``work`` returns, or raises, for work that computes little and may have to wait for a lock."""
     async with stepping_aside():
-        return await asyncio.to_thread(work, *args, **kwargs)
+        loop, inside = asyncio.get_running_loop(), copy_context()
+        return await loop.run_in_executor(_database(), partial(inside.run, partial(work, *args, **kwargs)))
 
 
 def computed(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """What ``work`` on an image returns, or raises, in the middle of work that waits for locks. Blocking."""
     return _workers().submit(work, *args, **kwargs).result()
+
+
+@cache
+def _database() -> ThreadPoolExecutor:
+    """Images are saved here: while the database is locked, some of them should be on disk already."""
+    return ThreadPoolExecutor(_DATABASE_THREADS, thread_name_prefix="database", initializer=_give_way)
 
 
 @cache

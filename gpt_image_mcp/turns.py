@@ -99,8 +99,8 @@ class Gate:
 async def stepping_aside() -> AsyncGenerator[None]:
     """Lets others have the turn of this call, if it has one; tasks started by a call have none."""
     turn = _current.get()
-    if turn is None or turn.task is not asyncio.current_task():
-        yield
+    if turn is None or turn.task is not asyncio.current_task() or not turn.is_held:
+        yield  # nothing to give back; in a block that stepped aside already, the outer one takes it again
         return
     turn.give_back()
     try:
@@ -122,13 +122,13 @@ class _Turn:
         self.task = asyncio.current_task()
         self.arrived = monotonic()
         self._turns = turns
-        self._is_held = False
+        self.is_held = False
 
     async def take(self) -> None:
         await self._turns.take()
-        self._is_held = True
+        self.is_held = True
 
     def give_back(self) -> None:
-        if self._is_held:
-            self._is_held = False
+        if self.is_held:
+            self.is_held = False
             self._turns.give_back()

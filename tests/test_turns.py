@@ -52,6 +52,17 @@ async def test_only_so_many_have_a_turn_at_once() -> None:
     assert busy.most == 2
 
 
+async def test_who_steps_aside_twice_takes_one_turn_again() -> None:
+    turns = Turns(1)
+    async with asyncio.timeout(20), turns.taken():
+        async with stepping_aside():
+            async with stepping_aside():
+                assert await _is_free(turns)
+            assert await _is_free(turns)
+        assert not await _is_free(turns)
+    assert await _is_free(turns)
+
+
 async def test_who_steps_aside_lets_another_have_the_turn() -> None:
     turns, others_turn = Turns(1), asyncio.Event()
 
