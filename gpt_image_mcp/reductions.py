@@ -7,6 +7,7 @@ written.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -50,11 +51,11 @@ class Reductions:
 
     def keep(self, sha256: str, data: bytes) -> None:
         """Keeps the small version of a file for the next time, if that can be."""
-        try:
-            # A power cut may leave half of the file; its hash in front tells.
-            write_over(self._path(sha256), _digest(data) + data, durable=False) if sha256.isalnum() else None
-        except OSError:
+        if not sha256.isalnum():
             return
+        # A power cut may leave half of the file; its hash in front tells.
+        with contextlib.suppress(OSError):
+            write_over(self._path(sha256), _digest(data) + data, durable=False)
 
     def _path(self, sha256: str) -> Path:
         return self.folder / sha256

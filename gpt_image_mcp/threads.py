@@ -6,6 +6,7 @@ What hangs on the loop comes first: a client is answered while images are made s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import threading
@@ -65,5 +66,9 @@ def _workers() -> ThreadPoolExecutor:
 
 def _give_way() -> None:
     """Lets the thread of the loop run first, where the system knows priorities of threads."""
-    if sys.platform == "linux":
+    if sys.platform != "linux":
+        return
+    with contextlib.suppress(
+        OSError
+    ):  # a container may forbid it, and a thread that fails here ends all work
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
