@@ -41,7 +41,8 @@ _SCHEMA_LOCK = {
 }
 # SQLite's names of what happens when the file is damaged, moved or deleted below an open connection.
 _FILE_ERRORS = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_IOERR", "SQLITE_READONLY")
-_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
+_WRITE_AHEAD = "PRAGMA journal_mode=WAL"
+_PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON")
 # What SQLite keeps beside its file; worthless without it.
 _COMPANIONS = ("-wal", "-shm")
 
@@ -176,11 +177,39 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     """Leaves transactions to us: Python's driver would begin them late, as readers."""
     connection.isolation_level = None
     try:
+        _log_ahead(connection)
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").close()
     except sqlite3.Error:
         connection.close()
         raise
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Switches a new database to write-ahead logging, whoever else opens it at the same moment.
+
+    While another connection writes to a database without the log, SQLite refuses the switch at once,
+    whatever the timeout; so it is tried again until the timeout is over.
+    """
+    try:
+        connection.execute(_WRITE_AHEAD).close()
+    except sqlite3.OperationalError as error:
+        if not _is_busy(error):
+            raise
+        from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+
+        milliseconds = connection.execute("PRAGMA busy_timeout").fetchone()[0]
+        again = Retrying(
+            retry=retry_if_exception(_is_busy),
+            stop=stop_after_delay(milliseconds / 1000),
+            wait=wait_random(0.01, 0.03),
+            reraise=True,
+        )
+        again(connection.execute, _WRITE_AHEAD).close()
+
+
+def _is_busy(error: BaseException) -> bool:
+    return str(getattr(error, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
 
 
 def _prepare(engine: Engine) -> None:

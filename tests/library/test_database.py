@@ -98,6 +98,33 @@ def test_threads_that_open_a_new_database_together_all_succeed(database_url: str
     connection.close()
 
 
+def test_a_database_that_another_program_is_just_making_is_waited_for(database_url: str) -> None:
+    path = _file(database_url)
+    path.parent.mkdir()
+    maker = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    maker.execute("BEGIN IMMEDIATE")
+    opened = Database(database_url.partition("?")[0])
+    finish = threading.Timer(0.2, maker.rollback)
+    finish.start()
+    assert Ledger(opened).spent_usd(TODAY) == 0
+    finish.join()
+    maker.close()
+    opened.close()
+
+
+def test_a_database_that_stays_locked_while_it_is_made_is_given_up_in_time(database_url: str) -> None:
+    path = _file(database_url)
+    path.parent.mkdir()
+    maker = sqlite3.connect(path, isolation_level=None)
+    maker.execute("BEGIN IMMEDIATE")
+    opened = Database(database_url)
+    with pytest.raises(StorageFailed, match="locked") as caught:
+        Ledger(opened).spent_usd(TODAY)
+    assert caught.value.retryable
+    maker.close()
+    opened.close()
+
+
 def test_a_database_of_a_newer_program_is_refused_and_left_alone(
     database: Database, database_url: str
 ) -> None:

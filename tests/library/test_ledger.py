@@ -224,7 +224,8 @@ def test_processes_that_share_a_budget_never_overshoot_it(database_url: str) -> 
         assert spender.stdin is not None
         spender.stdin.write("go\n")
         spender.stdin.flush()
-    made = [int(spender.communicate()[0]) for spender in spenders]
+    told = [spender.communicate()[0] for spender in spenders]
+    made = [int(number) for number in told]
     database = Database(url)
     assert Ledger(database).spent_usd(now.astimezone().date()) == Decimal("3.00")
     database.close()
