@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -24,6 +23,7 @@ from gpt_image_mcp.library.rejections import Rejections
 from gpt_image_mcp.library.search import ImageSearch
 from gpt_image_mcp.library.sessions import Sessions
 from gpt_image_mcp.pictures import read_picture
+from gpt_image_mcp.threads import beside
 from gpt_image_mcp.values import Picture, Provenance, StoredImage
 
 if TYPE_CHECKING:
@@ -146,9 +146,8 @@ class Library:
         data, problems = self._embedded(data, image_id, now, provenance=provenance)
         picture = read_picture(data) or _UNKNOWN
         names = partial(file_names, image_id=image_id, extension=picture.extension, number=number)
-        with ThreadPoolExecutor(max_workers=1) as beside:
-            digest = beside.submit(_sha256, data)
-            path, notes = self._place(data, folder, naming=naming, names=names)
+        digest = beside(_sha256, data)
+        path, notes = self._place(data, folder, naming=naming, names=names)
         image = StoredImage(
             id=image_id,
             file_path=path,

@@ -30,6 +30,8 @@ SANDBOX_BASE_URL = "https://sandbox.invalid/v1"
 CONNECT_TIMEOUT_SECONDS = 10.0
 DOWNLOAD_TIMEOUT_SECONDS = 60.0
 _DOWNLOAD_ATTEMPTS = 3
+# Whenever a request begins or ends, the pool looks at the socket of every idle connection.
+_MOST_IDLE_CONNECTIONS = 4
 # How long sending a request, and reading an answer of megabytes, keep the loop busy.
 _LAUNCHING_SECONDS, _READING_SECONDS = 0.01, 0.5
 
@@ -181,6 +183,9 @@ class Connection:
             project=settings.project_id,
             max_retries=0,
             timeout=timeout,
+            http_client=openai.DefaultAsyncHttpxClient(
+                timeout=timeout, limits=httpx2.Limits(max_keepalive_connections=_MOST_IDLE_CONNECTIONS)
+            ),
         )
 
 

@@ -32,7 +32,7 @@ from gpt_image_mcp.openai_api.translation import (
 from gpt_image_mcp.redaction import redact
 from gpt_image_mcp.refusals import explain
 from gpt_image_mcp.responses_wire import ResponsesAnswer, read_response_body
-from gpt_image_mcp.threads import in_thread
+from gpt_image_mcp.threads import in_reader
 from gpt_image_mcp.values import Delivery, HostUsage, ImageRequest
 from gpt_image_mcp.wire import ImagesAnswer, UnusableBody, read_images_body
 
@@ -200,7 +200,7 @@ class OpenAIApi:
 
     async def _read(self, body: bytes, response: httpx2.Response) -> Delivery:
         try:
-            answer = await in_thread(read_images_body, body)
+            answer = await in_reader(read_images_body, body)
         except UnusableBody as error:
             raise unusable(error, response) from error
         fetched, notes = await self._fetch(answer, response)
@@ -262,7 +262,7 @@ async def _read_response(body: bytes, response: httpx2.Response, host_model: str
         UpstreamError: If there is none, with the reason.
     """
     try:
-        answer = await in_thread(read_response_body, body)
+        answer = await in_reader(read_response_body, body)
     except UnusableBody as error:
         raise unusable(error, response) from error
     if answer.image is None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from gpt_image_mcp.openai_api.translation import broken, lost, refusal_of, request_id_of
 from gpt_image_mcp.refusals import explain
-from gpt_image_mcp.threads import in_thread
+from gpt_image_mcp.threads import in_reader
 from gpt_image_mcp.wire import OptionalText, UnusableBody, decode_image
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ async def _final_event(response: httpx2.Response, on_partial: Callable[[bytes], 
     partials = 0
     async with contextlib.aclosing(_events(response.aiter_bytes())) as events:
         async for data in events:
-            event = await in_thread(_read, data, request_id)
+            event = await in_reader(_read, data, request_id)
             if event.error:
                 raise explain(refusal_of(event.error, response.request, request_id=request_id), model=model)
             kind = event.type or ""
@@ -71,7 +71,7 @@ async def _final_event(response: httpx2.Response, on_partial: Callable[[bytes], 
 async def _show(event: _Event, on_partial: Callable[[bytes], None]) -> None:
     """Hands a partial image on; a damaged one is no reason to lose the final one."""
     with contextlib.suppress(UnusableBody):
-        on_partial(await in_thread(decode_image, event.b64_json or ""))
+        on_partial(await in_reader(decode_image, event.b64_json or ""))
 
 
 def _read(data: bytes, request_id: str | None) -> _Event:
