@@ -59,7 +59,7 @@ class Job(Generic[_R]):
 
     Attributes:
         id: Under which a caller may collect the result.
-        report: Makes the result that says how far the job is.
+        report: Makes the result that says how far the job is. Blocking.
         before_report: Looks up what the report should also tell.
         fingerprint: What makes another call the same as this; empty where each call is its own.
         expected_seconds: What calls of this kind took before; None until that is known.
@@ -67,7 +67,7 @@ class Job(Generic[_R]):
         is_sent: Whether a request is out that may be billed; then it is not cancelled.
         is_handed_out: Whether a caller was given its id, to collect the result or the failure; then it does
             not end because someone stops waiting for it.
-        partial: The latest partial image, where the call streams.
+        partial: Gives the bytes of the latest partial image, where the call streams. Blocking.
         fraction: How far it was when someone last looked.
         cleanups: What is to be done when the work has ended, however it ended; each gives notes.
         changed: Set whenever one of these changes.
@@ -81,7 +81,7 @@ class Job(Generic[_R]):
     stages: list[Stage] = field(default_factory=list[Stage])
     is_sent: bool = False
     is_handed_out: bool = False
-    partial: bytes | None = None
+    partial: Callable[[], bytes] | None = None
     fraction: float = 0.0
     started: float = field(default_factory=monotonic)
     waiters: int = 0
@@ -110,7 +110,7 @@ class Job(Generic[_R]):
         self.is_sent = False
         self.advance("queued")
 
-    def receive_partial(self, image: bytes) -> None:
+    def receive_partial(self, image: Callable[[], bytes]) -> None:
         """Keeps a partial image and wakes whoever watches."""
         self.partial = image
         self.changed.set()

@@ -22,7 +22,7 @@ from gpt_image_mcp.jobs import Job, Jobs, stopped, to_the_end
 from gpt_image_mcp.library.names import new_call_id
 from gpt_image_mcp.plans import Plan, expected_seconds
 from gpt_image_mcp.reservations import Reservations, start_of
-from gpt_image_mcp.threads import in_database
+from gpt_image_mcp.threads import in_database, in_reader
 from gpt_image_mcp.turns import elapsed_seconds, stepping_aside
 from gpt_image_mcp.values import BatchResult, Delivery, ImageResult
 
@@ -182,7 +182,7 @@ class PaidCalls:
             job.is_handed_out = True
             await job.before_report()
             finished = await self.jobs.wait(job, seconds=0)  # it may have ended meanwhile
-        return job.report(job) if finished is None else finished
+        return await in_reader(job.report, job) if finished is None else finished
 
     async def _find_same(self, fingerprint: str) -> Job[Any] | str | None:
         """The same call, if it runs here, or its id if another process runs it or nobody got its result."""
@@ -283,5 +283,5 @@ def running(job: PaidJob) -> ImageResult:
         session=plan.session,
         elapsed_seconds=round(job.elapsed_seconds, 1),
         expected_seconds=job.expected_seconds,
-        partial=job.partial or b"",
+        partial=job.partial() if job.partial else b"",
     )

@@ -168,7 +168,7 @@ async def test_progress_names_each_stage_and_never_goes_back() -> None:
         steps: list[Callable[[], None]] = [
             partial(job.advance, "checked"),
             job.mark_sent,
-            partial(job.receive_partial, b"x"),
+            partial(job.receive_partial, lambda: b"x"),
             partial(job.advance, "saved"),
         ]
         for step in steps:

@@ -48,9 +48,9 @@ class Told:
     def mark_unsent(self) -> None:
         """It came back without having made anything."""
 
-    def receive_partial(self, image: bytes) -> None:
+    def receive_partial(self, image: Callable[[], bytes]) -> None:
         """A partial image."""
-        self.partials.append(image)
+        self.partials.append(image())
 
 
 class Harness:

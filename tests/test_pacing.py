@@ -19,6 +19,8 @@ from tests.faults.observed import QUICK, calls, spent_usd, studio_for
 from tests.faults.scripted import refusal, serve_script
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gpt_image_mcp.progress import Progress
 
 REQUEST = ImageRequest(prompt="a fox", model="gpt-image-2", size="816x816", quality="low")
@@ -110,7 +112,7 @@ class Told:
         """It came back without having made anything."""
         self.said.append(("unsent", self._upstream.now))
 
-    def receive_partial(self, image: bytes) -> None:
+    def receive_partial(self, image: Callable[[], bytes]) -> None:
         """Of these there are none."""
         raise AssertionError(image)
 

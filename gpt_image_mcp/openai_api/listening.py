@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+# Gives the bytes of an image, empty if it is damaged. Blocking: nothing is decoded before someone looks.
+Unread: TypeAlias = Callable[[], bytes]
 
 
 class Listener(Protocol):
@@ -16,8 +20,8 @@ class Listener(Protocol):
         """It came back and certainly made nothing; it may leave again."""
         ...
 
-    def receive_partial(self, image: bytes) -> None:
-        """The bytes of a partial image arrived, where the request asks for them."""
+    def receive_partial(self, image: Unread) -> None:
+        """A partial image arrived, where the request asks for them."""
         ...
 
 
@@ -30,7 +34,7 @@ class Nobody:
     def mark_unsent(self) -> None:
         """Nothing happens."""
 
-    def receive_partial(self, image: bytes) -> None:
+    def receive_partial(self, image: Unread) -> None:
         """Nothing happens."""
 
 

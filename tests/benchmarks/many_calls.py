@@ -79,9 +79,9 @@ class Bare:
 
 
 async def measure_streaming(folder: Path, image: Path) -> None:
-    """What our server adds to a streamed call beside what it adds to a plain one.
+    """A whole streamed call beside a plain one: the one partial image is as large as the final one.
 
-    The one partial image is as large as the final one. Each is compared with the SDK alone.
+    Nothing upstream takes time here, so that all of it is overhead.
     """
     with standin(image) as base_url:
         bare = Bare(base_url, folder)
@@ -102,9 +102,7 @@ async def measure_streaming(folder: Path, image: Path) -> None:
     bare_plain, plain_ms, bare_streamed, streamed_ms = medians
     print(f"   plain: {bare_plain:.1f} ms with the SDK alone, {plain_ms:.1f} ms with our server")
     print(f"   streamed: {bare_streamed:.1f} ms with the SDK alone, {streamed_ms:.1f} ms with our server")
-    report(
-        "added to a streamed call", streamed_ms - bare_streamed, plain_ms - bare_plain, unit="ms", reach=1.2
-    )
+    report("a streamed call beside a plain one", streamed_ms, plain_ms, unit="ms", reach=1.2)
 
 
 async def measure_responsiveness(folder: Path, image: Path) -> None:

@@ -16,6 +16,7 @@ from gpt_image_mcp.errors import (
     RateLimited,
 )
 from gpt_image_mcp.openai_api import OpenAIApi
+from gpt_image_mcp.openai_api.listening import Nobody
 from gpt_image_mcp.settings import Settings
 from gpt_image_mcp.values import ImageRequest
 from tests.faults.observed import QUICK, calls, files, spent_usd, studio_for
@@ -38,7 +39,24 @@ from tests.faults.scripted import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gpt_image_mcp.openai_api.listening import Unread
     from tests.faults.scripted import Reply
+
+
+class Partials(Nobody):
+    """Keeps the partial images that arrive."""
+
+    def __init__(self) -> None:
+        self.images: list[Unread] = []
+
+    def receive_partial(self, image: Unread) -> None:
+        """One of them."""
+        self.images.append(image)
+
+
+def _nameless(event: bytes) -> bytes:
+    return event.partition(b"\n")[2]
+
 
 PARTIAL, FINAL = partial_event(), final_event()
 HALF = FINAL[: len(FINAL) // 2]
@@ -137,6 +155,9 @@ async def test_a_stream_that_is_refused_before_it_begins_is_asked_for_again() ->
         stream([b": keep-alive\n\n", sse("image_generation.new_kind", data=1), FINAL]),
         stream([PARTIAL + FINAL + b"data: [DONE]\n\n"]),
         stream([FINAL.replace(b"\n", b"\r\n")]),
+        stream([_nameless(PARTIAL), _nameless(FINAL)]),
+        stream([FINAL.replace(b"\ndata: ", b"\n:\n: still there\nid: 7\ndata:")]),
+        stream([FINAL.replace(b'"type"', b'"error": null, "type"')]),
         picture(),
     ],
     ids=[
@@ -148,6 +169,9 @@ async def test_a_stream_that_is_refused_before_it_begins_is_asked_for_again() ->
         "comments and unknown events",
         "everything in one chunk",
         "other line ends",
+        "events without names",
+        "comments inside an event",
+        "an error that is none",
         "a plain answer",
     ],
 )
@@ -156,6 +180,29 @@ async def test_an_unusual_stream_delivers_its_picture(reply: Reply) -> None:
         (image,) = (await studio.generate("a fox", **QUICK)).images
         assert len(endpoint.posts) == 1
     assert image.file_path.read_bytes() == image_file()
+
+
+@pytest.mark.parametrize("image", [b"", image_file("gray")], ids=["damaged", "whole"])
+async def test_a_partial_image_is_decoded_when_someone_looks(image: bytes) -> None:
+    seen = Partials()
+    event = PARTIAL if image else sse("image_generation.partial_image", b64_json="?")
+    async with serve_script(stream([event, FINAL])) as endpoint:
+        api = OpenAIApi(Settings.model_validate({"api_key": "sk-test", "base_url": endpoint.base_url}))
+        await api.generate(REQUEST, seen)
+        await api.aclose()
+    assert [read() for read in seen.images] == [image]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(at=st.lists(st.integers(0, len(PARTIAL + FINAL)), max_size=4))
+async def test_a_stream_that_comes_in_any_pieces_is_delivered(at: list[int]) -> None:
+    whole = PARTIAL + FINAL
+    ends = sorted({*at, len(whole)} - {0})
+    pieces = [whole[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    async with serve_script(stream(pieces)) as endpoint:
+        api = OpenAIApi(Settings.model_validate({"api_key": "sk-test", "base_url": endpoint.base_url}))
+        assert (await api.generate(REQUEST)).images == (image_file(),)
+        await api.aclose()
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
