@@ -11,7 +11,8 @@ from gpt_image_mcp.periods import parse_since, parse_until
 
 if TYPE_CHECKING:
     from gpt_image_mcp.library.calls import CallRecord
-    from gpt_image_mcp.library.search import Search, Spending
+    from gpt_image_mcp.library.matching import Search
+    from gpt_image_mcp.library.spending import Spending
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.values import StoredImage
 
@@ -103,7 +104,7 @@ def _require_page(limit: int, offset: int) -> None:
 
 def _require_session(session_id: str, library: Library) -> None:
     """Refuses a session that is not known; one whose images are still there counts as known."""
-    from gpt_image_mcp.library.search import Search
+    from gpt_image_mcp.library.matching import Search
 
     known = (
         library.sessions.find(session_id) or library.search.find(Search(session_id=session_id), limit=1).total
@@ -121,7 +122,7 @@ def _open_calls(search: Search, library: Library) -> tuple[CallRecord, ...]:
 
 
 def _search(wanted: Wanted) -> Search:
-    from gpt_image_mcp.library.search import Search
+    from gpt_image_mcp.library.matching import Search
 
     now = datetime.now(UTC)
     since, until = wanted.get("since", ""), wanted.get("until", "")

@@ -14,7 +14,7 @@ from gpt_image_mcp.summaries import describe_cost, shortened
 if TYPE_CHECKING:
     from gpt_image_mcp.finding import FoundImages
     from gpt_image_mcp.library.calls import CallRecord
-    from gpt_image_mcp.library.search import Spending
+    from gpt_image_mcp.library.spending import Spending
     from gpt_image_mcp.upkeep import Pruned, Rebuilt
 
 FOUND_CHARACTERS = 120

@@ -21,7 +21,7 @@ from gpt_image_mcp.history_answers import (
     next_step_after_search,
     spending_answer,
 )
-from gpt_image_mcp.library.search import Spending
+from gpt_image_mcp.library.spending import Spending
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.records import image_record
 from gpt_image_mcp.values import ImageResult

@@ -96,7 +96,7 @@ def _input_root(root: Path) -> Finding:
 
 def check_library(settings: Settings) -> Iterator[Finding]:
     """The database: whether it is whole, what is in it, and calls whose outcome nobody knows."""
-    from gpt_image_mcp.library.search import Search
+    from gpt_image_mcp.library.matching import Search
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.library.tables import VERSION
 

@@ -21,7 +21,7 @@ from gpt_image_mcp.summaries import counted, readable_size
 
 if TYPE_CHECKING:
     from gpt_image_mcp.finding import FoundImages
-    from gpt_image_mcp.library.search import Spending
+    from gpt_image_mcp.library.spending import Spending
     from gpt_image_mcp.upkeep import Pruned
 
 AsJson = Annotated[bool, Parameter(name="--json", negative="")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from gpt_image_mcp.library.search import forget_image, index_image
+from gpt_image_mcp.library.indexing import forget_image, index_image
 from gpt_image_mcp.library.tables import image_parents, images, nanodollars
 from gpt_image_mcp.values import StoredImage
 

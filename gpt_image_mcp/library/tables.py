@@ -22,9 +22,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    column,
     insert,
     inspect,
+    literal,
     select,
+    table,
     update,
 )
 
@@ -165,6 +168,8 @@ search_entries = Table(
 )
 
 # The words of each entry, separated and led by spaces; ``rowid`` is its number. Full-text search in SQLite.
+# Since schema 5 the first is ``EVERY_ENTRY``, which no prompt has: what does not match can be asked for.
+EVERY_ENTRY = "¤"
 search_words = Table(
     "search_words",
     MetaData(),
@@ -174,7 +179,7 @@ search_words = Table(
 # The prefix indexes make the beginning of a word as quick to look up as the whole.
 _FULL_TEXT = (
     "CREATE VIRTUAL TABLE search_words USING "
-    "fts5(words, tokenize='ascii', detail='none', columnsize=0, prefix='1 2 3 4 5 6')"
+    "fts5(words, tokenize='ascii', detail='none', columnsize=0, prefix='1 2 3 4 5 6 7 8 9 10 11 12')"
 )
 
 _FIRST = (schema_version, images, image_parents, calls)
@@ -203,24 +208,37 @@ def _add_sessions(connection: Connection) -> None:
 
 def _add_signs_of_life(connection: Connection) -> None:
     """The columns of schema 3; a database made by this version has them already."""
-    present = {column["name"] for column in inspect(connection).get_columns(calls.name)}
-    for column in (calls.c.alive_until, calls.c.fingerprint, calls.c.delivered_at):
-        if column.name not in present:
-            kind = column.type.compile(dialect=connection.dialect)
-            connection.exec_driver_sql(f"ALTER TABLE calls ADD COLUMN {column.name} {kind}")
+    present = {known["name"] for known in inspect(connection).get_columns(calls.name)}
+    for added in (calls.c.alive_until, calls.c.fingerprint, calls.c.delivered_at):
+        if added.name not in present:
+            kind = added.type.compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE calls ADD COLUMN {added.name} {kind}")
     _FINGERPRINT_INDEX.create(connection, checkfirst=True)
 
 
 def _add_search(connection: Connection) -> None:
-    from gpt_image_mcp.library.search import index_all
-
     _STATUS_INDEX.create(connection, checkfirst=True)
     metadata.create_all(connection, tables=_SEARCH)
+
+
+def _add_words(connection: Connection) -> None:
+    """The words of schema 5, from those of schema 4 if it is that: they take long to make anew."""
+    from gpt_image_mcp.library.indexing import index_all
+
+    is_there = inspect(connection).has_table(search_words.name)
+    if is_there:
+        connection.exec_driver_sql("ALTER TABLE search_words RENAME TO earlier_words")
     if _can_full_text(connection):
         connection.exec_driver_sql(_FULL_TEXT)
     else:
         search_words.create(connection)
-    index_all(connection)
+    if is_there:
+        earlier = table("earlier_words", column("rowid"), column("words"))
+        words = select(earlier.c.rowid, literal(f" {EVERY_ENTRY}") + earlier.c.words)
+        connection.execute(insert(search_words).from_select(["rowid", "words"], words))
+        connection.exec_driver_sql("DROP TABLE earlier_words")
+    else:
+        index_all(connection)
 
 
 def _can_full_text(connection: Connection) -> bool:
@@ -244,6 +262,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _add_sessions,
     _add_signs_of_life,
     _add_search,
+    _add_words,
 )
 VERSION = len(MIGRATIONS)
 

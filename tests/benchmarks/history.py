@@ -90,7 +90,7 @@ def fill(database: Path, folder: Path) -> None:
 
     from gpt_image_mcp.library.catalogue import image_values
     from gpt_image_mcp.library.database import Database
-    from gpt_image_mcp.library.search import index_image
+    from gpt_image_mcp.library.indexing import index_image
     from gpt_image_mcp.library.tables import images
 
     opened = Database(f"sqlite:///{database}")
@@ -107,7 +107,8 @@ def fill(database: Path, folder: Path) -> None:
 def measure_searches(database: Path) -> None:
     """Each kind of search, in a process that has the database open."""
     from gpt_image_mcp.library.database import Database
-    from gpt_image_mcp.library.search import ImageSearch, Search
+    from gpt_image_mcp.library.matching import Search
+    from gpt_image_mcp.library.search import ImageSearch
 
     opened = Database(f"sqlite:///{database}")
     search = ImageSearch(opened)
@@ -118,6 +119,7 @@ def measure_searches(database: Path) -> None:
         "two such words": Search(query="snow fox"),
         "three such words": Search(query="golden teapot fog"),
         "a beginning of a word": Search(query="light"),
+        "a beginning that every third image has": Search(query="b"),
         "two Chinese characters": Search(query="雪山"),
         "a model": Search(model="gpt-image-1.5"),
         "a session": Search(session_id="session-100"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,7 +13,9 @@ import pytest
 from sqlalchemy import text
 
 from gpt_image_mcp.library.database import Database
-from gpt_image_mcp.library.search import ImageSearch, Search
+from gpt_image_mcp.library.indexing import forget_image
+from gpt_image_mcp.library.matching import Search
+from gpt_image_mcp.library.search import ImageSearch
 from gpt_image_mcp.money import Cost
 
 if TYPE_CHECKING:
@@ -253,6 +256,76 @@ def test_a_database_of_an_older_version_becomes_searchable(
     newer = Database(database_url)
     assert [found.id for found in ImageSearch(newer).find(Search(query="boot"), limit=5).images] == [image.id]
     newer.close()
+
+
+def test_the_words_of_schema_4_are_taken_over(
+    database_url: str, search: ImageSearch, add: Callable[..., StoredImage]
+) -> None:
+    made = add("a red boat")
+    search.database.close()
+    with sqlite3.connect(database_url.removeprefix("sqlite:///").partition("?")[0]) as connection:
+        connection.execute("DROP TABLE search_words")
+        connection.execute("CREATE VIRTUAL TABLE search_words USING fts5(words, detail='none', columnsize=0)")
+        connection.execute(
+            "INSERT INTO search_words (rowid, words) SELECT number, ' a red boat' FROM search_entries"
+        )
+        connection.execute("UPDATE schema_version SET version = 4")
+    connection.close()
+    newer = Database(database_url)
+    assert _ids(ImageSearch(newer), query="boa red") == [made.id]
+    with newer.reading() as reading:
+        assert reading.execute(text("SELECT words FROM search_words")).scalar_one() == " ¤ a red boat"
+    newer.close()
+
+
+def _spent(images: list[StoredImage]) -> tuple[int, Decimal, dict[str, Decimal], dict[str, Decimal]]:
+    """Number, cost, and cost by model and session, from the images themselves."""
+    by_model, by_session = Counter[str](), Counter[str]()
+    total = Decimal(0)
+    for image in images:
+        made = image.provenance
+        total += made.cost.usd or 0
+        by_model[made.model] += made.cost.usd or 0  # type: ignore[assignment]
+        by_session[made.session_id] += made.cost.usd or 0  # type: ignore[assignment]
+    del by_session[""]
+    return len(images), total, dict(by_model), dict(by_session)  # type: ignore[arg-type]
+
+
+def test_words_that_most_images_have_are_summed_like_any_others(
+    search: ImageSearch, add: Callable[..., StoredImage]
+) -> None:
+    made = [
+        add(
+            "a red fox" if number % 10 == 0 else "a boat on a lake",
+            model=f"model-{number % 2}",
+            session_id="" if number % 3 else f"session-{number % 9}",
+            usd=f"0.{number % 7}1",
+            created_at=NOON - timedelta(hours=300 - number),
+        )
+        for number in range(300)
+    ]
+    midnight = NOON.replace(hour=0) - timedelta(days=5)
+    boats = [image for image in made if "boat" in image.provenance.prompt]
+    for wanted, images in (
+        (Search(query="boat"), boats),
+        (Search(query="LAKE on bo"), boats),
+        (Search(query="a"), made),
+        (Search(query="boat", model="model-1"), [b for b in boats if b.provenance.model == "model-1"]),
+        (Search(query="boat", since=midnight), [b for b in boats if b.created_at >= midnight]),
+        (
+            Search(query="boat", since=NOON - timedelta(hours=9)),
+            [b for b in boats if b.created_at >= NOON - timedelta(hours=9)],
+        ),
+    ):
+        found = search.find(wanted, limit=1)
+        sums = found.spending
+        assert (found.total, sums.total_usd, sums.by_model, sums.by_session) == _spent(images)
+        assert sum(sums.by_day.values()) == sums.total_usd
+    forgotten = boats[-1]
+    with search.database.writing() as connection:
+        forget_image(connection, forgotten.id)
+    found = search.find(Search(query="boat"), limit=1)
+    assert (found.total, found.spending.total_usd) == _spent(boats[:-1])[:2]
 
 
 def test_searches_are_in_utc_or_any_zone(search: ImageSearch, add: Callable[..., StoredImage]) -> None:
