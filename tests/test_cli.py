@@ -26,6 +26,12 @@ def _run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def _run_here(capsys: pytest.CaptureFixture[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The same without a process, which takes seconds to start, where only the words matter."""
+    code = run(arguments)
+    return subprocess.CompletedProcess(arguments, code, *capsys.readouterr())
+
+
 def _format(path: Path) -> str | None:
     with Image.open(path) as image:
         image.load()
@@ -70,11 +76,13 @@ def test_generate_prints_the_structured_result_as_json() -> None:
 @pytest.mark.parametrize(
     ("output", "file"), [("~/fox.jpeg", "fox.jpeg"), ("~/fox", "fox.png"), ("~/v1.2.PNG", "v1.2.png")]
 )
-def test_the_file_is_called_as_it_was_told(project: Path, output: str, file: str) -> None:
-    done = _run("generate", "a fox", "--sandbox", "--quality", "low", "-o", output)
+def test_the_file_is_called_as_it_was_told(
+    capsys: pytest.CaptureFixture[str], project: Path, output: str, file: str
+) -> None:
+    done = _run_here(capsys, "generate", "a fox", "--sandbox", "--quality", "low", "-o", output)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{project.parent / 'home' / file}\n"
-    refused = _run("generate", "a fox", "--sandbox", "-o", output)
+    refused = _run_here(capsys, "generate", "a fox", "--sandbox", "-o", output)
     assert "exists" in refused.stderr
     assert len(list((project.parent / "home").glob("[!.]*.*"))) == 1
 
@@ -104,8 +112,10 @@ def test_an_existing_file_is_only_replaced_when_told(project: Path) -> None:
         ("estimate", "--overwrite"),
     ],
 )
-def test_a_wrong_command_line_exits_with_2(arguments: tuple[str, ...]) -> None:
-    done = _run(*arguments)
+def test_a_wrong_command_line_exits_with_2(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    done = _run_here(capsys, *arguments)
     assert done.returncode == 2
     assert done.stdout == ""
     assert "Next: gpt-image-mcp --help" in done.stderr
@@ -123,8 +133,10 @@ def test_a_wrong_command_line_exits_with_2(arguments: tuple[str, ...]) -> None:
         (("estimate", "--quality", "best"), "best"),
     ],
 )
-def test_a_failure_exits_with_1_and_says_what_to_do(arguments: tuple[str, ...], words: str) -> None:
-    done = _run(*arguments)
+def test_a_failure_exits_with_1_and_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
+) -> None:
+    done = _run_here(capsys, *arguments)
     assert done.returncode == 1
     assert done.stdout == ""
     assert words in done.stderr

@@ -174,7 +174,7 @@ def test_a_mask_file_is_hard_and_its_coverage_soft() -> None:
 
 
 def test_a_mask_of_noise_is_smoothed_until_it_is_small_enough() -> None:
-    noise = Image.frombytes("L", (3700, 3700), random.Random(1).randbytes(3700 * 3700))  # noqa: S311 - no secret
+    noise = Image.frombytes("L", (2400, 2400), random.Random(1).randbytes(2400 * 2400))  # noqa: S311 - no secret
     mask = make_mask(noise)
     assert len(mask.file) < MAX_MASK_BYTES
     assert alpha_of(mask).getextrema() == (0, 255)
