@@ -283,7 +283,8 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, BeforeValidator(_database_address)] = Field(
         default=SecretStr(""),
         validation_alias=_env("GPT_IMAGE_DATABASE_URL"),
-        description="SQLAlchemy address of the library database; empty means SQLite in the user data folder.",
+        description="SQLAlchemy address of the library database; empty means SQLite in the user data folder. "
+        "`postgresql://` needs the extra `postgres`.",
     )
 
     def model_post_init(self, context: object, /) -> None:

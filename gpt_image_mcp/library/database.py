@@ -39,6 +39,8 @@ _SCHEMA_LOCK = {
     "sqlite": "BEGIN IMMEDIATE",
     "postgresql": "SELECT pg_advisory_xact_lock(7404110305)",
 }
+# The one that the extra of this package installs; SQLAlchemy by itself takes the one before it.
+_POSTGRESQL_DRIVER = "postgresql+psycopg"
 # SQLite's names of what happens when the file is damaged, moved or deleted below an open connection.
 _FILE_ERRORS = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_IOERR", "SQLITE_READONLY")
 _WRITE_AHEAD = "PRAGMA journal_mode=WAL"
@@ -158,6 +160,8 @@ def _engine(url: str) -> Engine:
         raise StorageFailed(message, next_step="Use a sqlite:/// or postgresql:// address, or unset it.")
     if dialect == "sqlite":
         return _sqlite_engine(address)
+    if address.drivername == dialect:
+        address = address.set(drivername=_POSTGRESQL_DRIVER)
     return create_engine(address, pool_pre_ping=True)
 
 
@@ -237,6 +241,11 @@ def _explain(error: Exception, url: str) -> StorageFailed:
     if "locked" in str(cause):
         return StorageFailed(
             message, next_step="Another program holds it; try again when that is done.", retryable=True
+        )
+    if isinstance(cause, ImportError):
+        return StorageFailed(
+            message,
+            next_step="Install gpt-image-mcp-server[postgres], which brings the driver for PostgreSQL.",
         )
     return StorageFailed(
         message,

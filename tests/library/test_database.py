@@ -169,6 +169,14 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     opened.close()
 
 
+def test_a_missing_driver_is_named_with_what_to_install() -> None:
+    opened = Database("postgresql://me@127.0.0.1:1/library")
+    with pytest.raises(StorageFailed, match="psycopg") as caught:
+        Ledger(opened).spent_usd(TODAY)
+    assert "gpt-image-mcp-server[postgres]" in caught.value.next_step
+    opened.close()
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
