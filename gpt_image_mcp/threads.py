@@ -10,7 +10,7 @@ import contextlib
 import os
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache, partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -19,7 +19,6 @@ from gpt_image_mcp.turns import stepping_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
 
 # Measured with 64 calls at once: above the loop's own, so that it runs first, and not so high that a busy
 # machine never gets to the images.
@@ -66,12 +65,22 @@ async def _boxed(pool: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
 
 def computed(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """What ``work`` on an image returns, or raises, in the middle of work that waits for locks. Blocking."""
-    return _workers().submit(work, *args, **kwargs).result()
+    return _begun(_workers(), partial(work, *args, **kwargs)).result()
 
 
 def beside(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
     """Begins work on an image while the caller waits for the disk; gives the promise of its result."""
-    return _assistant().submit(work, *args, **kwargs)
+    return _begun(_assistant(), partial(work, *args, **kwargs))
+
+
+def _begun(pool: ThreadPoolExecutor, work: Callable[[], _T]) -> Future[_T]:
+    """The work in a thread of the pool; done here where Python ends while an image is still being saved."""
+    try:
+        return pool.submit(work)
+    except RuntimeError:
+        done = Future[_T]()
+        done.set_result(work())
+        return done
 
 
 @cache
