@@ -6,7 +6,7 @@ import asyncio
 from contextlib import nullcontext
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,7 +15,7 @@ from gpt_image_mcp.jobs import Job, Jobs, to_the_end
 from gpt_image_mcp.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
 RESULT, RUNNING = "the result", "still running"
 
@@ -27,6 +27,18 @@ def _job(expected_seconds: float | None = None, call_id: str = "job-1") -> Job[s
 def _waiter(jobs: Jobs, job: Job[str]) -> asyncio.Task[str | None]:
     waiting = jobs.wait(job, seconds=None)
     return asyncio.create_task(waiting)
+
+
+def _endless(*steps: Callable[[], object]) -> Callable[[], Coroutine[Any, Any, str]]:
+    """Work that takes these steps and then goes on until it is stopped."""
+
+    async def work() -> str:
+        for step in steps:
+            step()
+        await asyncio.Event().wait()
+        return RESULT
+
+    return work
 
 
 async def test_a_finished_job_gives_its_result_and_is_forgotten() -> None:
@@ -145,13 +157,7 @@ async def test_closing_waits_for_sent_requests_and_stops_the_others() -> None:
 async def test_closing_does_not_wait_longer_than_the_grace() -> None:
     jobs, job, sent = Jobs(), _job(), asyncio.Event()
 
-    async def work() -> str:
-        job.mark_sent()
-        sent.set()
-        await asyncio.Event().wait()
-        return RESULT
-
-    jobs.start(job, work)
+    jobs.start(job, _endless(job.mark_sent, sent.set))
     await sent.wait()
     await jobs.close(grace_seconds=0.01)
     assert jobs.find("job-1") is None
@@ -278,11 +284,7 @@ async def test_who_has_the_id_already_does_not_wait_for_the_checks() -> None:
     jobs, job = Jobs(checking_seconds=60), _job()
     job.is_handed_out = True
 
-    async def work() -> str:
-        await asyncio.Event().wait()
-        return RESULT
-
-    jobs.start(job, work)
+    jobs.start(job, _endless())
     async with asyncio.timeout(20):
         assert await jobs.wait(job, seconds=0) is None
     await jobs.close(grace_seconds=0)
@@ -291,14 +293,7 @@ async def test_who_has_the_id_already_does_not_wait_for_the_checks() -> None:
 async def test_a_request_that_came_back_unmade_is_stopped_at_the_end_like_one_that_never_left() -> None:
     jobs, job, back = Jobs(), _job(), asyncio.Event()
 
-    async def work() -> str:
-        job.mark_sent()
-        job.mark_unsent()
-        back.set()
-        await asyncio.Event().wait()
-        return RESULT
-
-    jobs.start(job, work)
+    jobs.start(job, _endless(job.mark_sent, job.mark_unsent, back.set))
     waiter = _waiter(jobs, job)
     await back.wait()
     async with asyncio.timeout(10):
@@ -408,13 +403,7 @@ async def test_what_was_put_off_is_done_once_when_the_work_has_ended(*, is_refus
 async def test_who_waits_for_a_request_that_is_cut_off_is_not_told_that_it_was_never_sent() -> None:
     jobs, job, sent = Jobs(), _job(), asyncio.Event()
 
-    async def work() -> str:
-        job.mark_sent()
-        sent.set()
-        await asyncio.Event().wait()
-        return RESULT
-
-    jobs.start(job, work)
+    jobs.start(job, _endless(job.mark_sent, sent.set))
     waiter = _waiter(jobs, job)
     await sent.wait()
     await jobs.close(grace_seconds=0)

@@ -242,16 +242,18 @@ def _explain(error: Exception, url: str) -> StorageFailed:
         return StorageFailed(
             message, next_step="Another program holds it; try again when that is done.", retryable=True
         )
+    return StorageFailed(message, next_step=_what_to_check(cause, url))
+
+
+def _what_to_check(cause: BaseException, url: str) -> str:
+    """What a user can do about a database that cannot be used."""
     if isinstance(cause, ImportError):
-        return StorageFailed(
-            message,
-            next_step="Install gpt-image-mcp-server[postgres], which brings the driver for PostgreSQL.",
-        )
-    return StorageFailed(
-        message,
-        next_step="Check that its folder is writable and the disk is not full, or set "
-        "GPT_IMAGE_DATABASE_URL to another one; a damaged file is moved away and made anew by: "
-        "gpt-image-mcp history rebuild.",
+        return "Install gpt-image-mcp-server[postgres], which brings the driver for PostgreSQL."
+    if _shown(url).startswith("postgresql"):
+        return "Check that the database server runs and that GPT_IMAGE_DATABASE_URL is right, or unset it."
+    return (
+        "Check that its folder is writable and the disk is not full, or set GPT_IMAGE_DATABASE_URL to "
+        "another one; a damaged file is moved away and made anew by: gpt-image-mcp history rebuild."
     )
 
 
