@@ -44,7 +44,8 @@ _POSTGRESQL_DRIVER = "postgresql+psycopg"
 # SQLite's names of what happens when the file is damaged, moved or deleted below an open connection.
 _FILE_ERRORS = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_IOERR", "SQLITE_READONLY")
 _WRITE_AHEAD = "PRAGMA journal_mode=WAL"
-_PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON")
+# The cache is in KiB: what a search in a large library reads again and again fits into it.
+_PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", "cache_size=-8000")
 # What SQLite keeps beside its file; worthless without it.
 _COMPANIONS = ("-wal", "-shm")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import TypeAdapter
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from gpt_image_mcp.library.matching import local_day
 from gpt_image_mcp.library.tables import (
@@ -35,13 +35,16 @@ _GROUP_OF = select(_GROUP.id).where(
     *(_GROUP[name] == bindparam(f"wanted_{name}") for name in ("owner", "day", "model", "session_id"))
 )
 _FORGET_WORDS = delete(search_words).where(search_words.c.rowid == bindparam("number"))
-_COUNT = (
-    update(search_groups)
-    .where(_GROUP.id == bindparam("group"))
-    .values(
-        images=_GROUP.images + bindparam("images_more"),
-        spent_nanodollars=_GROUP.spent_nanodollars + bindparam("spent_more"),
-    )
+_THE_GROUP = update(search_groups).where(_GROUP.id == bindparam("group"))
+_COUNT_IN = _THE_GROUP.values(
+    images=_GROUP.images + 1,
+    spent_nanodollars=_GROUP.spent_nanodollars + bindparam("spent"),
+    first_number=func.coalesce(_GROUP.first_number, bindparam("entry")),
+    last_number=bindparam("entry"),  # numbers rise
+)
+_COUNT_OUT = _THE_GROUP.values(
+    images=_GROUP.images - 1,
+    spent_nanodollars=_GROUP.spent_nanodollars - bindparam("spent"),
 )
 
 
@@ -63,7 +66,7 @@ def forget_image(connection: Connection, image_id: str) -> None:
     if entry is not None:
         connection.execute(_FORGET_WORDS, {"number": entry.number})
         connection.execute(delete(search_entries).where(_ENTRY.number == entry.number))
-        _count(connection, entry.group_id, images_more=-1, spent_more=-entry.spent_nanodollars)
+        connection.execute(_COUNT_OUT, {"group": entry.group_id, "spent": entry.spent_nanodollars})
 
 
 def index_all(connection: Connection) -> None:
@@ -91,14 +94,10 @@ def _add_entry(connection: Connection, image: StoredImage) -> int:
         "created_at": image.created_at.timestamp(),
         "spent_nanodollars": spent,
     }
-    _count(connection, group_id, images_more=1, spent_more=spent)
     entry = connection.execute(insert(search_entries), values)
-    return int(cast("Row[Any]", entry.inserted_primary_key)[0])
-
-
-def _count(connection: Connection, group_id: int, *, images_more: int, spent_more: int) -> None:
-    values = {"images_more": images_more, "spent_more": spent_more, "group": group_id}
-    connection.execute(_COUNT, values)
+    number = int(cast("Row[Any]", entry.inserted_primary_key)[0])
+    connection.execute(_COUNT_IN, {"group": group_id, "spent": spent, "entry": number})
+    return number
 
 
 def _group_of(connection: Connection, image: StoredImage) -> int:

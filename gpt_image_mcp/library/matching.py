@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import time, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, false, func, literal_column, or_, select
+from sqlalchemy import and_, exists, false, func, literal_column, or_, select
 
 from gpt_image_mcp.library.tables import (
     EVERY_ENTRY,
@@ -19,7 +19,6 @@ from gpt_image_mcp.library.words import wanted_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, Select
 
@@ -27,6 +26,11 @@ _ENTRY, _GROUP = search_entries.c, search_groups.c
 _FULL_TEXT: ColumnElement[Any] = literal_column("search_words")
 # Words are common if this share of a sample have them.
 _SAMPLE, _COMMON_SHARE = 250, 0.6
+_REACH = (func.sum(_GROUP.images), func.min(_GROUP.first_number), func.max(_GROUP.last_number))
+_LAST_NUMBER = select(func.max(_ENTRY.number))
+# The images of some groups are few if they are less than this share of all: it is quicker then to read the
+# words of each, or to sort them, than to go through all that have the words, or through all from the newest.
+_FEW_TO_READ, _FEW_TO_SORT = 0.02, 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,43 +51,133 @@ class Search:
     until: datetime | None = None
 
 
-def is_common(connection: Connection, search: Search) -> bool:
-    """Whether most of the newest entries have the words, and it can be asked which do not."""
-    words = wanted_words(search.query)
-    if not words or not has_full_text(connection):
-        return False
-    number = search_words.c.rowid
-    having = select(number).where(_has_words(words, connection)).order_by(number.desc())
-    last = connection.execute(having.limit(1).offset(_SAMPLE - 1)).scalar_one_or_none()
-    newest = connection.execute(select(func.max(_ENTRY.number))).scalar_one()
-    return last is not None and _COMMON_SHARE * (newest - last) < _SAMPLE
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matching:
+    """The entries and groups that a search asks for, on the way that is the shortest in this library.
+
+    Attributes:
+        words: What the entries must have.
+        has_full_text: Whether words are looked up in an index.
+        is_narrow: Whether few entries are in the groups, so that the index of the groups leads to them.
+        numbers: The first and the last number that an entry of the groups can have, if they are not all.
+    """
+
+    search: Search
+    words: tuple[str, ...]
+    has_full_text: bool
+    is_narrow: bool
+    numbers: tuple[int, int] | None
+
+    @property
+    def has_words(self) -> bool:
+        """Whether entries are asked for by words, be it words that nothing has."""
+        return bool(self.search.query.strip())
+
+    def entries(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        """Columns of the entries that match, unless the search is narrow in whatever group they are."""
+        found = self._between(self._select(columns))
+        if self.has_words:
+            found = found.where(self._have_words())
+        if self.is_narrow:
+            found = found.where(_ENTRY.group_id.in_(groups(self.search, [_GROUP.id])))
+        if self.search.since:
+            found = found.where(_ENTRY.created_at >= self.search.since.timestamp())
+        if self.search.until:
+            found = found.where(_ENTRY.created_at < self.search.until.timestamp())
+        return found
+
+    def newest(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        """Columns of the entries that match and their ``number``, newest first."""
+        found = self.entries([*columns, self._number.label("number")]).order_by(self._number.desc())
+        if self.is_narrow:
+            return found
+        if self.numbers:
+            # Not through the index of the groups: the newest are at hand unsorted.
+            return found.where((_ENTRY.group_id + 0).in_(groups(self.search, [_GROUP.id])))
+        return found.where(exists(groups(self.search, [_GROUP.id]).where(_GROUP.id == _ENTRY.group_id)))
+
+    def lacking(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        """Columns of the entries that lack a word; full-text search finds them by what all have."""
+        query = f'"{EVERY_ENTRY}" NOT ({_full_text_query(self.words)})'
+        return self._between(self._select(columns)).where(_FULL_TEXT.bool_op("MATCH")(query))
+
+    def is_common(self, connection: Connection) -> bool:
+        """Whether most of the newest entries have the words, and it can be asked which do not."""
+        if not self._is_by_full_text:
+            return False
+        having = self._between(select(self._number)).where(self._have_words()).order_by(self._number.desc())
+        last = connection.execute(having.limit(1).offset(_SAMPLE - 1)).scalar_one_or_none()
+        newest = self.numbers[1] if self.numbers else connection.execute(_LAST_NUMBER).scalar_one()
+        return last is not None and _COMMON_SHARE * (newest - last) < _SAMPLE
+
+    @property
+    def _is_by_full_text(self) -> bool:
+        return bool(self.words) and self.has_full_text and not self.is_narrow
+
+    @property
+    def _number(self) -> ColumnElement[int]:
+        """Of the table that leads to the entries."""
+        return search_words.c.rowid if self._is_by_full_text else _ENTRY.number
+
+    def _select(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        """Columns of all entries, with their words if words are asked for."""
+        found = select(*columns)
+        return found.join(search_words, search_words.c.rowid == _ENTRY.number) if self.has_words else found
+
+    def _between(self, found: Select[Any]) -> Select[Any]:
+        """Those between the numbers; the index of the groups is quicker if they are few."""
+        if self.numbers and not self.is_narrow:
+            return found.where(self._number.between(*self.numbers))
+        return found
+
+    def _have_words(self) -> ColumnElement[bool]:
+        if not self.words:
+            return false()  # a query of nothing but punctuation
+        if self._is_by_full_text:
+            return _FULL_TEXT.bool_op("MATCH")(_full_text_query(self.words))
+        return and_(*(search_words.c.words.contains(f" {word}", autoescape=True) for word in self.words))
 
 
-def lacking(search: Search, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-    """Columns of the entries that lack a word; SQLite's full-text search finds them by what all have."""
-    query = f'"{EVERY_ENTRY}" NOT ({_full_text_query(wanted_words(search.query))})'
-    found = select(*columns).join(search_words, search_words.c.rowid == _ENTRY.number)
-    return found.where(_FULL_TEXT.bool_op("MATCH")(query))
+def matching(connection: Connection, search: Search) -> Matching:
+    """How a search is done in this library."""
+    is_narrow, numbers = False, None
+    if search.model or search.session_id or search.since or search.until:
+        inside, first, last = connection.execute(groups(search, _REACH)).one()
+        newest = connection.execute(_LAST_NUMBER).scalar_one() or 0
+        is_narrow = (inside or 0) <= newest * (_FEW_TO_READ if search.query.strip() else _FEW_TO_SORT)
+        numbers = (first or 0, last or 0)
+    return Matching(
+        search=search,
+        words=tuple(wanted_words(search.query)),
+        has_full_text=has_full_text(connection),
+        is_narrow=is_narrow,
+        numbers=numbers,
+    )
 
 
-def matching(search: Search, connection: Connection, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-    """Columns of the entries that match, where the search is wide in whatever group they are."""
-    found = select(*columns)
-    if search.query.strip():
-        found = found.join(search_words, search_words.c.rowid == _ENTRY.number)
-        found = found.where(_has_words(wanted_words(search.query), connection))
-    if is_narrow(search):
-        found = found.where(_ENTRY.group_id.in_(groups(search, [_GROUP.id])))
-    if search.since:
-        found = found.where(_ENTRY.created_at >= search.since.timestamp())
-    if search.until:
-        found = found.where(_ENTRY.created_at < search.until.timestamp())
-    return found
+def cut_at_midnight(search: Search) -> tuple[Search, ...]:
+    """The parts of a search, so that sums of days answer the longest if it has whole days."""
+    first, last = search.since, search.until
+    begin = first and _midnight(first - timedelta(microseconds=1), days_later=1)
+    end = last and _midnight(last)
+    if begin and end and begin >= end:
+        return (search,)
+    parts = (
+        replace(search, until=begin) if begin != first else None,
+        replace(search, since=begin, until=end),
+        replace(search, since=end) if end != last else None,
+    )
+    return tuple(part for part in parts if part)
 
 
-def is_narrow(search: Search) -> bool:
-    """Whether few entries match, so that the index of the groups is the shortest way to them."""
-    return bool(not search.query.strip() and (search.session_id or search.since or search.until))
+def is_whole_days(search: Search) -> bool:
+    """Whether the sums of days answer a search: it begins and ends at midnight, or is open."""
+    return all(end is None or end == _midnight(end) for end in (search.since, search.until))
+
+
+def local_day(moment: datetime) -> str:
+    """The day of a moment where the user is, in ISO form."""
+    return moment.astimezone().date().isoformat()
 
 
 def groups(search: Search, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
@@ -101,25 +195,12 @@ def groups(search: Search, columns: Sequence[ColumnElement[Any]]) -> Select[Any]
     return found
 
 
-def is_whole_days(search: Search) -> bool:
-    """Whether the sums of days answer a search: it begins and ends at midnight, or is open."""
-    ends = (search.since, search.until)
-    return all(end is None or end.astimezone().time() == time.min for end in ends)
+def _midnight(moment: datetime, *, days_later: int = 0) -> datetime:
+    """The beginning of the day of a moment where the user is, or of a day after it."""
+    day = moment.astimezone().date() + timedelta(days=days_later)
+    return datetime.combine(day, time.min).astimezone()
 
 
-def local_day(moment: datetime) -> str:
-    """The day of a moment where the user is, in ISO form."""
-    return moment.astimezone().date().isoformat()
-
-
-def _has_words(words: list[str], connection: Connection) -> ColumnElement[bool]:
-    if not words:
-        return false()  # a query of nothing but punctuation
-    if has_full_text(connection):
-        return _FULL_TEXT.bool_op("MATCH")(_full_text_query(words))
-    return and_(*(search_words.c.words.contains(f" {word}", autoescape=True) for word in words))
-
-
-def _full_text_query(words: list[str]) -> str:
+def _full_text_query(words: tuple[str, ...]) -> str:
     """Words hold only letters, digits and symbols, so that nothing needs escaping inside quotes."""
     return " ".join(f'"{word}"*' for word in words)

@@ -9,9 +9,9 @@ from pydantic import TypeAdapter
 from sqlalchemy import select
 
 from gpt_image_mcp.library.indexing import index_all
-from gpt_image_mcp.library.matching import groups, is_narrow, matching
+from gpt_image_mcp.library.matching import matching
 from gpt_image_mcp.library.spending import sum_up
-from gpt_image_mcp.library.tables import image_parents, images, search_entries, search_groups, search_words
+from gpt_image_mcp.library.tables import image_parents, images, search_entries
 from gpt_image_mcp.values import StoredImage
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from gpt_image_mcp.library.database import Database
-    from gpt_image_mcp.library.matching import Search
+    from gpt_image_mcp.library.matching import Matching, Search
     from gpt_image_mcp.library.spending import Spending
 
 _IMAGE = TypeAdapter(StoredImage)
-_ENTRY, _GROUP = search_entries.c, search_groups.c
+_ENTRY = search_entries.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +45,9 @@ class ImageSearch:
     def find(self, search: Search, *, limit: int, offset: int = 0) -> Findings:
         """The images that match, newest first."""
         with self.database.reading() as connection:
-            documents = _newest(connection, search, limit=limit, offset=offset)
-            total, spending = sum_up(connection, search)
+            wanted = matching(connection, search)
+            documents = _newest(connection, wanted, limit=limit, offset=offset)
+            total, spending = sum_up(connection, wanted)
         return Findings(
             images=tuple(_IMAGE.validate_json(document) for document in documents),
             total=total,
@@ -73,13 +74,8 @@ class ImageSearch:
             return tuple(connection.execute(newest).scalars())
 
 
-def _newest(connection: Connection, search: Search, *, limit: int, offset: int) -> Sequence[str]:
+def _newest(connection: Connection, wanted: Matching, *, limit: int, offset: int) -> Sequence[str]:
     """The documents of one page."""
-    number = search_words.c.rowid if search.query.strip() else _ENTRY.number
-    found = matching(search, connection, [_ENTRY.image_id, number.label("number")])
-    if not is_narrow(search):
-        # Not through the index of the groups: the newest are at hand unsorted.
-        found = found.where((_ENTRY.group_id + 0).in_(groups(search, [_GROUP.id])))
-    page = found.order_by(number.desc()).limit(limit).offset(offset).subquery()
+    page = wanted.newest([_ENTRY.image_id]).limit(limit).offset(offset).subquery()
     documents = select(images.c.document).join(page, page.c.image_id == images.c.id)
     return connection.execute(documents.order_by(page.c.number.desc())).scalars().all()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import itertools
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func
 
-from gpt_image_mcp.library.matching import groups, is_common, is_whole_days, lacking, matching
+from gpt_image_mcp.library.matching import cut_at_midnight, groups, is_whole_days, matching
 from gpt_image_mcp.library.tables import dollars, search_entries, search_groups
 from gpt_image_mcp.money import OTHERS
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Select
 
-    from gpt_image_mcp.library.matching import Search
+    from gpt_image_mcp.library.matching import Matching
 
 _ENTRY, _GROUP = search_entries.c, search_groups.c
 _MOST_SESSIONS = 100
@@ -47,43 +48,90 @@ class Spending:
     by_session: dict[str, Decimal]
 
 
-def sum_up(connection: Connection, search: Search) -> tuple[int, Spending]:
+def sum_up(connection: Connection, wanted: Matching) -> tuple[int, Spending]:
     """How many images match, and what they cost together."""
-    total = 0
-    by_day, by_model, by_session = Counter[str](), Counter[str](), Counter[str]()
-    rows: Sequence[Any] = connection.execute(_sums(connection, search)).all()
-    for day, model, session_id, found, spent in rows:
-        total += found
-        if spent:
-            by_day[day] += spent
-            by_model[model] += spent
-            by_session[session_id] += spent
-    del by_session[""]
-    costliest = dict(by_session.most_common(_MOST_SESSIONS))
-    if others := by_session.total() - sum(costliest.values()):
-        costliest[OTHERS] = others
-    return int(total), Spending(
-        total_usd=dollars(by_day.total()),
-        by_day=_dollars(dict(sorted(by_day.items(), reverse=True))),
-        by_model=_dollars(dict(by_model.most_common())),
-        by_session=_dollars(costliest),
-    )
+    sums = _Sums()
+    for part in cut_at_midnight(wanted.search):
+        is_whole = part == wanted.search
+        sums.add_part(connection, wanted if is_whole else matching(connection, part))
+    return int(sums.images), sums.spending()
 
 
-def _sums(connection: Connection, search: Search) -> Select[Any]:
-    """Number and cost of what matches, by day, model and session."""
-    if is_whole_days(search):
-        if not search.query.strip():
-            return groups(search, [*_KEYS, _GROUP.images, _GROUP.spent_nanodollars])
-        if is_common(connection, search):
+class _Sums:
+    """Numbers of images and nano-dollars, while they are added up."""
+
+    def __init__(self) -> None:
+        self.images = 0
+        self._by_day: defaultdict[str, int] = defaultdict(int)
+        self._by_model: defaultdict[str, int] = defaultdict(int)
+        self._by_session: defaultdict[str, int] = defaultdict(int)
+
+    def add_part(self, connection: Connection, wanted: Matching) -> None:
+        """Adds what matches a search that is of whole days, or has none."""
+        is_by_days = is_whole_days(wanted.search)
+        if is_by_days and not wanted.has_words:
+            self._add_groups(connection, wanted)
+        elif is_by_days and wanted.is_common(connection):
             # Fewer entries lack the words: what all cost, less what these cost.
-            lack = lacking(search, _COUNTED).group_by(_ENTRY.group_id).subquery()
-            found = _GROUP.images - func.coalesce(lack.c.found, 0)
-            spent = _GROUP.spent_nanodollars - func.coalesce(lack.c.spent, 0)
-            return groups(search, [*_KEYS, found, spent]).outerjoin(lack, lack.c.group_id == _GROUP.id)
-    have = matching(search, connection, _COUNTED).group_by(_ENTRY.group_id).subquery()
-    # There are fewer groups than entries: which of them count is asked last.
-    return groups(search, [*_KEYS, have.c.found, have.c.spent]).join(have, have.c.group_id == _GROUP.id)
+            self._add_groups(connection, wanted)
+            self._add_entries(connection, wanted, wanted.lacking(_COUNTED), sign=-1)
+        else:
+            self._add_entries(connection, wanted, wanted.entries(_COUNTED))
+
+    def _add_groups(self, connection: Connection, wanted: Matching) -> None:
+        """Adds all that the groups of a search hold."""
+        if wanted.is_narrow:
+            rows = groups(wanted.search, (*_KEYS, _GROUP.images, _GROUP.spent_nanodollars))
+            self._add(connection.execute(rows).all())
+            return
+        # Not a row for each of many groups: the database sums by each key, mostly in the order of an index.
+        images = connection.execute(groups(wanted.search, [func.sum(_GROUP.images)]))
+        self.images += images.scalar_one() or 0
+        spent = func.sum(_GROUP.spent_nanodollars)
+        for key, sums in zip(_KEYS, (self._by_day, self._by_model, self._by_session), strict=True):
+            for name, amount in connection.execute(groups(wanted.search, [key, spent]).group_by(key)):
+                sums[name] += amount
+
+    def _add_entries(
+        self, connection: Connection, wanted: Matching, entries: Select[Any], *, sign: int = 1
+    ) -> None:
+        """Adds entries counted by group; as groups are fewer, which of them count is asked last."""
+        counted = entries.group_by(_ENTRY.group_id).subquery()
+        rows = groups(wanted.search, [*_KEYS, counted.c.found, counted.c.spent])
+        found = connection.execute(rows.join(counted, counted.c.group_id == _GROUP.id))
+        self._add(found.all(), sign=sign)
+
+    def _add(self, rows: Sequence[Any], *, sign: int = 1) -> None:
+        """Adds rows of day, model, session, number of images and nano-dollars, or takes them off."""
+        for day, model, session_id, found, spent in rows:
+            self.images += sign * found
+            if spent:
+                self._by_day[day] += sign * spent
+                self._by_model[model] += sign * spent
+                self._by_session[session_id] += sign * spent
+
+    def spending(self) -> Spending:
+        """What was added, in US dollars; what came to nothing is left out."""
+        by_day = {day: amount for day, amount in self._by_day.items() if amount}
+        return Spending(
+            total_usd=dollars(sum(by_day.values())),
+            by_day=_dollars(dict(sorted(by_day.items(), reverse=True))),
+            by_model=_dollars(_highest_first(self._by_model)),
+            by_session=_dollars(_costliest(self._by_session)),
+        )
+
+
+def _highest_first(amounts: dict[str, int]) -> dict[str, int]:
+    return {name: amount for name, amount in Counter(amounts).most_common() if amount}
+
+
+def _costliest(sessions: dict[str, int]) -> dict[str, int]:
+    """Of images in sessions, the sessions that cost most, and the rest as one."""
+    amounts = _highest_first({name: amount for name, amount in sessions.items() if name})
+    costliest = dict(itertools.islice(amounts.items(), _MOST_SESSIONS))
+    if others := sum(amounts.values()) - sum(costliest.values()):
+        costliest[OTHERS] = others
+    return costliest
 
 
 def _dollars(amounts: dict[str, int]) -> dict[str, Decimal]:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     column,
+    func,
     insert,
     inspect,
     literal,
@@ -151,7 +152,16 @@ search_groups = Table(
     # Sums over its entries.
     Column("images", Integer, nullable=False, default=0),
     Column("spent_nanodollars", BigInteger, nullable=False, default=0),
+    # Since schema 6. Its entries are between these numbers, some of which may be gone.
+    Column("first_number", Integer),
+    Column("last_number", Integer),
     Index("search_groups_key", "owner", "day", "model", "session_id", unique=True),
+)
+# Since schema 6. Each holds in its order what is asked of many groups, without their rows.
+_SUMMED = ("images", "spent_nanodollars", "first_number", "last_number")
+_SUMS_INDEXES = tuple(
+    Index(f"search_groups_{key}", *(search_groups.c[name] for name in ("owner", key, *_SUMMED)))
+    for key in ("day", "model", "session_id")
 )
 
 search_entries = Table(
@@ -207,12 +217,8 @@ def _add_sessions(connection: Connection) -> None:
 
 
 def _add_signs_of_life(connection: Connection) -> None:
-    """The columns of schema 3; a database made by this version has them already."""
-    present = {known["name"] for known in inspect(connection).get_columns(calls.name)}
-    for added in (calls.c.alive_until, calls.c.fingerprint, calls.c.delivered_at):
-        if added.name not in present:
-            kind = added.type.compile(dialect=connection.dialect)
-            connection.exec_driver_sql(f"ALTER TABLE calls ADD COLUMN {added.name} {kind}")
+    """The columns of schema 3."""
+    _add_columns(connection, calls, "alive_until", "fingerprint", "delivered_at")
     _FINGERPRINT_INDEX.create(connection, checkfirst=True)
 
 
@@ -241,6 +247,28 @@ def _add_words(connection: Connection) -> None:
         index_all(connection)
 
 
+def _add_sums(connection: Connection) -> None:
+    """What schema 6 knows of groups."""
+    _add_columns(connection, search_groups, "first_number", "last_number")
+    for index in _SUMS_INDEXES:
+        index.create(connection, checkfirst=True)
+    number = search_entries.c.number
+    first, last = (
+        select(of(number)).where(search_entries.c.group_id == search_groups.c.id).scalar_subquery()
+        for of in (func.min, func.max)
+    )
+    connection.execute(update(search_groups).values(first_number=first, last_number=last))
+
+
+def _add_columns(connection: Connection, into: Table, *names: str) -> None:
+    """Adds columns to a table, unless this version made it: then it has them already."""
+    present = {known["name"] for known in inspect(connection).get_columns(into.name)}
+    for name in names:
+        if name not in present:
+            kind = into.c[name].type.compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {into.name} ADD COLUMN {name} {kind}")
+
+
 def _can_full_text(connection: Connection) -> bool:
     """Other databases search in their own ways, and some builds of SQLite have no full-text search."""
     if connection.dialect.name != "sqlite":
@@ -263,6 +291,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _add_signs_of_life,
     _add_search,
     _add_words,
+    _add_sums,
 )
 VERSION = len(MIGRATIONS)
 

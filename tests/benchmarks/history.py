@@ -112,6 +112,7 @@ def measure_searches(database: Path) -> None:
 
     opened = Database(f"sqlite:///{database}")
     search = ImageSearch(opened)
+    now = datetime.now(UTC)
     searches = {
         "nothing, so the newest": Search(),
         "one word of a few images": Search(query=search.find(Search(), limit=1).images[0].id[-6:]),
@@ -123,8 +124,13 @@ def measure_searches(database: Path) -> None:
         "two Chinese characters": Search(query="雪山"),
         "a model": Search(model="gpt-image-1.5"),
         "a session": Search(session_id="session-100"),
-        "the last week": Search(since=datetime.now(UTC) - timedelta(days=7)),
+        "the last week": Search(since=now - timedelta(days=7)),
+        "all but the last months": Search(until=now - timedelta(days=100)),
         "a word that all images have": Search(query="photograph"),
+        "the same in a session": Search(query="photograph", session_id="session-100"),
+        "the same of a year, to the minute": Search(query="photograph", since=now - timedelta(days=365)),
+        "the same of a model": Search(query="photograph", model="gpt-image-1.5"),
+        "the same of the oldest weeks": Search(query="photograph", until=now - timedelta(days=540)),
     }
     for name, wanted in searches.items():
         took = _median_ms(partial(search.find, wanted, limit=20))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.indexing import forget_image
@@ -278,6 +279,25 @@ def test_the_words_of_schema_4_are_taken_over(
     newer.close()
 
 
+def test_a_database_of_schema_5_gets_the_indexes_of_the_sums(
+    database_url: str, search: ImageSearch, add: Callable[..., StoredImage]
+) -> None:
+    add()
+    search.database.close()
+    path = database_url.removeprefix("sqlite:///").partition("?")[0]
+    with sqlite3.connect(path) as connection:
+        for key in ("day", "model", "session_id"):
+            connection.execute(f"DROP INDEX search_groups_{key}")
+        connection.execute("UPDATE schema_version SET version = 5")
+    connection.close()
+    newer = Database(database_url)
+    assert ImageSearch(newer).find(Search(), limit=1).spending.total_usd == Decimal("0.10")
+    with newer.reading() as reading:
+        names = {index["name"] for index in inspect(reading).get_indexes("search_groups")}
+    assert names >= {"search_groups_day", "search_groups_model", "search_groups_session_id"}
+    newer.close()
+
+
 def _spent(images: list[StoredImage]) -> tuple[int, Decimal, dict[str, Decimal], dict[str, Decimal]]:
     """Number, cost, and cost by model and session, from the images themselves."""
     by_model, by_session = Counter[str](), Counter[str]()
@@ -291,39 +311,61 @@ def _spent(images: list[StoredImage]) -> tuple[int, Decimal, dict[str, Decimal],
     return len(images), total, dict(by_model), dict(by_session)  # type: ignore[arg-type]
 
 
-def test_words_that_most_images_have_are_summed_like_any_others(
+def _is_part(image: StoredImage, wanted: Search) -> bool:
+    """Whether an image is one of those that are asked for; each word of the query is a whole word."""
+    made = image.provenance
+    return (
+        set(wanted.query.lower().split()) <= set(made.prompt.split())
+        and wanted.model in ("", made.model)
+        and wanted.session_id in ("", made.session_id)
+        and (wanted.since is None or image.created_at >= wanted.since)
+        and (wanted.until is None or image.created_at < wanted.until)
+    )
+
+
+def test_the_same_is_found_and_summed_whichever_way_is_the_shortest(
     search: ImageSearch, add: Callable[..., StoredImage]
 ) -> None:
+    """Words that most, some and one have, in all images, in many and in a few."""
     made = [
         add(
             "a red fox" if number % 10 == 0 else "a boat on a lake",
-            model=f"model-{number % 2}",
-            session_id="" if number % 3 else f"session-{number % 9}",
+            model="rare" if number in (40, 41) else f"model-{number % 2}",
+            session_id="turns" if number in (40, 43, 47) else "" if number % 3 else f"session-{number % 9}",
             usd=f"0.{number % 7}1",
             created_at=NOON - timedelta(hours=300 - number),
         )
         for number in range(300)
     ]
     midnight = NOON.replace(hour=0) - timedelta(days=5)
-    boats = [image for image in made if "boat" in image.provenance.prompt]
-    for wanted, images in (
-        (Search(query="boat"), boats),
-        (Search(query="LAKE on bo"), boats),
-        (Search(query="a"), made),
-        (Search(query="boat", model="model-1"), [b for b in boats if b.provenance.model == "model-1"]),
-        (Search(query="boat", since=midnight), [b for b in boats if b.created_at >= midnight]),
-        (
-            Search(query="boat", since=NOON - timedelta(hours=9)),
-            [b for b in boats if b.created_at >= NOON - timedelta(hours=9)],
-        ),
-    ):
-        found = search.find(wanted, limit=1)
+    scopes: list[dict[str, Any]] = [
+        {},
+        {"model": "model-1"},
+        {"model": "rare"},
+        {"session_id": "session-3"},
+        {"session_id": "turns"},
+        {"since": midnight},
+        {"until": midnight},
+        {"since": NOON - timedelta(hours=9)},
+        {"since": NOON - timedelta(hours=100), "until": NOON - timedelta(hours=97)},
+        {"session_id": "turns", "model": "rare"},
+    ]
+    for query, scope in itertools.product(("", "boat", "LAKE on boat", "a", "fox", "red lake"), scopes):
+        wanted = Search(query=query, **scope)
+        parts = [image for image in made if _is_part(image, wanted)]
+        found = search.find(wanted, limit=4, offset=1)
         sums = found.spending
-        assert (found.total, sums.total_usd, sums.by_model, sums.by_session) == _spent(images)
+        assert [image.id for image in found.images] == [image.id for image in parts[::-1][1:5]]
+        assert (found.total, sums.total_usd, sums.by_model, sums.by_session) == _spent(parts)
         assert sum(sums.by_day.values()) == sums.total_usd
-    forgotten = boats[-1]
+
+
+def test_what_most_images_have_is_summed_without_those_that_were_forgotten(
+    search: ImageSearch, add: Callable[..., StoredImage]
+) -> None:
+    boats = [add("a boat") for _ in range(260)]
     with search.database.writing() as connection:
-        forget_image(connection, forgotten.id)
+        forget_image(connection, boats[-1].id)
     found = search.find(Search(query="boat"), limit=1)
     assert (found.total, found.spending.total_usd) == _spent(boats[:-1])[:2]
 
