@@ -134,15 +134,14 @@ class Exports:
         background = read_colour(chosen.background)
         folder = await in_thread(output_folder, self.settings, chosen.output_dir)
         source = await self.inputs.read(ref)
-        stem = await in_thread(self._stem, source, ref)
         made = await in_thread(_make, source, chosen, background)
-        return await in_thread(_write, made, folder, stem=stem)
+        return await in_thread(_write, made, folder, stem=_stem(source, ref))
 
-    def _stem(self, source: Source, ref: str) -> str:
-        """What the source is called, as a part of a file name."""
-        image = self.inputs.library.catalogue.find_image(source.image_id) if source.image_id else None
-        name = image.file_path.name if image else _name_in(source.label, ref)
-        return clean_label(Path(name).stem) or _NAMELESS
+
+def _stem(source: Source, ref: str) -> str:
+    """What the source is called, as a part of a file name."""
+    name = source.image.file_path.name if source.image else _name_in(source.label, ref)
+    return clean_label(Path(name).stem) or _NAMELESS
 
 
 def _name_in(label: str, ref: str) -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.values import StoredImage
 
 _AT_ONCE = 4
 _SHOWN_CHARACTERS = 120
@@ -43,11 +44,11 @@ _NEXT_WITHOUT_FILES = "Pass an http address, a data URL or an image id."
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The bytes of an input, how to call it in messages, and its id if it is ours and known by name."""
+    """The bytes of an input, how to call it in messages, and the image of ours that should be there."""
 
     data: bytes
     label: str
-    image_id: str = ""
+    image: StoredImage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +117,14 @@ class Inputs:
             message = f"{_shown(ref)!r} is not a path: {error}."
             raise InputNotFound(message, next_step=_NEXT) from error
         self._require_allowed(path)
-        return Source(self._read_file(path, ref), str(path))
+        return Source(self._read_file(path, ref), str(path), self.library.catalogue.find_by_path(path))
 
     def _own(self, ref: str) -> Source:
         try:
             image = find_image(ref, self.library, settings=self.settings)
         except NotFound as error:
             raise InputNotFound(error.message, next_step=error.next_step) from error
-        return Source(self._read_file(image.file_path, ref), image.id, image.id)
+        return Source(self._read_file(image.file_path, ref), image.id, image)
 
     def _require_allowed(self, path: Path) -> None:
         """Keeps local inputs within the configured folders, also through links."""
@@ -190,6 +191,7 @@ class Inputs:
 
     def _acceptable(self, source: Source, position: int) -> InputImage:
         converted = make_acceptable(source.data, source=source.label, is_first=position == 1)
+        image_id, notes = self._origin(source)
         return InputImage(
             name=f"image-{position}.{converted.picture.extension}",
             data=converted.data,
@@ -197,14 +199,21 @@ class Inputs:
             width=converted.picture.width,
             height=converted.picture.height,
             source=source.label,
-            image_id=source.image_id or self._id_of(source.data),
-            notes=converted.notes,
+            image_id=image_id,
+            notes=(*notes, *converted.notes),
         )
 
-    def _id_of(self, data: bytes) -> str:
-        """The id of an image of ours, recognised by its bytes."""
-        known = self.library.catalogue.find_by_sha256(hashlib.sha256(data).hexdigest())
-        return known.id if known else ""
+    def _origin(self, source: Source) -> tuple[str, tuple[str, ...]]:
+        """The id of an image of ours, known by its bytes or else by its place, and what to say of it."""
+        digest = hashlib.sha256(source.data).hexdigest()
+        if source.image and source.image.sha256 == digest:
+            return source.image.id, ()
+        if known := self.library.catalogue.find_by_sha256(digest):
+            return known.id, ()
+        if source.image is None:
+            return "", ()
+        note = f"Image {source.image.id} was changed since it was made; the file as it is now was sent."
+        return source.image.id, (note,)
 
 
 def _from_base64(text: bytes) -> bytes:

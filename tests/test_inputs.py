@@ -141,6 +141,17 @@ async def test_an_id_that_the_library_does_not_have_is_not_found(inputs: Inputs,
     assert "20200101-000000-abcdef" in error.message
 
 
+async def test_an_image_that_was_changed_outside_is_sent_as_it_is_now_and_said_to_be(inputs: Inputs) -> None:
+    stored = await _stored()
+    stored.file_path.write_bytes(PNG)
+    loaded = await inputs.load([stored.id, str(stored.file_path)])
+    for image in loaded:
+        assert (image.data, image.image_id) == (PNG, stored.id)
+        assert image.notes == (
+            f"Image {stored.id} was changed since it was made; the file as it is now was sent.",
+        )
+
+
 async def test_an_image_of_the_library_whose_file_is_gone_is_not_found(inputs: Inputs) -> None:
     stored = await _stored()
     stored.file_path.unlink()

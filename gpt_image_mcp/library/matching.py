@@ -26,7 +26,11 @@ _ENTRY, _GROUP = search_entries.c, search_groups.c
 _FULL_TEXT: ColumnElement[Any] = literal_column("search_words")
 # Words are common if this share of a sample have them.
 _SAMPLE, _COMMON_SHARE = 250, 0.6
-_REACH = (func.sum(_GROUP.images), func.min(_GROUP.first_number), func.max(_GROUP.last_number))
+_REACH = (
+    func.sum(_GROUP.images).label("inside"),
+    func.min(_GROUP.first_number).label("first"),
+    func.max(_GROUP.last_number).label("last"),
+)
 _LAST_NUMBER = select(func.max(_ENTRY.number))
 # The images of some groups are few if they are less than this share of all: it is quicker then to read the
 # words of each, or to sort them, than to go through all that have the words, or through all from the newest.
@@ -142,10 +146,10 @@ def matching(connection: Connection, search: Search) -> Matching:
     """How a search is done in this library."""
     is_narrow, numbers = False, None
     if search.model or search.session_id or search.since or search.until:
-        inside, first, last = connection.execute(groups(search, _REACH)).one()
+        reach = connection.execute(groups(search, _REACH)).one()
         newest = connection.execute(_LAST_NUMBER).scalar_one() or 0
-        is_narrow = (inside or 0) <= newest * (_FEW_TO_READ if search.query.strip() else _FEW_TO_SORT)
-        numbers = (first or 0, last or 0)
+        is_narrow = (reach.inside or 0) <= newest * (_FEW_TO_READ if search.query.strip() else _FEW_TO_SORT)
+        numbers = (reach.first or 0, reach.last or 0)
     return Matching(
         search=search,
         words=tuple(wanted_words(search.query)),

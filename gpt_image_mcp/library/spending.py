@@ -89,7 +89,10 @@ class _Sums:
         self.images += images.scalar_one() or 0
         spent = func.sum(_GROUP.spent_nanodollars)
         for key, sums in zip(_KEYS, (self._by_day, self._by_model, self._by_session), strict=True):
-            for name, amount in connection.execute(groups(wanted.search, [key, spent]).group_by(key)):
+            amounts: Sequence[Any] = connection.execute(
+                groups(wanted.search, [key, spent]).group_by(key)
+            ).all()
+            for name, amount in amounts:
                 sums[name] += amount
 
     def _add_entries(
