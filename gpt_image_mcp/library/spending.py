@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func
+from sqlalchemy import JSON, func, select
 
 from gpt_image_mcp.library.matching import cut_at_midnight, groups, is_whole_days, matching
 from gpt_image_mcp.library.tables import dollars, search_entries, search_groups
@@ -80,38 +80,33 @@ class _Sums:
 
     def _add_groups(self, connection: Connection, wanted: Matching) -> None:
         """Adds all that the groups of a search hold."""
-        if wanted.is_narrow:
+        if wanted.numbers:
             rows = groups(wanted.search, (*_KEYS, _GROUP.images, _GROUP.spent_nanodollars))
-            self._add(connection.execute(rows).all())
+            self._add(_columns(connection, rows))
             return
-        # Not a row for each of many groups: the database sums by each key, mostly in the order of an index.
+        # All of them the database sums itself, in the order of an index for each key.
         images = connection.execute(groups(wanted.search, [func.sum(_GROUP.images)]))
         self.images += images.scalar_one() or 0
         spent = func.sum(_GROUP.spent_nanodollars)
         for key, sums in zip(_KEYS, (self._by_day, self._by_model, self._by_session), strict=True):
-            amounts: Sequence[Any] = connection.execute(
-                groups(wanted.search, [key, spent]).group_by(key)
-            ).all()
-            for name, amount in amounts:
-                sums[name] += amount
+            names, amounts = _columns(connection, groups(wanted.search, [key, spent]).group_by(key))
+            _add_up(sums, names, amounts)
 
     def _add_entries(
         self, connection: Connection, wanted: Matching, entries: Select[Any], *, sign: int = 1
     ) -> None:
         """Adds entries counted by group; as groups are fewer, which of them count is asked last."""
         counted = entries.group_by(_ENTRY.group_id).subquery()
-        rows = groups(wanted.search, [*_KEYS, counted.c.found, counted.c.spent])
-        found = connection.execute(rows.join(counted, counted.c.group_id == _GROUP.id))
-        self._add(found.all(), sign=sign)
+        rows = groups(wanted.search, [*_KEYS, sign * counted.c.found, sign * counted.c.spent])
+        self._add(_columns(connection, rows.join(counted, counted.c.group_id == _GROUP.id)))
 
-    def _add(self, rows: Sequence[Any], *, sign: int = 1) -> None:
-        """Adds rows of day, model, session, number of images and nano-dollars, or takes them off."""
-        for day, model, session_id, found, spent in rows:
-            self.images += sign * found
-            if spent:
-                self._by_day[day] += sign * spent
-                self._by_model[model] += sign * spent
-                self._by_session[session_id] += sign * spent
+    def _add(self, columns: Sequence[list[Any]]) -> None:
+        """Adds days, models, sessions, numbers of images and nano-dollars."""
+        days, models, session_ids, found, spent = columns
+        self.images += sum(found)
+        _add_up(self._by_day, days, spent)
+        _add_up(self._by_model, models, spent)
+        _add_up(self._by_session, session_ids, spent)
 
     def spending(self) -> Spending:
         """What was added, in US dollars; what came to nothing is left out."""
@@ -122,6 +117,18 @@ class _Sums:
             by_model=_dollars(_highest_first(self._by_model)),
             by_session=_dollars(_costliest(self._by_session)),
         )
+
+
+def _columns(connection: Connection, rows: Select[Any]) -> Sequence[list[Any]]:
+    """The columns of a result, each as one JSON value: to hand over rows takes longer than to find them."""
+    of = func.json_agg if connection.dialect.name == "postgresql" else func.json_group_array
+    columns = connection.execute(select(*(of(column, type_=JSON) for column in rows.subquery().c))).one()
+    return [column or [] for column in columns]
+
+
+def _add_up(sums: dict[str, int], names: list[str], amounts: list[int]) -> None:
+    for name, amount in zip(names, amounts, strict=True):
+        sums[name] += amount
 
 
 def _highest_first(amounts: dict[str, int]) -> dict[str, int]:
