@@ -279,21 +279,23 @@ def test_the_words_of_schema_4_are_taken_over(
     newer.close()
 
 
-def test_a_database_of_schema_5_gets_the_indexes_of_the_sums(
+def test_a_database_of_schema_5_learns_what_schema_6_knows_of_groups(
     database_url: str, search: ImageSearch, add: Callable[..., StoredImage]
 ) -> None:
-    add()
-    search.database.close()
-    path = database_url.removeprefix("sqlite:///").partition("?")[0]
-    with sqlite3.connect(path) as connection:
+    made = [add(session_id="s") for _ in range(3)]
+    with search.database.writing() as connection:
         for key in ("day", "model", "session_id"):
-            connection.execute(f"DROP INDEX search_groups_{key}")
-        connection.execute("UPDATE schema_version SET version = 5")
-    connection.close()
+            connection.execute(text(f"DROP INDEX search_groups_{key}"))
+        for name in ("first_number", "last_number"):
+            connection.execute(text(f"ALTER TABLE search_groups DROP COLUMN {name}"))
+        connection.execute(text("UPDATE schema_version SET version = 5"))
+    search.database.close()
     newer = Database(database_url)
-    assert ImageSearch(newer).find(Search(), limit=1).spending.total_usd == Decimal("0.10")
-    with newer.reading() as reading:
-        names = {index["name"] for index in inspect(reading).get_indexes("search_groups")}
+    assert _ids(ImageSearch(newer), query="boat", session_id="s") == [image.id for image in made[::-1]]
+    with newer.reading() as connection:
+        numbers = connection.execute(text("SELECT first_number, last_number FROM search_groups")).one()
+        names = {index["name"] for index in inspect(connection).get_indexes("search_groups")}
+    assert tuple(numbers) == (1, 3)
     assert names >= {"search_groups_day", "search_groups_model", "search_groups_session_id"}
     newer.close()
 
