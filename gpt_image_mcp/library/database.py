@@ -238,7 +238,8 @@ def _prepare(engine: Engine) -> None:
 
 def _explain(error: Exception, url: str) -> StorageFailed:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    message = f"The library database {_shown(url)} cannot be used: {cause}."
+    said = " ".join(str(cause).split())
+    message = f"The library database {_shown(url)} cannot be used: {said}{'' if said.endswith('?') else '.'}"
     if "locked" in str(cause):
         return StorageFailed(
             message, next_step="Another program holds it; try again when that is done.", retryable=True

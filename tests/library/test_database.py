@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -169,11 +170,22 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     opened.close()
 
 
-def test_a_missing_driver_is_named_with_what_to_install() -> None:
+def test_a_missing_driver_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # as where the extra is not installed
     opened = Database("postgresql://me@127.0.0.1:1/library")
     with pytest.raises(StorageFailed, match="psycopg") as caught:
         Ledger(opened).spent_usd(TODAY)
     assert "gpt-image-mcp-server[postgres]" in caught.value.next_step
+    opened.close()
+
+
+def test_a_database_server_that_does_not_answer_is_named_with_what_to_check() -> None:
+    opened = Database("postgresql://me@127.0.0.1:1/library")
+    with pytest.raises(StorageFailed) as caught:
+        Ledger(opened).spent_usd(TODAY)
+    assert caught.value.message.endswith("accepting TCP/IP connections?")
+    assert "\n" not in caught.value.message
+    assert "database server runs" in caught.value.next_step
     opened.close()
 
 
