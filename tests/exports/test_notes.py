@@ -5,22 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import pytest_asyncio
 from PIL import Image
 
-from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.errors import ImageError, InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
-
-@pytest_asyncio.fixture
-async def studio(tmp_path: Path) -> AsyncIterator[Studio]:
-    """A studio without key whose configured folder is ``out``."""
-    async with Studio(Settings(sandbox=True, output_dir=str(tmp_path / "out"))) as opened:
-        yield opened
+    from gpt_image_mcp import Studio
 
 
 def _scene(size: tuple[int, int] = (300, 200), mode: str = "RGB") -> Image.Image:
