@@ -7,6 +7,7 @@ import contextlib
 import math
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.errors import ImageError
     from gpt_image_mcp.library.calls import CallRecord
     from gpt_image_mcp.library.store import Library
+    from gpt_image_mcp.money import Cost
 
 POLL_SECONDS = 0.5
 _Result = TypeVar("_Result", ImageResult, BatchResult)
@@ -73,7 +75,7 @@ def dump_result(result: ImageResult | BatchResult) -> str:
 
 
 def result_of(images: tuple[StoredImage, ...], *, notes: tuple[str, ...] = ()) -> ImageResult:
-    """Images of the library as a result like the one that once made them."""
+    """Images of one call, from the library, as a result like the one that it gave."""
     made = images[-1].provenance
     return ImageResult(
         status="completed",
@@ -84,11 +86,19 @@ def result_of(images: tuple[StoredImage, ...], *, notes: tuple[str, ...] = ()) -
         applied=made.applied,
         images=images,
         usage=made.usage,
-        cost=made.cost,
+        cost=_cost_of(images),
         route=made.route,
         notes=notes,
         sandbox=made.sandbox,
     )
+
+
+def _cost_of(images: tuple[StoredImage, ...]) -> Cost:
+    """What images of one call cost together; one made from another of them carries the cost of that again."""
+    ids = {image.id for image in images}
+    costs = [image.provenance.cost for image in images if ids.isdisjoint(image.provenance.parents)]
+    amounts = [cost.usd for cost in costs if cost.usd is not None]
+    return replace(costs[0], usd=sum(amounts, Decimal(0)) if len(amounts) == len(costs) else None)
 
 
 def _remembered(call_id: str, library: Library) -> ImageResult | BatchResult:

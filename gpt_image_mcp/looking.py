@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values import ImageResult, InputImage, StoredImage
 
 _CHANGED = "The file was changed since it was made; size, prompt and cost are those of the saved image."
+_SHARED = (
+    "The tokens are those of the whole call, which was to make {n} images; the cost is this image's share."
+)
 _NEXT = "Pass the id of an image, session or job, a path or a URL; find_images searches what was made before."
 
 
@@ -52,8 +55,7 @@ class Looking:
         image = self._image(ref)
         if image is None:
             return None
-        notes = (_CHANGED,) if file_state(image) == "changed" else ()
-        return replace(result_of((image,), notes=notes), session=self._latest_turn(image))
+        return replace(result_of((image,), notes=_notes(image)), session=self._latest_turn(image))
 
     def _image(self, ref: str) -> StoredImage | None:
         library, settings = self.inputs.library, self.inputs.settings
@@ -79,3 +81,14 @@ class Looking:
             message = f"There is no edit session {session_id!r}."
             raise NotFound(message, next_step="Call list_edit_sessions to see those there are.")
         return session.turns[-1].image_id
+
+
+def _notes(image: StoredImage) -> tuple[str, ...]:
+    """What a reader of the metadata should know."""
+    made = image.provenance
+    notes: list[str] = []
+    if file_state(image) == "changed":
+        notes.append(_CHANGED)
+    if made.usage is not None and made.requested.n > 1:
+        notes.append(_SHARED.format(n=made.requested.n))
+    return tuple(notes)

@@ -187,17 +187,17 @@ async def test_what_a_crash_cut_off_has_an_unknown_outcome_and_keeps_its_reserva
             assert not _is_joined(await studio.generate("a fox", **QUICK))
 
 
-async def test_images_saved_right_before_a_crash_are_found_again(tmp_path: Path) -> None:
+async def test_images_saved_right_before_a_crash_are_found_again_with_what_they_cost(tmp_path: Path) -> None:
     database = tmp_path / "library.db"
     url = f"sqlite:///{database}"
     async with serve_standin() as standin:
         async with _studio(standin, database_url=url) as studio:
-            done = await studio.generate("a fox", **QUICK)
+            done = await studio.generate("a fox", n=2, **QUICK)
         _leave_behind(database, done.call_id, seconds_ago=1)
         async with _studio(standin, database_url=url) as studio:
             found = await studio.get(done.call_id)
     assert isinstance(found, ImageResult)
-    assert found.images == done.images
+    assert (found.images, found.cost) == (done.images, done.cost)
     assert any("stopped after these images were saved" in note for note in found.notes)
 
 

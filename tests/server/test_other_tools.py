@@ -50,6 +50,18 @@ async def test_an_image_is_found_by_id_address_and_path_with_its_history(client:
         assert result.structured_content["cost_basis"] == "usage"
 
 
+async def test_one_of_several_images_tells_its_share_of_the_cost_and_whose_tokens_those_are(
+    client: Client[Any],
+) -> None:
+    made = (await _call(client, "generate_image", prompt="boats", n=2, quality="low")).structured_content
+    assert made is not None
+    found = (await _call(client, "get_image", ref=made["images"][0]["id"])).structured_content
+    assert found is not None
+    assert found["cost_usd_estimated"] == pytest.approx(made["cost_usd_estimated"] / 2, abs=1e-6)
+    assert found["usage"] == made["usage"]
+    assert "was to make 2 images; the cost is this image's share" in found["notes"][0]
+
+
 async def test_a_renamed_file_is_recognised_by_its_bytes(client: Client[Any], project: Path) -> None:
     image = await _made(client, size="square")
     moved = Path(image["file_path"]).rename(project / "moved.png")
