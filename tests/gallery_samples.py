@@ -48,6 +48,7 @@ def sample_image(
     session: tuple[str, int] = ("", 0),
     usd: Decimal | None = Decimal("0.0500"),
     sandbox: bool = False,
+    call_id: str = "",
 ) -> StoredImage:
     """An image whose file is there; larger numbers are older."""
     data = path.read_bytes() if path.exists() else b"gone"
@@ -71,6 +72,7 @@ def sample_image(
             session_id=session[0],
             turn=session[1],
             sandbox=sandbox,
+            call_id=call_id,
         ),
     )
 

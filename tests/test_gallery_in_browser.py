@@ -80,6 +80,18 @@ def test_the_browser_counts_and_sums_up(gallery: Page) -> None:
     assert gallery.evaluate("byId('totals').textContent") == "1 of 60 images · $0.00 · 1 of unknown cost"
 
 
+def test_an_image_and_the_one_it_was_retouched_from_cost_once(page: Page, tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.png")
+    raw = sample_image(tmp_path / "a.png", 2, call_id="job-1")
+    retouched = sample_image(tmp_path / "a.png", 1, prompt="a hat", parents=(raw.id,), call_id="job-1")
+    later = sample_image(tmp_path / "a.png", 0, parents=(retouched.id,), call_id="job-2")
+    write_page([later, retouched, raw], tmp_path / "g.html")
+    page.open((tmp_path / "g.html").as_uri())
+    assert page.evaluate("byId('totals').textContent") == "3 images · $0.1000"
+    _search(page, "hat")
+    assert page.evaluate("byId('totals').textContent") == "1 of 3 images · $0.0500"
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

@@ -25,6 +25,7 @@ class Card(TypedDict):
     Attributes:
         url: Address of the file; empty where it has none that this system understands.
         cost_usd: As a decimal number in a string; empty if unknown.
+        paid_with: The parent that was made by the same call and carries its cost already; mostly empty.
         children: Ids of the images of this page that were made from it, oldest first.
         shows_file: Whether the file itself stands in for a thumbnail.
     """
@@ -40,6 +41,7 @@ class Card(TypedDict):
     created_at: str
     cost_usd: str
     cost_basis: str
+    paid_with: str
     kind: str
     edit_type: str
     path: str
@@ -56,8 +58,9 @@ class Card(TypedDict):
 def cards_of(images: Sequence[StoredImage], thumbnails: Sequence[Thumbnail]) -> list[Card]:
     """The cards of images, in their order."""
     children = _children(images)
+    calls = {image.id: image.provenance.call_id for image in images}
     return [
-        _card(image, thumbnail, children.get(image.id, []))
+        _card(image, thumbnail, children.get(image.id, []), paid_with=_paid_with(image, calls))
         for image, thumbnail in zip(images, thumbnails, strict=True)
     ]
 
@@ -83,7 +86,13 @@ def _children(images: Sequence[StoredImage]) -> dict[str, list[str]]:
     return found
 
 
-def _card(image: StoredImage, thumbnail: Thumbnail, children: list[str]) -> Card:
+def _paid_with(image: StoredImage, calls: dict[str, str]) -> str:
+    """The parent from the same call, by the call of each image."""
+    made = image.provenance
+    return next((parent for parent in made.parents if made.call_id and calls.get(parent) == made.call_id), "")
+
+
+def _card(image: StoredImage, thumbnail: Thumbnail, children: list[str], *, paid_with: str) -> Card:
     origin = image.provenance
     url = _url(image)
     return Card(
@@ -98,6 +107,7 @@ def _card(image: StoredImage, thumbnail: Thumbnail, children: list[str]) -> Card
         created_at=image.created_at.isoformat(),
         cost_usd="" if origin.cost.usd is None else f"{origin.cost.usd:f}",
         cost_basis=origin.cost.basis,
+        paid_with=paid_with,
         kind=origin.kind,
         edit_type=origin.edit_type,
         path=str(image.file_path),

@@ -81,7 +81,8 @@ function matching() {
 
 function showTotals() {
   const real = shown.filter((card) => !card.sandbox);
-  const total = real.reduce((sum, card) => sum + Number(card.cost_usd || 0), 0);
+  const ids = new Set(real.map((card) => card.id));
+  const total = real.filter((card) => !ids.has(card.paid_with)).reduce((sum, card) => sum + Number(card.cost_usd || 0), 0);
   const unknown = real.filter((card) => card.cost_usd === "").length;
   const missing = shown.filter((card) => card.state === "missing").length;
   const count = shown.length === cards.length
