@@ -175,8 +175,8 @@ def _unauthenticated(refusal: Refusal, _model: str) -> ImageError:
 def _no_model(refusal: Refusal, model: str) -> ImageError:
     return UpstreamRejected(
         f"The endpoint has no model {model!r} for this key ({_http(refusal)}): {_said(refusal)}.",
-        next_step="Choose another model (estimate_cost and the models command list them), or give the key's "
-        "project access to it; with OPENAI_BASE_URL set, check that it ends in /v1.",
+        next_step="Choose another model (gpt-image://models and `gpt-image-mcp models` list them), or give "
+        "the key's project access to it; with OPENAI_BASE_URL set, check that it ends in /v1.",
         request_id=refusal.request_id,
     )
 

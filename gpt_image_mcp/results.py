@@ -24,6 +24,7 @@ from gpt_image_mcp.summaries import (
     describe_sessions,
     next_step_after,
     next_step_after_batch,
+    next_step_after_estimate,
 )
 from gpt_image_mcp.threads import in_thread
 
@@ -219,7 +220,7 @@ def present_estimate(estimate: Estimate) -> ToolResult:
     """A quote as MCP content."""
     from gpt_image_mcp.answers import estimate_answer
 
-    next_step = "Call generate_image with these arguments, or with a cheaper quality."
+    next_step = next_step_after_estimate(estimate, generate="Call generate_image", edit="Call edit_image")
     return ToolResult(
         content=[TextContent(type="text", text=describe_estimate(estimate, next_step))],
         structured_content=estimate_answer(estimate, next_step=next_step),

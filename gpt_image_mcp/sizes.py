@@ -187,9 +187,13 @@ def _checked_pixels(model: ImageModel | None, size: Pixels, text: str) -> Resolv
         closest = _nearest_to(rule, size)
         message = f"size is {text.strip()!r}, but {broken}."
         raise InvalidArgument(message, next_step=f"The nearest valid size is {closest}; or use {_EXAMPLES}.")
-    if size.area > rule.experimental_above_pixels:
-        return ResolvedSize(str(size), f"{size} is above 2560x1440, which OpenAI calls experimental.")
-    return ResolvedSize(str(size))
+    return ResolvedSize(str(size), _on_experiments(rule, size))
+
+
+def _on_experiments(rule: CustomSizes, size: Pixels) -> str:
+    if size.area <= rule.experimental_above_pixels:
+        return ""
+    return f"{size} is above 2560x1440, which OpenAI calls experimental."
 
 
 def _checked_fixed(model: ImageModel | None, size: Pixels, rule: FixedSizes) -> ResolvedSize:
@@ -204,8 +208,11 @@ def _checked_fixed(model: ImageModel | None, size: Pixels, rule: FixedSizes) -> 
 
 
 def _named(model: ImageModel | None, name: str) -> ResolvedSize:
-    rule = _rule(model)
-    if isinstance(rule, CustomSizes) or _NAMED[name] in rule.allowed:
+    rule, pixels = _rule(model), parse_pixels(_NAMED[name])
+    if pixels and isinstance(rule, CustomSizes):
+        said = f"Size {name} is {pixels}. {_on_experiments(rule, pixels)}"
+        return ResolvedSize(str(pixels), said.rstrip())
+    if isinstance(rule, FixedSizes) and _NAMED[name] in rule.allowed:
         return ResolvedSize(_NAMED[name], f"Size {name} is {_NAMED[name]}.")
     width, height = _SHAPES[name.partition("_")[0]]
     return _noted(name, nearest(rule, ratio=width / height, pixels=0), exact_ratio=None)

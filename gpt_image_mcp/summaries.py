@@ -119,14 +119,36 @@ def describe_estimate(estimate: Estimate, next_step: str) -> str:
             f"{estimate.input_images} input image(s): {describe_quote(estimate.quote)}."
         ),
         f"Basis: {estimate.quote.basis}",
-        "By quality: "
-        + ", ".join(f"{name} {describe_quote(quote)}" for name, quote in estimate.by_quality.items()),
+        *_by_quality(estimate),
         f"Spent today: ${budget.spent_today_usd:.4f}"
         + ("" if budget.left_today_usd is None else f", left today: ${budget.left_today_usd:.4f}")
         + ("" if budget.per_call_usd is None else f", at most ${budget.per_call_usd:.4f} a call"),
     ]
     lines += [f"Note: {note}" for note in estimate.notes]
     return "\n".join([*lines, f"Next: {next_step}"])
+
+
+def next_step_after_estimate(estimate: Estimate, *, generate: str, edit: str) -> str:
+    """What a caller should do with a quote, in one sentence.
+
+    Args:
+        estimate: The quote.
+        generate: How to make an image, such as the name of the tool.
+        edit: The same for an edit.
+    """
+    budget, most = estimate.budget, estimate.quote.high_usd
+    limits = (budget.per_call_usd, budget.left_today_usd)
+    if most and any(limit is not None and most > limit for limit in limits):
+        return (
+            "This may cost more than the budget leaves: choose a cheaper quality or size, or raise "
+            "GPT_IMAGE_MAX_COST_USD or GPT_IMAGE_DAILY_BUDGET_USD."
+        )
+    return f"{edit if estimate.input_images else generate} with these arguments, or with a cheaper quality."
+
+
+def _by_quality(estimate: Estimate) -> list[str]:
+    quotes = ", ".join(f"{name} {describe_quote(quote)}" for name, quote in estimate.by_quality.items())
+    return [f"By quality: {quotes}"] if quotes else []
 
 
 def describe_quote(quote: Quote) -> str:

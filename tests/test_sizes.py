@@ -80,6 +80,7 @@ def test_what_became_of_a_ratio_or_a_name_is_said() -> None:
     assert resolve_size(FREE, "landscape").note == "Size landscape is 1536x1024."
     assert resolve_size(FREE, "1024x1024").note == ""
     assert "experimental" in resolve_size(FREE, "3840x2160").note
+    assert "experimental" in resolve_size(FREE, "landscape_4k").note
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,7 @@ from gpt_image_mcp.answers import estimate_answer
 from gpt_image_mcp.console import Console
 from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.studio import Studio
-from gpt_image_mcp.summaries import describe_estimate
-
-_STEP = "Run generate with the same options, or a cheaper quality."
+from gpt_image_mcp.summaries import describe_estimate, next_step_after_estimate
 
 
 async def estimate(
@@ -45,8 +43,9 @@ async def estimate(
             output_format=output_format,
             input_images=input_images,
         )
+    step = next_step_after_estimate(quoted, generate="Run generate", edit="Run edit")
     if as_json:
-        Console().print_json(estimate_answer(quoted, next_step=_STEP))
+        Console().print_json(estimate_answer(quoted, next_step=step))
     else:
-        Console().print_lines([describe_estimate(quoted, _STEP)])
+        Console().print_lines([describe_estimate(quoted, step)])
     return 0

@@ -148,6 +148,20 @@ async def test_a_quote_tells_price_basis_alternatives_and_budget(client: Client[
     assert "$0.4214" in _text(result)
 
 
+async def test_a_quote_names_the_tool_that_it_is_for(client: Client[Any]) -> None:
+    for input_images, tool in ((0, "generate_image"), (2, "edit_image")):
+        quote = await _call(client, "estimate_cost", quality="low", input_images=input_images)
+        assert f"Next: Call {tool} with these arguments" in _text(quote)
+
+
+async def test_a_quote_over_the_budget_says_so(sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    del sandbox
+    monkeypatch.setenv("GPT_IMAGE_MAX_COST_USD", "0.01")
+    async with Client(mcp) as limited:
+        quote = await _call(limited, "estimate_cost", quality="high", size="square")
+    assert "Next: This may cost more than the budget leaves" in _text(quote)
+
+
 async def test_a_quote_for_open_choices_is_a_range(client: Client[Any]) -> None:
     answer = (await _call(client, "estimate_cost")).structured_content
     assert answer is not None
