@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.edits import EditOptions, Edits, plan_edit
 from gpt_image_mcp.errors import (
+    AGAIN_IN_VAIN,
+    AGAIN_LATER,
     Cancelled,
     ImageError,
     InternalError,
@@ -340,7 +342,11 @@ def _cut_off(item: BatchItem) -> BatchEntry:
 
 
 def _one_line(error: str) -> str:
-    return error.partition(" Next: ")[0][:300]
+    """The text of an error without what all of them end with, which the error of the batch says once."""
+    said = error.partition(" Next: ")[0]
+    for again in (AGAIN_LATER, AGAIN_IN_VAIN):
+        said = said.removesuffix(f" {again}")
+    return said[:300]
 
 
 def _stopped() -> ImageError:

@@ -33,6 +33,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+AGAIN_LATER = "The same call can succeed later."
+AGAIN_IN_VAIN = "The same call would fail again."
+
 
 class ImageError(Exception):
     """Base of all errors this package raises on purpose.
@@ -58,7 +61,7 @@ class ImageError(Exception):
 
     def __str__(self) -> str:
         """The whole text that a caller sees: code, what happened, whether to repeat it, what to do."""
-        again = "The same call can succeed later." if self.retryable else "The same call would fail again."
+        again = AGAIN_LATER if self.retryable else AGAIN_IN_VAIN
         return f"{self.code}: {self.message} {again} Next: {self.next_step}"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import difflib
+import glob
 import hashlib
 import re
 from dataclasses import dataclass
@@ -44,10 +45,11 @@ _NEXT_WITHOUT_FILES = "Pass an http address, a data URL or an image id."
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The bytes of an input, how to call it in messages, and the image of ours that should be there."""
+    """The bytes of an input, what to call it, its file, and the image of ours that should be there."""
 
     data: bytes
     label: str
+    path: Path | None = None
     image: StoredImage | None = None
 
 
@@ -117,14 +119,14 @@ class Inputs:
             message = f"{_shown(ref)!r} is not a path: {error}."
             raise InputNotFound(message, next_step=_NEXT) from error
         self._require_allowed(path)
-        return Source(self._read_file(path, ref), str(path), self.library.catalogue.find_by_path(path))
+        return Source(self._read_file(path, ref), str(path), path, self.library.catalogue.find_by_path(path))
 
     def _own(self, ref: str) -> Source:
         try:
             image = find_image(ref, self.library, settings=self.settings)
         except NotFound as error:
             raise InputNotFound(error.message, next_step=error.next_step) from error
-        return Source(self._read_file(image.file_path, ref), image.id, image)
+        return Source(self._read_file(image.file_path, ref), image.id, image.file_path, image)
 
     def _require_allowed(self, path: Path) -> None:
         """Keeps local inputs within the configured folders, also through links."""
@@ -151,8 +153,7 @@ class Inputs:
                 data = stream.read(self._max_bytes + 1)
             size = len(data) if len(data) <= self._max_bytes else path.stat().st_size
         except FileNotFoundError as error:
-            message = f"There is no file {path}."
-            raise InputNotFound(message, next_step=_likely(path)) from error
+            raise _not_there(path) from error
         except OSError as error:
             message = f"{_shown(ref)} cannot be read: {error.strerror or error}."
             raise InputNotFound(message, next_step="Check the path and its permissions.") from error
@@ -209,6 +210,8 @@ class Inputs:
         if source.image and source.image.sha256 == digest:
             return source.image.id, ()
         if known := self.library.catalogue.find_by_sha256(digest):
+            if source.path:
+                self.library.follow(known, source.path)
             return known.id, ()
         if source.image is None:
             return "", ()
@@ -224,6 +227,13 @@ def _from_base64(text: bytes) -> bytes:
     """
     text = b"".join(text.split()).rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
     return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+
+
+def _not_there(path: Path) -> InputNotFound:
+    if glob.has_magic(path.name):
+        message = f"No file matches {path}."
+        return InputNotFound(message, next_step="Check the folder and the pattern, or pass a path.")
+    return InputNotFound(f"There is no file {path}.", next_step=_likely(path))
 
 
 def _likely(path: Path) -> str:

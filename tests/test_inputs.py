@@ -152,6 +152,22 @@ async def test_an_image_that_was_changed_outside_is_sent_as_it_is_now_and_said_t
         )
 
 
+async def test_where_an_image_was_moved_is_remembered_when_it_is_used(
+    inputs: Inputs, library: Library, project: Path
+) -> None:
+    stored = await _stored()
+    moved = stored.file_path.rename(project / "moved.png")
+    assert [image.image_id for image in await inputs.load(["moved.png"])] == [stored.id]
+    found = library.catalogue.find_image(stored.id)
+    assert found is not None
+    assert found.file_path == moved
+
+
+async def test_a_pattern_that_nothing_matches_is_not_called_a_file(inputs: Inputs, project: Path) -> None:
+    error = await _refused(inputs, "*.gif")
+    assert error.message == f"No file matches {project / '*.gif'}."
+
+
 async def test_an_image_of_the_library_whose_file_is_gone_is_not_found(inputs: Inputs) -> None:
     stored = await _stored()
     stored.file_path.unlink()

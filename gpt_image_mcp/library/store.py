@@ -18,7 +18,7 @@ from gpt_image_mcp.library.files import write_exclusive, write_over
 from gpt_image_mcp.library.folders import fallback_folders
 from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.library.metadata import move_metadata, write_metadata
-from gpt_image_mcp.library.names import Naming, file_names, new_image_id
+from gpt_image_mcp.library.names import Naming, file_names, new_image_id, numbered, without_extension
 from gpt_image_mcp.library.rejections import Rejections
 from gpt_image_mcp.library.search import ImageSearch
 from gpt_image_mcp.library.sessions import Sessions
@@ -127,12 +127,16 @@ class Library:
         original = self.catalogue.find_by_sha256(digest)
         if original is None:
             return None
-        if not original.file_path.exists():
-            self._follow(original, path)
+        self.follow(original, path)
         return replace(original, file_path=path)
 
-    def _follow(self, image: StoredImage, path: Path) -> None:
-        """Remembers where the file of an image is now, and takes its metadata there if the folder allows."""
+    def follow(self, image: StoredImage, path: Path) -> None:
+        """Remembers that the file of an image is here now, unless it is still where it was.
+
+        Its metadata are taken here if the folder allows.
+        """
+        if image.file_path.exists():
+            return
         self.catalogue.move_image(image.id, path)
         with contextlib.suppress(OSError, ValueError):
             move_metadata(image, path)
@@ -160,7 +164,7 @@ class Library:
             provenance=provenance,
             c2pa=has_c2pa(data),
         )
-        return image, [*problems, *notes]
+        return image, [*problems, *notes, *_on_name(path, naming, number)]
 
     def _embedded(
         self, data: bytes, image_id: str, now: datetime, *, provenance: Provenance
@@ -206,6 +210,19 @@ class Library:
         except (StorageFailed, ValueError) as error:
             return [f"{image.id} is saved but not in the history: {getattr(error, 'message', error)}"]
         return []
+
+
+def _on_name(path: Path, naming: Naming, number: int) -> list[str]:
+    """What to say where a file is not called as the caller asked."""
+    asked = naming.filename.strip()
+    if not asked:
+        return []
+    if path.stem != numbered(asked, number):
+        return [f"The name {asked} was taken or not possible; the image is {path.name}."]
+    extension = asked.removeprefix(without_extension(asked))
+    if extension and extension.lower() != path.suffix:
+        return [f"The image is no {extension[1:]}, so it is called {path.name}."]
+    return []
 
 
 def _written(data: bytes, folder: Path, *, naming: Naming, names: Iterator[str]) -> Path:

@@ -85,3 +85,12 @@ async def test_another_format_than_the_sources_is_said(studio: Studio, project: 
     for options in ({"preset": "favicon"}, {"preset": "social", "output_format": "webp"}, {}):
         notes = (await studio.export(source, **options)).notes  # type: ignore[arg-type]
         assert not any("PNG" in note for note in notes)
+
+
+async def test_a_source_that_was_changed_outside_is_said_to_be(studio: Studio) -> None:
+    stored = (await studio.generate("a boat", size="816x816", quality="low")).images[0]
+    _saved(stored.file_path)
+    result = await studio.export(stored.id, width=8)
+    assert result.notes == (
+        f"Image {stored.id} was changed since it was made; the file as it is now was used.",
+    )

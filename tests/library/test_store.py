@@ -80,6 +80,27 @@ def test_several_images_of_an_exact_name_are_numbered(
     assert names == ["boat-1.png", "boat-2.png", "boat.png", "boat-3.png"]
 
 
+@pytest.mark.parametrize(
+    ("filename", "said"),
+    [
+        ("boat", []),
+        ("boat.png", []),
+        ("boat.PNG", []),
+        ("boat.v2", []),
+        ("boat.jpg", ["The image is no jpg, so it is called boat.png."]),
+        ("taken.png", ["The name taken.png was taken or not possible; the image is taken-2.png."]),
+    ],
+)
+def test_another_name_than_was_asked_for_is_said(
+    filename: str, said: list[str], library: Library, png: bytes, provenance: Provenance, folder: Path
+) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "taken.png").touch()
+    naming = Naming(kind="image", filename=filename)
+    _, notes = library.save([png], provenance=provenance, naming=naming, folder=folder)
+    assert list(notes) == said
+
+
 def test_bytes_that_are_no_known_image_are_kept_too(
     library: Library, provenance: Provenance, folder: Path
 ) -> None:

@@ -84,6 +84,7 @@ async def test_a_batch_in_which_all_fail_is_an_error(client: Client[Any], folder
     result = await _batch(client, images=["gone.png", "lost.png"])
     assert result.is_error
     assert _text(result).startswith("input_not_found: No image of 2 was edited.")
+    assert _text(result).count("The same call would fail again.") == 1
     assert "gone.png" in _text(result)
     assert "lost.png" in _text(result)
 
