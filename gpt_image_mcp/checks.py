@@ -141,7 +141,8 @@ def require_key(settings: Settings) -> None:
         raise MissingApiKey(
             message,
             next_step="Set OPENAI_API_KEY in the env block of the MCP client's configuration and restart "
-            'it; to try without a key, call again with model "sandbox" or set GPT_IMAGE_SANDBOX=1.',
+            "it, or on the command line in your shell; to try without a key, call again with model "
+            '"sandbox" or set GPT_IMAGE_SANDBOX=1.',
         )
 
 

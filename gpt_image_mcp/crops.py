@@ -35,8 +35,13 @@ def parse_crop(text: str) -> Crop | None:
         values = [float(part) for part in parts]
     except ValueError:
         values = []
-    in_range = len(values) == _VALUES and all(0 <= value <= 1 for value in values)
-    if not in_range or values[0] >= values[2] or values[1] >= values[3]:
-        message = f"crop is {text!r}; it must be left,top,right,bottom as fractions from 0 to 1."
-        raise InvalidArgument(message, next_step='Pass for example crop "0.25,0.25,0.75,0.75" (the middle).')
+    if len(values) != _VALUES or not all(0 <= value <= 1 for value in values):
+        raise _no_crop(text, "it must be left,top,right,bottom as fractions from 0 to 1")
+    if values[0] >= values[2] or values[1] >= values[3]:
+        raise _no_crop(text, "left must be less than right, and top less than bottom")
     return Crop(*values)
+
+
+def _no_crop(text: str, rule: str) -> InvalidArgument:
+    message = f"crop is {text!r}; {rule}."
+    return InvalidArgument(message, next_step='Pass for example crop "0.25,0.25,0.75,0.75" (the middle).')

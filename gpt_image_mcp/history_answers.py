@@ -173,7 +173,7 @@ def next_step_after_search(found: FoundImages) -> str:
         return "Pass an id to get_image to see an image, or to edit_image to change it."
     if found.total:
         return "Pass a smaller offset: this one is behind the last image."
-    return "Try fewer or other words, or leave all out to see the newest."
+    return "Try fewer or other words, a longer time or another model, or leave all out to see the newest."
 
 
 def describe_usd(usd: Decimal) -> str:

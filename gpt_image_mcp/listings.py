@@ -36,7 +36,9 @@ def expand(refs: Sequence[str], *, base: Path, roots: tuple[Path, ...] | None = 
     """
     found = tuple(name for ref in refs for name in _files(unquoted(ref), base, roots))
     if not found:
-        message = f"There is no image in {', '.join(refs) or 'images'}."
+        message = (
+            f"There is no image in {', '.join(refs)}." if refs else "No images were given: images is empty."
+        )
         raise InvalidArgument(
             message, next_step="Pass image files, folders with images, or globs such as *.png."
         )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Points = list[tuple[float, float]]
 
 EXAMPLE = '{"shape": "rectangle", "box": [0.25, 0.25, 0.75, 0.75]}'
+_POLYGON = '{"shape": "polygon", "points": [[0.5, 0.1], [0.9, 0.9], [0.1, 0.9]]}'
 _CORNERS = 4
 _FEWEST_POINTS = 3
 # A fraction beyond this is a pixel position whose unit was forgotten.
@@ -102,19 +103,22 @@ def cover(regions: Sequence[Region], size: tuple[int, int]) -> Area:
 def _parsed(number: int, item: Any) -> Region:
     if isinstance(item, Region):
         return item
-    if isinstance(item, dict):
-        item = {name: part for name, part in cast("dict[str, Any]", item).items() if part is not None}
+    if not isinstance(item, dict):
+        message = f"Region {number} is {str(item)[:100]!r}, which is no JSON object."
+        raise InvalidArgument(message, next_step=f"Write it like {EXAMPLE}.")
+    given = {name: part for name, part in cast("dict[str, Any]", item).items() if part is not None}
     try:
-        region = Region.model_validate(item)
+        region = Region.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        where = ".".join(str(part) for part in first["loc"])
         message = f"Region {number} is malformed: {where}: {first['msg']}, got {str(first['input'])[:100]!r}."
         raise InvalidArgument(message, next_step=f"Write it like {EXAMPLE}.") from error
     complaint = _complaint(region)
     if complaint:
         message = f"Region {number} ({region.shape}) {complaint}."
-        raise InvalidArgument(message, next_step=f"Write it like {EXAMPLE}.")
+        example = _POLYGON if region.shape == "polygon" else EXAMPLE
+        raise InvalidArgument(message, next_step=f"Write it like {example}.")
     return region
 
 

@@ -107,7 +107,7 @@ def test_a_folder_without_images_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match=r"no image in empty") as caught:
         expand(["empty"], base=tmp_path)
     assert "folders with images" in caught.value.next_step
-    with pytest.raises(InvalidArgument, match="no image in images"):
+    with pytest.raises(InvalidArgument, match="images is empty"):
         expand([], base=tmp_path)
 
 

@@ -180,8 +180,8 @@ def test_a_feather_that_leaves_nothing_of_a_region_is_refused(feather: float) ->
         ({"box": [float("nan"), 0, 1, 1]}, "box.0"),
         ({"box": [float("inf"), 0, 1, 1]}, "box.0"),
         ({"shape": "polygon", "points": [[0, 0, 0], [1, 0], [0, 1]]}, "points.0"),
-        ("the left half", "the whole"),
-        (None, "the whole"),
+        ("the left half", "no JSON object"),
+        (None, "no JSON object"),
     ],
 )
 def test_a_malformed_region_is_refused_with_its_number_the_reason_and_an_example(
@@ -191,7 +191,7 @@ def test_a_malformed_region_is_refused_with_its_number_the_reason_and_an_example
         parse_regions([LEFT_HALF, region])
     assert refusal.value.message.startswith("Region 2 ")
     assert words in refusal.value.message
-    assert "box" in refusal.value.next_step
+    assert "polygon" in refusal.value.next_step or "box" in refusal.value.next_step
 
 
 def test_what_was_read_before_is_taken_as_it_is() -> None:

@@ -92,7 +92,7 @@ async def test_a_batch_in_which_all_fail_is_an_error(client: Client[Any], folder
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"images": []}, "no image"),
+        ({"images": []}, "images is empty"),
         ({"images": ["pictures/notes.txt"] * 101}, "at most 100"),
         ({"images": ["empty"]}, "no image"),
         ({"images": ["pictures"], "on_error": "shrug"}, "on_error"),
