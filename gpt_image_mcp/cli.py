@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
@@ -21,7 +22,7 @@ from gpt_image_mcp.commands.estimate import estimate
 from gpt_image_mcp.commands.gallery import gallery
 from gpt_image_mcp.commands.history import history
 from gpt_image_mcp.commands.serve import serve
-from gpt_image_mcp.console import Console, models_table
+from gpt_image_mcp.console import Console
 from gpt_image_mcp.edits import EditArguments
 from gpt_image_mcp.errors import ImageError, InvalidArgument, InvalidSetting, OutputRejected
 from gpt_image_mcp.listings import MOST_FILES
@@ -227,7 +228,8 @@ def models() -> int:
     """List the models: what each accepts and costs."""
     from gpt_image_mcp.models import load_catalogue
 
-    Console().print_table(models_table(load_catalogue()))
+    today = date.today()  # noqa: DTZ011 - OpenAI names days, not moments
+    Console().print_models(load_catalogue(), today=today)
     return EXIT_DONE
 
 

@@ -20,6 +20,7 @@ from gpt_image_mcp.values import ImageRequest
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
+    from datetime import date
 
     from pydantic import BaseModel
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values import StoredImage
 
 _NEVER_FOLDED = 100_000
+_WIDTH_OF_PIPES = 200
+# The least at which the table of models has room for the longest name beside four other columns.
+_WIDE_ENOUGH = 132
 _STATE_STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "dim"}
 
 
@@ -50,9 +54,11 @@ class Console:
         """Writes a structured result as one JSON document."""
         sys.stdout.write(answer.model_dump_json(indent=2) + "\n")
 
-    def print_table(self, table: Table) -> None:
-        """Writes a table, cut to the width of a terminal and never of a pipe."""
-        rich.console.Console(width=None if self._out.is_terminal else 200).print(table)
+    def print_models(self, catalogue: ModelCatalogue, *, today: date) -> None:
+        """Writes the models as a table that breaks no name; a narrow terminal gets two columns."""
+        console = rich.console.Console(width=None if self._out.is_terminal else _WIDTH_OF_PIPES)
+        is_wide = console.width >= _WIDE_ENOUGH
+        console.print(_models_table(catalogue, today) if is_wide else _narrow_models_table(catalogue, today))
 
     def print_findings(self, findings: Sequence[Finding]) -> None:
         """Writes what checks found: as a table on a terminal, a line each into a pipe."""
@@ -128,13 +134,32 @@ def _described(image: StoredImage, file: FileState = "present") -> str:
     )
 
 
-def models_table(catalogue: ModelCatalogue) -> Table:
+def _models_table(catalogue: ModelCatalogue, today: date) -> Table:
     """The models, what each accepts and what a 1024x1024 image costs at each quality."""
-    table = Table(title=f"Image models, checked {catalogue.checked}", title_justify="left")
-    for heading in ("model", "sizes", "transparent", "1024x1024 in USD", "status"):
+    table = _table_of_names(catalogue)
+    for heading in ("sizes", "transparent", "1024x1024 in USD", "status"):
         table.add_column(heading, overflow="fold")
     for model in catalogue.models:
-        table.add_row(model.name, _sizes(model), model.transparency, _square_prices(model), _status(model))
+        prices, status = _square_prices(model), _status(model, today)
+        table.add_row(model.name, _sizes(model), model.transparency, prices, status)
+    return table
+
+
+def _narrow_models_table(catalogue: ModelCatalogue, today: date) -> Table:
+    """The same with all that is said of a model below each other."""
+    table = _table_of_names(catalogue)
+    table.show_lines = True
+    table.add_column("sizes, transparency, price of 1024x1024", overflow="fold")
+    for model in catalogue.models:
+        prices, status = _square_prices(model), _status(model, today)
+        said = (_sizes(model), f"transparent: {model.transparency}", f"price: {prices}", status)
+        table.add_row(model.name, "\n".join(said))
+    return table
+
+
+def _table_of_names(catalogue: ModelCatalogue) -> Table:
+    table = Table(title=f"Image models, checked {catalogue.checked}", title_justify="left")
+    table.add_column("model", no_wrap=True)
     return table
 
 
@@ -152,10 +177,13 @@ def _square_prices(model: ImageModel) -> str:
     return ", ".join(known) or "unknown"
 
 
-def _status(model: ImageModel) -> str:
+def _status(model: ImageModel, today: date) -> str:
     if model.snapshot_of:
         return f"snapshot of {model.snapshot_of}"
-    if model.shutdown is None:
+    end = model.shutdown
+    if end is None:
         return "current"
-    sure = "" if model.shutdown.confidence == "documented" else " (unconfirmed)"
-    return f"ends {model.shutdown.date}{sure}, then {model.shutdown.successor}"
+    sure = "" if end.confidence == "documented" else " (unconfirmed)"
+    if end.date <= today:
+        return f"ended {end.date}{sure}, use {end.successor}"
+    return f"ends {end.date}{sure}, then {end.successor}"

@@ -119,7 +119,7 @@ class Inputs:
             message = f"{_shown(ref)!r} is not a path: {error}."
             raise InputNotFound(message, next_step=_NEXT) from error
         self._require_allowed(path)
-        return Source(self._read_file(path, ref), str(path), path, self.library.catalogue.find_by_path(path))
+        return Source(self._read_file(path, ref), str(path), path, self.library.at(path))
 
     def _own(self, ref: str) -> Source:
         try:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
+from gpt_image_mcp.days import local_day, midnight
 from gpt_image_mcp.errors import InvalidArgument
 
 _HOURS = re.compile(r"(\d{1,4})\s*h", re.IGNORECASE)
@@ -45,8 +46,8 @@ def _parse(name: str, text: str, now: datetime, *, is_end: bool) -> datetime | N
             return now - timedelta(hours=int(hours[1]))
         days = _days(text, now)
         if days is not None:
-            return _midnight(days[1] if is_end else days[0])
-        return datetime.fromisoformat(text).astimezone()
+            return _between_days(midnight(days[1] if is_end else days[0]))
+        return _between_days(datetime.fromisoformat(text).astimezone())
     except (ValueError, OverflowError) as error:
         message = f"{name} {text!r} is no date."
         raise InvalidArgument(
@@ -54,6 +55,17 @@ def _parse(name: str, text: str, now: datetime, *, is_end: bool) -> datetime | N
             next_step="Use a date such as 2026-11-21, a month such as 2026-11, a time such as "
             "2026-11-21T15:00, today, yesterday, 24h, 7d or 4w.",
         ) from error
+
+
+def _between_days(moment: datetime) -> datetime:
+    """The moment, which a search needs to have a day before and one after.
+
+    Raises:
+        OverflowError: If the calendar ends there.
+    """
+    for days in (-1, 1):
+        midnight(local_day(moment) + timedelta(days=days))
+    return moment
 
 
 def _days(text: str, now: datetime) -> tuple[date, date] | None:
@@ -71,7 +83,7 @@ def _days(text: str, now: datetime) -> tuple[date, date] | None:
 
 
 def _day(text: str, now: datetime) -> date | None:
-    today = now.astimezone().date()
+    today = local_day(now)
     if span := _SPAN.fullmatch(text):
         return today - timedelta(days=int(span[1]) * _DAYS_IN[span[2].lower()])
     ago = _DAYS_AGO.get(text.lower())
@@ -81,8 +93,3 @@ def _day(text: str, now: datetime) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         return None
-
-
-def _midnight(day: date) -> datetime:
-    """Local midnight, with the offset that holds on that day."""
-    return datetime.combine(day, time.min).astimezone()

@@ -316,6 +316,13 @@ def variables_set(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if os.environ.get(name))
 
 
+def unknown_variables() -> tuple[str, ...]:
+    """Environment variables that are called like settings and are none; case does not count."""
+    known = {name for field in Settings.model_fields for name in variable_names(field)}
+    ours = (name for name in os.environ if name.upper().startswith("GPT_IMAGE_"))
+    return tuple(sorted(name for name in ours if name.upper() not in known))
+
+
 def _variable_in_use(location: str) -> str:
     """The variable that is really set, of those that pydantic's error location stands for."""
     for field in Settings.model_fields:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -52,8 +53,17 @@ def postgresql(programs: Path) -> Generator[str]:
             _wait_for(address)
             yield address
         finally:
-            server.terminate()
-            server.wait(timeout=20)
+            _stop(server)
+
+
+def _stop(server: subprocess.Popen[Any]) -> None:
+    """Ends a server without waiting for those who are connected."""
+    server.send_signal(signal.SIGINT)
+    try:
+        server.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 def make_database(address: str, name: str) -> str:

@@ -94,6 +94,12 @@ def test_the_looks_of_a_key_are_judged(key: str, state: str) -> None:
     assert (finding.state == "ok") != bool(finding.next_step)
 
 
+@pytest.mark.parametrize("key", ["sk-...", "${OPENAI_API_KEY}"])
+def test_a_placeholder_is_answered_with_one_sentence(key: str) -> None:
+    step = check_key(Settings(api_key=SecretStr(key))).next_step
+    assert step == "Copy the key itself from https://platform.openai.com/api-keys."
+
+
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1))
 def test_no_more_than_the_end_of_a_key_is_shown(text: str) -> None:
     for key in (text, f"sk-{text}"):

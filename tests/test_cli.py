@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import subprocess
@@ -12,6 +13,8 @@ import pytest
 from PIL import Image
 
 from gpt_image_mcp.cli import run
+from gpt_image_mcp.console import Console
+from gpt_image_mcp.models import load_catalogue
 from tests.standin import serve_standin
 
 
@@ -183,8 +186,32 @@ def test_estimate_refuses_options_that_do_not_change_a_price(
 def test_models_lists_each_model_with_its_price_and_end() -> None:
     done = _run("models")
     assert done.returncode == 0
-    for words in ("gpt-image-2.6-flare", "low $0.0059", "ends 2026-10-23"):
+    for words in ("gpt-image-2.6-flare", "low $0.0059", "ended 2026-05-12, use gpt-image-2"):
         assert words in done.stdout
+
+
+@pytest.mark.parametrize("width", ["80", "100", "131", "132", "200"])
+def test_models_breaks_no_name_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", width)
+    shown = _run_here(capsys, "models").stdout
+    assert max(len(line) for line in shown.splitlines() if line.startswith("│")) <= int(width)
+    models = load_catalogue().models
+    for model in models:
+        snapshots = sum(other.snapshot_of == model.name for other in models)
+        assert shown.count(f" {model.name} ") >= 1 + snapshots
+
+
+@pytest.mark.parametrize(
+    ("day", "words"), [("2026-05-11", "ends 2026-05-12, then"), ("2026-05-12", "ended 2026-05-12, use")]
+)
+def test_models_says_ended_from_the_day_of_the_end(
+    capsys: pytest.CaptureFixture[str], day: str, words: str
+) -> None:
+    Console().print_models(load_catalogue(), today=dt.date.fromisoformat(day))
+    assert f"{words} gpt-image-2" in capsys.readouterr().out
 
 
 def test_version_and_help_are_there() -> None:

@@ -100,6 +100,21 @@ async def test_the_sandbox_needs_neither_key_nor_network() -> None:
     assert "connection" not in found
 
 
+@pytest.mark.parametrize("name", ["gpt-4o", "dall-e-3"])
+async def test_a_model_that_the_sandbox_refuses_is_a_failure_with_those_it_takes(name: str) -> None:
+    found = await _found(GPT_IMAGE_SANDBOX="1", GPT_IMAGE_MODEL=name)
+    assert found["model"].state == "failed"
+    assert name in found["model"].said
+    assert "gpt-image-2, gpt-image-2.5-sunburst, " in found["model"].next_step
+    assert "dall-e" not in found["model"].next_step
+
+
+@pytest.mark.parametrize("name", ["", "GPT-Image-2.5-Flare", "gpt-image-2-2026-04-21", "Sandbox"])
+async def test_a_model_that_the_sandbox_takes_is_fine(name: str) -> None:
+    found = await _found(GPT_IMAGE_SANDBOX="1", GPT_IMAGE_MODEL=name)
+    assert found["model"].state == "ok"
+
+
 async def test_without_a_key_the_connection_is_looked_at_all_the_same() -> None:
     async with serve_standin() as standin:
         found = await _found(OPENAI_BASE_URL=standin.base_url)
@@ -306,6 +321,37 @@ async def test_a_retired_variable_is_a_warning() -> None:
     assert found["OPENAI_USE_DIRECT_EDITS"].state == "warning"
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("GPT_IMAGE_QUALTY", "GPT_IMAGE_QUALITY"),
+        ("gpt_image_outputdir", "GPT_IMAGE_OUTPUT_DIR"),
+        ("GPT_IMAGE_2_OUTPUT_FOLDER", "GPT_IMAGE_OUTPUT_DIR"),
+        ("GPT_IMAGE_API_KEY", "OPENAI_API_KEY"),
+        ("GPT_IMAGE_BASE_URL", "OPENAI_BASE_URL"),
+        ("GPT_IMAGE_TIMEOUT", "GPT_IMAGE_TIMEOUT_SECONDS"),
+    ],
+)
+async def test_a_misspelt_variable_is_a_warning_with_the_nearest_name(name: str, meant: str) -> None:
+    found = await _found(GPT_IMAGE_SANDBOX="1", **{name: "secret"})
+    assert found[name].state == "warning"
+    assert f" {meant} " in found[name].next_step
+    assert "secret" not in str(found)
+
+
+async def test_a_variable_like_no_setting_is_a_warning_without_a_guess() -> None:
+    found = await _found(GPT_IMAGE_SANDBOX="1", GPT_IMAGE_ZZZ="1")
+    assert found["GPT_IMAGE_ZZZ"].state == "warning"
+    assert found["GPT_IMAGE_ZZZ"].next_step == "Remove it, or correct its name."
+
+
+async def test_other_names_of_settings_and_empty_variables_are_not_misspelt() -> None:
+    found = await _found(
+        GPT_IMAGE_SANDBOX="1", GPT_IMAGE_2_SESSION_MAX="5", gpt_image_quality="low", GPT_IMAGE_QUALTY=""
+    )
+    assert [name for name, finding in found.items() if finding.state == "warning"] == []
+
+
 async def test_a_malformed_setting_is_the_one_thing_to_correct() -> None:
     found = await _found(GPT_IMAGE_WAIT_SECONDS="soon")
     assert list(found) == ["versions", "formats", "settings"]
@@ -334,6 +380,22 @@ async def test_a_start_in_the_root_folder_is_explained(monkeypatch: pytest.Monke
     found = await _found(GPT_IMAGE_SANDBOX="1")
     assert found["project folder"].state == "warning"
     assert "GPT_IMAGE_PROJECT_DIR" in found["project folder"].next_step
+
+
+async def test_a_project_folder_that_is_none_is_a_warning(project: Path) -> None:
+    (project / "file.txt").write_text("a file")
+    for folder, words in (("/nope", "/nope does not exist"), ("file.txt", "file.txt is not a folder")):
+        found = await _found(GPT_IMAGE_SANDBOX="1", GPT_IMAGE_PROJECT_DIR=folder)
+        assert found["project folder"].state == "warning"
+        assert words in found["project folder"].said
+        assert "GPT_IMAGE_PROJECT_DIR" in found["project folder"].next_step
+
+
+async def test_folders_that_cannot_be_looked_at_are_named() -> None:
+    folder = "/" + 300 * "x"
+    found = await _found(GPT_IMAGE_SANDBOX="1", GPT_IMAGE_PROJECT_DIR=folder, GPT_IMAGE_INPUT_ROOTS=folder)
+    assert found["project folder"].state == "warning"
+    assert found["input folder"].state == "warning"
 
 
 async def test_a_project_folder_of_nobody_is_a_failure() -> None:

@@ -144,7 +144,8 @@ async def test_an_id_that_the_library_does_not_have_is_not_found(inputs: Inputs,
 async def test_an_image_that_was_changed_outside_is_sent_as_it_is_now_and_said_to_be(inputs: Inputs) -> None:
     stored = await _stored()
     stored.file_path.write_bytes(PNG)
-    loaded = await inputs.load([stored.id, str(stored.file_path)])
+    folder, name = stored.file_path.parent, stored.file_path.name
+    loaded = await inputs.load([stored.id, f"{folder / name}", f"{folder}/../{folder.name}/{name}"])
     for image in loaded:
         assert (image.data, image.image_id) == (PNG, stored.id)
         assert image.notes == (
@@ -156,11 +157,14 @@ async def test_where_an_image_was_moved_is_remembered_when_it_is_used(
     inputs: Inputs, library: Library, project: Path
 ) -> None:
     stored = await _stored()
+    (project / "folder").mkdir()
     moved = stored.file_path.rename(project / "moved.png")
-    assert [image.image_id for image in await inputs.load(["moved.png"])] == [stored.id]
-    found = library.catalogue.find_image(stored.id)
-    assert found is not None
-    assert found.file_path == moved
+    (project / "link.png").symlink_to(moved)
+    for ref in ("link.png", "folder/../moved.png", "moved.png"):
+        assert [image.image_id for image in await inputs.load([ref])] == [stored.id]
+        found = library.catalogue.find_image(stored.id)
+        assert found is not None
+        assert found.file_path == moved.resolve()
 
 
 async def test_a_pattern_that_nothing_matches_is_not_called_a_file(inputs: Inputs, project: Path) -> None:

@@ -10,7 +10,7 @@ import gpt_image_mcp
 PACKAGE = Path(gpt_image_mcp.__file__).parent
 # From the ground up; a module may import from its own layer's modules only where it is named with them.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors"}),
+    frozenset({"errors", "days"}),
     frozenset({"money", "progress", "crops", "lists", "paths", "recipes", "redaction", "schemas", "turns"}),
     frozenset({"colours", "containers", "placements", "threads"}),
     frozenset({"values", "parameters", "periods", "aliases"}),

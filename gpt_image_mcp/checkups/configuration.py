@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit, urlunsplit
 
@@ -12,7 +13,7 @@ from pydantic import SecretStr
 
 from gpt_image_mcp.checkups.findings import failed, ok, skipped, warning
 from gpt_image_mcp.refusals import KEYS_LINK
-from gpt_image_mcp.settings import Settings, variable_names, variables_set
+from gpt_image_mcp.settings import Settings, unknown_variables, variable_names, variables_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,9 @@ _KEY = "key"
 _SHORTEST_KEY, _SHOWN_OF_KEY = 20, 4
 # Whole words only, and more of one letter than comes together by chance in a key.
 _PLACEHOLDER = re.compile(r"(?<![a-z0-9])(?:your|example)(?![a-z0-9])|x{8}|\.\.\.|…|[<>${}]", re.IGNORECASE)
+_PREFIX = re.compile(r"^(GPT_IMAGE_(2_)?|OPENAI_)")
+# Settings of older servers, to which no misspelt name should lead.
+_OLD_SETTINGS = {"timeout_ms", "use_direct_edits"}
 _INERT_STEP = "Remove it."
 # Variables of the predecessors' documentation that do nothing here, with what to do instead. Names that many
 # other programs use (LOG_LEVEL, BATCH_SIZE) are left out.
@@ -63,6 +67,27 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
         yield _ignored("OPENAI_API_TIMEOUT", "GPT_IMAGE_TIMEOUT_SECONDS")
     for name in variables_set(_INERT):
         yield warning(name, "It was a setting of an older server and has no effect here.", _INERT[name])
+    for name in variables_set(unknown_variables()):
+        yield _unknown(name)
+
+
+def _unknown(name: str) -> Finding:
+    """A variable that is no setting, with the one that may be meant; its value may be a secret."""
+    near = _nearest_setting(name)
+    step = f"Write {near} if that is meant, or remove it." if near else "Remove it, or correct its name."
+    return warning(name, "There is no such setting, so it is ignored.", step)
+
+
+def _nearest_setting(name: str) -> str:
+    """The variable whose name is most alike without its prefix; nothing if none is."""
+    fields = [field for field in Settings.model_fields if field not in _OLD_SETTINGS]
+    names = {
+        _PREFIX.sub("", other): variable_names(field)[0]
+        for field in fields
+        for other in variable_names(field)
+    }
+    near = get_close_matches(_PREFIX.sub("", name.upper()), names, n=1)
+    return names[near[0]] if near else ""
 
 
 def _setting(field: str, settings: Settings) -> Finding:
@@ -97,7 +122,7 @@ def check_key(settings: Settings) -> Finding:
         return failed(_KEY, "OPENAI_API_KEY holds characters that no key has.", again)
     if _PLACEHOLDER.search(key):
         said = "OPENAI_API_KEY looks like a placeholder, or like a variable that was not filled in."
-        return failed(_KEY, said, f"Write the key itself. {again}")
+        return failed(_KEY, said, f"Copy the key itself from {KEYS_LINK}.")
     if settings.base_url is None and (not key.startswith("sk-") or len(key) < _SHORTEST_KEY):
         said = "OPENAI_API_KEY does not look like a key of OpenAI, which begins with sk- and is longer."
         return warning(_KEY, said, again)

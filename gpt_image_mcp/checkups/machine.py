@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from gpt_image_mcp.checkups.findings import ok, refused, warning
+from gpt_image_mcp.checkups.findings import failed, ok, refused, warning
 from gpt_image_mcp.errors import ImageError, InvalidArgument
 from gpt_image_mcp.library.folders import APP, output_folder, project_folder, require_writable
 from gpt_image_mcp.rendering import require_writer
@@ -61,6 +61,9 @@ def check_folders(settings: Settings) -> Iterator[Finding]:
         folder = require_writable(output_folder(settings, ""))
     except ImageError as error:
         yield refused("output folder", error)
+    except OSError as error:
+        said = f"It cannot be told: {error.strerror or error}."
+        yield failed("output folder", said, "Set GPT_IMAGE_OUTPUT_DIR to a folder of yours.")
     else:
         yield ok("output folder", f"{folder} can be written.")
         yield judge_space(shutil.disk_usage(folder).free)
@@ -69,13 +72,27 @@ def check_folders(settings: Settings) -> Iterator[Finding]:
 
 
 def _project(project: Path) -> Finding:
-    if project != project.parent:
-        return ok("project folder", f"{project}")
-    return warning(
-        "project folder",
-        f"The program was started in {project}, as some clients do, so relative paths mean nothing.",
-        "Set GPT_IMAGE_PROJECT_DIR to the folder of your project, or pass absolute paths.",
-    )
+    name = "project folder"
+    if project == project.parent:
+        return warning(
+            name,
+            f"The program was started in {project}, as some clients do, so relative paths mean nothing.",
+            "Set GPT_IMAGE_PROJECT_DIR to the folder of your project, or pass absolute paths.",
+        )
+    if trouble := _trouble(project):
+        said = f"{project} {trouble}, so relative paths lead nowhere."
+        return warning(name, said, "Correct GPT_IMAGE_PROJECT_DIR, or make the folder.")
+    return ok(name, f"{project}")
+
+
+def _trouble(folder: Path) -> str:
+    """What is wrong with a folder that should be there; nothing if it is."""
+    try:
+        if folder.is_dir():
+            return ""
+        return "is not a folder" if folder.exists() else "does not exist"
+    except OSError as error:
+        return f"cannot be looked at ({error.strerror or error})"
 
 
 def judge_space(free_bytes: int) -> Finding:
@@ -88,10 +105,10 @@ def judge_space(free_bytes: int) -> Finding:
 
 
 def _input_root(root: Path) -> Finding:
-    if root.is_dir():
-        return ok("input folder", f"{root} is there.")
-    step = "Correct GPT_IMAGE_INPUT_ROOTS, or make the folder."
-    return warning("input folder", f"{root} is not a folder.", step)
+    if trouble := _trouble(root):
+        step = "Correct GPT_IMAGE_INPUT_ROOTS, or make the folder."
+        return warning("input folder", f"{root} {trouble}.", step)
+    return ok("input folder", f"{root} is there.")
 
 
 def check_library(settings: Settings) -> Iterator[Finding]:

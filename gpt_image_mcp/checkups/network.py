@@ -26,6 +26,7 @@ from gpt_image_mcp.errors import (
 )
 from gpt_image_mcp.models import load_catalogue
 from gpt_image_mcp.openai_api import OPENAI_BASE_URL, OpenAIApi
+from gpt_image_mcp.plans import is_sandbox
 from gpt_image_mcp.refusals import VERIFY_LINK
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ async def check_network(settings: Settings, *, seconds: float = CHECK_SECONDS) -
     """
     if settings.sandbox:
         yield skipped("network", "GPT_IMAGE_SANDBOX is on: nothing is sent, so nothing is checked.")
+        yield check_sandbox_model(settings.model)
         return
     answered: str | None = None
     try:
@@ -70,6 +72,20 @@ async def check_network(settings: Settings, *, seconds: float = CHECK_SECONDS) -
             yield finding
     finally:
         await api.aclose()
+
+
+def check_sandbox_model(name: str) -> Finding:
+    """Whether the sandbox has the configured model: those of the catalogue that are not shut down.
+
+    Args:
+        name: The model's name; ``sandbox`` stands for the default one.
+    """
+    today = datetime.now(UTC).date()
+    there = [model for model in load_catalogue().models if not model.is_shut_down(today)]
+    if is_sandbox(name) or load_catalogue().find(name) in there:
+        return ok("model", f"{name} is there in the sandbox.")
+    names = ", ".join(model.name for model in there if not model.snapshot_of)
+    return failed("model", f"The sandbox has no model {name}.", f"Set GPT_IMAGE_MODEL to one of {names}.")
 
 
 def check_clock(date: str, now: datetime) -> Finding:

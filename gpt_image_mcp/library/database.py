@@ -39,6 +39,11 @@ _SCHEMA_LOCK = {
     "sqlite": "BEGIN IMMEDIATE",
     "postgresql": "SELECT pg_advisory_xact_lock(7404110305)",
 }
+# By dialect: how all that a transaction reads is of one moment.
+_SNAPSHOT = {
+    "sqlite": "BEGIN",
+    "postgresql": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+}
 # The one that the extra of this package installs; SQLAlchemy by itself takes the one before it.
 _POSTGRESQL_DRIVER = "postgresql+psycopg"
 # SQLite's names of what happens when the file is damaged, moved or deleted below an open connection.
@@ -70,12 +75,13 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Generator[Connection]:
-        """A connection to ask questions with.
+        """A connection to ask questions with, whose answers are all of the same moment.
 
         Raises:
             StorageFailed: If the database cannot be used.
         """
         with self._failures_explained(), self._open().connect() as connection:
+            connection.exec_driver_sql(_SNAPSHOT[connection.dialect.name])
             yield connection
 
     @contextlib.contextmanager

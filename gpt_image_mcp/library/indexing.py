@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import TypeAdapter
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
-from gpt_image_mcp.library.matching import local_day
+from gpt_image_mcp.days import local_day
 from gpt_image_mcp.library.tables import (
     EVERY_ENTRY,
     images,
@@ -40,8 +40,10 @@ _COUNT_IN = _THE_GROUP.values(
     images=_GROUP.images + 1,
     spent_nanodollars=_GROUP.spent_nanodollars + bindparam("spent"),
     first_number=func.coalesce(_GROUP.first_number, bindparam("entry")),
-    last_number=bindparam("entry"),  # numbers rise
+    last_number=bindparam("entry"),  # above all that there are
 )
+# The numbers of an empty group may be given out again, to others.
+_FORGET_EMPTY = delete(search_groups).where(_GROUP.id == bindparam("group"), _GROUP.images == 0)
 _COUNT_OUT = _THE_GROUP.values(
     images=_GROUP.images - 1,
     spent_nanodollars=_GROUP.spent_nanodollars - bindparam("spent"),
@@ -67,6 +69,7 @@ def forget_image(connection: Connection, image_id: str) -> None:
         connection.execute(_FORGET_WORDS, {"number": entry.number})
         connection.execute(delete(search_entries).where(_ENTRY.number == entry.number))
         connection.execute(_COUNT_OUT, {"group": entry.group_id, "spent": entry.spent_nanodollars})
+        connection.execute(_FORGET_EMPTY, {"group": entry.group_id})
 
 
 def index_all(connection: Connection) -> None:
@@ -105,7 +108,7 @@ def _group_of(connection: Connection, image: StoredImage) -> int:
     made = image.provenance
     key = {
         "owner": made.owner,
-        "day": local_day(image.created_at),
+        "day": local_day(image.created_at).isoformat(),
         "model": made.model,
         "session_id": made.session_id,
     }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, func, insert, or_, select, update
 
+from gpt_image_mcp.days import local_day
 from gpt_image_mcp.errors import BudgetExceeded, OutcomeUnknown
 from gpt_image_mcp.library.calls import CallRecord, CallStart, dump_error, load_error
 from gpt_image_mcp.library.tables import calls, dollars, nanodollars
@@ -89,7 +90,7 @@ class Ledger:
             if same is not None:
                 return same.id
             if limited and daily_usd is not None:
-                spent = _spent(connection, _local_day(call.started_at))
+                spent = _spent(connection, local_day(call.started_at).isoformat())
                 if spent + reserved > daily_usd:
                     raise _over_daily_budget(reserved, spent, daily_usd)
             connection.execute(insert(calls), _call_values(call, reserved))
@@ -253,10 +254,6 @@ def _spent(connection: Connection, day: str) -> Decimal:
     return dollars(int(connection.execute(query).scalar_one()))
 
 
-def _local_day(moment: datetime) -> str:
-    return moment.astimezone().date().isoformat()
-
-
 def _call_values(call: CallStart, reserved: Decimal) -> dict[str, Any]:
     return {
         "id": call.id,
@@ -267,7 +264,7 @@ def _call_values(call: CallStart, reserved: Decimal) -> dict[str, Any]:
         "size": call.size,
         "prompt": call.prompt,
         "sandbox": call.sandbox,
-        "day": _local_day(call.started_at),
+        "day": local_day(call.started_at).isoformat(),
         "started_at": call.started_at.timestamp(),
         "reserved_nanodollars": nanodollars(reserved),
         "alive_until": (call.started_at + CALL_LEASE).timestamp(),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, exists, false, func, literal_column, or_, select
 
+from gpt_image_mcp.days import local_day, midnight
 from gpt_image_mcp.library.tables import (
     EVERY_ENTRY,
     has_full_text,
@@ -19,6 +20,7 @@ from gpt_image_mcp.library.words import wanted_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, Select
 
@@ -162,8 +164,8 @@ def matching(connection: Connection, search: Search) -> Matching:
 def cut_at_midnight(search: Search) -> tuple[Search, ...]:
     """The parts of a search, so that sums of days answer the longest if it has whole days."""
     first, last = search.since, search.until
-    begin = first and _midnight(first - timedelta(microseconds=1), days_later=1)
-    end = last and _midnight(last)
+    begin = first and (first if _is_midnight(first) else midnight(local_day(first) + timedelta(days=1)))
+    end = last and midnight(local_day(last))
     if begin and end and begin >= end:
         return (search,)
     parts = (
@@ -176,33 +178,34 @@ def cut_at_midnight(search: Search) -> tuple[Search, ...]:
 
 def is_whole_days(search: Search) -> bool:
     """Whether the sums of days answer a search: it begins and ends at midnight, or is open."""
-    return all(end is None or end == _midnight(end) for end in (search.since, search.until))
+    return all(end is None or _is_midnight(end) for end in (search.since, search.until))
 
 
-def local_day(moment: datetime) -> str:
-    """The day of a moment where the user is, in ISO form."""
-    return moment.astimezone().date().isoformat()
+def _is_midnight(moment: datetime) -> bool:
+    return moment == midnight(local_day(moment))
 
 
 def groups(search: Search, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
     """Columns of the groups in which something can match."""
     found = select(*columns).where(_GROUP.owner == "")
     if search.model:
-        name = search.model.strip().lower()
-        found = found.where(or_(_GROUP.model == name, _GROUP.model.startswith(f"{name}-", autoescape=True)))
+        found = found.where(_is_model(search.model.strip().lower()))
     if search.session_id:
         found = found.where(_GROUP.session_id == search.session_id)
     if search.since:
-        found = found.where(_GROUP.day >= local_day(search.since))
+        found = found.where(_GROUP.day >= local_day(search.since).isoformat())
     if search.until:
-        found = found.where(_GROUP.day <= local_day(search.until - timedelta(microseconds=1)))
+        last = search.until.astimezone() - timedelta(microseconds=1)
+        found = found.where(_GROUP.day <= local_day(last).isoformat())
     return found
 
 
-def _midnight(moment: datetime, *, days_later: int = 0) -> datetime:
-    """The beginning of the day of a moment where the user is, or of a day after it."""
-    day = moment.astimezone().date() + timedelta(days=days_later)
-    return datetime.combine(day, time.min).astimezone()
+def _is_model(name: str) -> ColumnElement[bool]:
+    """Whether a group is of a model or of one of its snapshots, which add a date to its name."""
+    stored = func.lower(_GROUP.model)
+    return or_(
+        stored == name, and_(stored.startswith(f"{name}-", autoescape=True), stored.like("%-____-__-__"))
+    )
 
 
 def _full_text_query(words: tuple[str, ...]) -> str:

@@ -118,7 +118,7 @@ class Library:
         """
         path = path.absolute()
         try:
-            known = self.catalogue.find_by_path(path)
+            known = self.at(path)
             digest = "" if known else _file_sha256(path)
         except (OSError, ValueError):
             return None
@@ -130,6 +130,10 @@ class Library:
         self.follow(original, path)
         return replace(original, file_path=path)
 
+    def at(self, path: Path) -> StoredImage | None:
+        """The image that was last known to be at an absolute path, however the path is written."""
+        return self.catalogue.find_by_path(path) or self.catalogue.find_by_path(path.resolve())
+
     def follow(self, image: StoredImage, path: Path) -> None:
         """Remembers that the file of an image is here now, unless it is still where it was.
 
@@ -137,6 +141,7 @@ class Library:
         """
         if image.file_path.exists():
             return
+        path = path.resolve()
         self.catalogue.move_image(image.id, path)
         with contextlib.suppress(OSError, ValueError):
             move_metadata(image, path)

@@ -305,6 +305,7 @@ def read_version(connection: Connection) -> int:
 
 def migrate(connection: Connection) -> None:
     """Brings a database to the current version, inside the caller's transaction."""
-    for step in MIGRATIONS[read_version(connection) :]:
+    version = read_version(connection)
+    for step in MIGRATIONS[version:]:
         step(connection)
-    connection.execute(update(schema_version).values(version=VERSION))
+    connection.execute(update(schema_version).values(version=max(version, VERSION)))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import inspect, text
 
+from gpt_image_mcp.library.catalogue import Catalogue
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.indexing import forget_image
 from gpt_image_mcp.library.matching import Search
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from gpt_image_mcp.library.catalogue import Catalogue
     from gpt_image_mcp.values import StoredImage
 
 NOON = datetime(2026, 11, 21, 12).astimezone()
@@ -103,7 +103,10 @@ def test_a_model_is_found_with_its_snapshots_only(
 ) -> None:
     plain, snapshot = add(model="gpt-image-2"), add(model="gpt-image-2-2026-04-21")
     add(model="gpt-image-2.5-flare")
+    add(model="gpt-image-2-mini")
     assert _ids(search, model="GPT-Image-2 ") == [snapshot.id, plain.id]
+    own = add(model="My-Deployment")
+    assert _ids(search, model="My-Deployment") == [own.id]
 
 
 def test_a_session_is_found(search: ImageSearch, add: Callable[..., StoredImage]) -> None:
@@ -185,6 +188,31 @@ def test_a_removed_image_is_neither_found_nor_summed(
     assert ([image.id for image in found.images], found.total) == ([left.id], 1)
     assert search.find(Search(), limit=1).spending.by_day == {"2026-11-21": Decimal("0.10")}
     assert catalogue.find_image(gone.id) is None
+
+
+def test_what_comes_after_all_of_a_session_was_removed_is_found(
+    search: ImageSearch, add: Callable[..., StoredImage], catalogue: Catalogue
+) -> None:
+    gone = [add(session_id="other"), add(session_id="s")]
+    for image in gone:
+        catalogue.remove_image(image.id)
+    new = add(session_id="s")
+    assert _ids(search, session_id="s") == [new.id]
+    assert _ids(search, session_id="s", query="boat") == [new.id]
+
+
+def test_all_of_one_search_is_of_one_moment(
+    database_url: str, database: Database, search: ImageSearch, add: Callable[..., StoredImage]
+) -> None:
+    made = add()
+    count = text("SELECT count(*) FROM images")
+    other = Database(database_url)
+    with database.reading() as connection:
+        before = connection.execute(count).scalar_one()
+        Catalogue(other).add_image(replace(made, id="20261121-130000-000001"))
+        assert connection.execute(count).scalar_one() == before == 1
+    other.close()
+    assert search.find(Search(), limit=5).total == 2
 
 
 def test_of_many_sessions_those_that_cost_least_are_summed_together(
