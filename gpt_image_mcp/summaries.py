@@ -50,7 +50,8 @@ def describe_batch(result: BatchResult, next_step: str) -> str:
     lines += [_batch_line(number, entry) for number, entry in enumerate(result.items, start=1)]
     total = batch_cost(result)
     so_far = "so far" if result.status == "running" else "in all"
-    lines.append("Cost: unknown." if total is None else f"Cost: ${total:.4f} {so_far}.")
+    cost = _cost(sandbox=result.sandbox)
+    lines.append(f"{cost}: unknown." if total is None else f"{cost}: ${total:.4f} {so_far}.")
     lines += [f"Note: {note}" for note in result.notes]
     return "\n".join([*lines, f"Next: {next_step}"])
 
@@ -182,6 +183,10 @@ def _headline(result: ImageResult) -> str:
     return f'{images} with {result.model}{where}{settings}, for "{shortened(result.prompt)}".'
 
 
+def _cost(*, sandbox: bool) -> str:
+    return "Cost outside the sandbox" if sandbox else "Cost"
+
+
 def _where(*, sandbox: bool) -> str:
     return " in the sandbox (no real image, no cost)" if sandbox else ""
 
@@ -196,7 +201,7 @@ def _image_line(number: int, image: StoredImage) -> str:
 def _cost_line(result: ImageResult) -> str:
     usage = result.usage
     tokens = f"Tokens: {usage.input_tokens} in, {usage.output_tokens} out. " if usage else ""
-    return f"{tokens}Cost: {describe_cost(result.cost)}."
+    return f"{tokens}{_cost(sandbox=result.sandbox)}: {describe_cost(result.cost)}."
 
 
 def next_step_after(result: ImageResult) -> str:

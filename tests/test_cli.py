@@ -63,7 +63,7 @@ def test_generate_prints_the_path_on_stdout_and_the_rest_on_stderr(project: Path
     done = _run("generate", "a fox", "--sandbox", "--quality", "low", "-o", "fox.webp")
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{project / 'fox.webp'}\n"
-    assert "Cost: $0.00" in done.stderr
+    assert "Cost outside the sandbox: $0.00" in done.stderr
     assert _format(project / "fox.webp") == "WEBP"
 
 
