@@ -5,7 +5,6 @@ Everything happens on this machine. The source is only read, and no file is ever
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -219,7 +218,7 @@ def _is_made(folder: Path) -> bool:
 
 def _source_notes(source: Source, decoded: Decoded) -> list[str]:
     notes: list[str] = []
-    if source.image and hashlib.sha256(source.data).hexdigest() != source.image.sha256:
+    if source.image and source.sha256 != source.image.sha256:
         notes.append(
             f"Image {source.image.id} was changed since it was made; the file as it is now was used."
         )

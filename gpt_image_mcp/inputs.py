@@ -52,6 +52,11 @@ class Source:
     path: Path | None = None
     image: StoredImage | None = None
 
+    @property
+    def sha256(self) -> str:
+        """The digest of the bytes, made anew each time."""
+        return hashlib.sha256(self.data).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
@@ -206,7 +211,7 @@ class Inputs:
 
     def _origin(self, source: Source) -> tuple[str, tuple[str, ...]]:
         """The id of an image of ours, known by its bytes or else by its place, and what to say of it."""
-        digest = hashlib.sha256(source.data).hexdigest()
+        digest = source.sha256
         if source.image and source.image.sha256 == digest:
             return source.image.id, ()
         if known := self.library.catalogue.find_by_sha256(digest):

@@ -33,6 +33,8 @@ _REACH = (
     func.min(_GROUP.first_number).label("first"),
     func.max(_GROUP.last_number).label("last"),
 )
+# What a snapshot adds to the name of its model, as a pattern.
+_DATE = "-____-__-__"
 _LAST_NUMBER = select(func.max(_ENTRY.number))
 # The images of some groups are few if they are less than this share of all: it is quicker then to read the
 # words of each, or to sort them, than to go through all that have the words, or through all from the newest.
@@ -79,8 +81,8 @@ class Matching:
         """Whether entries are asked for by words, be it words that nothing has."""
         return bool(self.search.query.strip())
 
-    def entries(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-        """Columns of the entries that match, unless the search is narrow in whatever group they are."""
+    def candidates(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        """Columns of the entries of the words and times; only a narrow search looks at their groups."""
         found = self._between(self._select(columns))
         if self.has_words:
             found = found.where(self._have_words())
@@ -94,7 +96,7 @@ class Matching:
 
     def newest(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
         """Columns of the entries that match and their ``number``, newest first."""
-        found = self.entries([*columns, self._number.label("number")]).order_by(self._number.desc())
+        found = self.candidates([*columns, self._number.label("number")]).order_by(self._number.desc())
         if self.is_narrow:
             return found
         if self.numbers:
@@ -203,9 +205,12 @@ def groups(search: Search, columns: Sequence[ColumnElement[Any]]) -> Select[Any]
 def _is_model(name: str) -> ColumnElement[bool]:
     """Whether a group is of a model or of one of its snapshots, which add a date to its name."""
     stored = func.lower(_GROUP.model)
-    return or_(
-        stored == name, and_(stored.startswith(f"{name}-", autoescape=True), stored.like("%-____-__-__"))
+    is_snapshot = and_(
+        stored.startswith(f"{name}-", autoescape=True),
+        stored.like(f"%{_DATE}"),
+        func.length(stored) == len(name) + len(_DATE),
     )
+    return or_(stored == name, is_snapshot)
 
 
 def _full_text_query(words: tuple[str, ...]) -> str:

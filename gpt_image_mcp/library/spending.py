@@ -52,8 +52,8 @@ def sum_up(connection: Connection, wanted: Matching) -> tuple[int, Spending]:
     """How many images match, and what they cost together."""
     sums = _Sums()
     for part in cut_at_midnight(wanted.search):
-        is_whole = part == wanted.search
-        sums.add_part(connection, wanted if is_whole else matching(connection, part))
+        is_uncut = part == wanted.search
+        sums.add_part(connection, wanted if is_uncut else matching(connection, part))
     return int(sums.images), sums.spending()
 
 
@@ -67,7 +67,7 @@ class _Sums:
         self._by_session: defaultdict[str, int] = defaultdict(int)
 
     def add_part(self, connection: Connection, wanted: Matching) -> None:
-        """Adds what matches a search that is of whole days, or has none."""
+        """Adds what matches an uncut search, or a part of one."""
         is_by_days = is_whole_days(wanted.search)
         if is_by_days and not wanted.has_words:
             self._add_groups(connection, wanted)
@@ -76,7 +76,7 @@ class _Sums:
             self._add_groups(connection, wanted)
             self._add_entries(connection, wanted, wanted.lacking(_COUNTED), sign=-1)
         else:
-            self._add_entries(connection, wanted, wanted.entries(_COUNTED))
+            self._add_entries(connection, wanted, wanted.candidates(_COUNTED))
 
     def _add_groups(self, connection: Connection, wanted: Matching) -> None:
         """Adds all that the groups of a search hold."""

@@ -104,6 +104,7 @@ def test_a_model_is_found_with_its_snapshots_only(
     plain, snapshot = add(model="gpt-image-2"), add(model="gpt-image-2-2026-04-21")
     add(model="gpt-image-2.5-flare")
     add(model="gpt-image-2-mini")
+    add(model="gpt-image-2-mini-2026-04-21")
     assert _ids(search, model="GPT-Image-2 ") == [snapshot.id, plain.id]
     own = add(model="My-Deployment")
     assert _ids(search, model="My-Deployment") == [own.id]
