@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, SQLAlchemyE
 
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.library.folders import APP
+from gpt_image_mcp.library.readers import Readers
 from gpt_image_mcp.library.tables import VERSION, migrate, read_version
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ _FILE_ERRORS = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_IOERR", "SQLITE_READO
 _WRITE_AHEAD = "PRAGMA journal_mode=WAL"
 # The cache is in KiB: what a search in a large library reads again and again fits into it.
 _PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", "cache_size=-8000")
+_IN_MEMORY = (None, "", ":memory:")
 # What SQLite keeps beside its file; worthless without it.
 _COMPANIONS = ("-wal", "-shm")
 
@@ -66,6 +68,7 @@ class Database:
     def __init__(self, url: str = "") -> None:
         self._url = url or f"sqlite:///{platformdirs.user_data_path(APP, appauthor=False) / 'library.db'}"
         self._opening = threading.Lock()
+        self._reading_together = threading.Lock()
         self._engine: Engine | None = None
 
     def close(self) -> None:
@@ -83,6 +86,37 @@ class Database:
         with self._failures_explained(), self._open().connect() as connection:
             connection.exec_driver_sql(_SNAPSHOT[connection.dialect.name])
             yield connection
+
+    @contextlib.contextmanager
+    def reading_together(self) -> Generator[Readers]:
+        """Two connections to ask at the same time; one, where two of the same moment are not to be had.
+
+        Raises:
+            StorageFailed: If the database cannot be used.
+        """
+        with contextlib.ExitStack() as held:
+            second = held.enter_context(self._second_reader())
+            before = second and _data_version(second)
+            first = held.enter_context(self.reading())
+            if second is None:
+                yield Readers((first,))
+                return
+            _data_version(first)  # the moment is that of the first question
+            second.exec_driver_sql(_SNAPSHOT["sqlite"])
+            is_same_moment = _data_version(second) == before
+            yield Readers((first, second) if is_same_moment else (first,))
+
+    @contextlib.contextmanager
+    def _second_reader(self) -> Generator[Connection | None]:
+        """A connection to a SQLite file, for one search at a time: others would only take turns with it."""
+        with self._failures_explained(), contextlib.ExitStack() as held:
+            engine = self._open()
+            is_file = engine.dialect.name == "sqlite" and engine.url.database not in _IN_MEMORY
+            if not is_file or not self._reading_together.acquire(blocking=False):
+                yield None
+                return
+            held.callback(self._reading_together.release)
+            yield held.enter_context(engine.connect())
 
     @contextlib.contextmanager
     def writing(self) -> Generator[Connection]:
@@ -152,6 +186,11 @@ class Database:
             self._engine = None
 
 
+def _data_version(connection: Connection) -> int:
+    """A number that changes when another connection has written (https://sqlite.org/pragma.html)."""
+    return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
+
+
 def _is_of_another_file(error: Exception) -> bool:
     """Whether the file is damaged or was moved away: its connections would never see the one in its place."""
     cause = error.orig if isinstance(error, DBAPIError) else None
@@ -173,7 +212,7 @@ def _engine(url: str) -> Engine:
 
 
 def _sqlite_engine(address: URL) -> Engine:
-    if address.database and address.database != ":memory:":
+    if address.database not in _IN_MEMORY:
         path = Path(address.database).expanduser()
         path.parent.mkdir(parents=True, exist_ok=True)
         address = address.set(database=str(path))

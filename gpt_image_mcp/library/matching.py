@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, exists, false, func, literal_column, or_, select
+from sqlalchemy import and_, exists, false, func, literal_column, select
 
 from gpt_image_mcp.days import local_day, midnight
 from gpt_image_mcp.library.tables import (
@@ -26,15 +27,15 @@ if TYPE_CHECKING:
 
 _ENTRY, _GROUP = search_entries.c, search_groups.c
 _FULL_TEXT: ColumnElement[Any] = literal_column("search_words")
-# Words are common if this share of a sample have them.
-_SAMPLE, _COMMON_SHARE = 250, 0.6
+# So many entries that have the words show how common these are.
+_SAMPLE = 250
 _REACH = (
     func.sum(_GROUP.images).label("inside"),
     func.min(_GROUP.first_number).label("first"),
     func.max(_GROUP.last_number).label("last"),
 )
-# What a snapshot adds to the name of its model, as a pattern.
-_DATE = "-____-__-__"
+# What a snapshot adds to the name of its model.
+_DATE = r"-\d{4}-\d{2}-\d{2}"
 _LAST_NUMBER = select(func.max(_ENTRY.number))
 # The images of some groups are few if they are less than this share of all: it is quicker then to read the
 # words of each, or to sort them, than to go through all that have the words, or through all from the newest.
@@ -65,21 +66,39 @@ class Matching:
 
     Attributes:
         words: What the entries must have.
+        models: The names under which this library knows the model that is asked for.
         has_full_text: Whether words are looked up in an index.
+        last_number: The number of the newest entry of all.
         is_narrow: Whether few entries are in the groups, so that the index of the groups leads to them.
         numbers: The first and the last number that an entry of the groups can have, if they are not all.
     """
 
     search: Search
     words: tuple[str, ...]
+    models: tuple[str, ...]
     has_full_text: bool
-    is_narrow: bool
-    numbers: tuple[int, int] | None
+    last_number: int
+    is_narrow: bool = False
+    numbers: tuple[int, int] | None = None
 
     @property
     def has_words(self) -> bool:
         """Whether entries are asked for by words, be it words that nothing has."""
         return bool(self.search.query.strip())
+
+    def groups(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        """Columns of the groups in which something can match."""
+        found, search = select(*columns).where(_GROUP.owner == ""), self.search
+        if search.model:
+            found = found.where(_GROUP.model.in_(self.models))
+        if search.session_id:
+            found = found.where(_GROUP.session_id == search.session_id)
+        if search.since:
+            found = found.where(_GROUP.day >= local_day(search.since).isoformat())
+        if search.until:
+            last = search.until.astimezone() - timedelta(microseconds=1)
+            found = found.where(_GROUP.day <= local_day(last).isoformat())
+        return found
 
     def candidates(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
         """Columns of the entries of the words and times; only a narrow search looks at their groups."""
@@ -87,7 +106,7 @@ class Matching:
         if self.has_words:
             found = found.where(self._have_words())
         if self.is_narrow:
-            found = found.where(_ENTRY.group_id.in_(groups(self.search, [_GROUP.id])))
+            found = found.where(_ENTRY.group_id.in_(self.groups([_GROUP.id])))
         if self.search.since:
             found = found.where(_ENTRY.created_at >= self.search.since.timestamp())
         if self.search.until:
@@ -101,22 +120,28 @@ class Matching:
             return found
         if self.numbers:
             # Not through the index of the groups: the newest are at hand unsorted.
-            return found.where((_ENTRY.group_id + 0).in_(groups(self.search, [_GROUP.id])))
-        return found.where(exists(groups(self.search, [_GROUP.id]).where(_GROUP.id == _ENTRY.group_id)))
+            return found.where((_ENTRY.group_id + 0).in_(self.groups([_GROUP.id])))
+        return found.where(exists(self.groups([_GROUP.id]).where(_GROUP.id == _ENTRY.group_id)))
 
     def lacking(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
         """Columns of the entries that lack a word; full-text search finds them by what all have."""
         query = f'"{EVERY_ENTRY}" NOT ({_full_text_query(self.words)})'
         return self._between(self._select(columns)).where(_FULL_TEXT.bool_op("MATCH")(query))
 
-    def is_common(self, connection: Connection) -> bool:
-        """Whether most of the newest entries have the words, and it can be asked which do not."""
+    def share(self, connection: Connection) -> float:
+        """Which share of the newest entries have the words; 0 if few have them, or no index knows it."""
         if not self._is_by_full_text:
-            return False
+            return 0
         having = self._between(select(self._number)).where(self._have_words()).order_by(self._number.desc())
-        last = connection.execute(having.limit(1).offset(_SAMPLE - 1)).scalar_one_or_none()
-        newest = self.numbers[1] if self.numbers else connection.execute(_LAST_NUMBER).scalar_one()
-        return last is not None and _COMMON_SHARE * (newest - last) < _SAMPLE
+        number = connection.execute(having.limit(1).offset(_SAMPLE - 1)).scalar_one_or_none()
+        newest = self.numbers[1] if self.numbers else self.last_number
+        return 0 if number is None else _SAMPLE / (newest - number + 1)
+
+    def halves(self) -> tuple[Matching, Matching]:
+        """The older and the newer half of the numbers; what entries are asked for is in one of them."""
+        first, last = self.numbers or (1, self.last_number)
+        middle = (first + last) // 2
+        return replace(self, numbers=(first, middle)), replace(self, numbers=(middle + 1, last))
 
     @property
     def _is_by_full_text(self) -> bool:
@@ -148,23 +173,50 @@ class Matching:
 
 def matching(connection: Connection, search: Search) -> Matching:
     """How a search is done in this library."""
-    is_narrow, numbers = False, None
-    if search.model or search.session_id or search.since or search.until:
-        reach = connection.execute(groups(search, _REACH)).one()
-        newest = connection.execute(_LAST_NUMBER).scalar_one() or 0
-        is_narrow = (reach.inside or 0) <= newest * (_FEW_TO_READ if search.query.strip() else _FEW_TO_SORT)
-        numbers = (reach.first or 0, reach.last or 0)
-    return Matching(
+    wanted = Matching(
         search=search,
         words=tuple(wanted_words(search.query)),
+        models=_models(connection, search.model.strip()),
         has_full_text=has_full_text(connection),
-        is_narrow=is_narrow,
-        numbers=numbers,
+        last_number=connection.execute(_LAST_NUMBER).scalar_one() or 0,
     )
+    return _limited(connection, wanted)
 
 
-def cut_at_midnight(search: Search) -> tuple[Search, ...]:
-    """The parts of a search, so that sums of days answer the longest if it has whole days."""
+def parts_by_days(connection: Connection, wanted: Matching) -> tuple[Matching, ...]:
+    """What matches, cut at midnight, so that sums of days answer the longest part if it has whole days."""
+    searches = _cut_at_midnight(wanted.search)
+    if searches == (wanted.search,):
+        return (wanted,)
+    return tuple(_limited(connection, replace(wanted, search=search)) for search in searches)
+
+
+def _models(connection: Connection, name: str) -> tuple[str, ...]:
+    """A model and its snapshots, as far as there are images of them."""
+    if not name:
+        return ()
+    pattern = re.compile(f"{re.escape(name)}({_DATE})?", re.IGNORECASE)
+    known = connection.execute(select(_GROUP.model).where(_GROUP.owner == "").distinct()).scalars()
+    return tuple(model for model in known if pattern.fullmatch(model))
+
+
+def _limited(connection: Connection, wanted: Matching) -> Matching:
+    """The same with what its groups say of where entries are."""
+    search = wanted.search
+    if not (search.model or search.session_id or search.since or search.until):
+        return wanted
+    reach = connection.execute(wanted.groups(_REACH)).one()
+    few = wanted.last_number * (_FEW_TO_READ if wanted.has_words else _FEW_TO_SORT)
+    numbers = (reach.first or 0, reach.last or 0)
+    return replace(wanted, is_narrow=(reach.inside or 0) <= few, numbers=numbers)
+
+
+def is_whole_days(search: Search) -> bool:
+    """Whether the sums of days answer a search: it begins and ends at midnight, or is open."""
+    return all(end is None or _is_midnight(end) for end in (search.since, search.until))
+
+
+def _cut_at_midnight(search: Search) -> tuple[Search, ...]:
     first, last = search.since, search.until
     begin = first and (first if _is_midnight(first) else midnight(local_day(first) + timedelta(days=1)))
     end = last and midnight(local_day(last))
@@ -178,39 +230,8 @@ def cut_at_midnight(search: Search) -> tuple[Search, ...]:
     return tuple(part for part in parts if part)
 
 
-def is_whole_days(search: Search) -> bool:
-    """Whether the sums of days answer a search: it begins and ends at midnight, or is open."""
-    return all(end is None or _is_midnight(end) for end in (search.since, search.until))
-
-
 def _is_midnight(moment: datetime) -> bool:
     return moment == midnight(local_day(moment))
-
-
-def groups(search: Search, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-    """Columns of the groups in which something can match."""
-    found = select(*columns).where(_GROUP.owner == "")
-    if search.model:
-        found = found.where(_is_model(search.model.strip().lower()))
-    if search.session_id:
-        found = found.where(_GROUP.session_id == search.session_id)
-    if search.since:
-        found = found.where(_GROUP.day >= local_day(search.since).isoformat())
-    if search.until:
-        last = search.until.astimezone() - timedelta(microseconds=1)
-        found = found.where(_GROUP.day <= local_day(last).isoformat())
-    return found
-
-
-def _is_model(name: str) -> ColumnElement[bool]:
-    """Whether a group is of a model or of one of its snapshots, which add a date to its name."""
-    stored = func.lower(_GROUP.model)
-    is_snapshot = and_(
-        stored.startswith(f"{name}-", autoescape=True),
-        stored.like(f"%{_DATE}"),
-        func.length(stored) == len(name) + len(_DATE),
-    )
-    return or_(stored == name, is_snapshot)
 
 
 def _full_text_query(words: tuple[str, ...]) -> str:

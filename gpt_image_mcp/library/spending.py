@@ -7,9 +7,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, func, select
+from sqlalchemy import JSON, func, literal, null, select
 
-from gpt_image_mcp.library.matching import cut_at_midnight, groups, is_whole_days, matching
+from gpt_image_mcp.library.matching import is_whole_days, parts_by_days
 from gpt_image_mcp.library.tables import dollars, search_entries, search_groups
 from gpt_image_mcp.money import OTHERS
 
@@ -20,9 +20,15 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Select
 
     from gpt_image_mcp.library.matching import Matching
+    from gpt_image_mcp.library.readers import Readers
+
+    _Amounts = defaultdict[str | None, int]
 
 _ENTRY, _GROUP = search_entries.c, search_groups.c
 _MOST_SESSIONS = 100
+# Words are common if more than this share of the newest have them; many are more than the other.
+_COMMON_SHARE, _MANY_SHARE = 0.6, 0.05
+_MANY_NUMBERS = 10_000
 _KEYS = (_GROUP.day, _GROUP.model, _GROUP.session_id)
 # By group: how many entries, and what they cost.
 _COUNTED: tuple[ColumnElement[Any], ...] = (
@@ -48,13 +54,58 @@ class Spending:
     by_session: dict[str, Decimal]
 
 
-def sum_up(connection: Connection, wanted: Matching) -> tuple[int, Spending]:
+def sum_up(readers: Readers, wanted: Matching) -> tuple[int, Spending]:
     """How many images match, and what they cost together."""
+    parts = parts_by_days(readers.first, wanted)
+    questions = [question for part in parts for question in _questions(readers.first, part)]
+    ask = readers.ask_at_once if _is_of_many(wanted) else readers.ask
     sums = _Sums()
-    for part in cut_at_midnight(wanted.search):
-        is_uncut = part == wanted.search
-        sums.add_part(connection, wanted if is_uncut else matching(connection, part))
-    return int(sums.images), sums.spending()
+    for columns in ask([_as_columns(readers.first, question) for question in questions]):
+        sums.add([column or [] for column in columns])
+    return sums.images, sums.spending()
+
+
+def _is_of_many(wanted: Matching) -> bool:
+    """Whether the library is so large that it pays to ask for its parts at the same time."""
+    return wanted.last_number > _MANY_NUMBERS
+
+
+def _questions(connection: Connection, wanted: Matching) -> list[Select[Any]]:
+    """Rows of a day, a model, a session, and the images and nano-dollars that these add or take away.
+
+    A row that is not about a day, a model or a session has nothing there.
+    """
+    is_by_days = is_whole_days(wanted.search)
+    if is_by_days and not wanted.has_words:
+        return _of_groups(wanted)
+    share = wanted.share(connection)
+    parts = wanted.halves() if _is_of_many(wanted) and share > _MANY_SHARE else (wanted,)
+    if is_by_days and share > _COMMON_SHARE:
+        # Fewer entries lack the words: what all cost, less what these cost.
+        return [*(_of_entries(part, part.lacking(_COUNTED), sign=-1) for part in parts), *_of_groups(wanted)]
+    return [_of_entries(part, part.candidates(_COUNTED)) for part in parts]
+
+
+def _of_groups(wanted: Matching) -> list[Select[Any]]:
+    """For all that the groups of a search hold."""
+    if wanted.numbers:
+        return [wanted.groups((*_KEYS, _GROUP.images, _GROUP.spent_nanodollars))]
+    # All of them the database sums itself, in the order of an index for each key.
+    images, spent = func.sum(_GROUP.images), func.sum(_GROUP.spent_nanodollars)
+    day, model, session_id = _KEYS
+    nothing = null()
+    return [
+        wanted.groups([day, nothing, nothing, images, spent]).group_by(day),
+        wanted.groups([nothing, model, nothing, literal(0), spent]).group_by(model),
+        wanted.groups([nothing, nothing, session_id, literal(0), spent]).group_by(session_id),
+    ]
+
+
+def _of_entries(wanted: Matching, entries: Select[Any], *, sign: int = 1) -> Select[Any]:
+    """For entries, counted by group; as groups are fewer, which of them count is asked last."""
+    counted = entries.group_by(_ENTRY.group_id).subquery()
+    rows = wanted.groups([*_KEYS, sign * counted.c.found, sign * counted.c.spent])
+    return rows.join(counted, counted.c.group_id == _GROUP.id)
 
 
 class _Sums:
@@ -62,77 +113,42 @@ class _Sums:
 
     def __init__(self) -> None:
         self.images = 0
-        self._by_day: defaultdict[str, int] = defaultdict(int)
-        self._by_model: defaultdict[str, int] = defaultdict(int)
-        self._by_session: defaultdict[str, int] = defaultdict(int)
+        self._by_day: _Amounts = defaultdict(int)
+        self._by_model: _Amounts = defaultdict(int)
+        self._by_session: _Amounts = defaultdict(int)
 
-    def add_part(self, connection: Connection, wanted: Matching) -> None:
-        """Adds what matches an uncut search, or a part of one."""
-        is_by_days = is_whole_days(wanted.search)
-        if is_by_days and not wanted.has_words:
-            self._add_groups(connection, wanted)
-        elif is_by_days and wanted.is_common(connection):
-            # Fewer entries lack the words: what all cost, less what these cost.
-            self._add_groups(connection, wanted)
-            self._add_entries(connection, wanted, wanted.lacking(_COUNTED), sign=-1)
-        else:
-            self._add_entries(connection, wanted, wanted.candidates(_COUNTED))
-
-    def _add_groups(self, connection: Connection, wanted: Matching) -> None:
-        """Adds all that the groups of a search hold."""
-        if wanted.numbers:
-            rows = groups(wanted.search, (*_KEYS, _GROUP.images, _GROUP.spent_nanodollars))
-            self._add(_columns(connection, rows))
-            return
-        # All of them the database sums itself, in the order of an index for each key.
-        images = connection.execute(groups(wanted.search, [func.sum(_GROUP.images)]))
-        self.images += images.scalar_one() or 0
-        spent = func.sum(_GROUP.spent_nanodollars)
-        for key, sums in zip(_KEYS, (self._by_day, self._by_model, self._by_session), strict=True):
-            names, amounts = _columns(connection, groups(wanted.search, [key, spent]).group_by(key))
-            _add_up(sums, names, amounts)
-
-    def _add_entries(
-        self, connection: Connection, wanted: Matching, entries: Select[Any], *, sign: int = 1
-    ) -> None:
-        """Adds entries counted by group; as groups are fewer, which of them count is asked last."""
-        counted = entries.group_by(_ENTRY.group_id).subquery()
-        rows = groups(wanted.search, [*_KEYS, sign * counted.c.found, sign * counted.c.spent])
-        self._add(_columns(connection, rows.join(counted, counted.c.group_id == _GROUP.id)))
-
-    def _add(self, columns: Sequence[list[Any]]) -> None:
-        """Adds days, models, sessions, numbers of images and nano-dollars."""
-        days, models, session_ids, found, spent = columns
-        self.images += sum(found)
-        _add_up(self._by_day, days, spent)
-        _add_up(self._by_model, models, spent)
-        _add_up(self._by_session, session_ids, spent)
+    def add(self, columns: Sequence[list[Any]]) -> None:
+        """Adds the rows of a question, given by columns."""
+        *names, images, spent = columns
+        self.images += sum(images)
+        for sums, keys in zip((self._by_day, self._by_model, self._by_session), names, strict=True):
+            for key, amount in zip(keys, spent, strict=True):
+                sums[key] += amount
 
     def spending(self) -> Spending:
         """What was added, in US dollars; what came to nothing is left out."""
-        by_day = {day: amount for day, amount in self._by_day.items() if amount}
+        by_day = _named(self._by_day)
         return Spending(
             total_usd=dollars(sum(by_day.values())),
             by_day=_dollars(dict(sorted(by_day.items(), reverse=True))),
-            by_model=_dollars(_highest_first(self._by_model)),
-            by_session=_dollars(_costliest(self._by_session)),
+            by_model=_dollars(_highest_first(_named(self._by_model))),
+            by_session=_dollars(_costliest(_named(self._by_session))),
         )
 
 
-def _columns(connection: Connection, rows: Select[Any]) -> Sequence[list[Any]]:
-    """The columns of a result, each as one JSON value: to hand over rows takes longer than to find them."""
+def _named(sums: _Amounts) -> dict[str, int]:
+    return {name: amount for name, amount in sums.items() if name is not None and amount}
+
+
+def _as_columns(connection: Connection, rows: Select[Any]) -> Select[Any]:
+    """The columns of rows, each as one JSON value: to hand over rows takes longer than to find them."""
     of = func.json_agg if connection.dialect.name == "postgresql" else func.json_group_array
-    columns = connection.execute(select(*(of(column, type_=JSON) for column in rows.subquery().c))).one()
-    return [column or [] for column in columns]
-
-
-def _add_up(sums: dict[str, int], names: list[str], amounts: list[int]) -> None:
-    for name, amount in zip(names, amounts, strict=True):
-        sums[name] += amount
+    columns: list[ColumnElement[Any]] = [of(column, type_=JSON) for column in rows.subquery().c]
+    return select(*columns)
 
 
 def _highest_first(amounts: dict[str, int]) -> dict[str, int]:
-    return {name: amount for name, amount in Counter(amounts).most_common() if amount}
+    return dict(Counter(amounts).most_common())
 
 
 def _costliest(sessions: dict[str, int]) -> dict[str, int]:

@@ -7,14 +7,18 @@ import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, event, func, select, text
 
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import Ledger
-from gpt_image_mcp.library.tables import VERSION
+from gpt_image_mcp.library.tables import VERSION, route_rejections
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 TODAY = datetime.now(UTC).date()
 
@@ -55,6 +59,64 @@ def test_the_database_is_set_up_for_sharing(database: Database) -> None:
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         ]
     assert modes == ["wal", 1, 1, 50]
+
+
+def _rows(connection: Connection) -> int:
+    return int(connection.execute(text("SELECT count(*) FROM route_rejections")).scalar_one())
+
+
+def _write(url: str) -> None:
+    """Adds a row from another server."""
+    other = Database(url)
+    with other.writing() as connection:
+        connection.execute(text("INSERT INTO route_rejections VALUES ('a', hex(randomblob(4)), 0)"))
+    other.close()
+
+
+def test_two_readers_see_the_same_moment(database: Database, database_url: str) -> None:
+    _write(database_url)
+    with database.reading_together() as readers:
+        _write(database_url)
+        question = select(func.count()).select_from(route_rejections)
+        assert len(readers.connections) == 2
+        assert [row[0] for row in readers.ask_at_once([question] * 5)] == [1] * 5
+    with database.reading_together() as readers:
+        assert [_rows(connection) for connection in readers.connections] == [2, 2]
+
+
+def test_one_reads_alone_if_someone_writes_before_the_second_begins(
+    database: Database, database_url: str
+) -> None:
+    _write(database_url)
+    begun: list[str] = []
+
+    def write_at_the_second(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement == "BEGIN":
+            begun.append(statement)
+            if len(begun) == 2:
+                _write(database_url)
+
+    event.listen(Engine, "before_cursor_execute", write_at_the_second)
+    try:
+        with database.reading_together() as readers:
+            assert [_rows(connection) for connection in readers.connections] == [1]
+    finally:
+        event.remove(Engine, "before_cursor_execute", write_at_the_second)
+    assert len(begun) >= 2
+
+
+def test_a_second_reader_is_lent_once_at_a_time(database: Database) -> None:
+    with database.reading_together() as first, database.reading_together() as other:
+        assert [len(first.connections), len(other.connections)] == [2, 1]
+    with database.reading_together() as again:
+        assert len(again.connections) == 2
+
+
+def test_a_database_in_memory_has_one_reader() -> None:
+    opened = Database("sqlite://")
+    with opened.reading_together() as readers:
+        assert [_rows(connection) for connection in readers.connections] == [0]
+    opened.close()
 
 
 def test_other_writers_are_waited_for_ten_seconds_by_default(database_url: str) -> None:

@@ -354,8 +354,21 @@ def _is_part(image: StoredImage, wanted: Search) -> bool:
     )
 
 
+def _as_in_a_large_library(database: Database) -> None:
+    """Gives all but the oldest ten entries numbers that only a library of many images has."""
+    with database.writing() as connection:
+        for change in (
+            "UPDATE search_entries SET number = number + 20000 WHERE number > 10",
+            "UPDATE search_words SET rowid = rowid + 20000 WHERE rowid > 10",
+            "UPDATE search_groups SET first_number = first_number + 20000 WHERE first_number > 10",
+            "UPDATE search_groups SET last_number = last_number + 20000 WHERE last_number > 10",
+        ):
+            connection.execute(text(change))
+
+
+@pytest.mark.parametrize("is_large", [False, True])
 def test_the_same_is_found_and_summed_whichever_way_is_the_shortest(
-    search: ImageSearch, add: Callable[..., StoredImage]
+    search: ImageSearch, add: Callable[..., StoredImage], *, is_large: bool
 ) -> None:
     """Words that most, some and one have, in all images, in many and in a few."""
     made = [
@@ -368,6 +381,8 @@ def test_the_same_is_found_and_summed_whichever_way_is_the_shortest(
         )
         for number in range(300)
     ]
+    if is_large:
+        _as_in_a_large_library(search.database)
     midnight = NOON.replace(hour=0) - timedelta(days=5)
     scopes: list[dict[str, Any]] = [
         {},
@@ -389,6 +404,27 @@ def test_the_same_is_found_and_summed_whichever_way_is_the_shortest(
         assert [image.id for image in found.images] == [image.id for image in parts[::-1][1:5]]
         assert (found.total, sums.total_usd, sums.by_model, sums.by_session) == _spent(parts)
         assert sum(sums.by_day.values()) == sums.total_usd
+
+
+def test_what_half_of_a_large_library_has_is_summed_in_two_halves(
+    search: ImageSearch, add: Callable[..., StoredImage]
+) -> None:
+    made = [
+        add(
+            "a boat" if number % 2 else "a fox",
+            model=f"model-{number % 3}",
+            usd=f"0.{number % 7}1",
+            created_at=NOON - timedelta(hours=520 - number),
+        )
+        for number in range(520)
+    ]
+    _as_in_a_large_library(search.database)
+    for model in ("", "model-1"):
+        wanted = Search(query="fox", model=model)
+        parts = [image for image in made if _is_part(image, wanted)]
+        found = search.find(wanted, limit=2)
+        assert [image.id for image in found.images] == [image.id for image in parts[::-1][:2]]
+        assert (found.total, found.spending.total_usd, found.spending.by_model) == _spent(parts)[:3]
 
 
 def test_what_most_images_have_is_summed_without_those_that_were_forgotten(

@@ -1,0 +1,51 @@
+"""Several connections that a large question is divided among."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection, Row, Select
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """One connection or more, whose answers are all of the same moment."""
+
+    connections: tuple[Connection, ...]
+
+    @property
+    def first(self) -> Connection:
+        """For questions that follow from each other."""
+        return self.connections[0]
+
+    def ask(self, questions: Sequence[Select[Any]]) -> list[Row[Any]]:
+        """The only row of each question, one after the other."""
+        return [self.first.execute(question).one() for question in questions]
+
+    def ask_at_once(self, questions: Sequence[Select[Any]]) -> list[Row[Any]]:
+        """The only row of each question, as many at the same time as there are connections.
+
+        SQLite works on each outside of Python's lock, but on one processor; to begin this takes about as long
+        as a small question.
+        """
+        if len(self.connections) == 1 or len(questions) == 1:
+            return self.ask(questions)
+        idle: SimpleQueue[Connection] = SimpleQueue()
+        for connection in self.connections:
+            idle.put(connection)
+
+        def answer(question: Select[Any]) -> Row[Any]:
+            connection = idle.get()
+            try:
+                return connection.execute(question).one()
+            finally:
+                idle.put(connection)
+
+        with ThreadPoolExecutor(len(self.connections)) as pool:
+            return list(pool.map(answer, questions))
