@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -13,6 +14,7 @@ from sqlalchemy import bindparam, func, insert, or_, select, update
 from gpt_image_mcp.days import local_day
 from gpt_image_mcp.errors import BudgetExceeded, OutcomeUnknown
 from gpt_image_mcp.library.calls import CallRecord, CallStart, dump_error, load_error
+from gpt_image_mcp.library.names import is_of_model
 from gpt_image_mcp.library.tables import calls, dollars, nanodollars
 
 if TYPE_CHECKING:
@@ -194,17 +196,16 @@ class Ledger:
     def open_calls(
         self, *, model: str = "", since: datetime | None = None, until: datetime | None = None, limit: int
     ) -> tuple[CallRecord, ...]:
-        """Calls that run, or whose outcome is unknown, latest first."""
+        """Calls that run, or whose outcome is unknown, latest first; of a model, with its snapshots."""
         query = select(calls).where(calls.c.owner == "", calls.c.status.in_(("running", "outcome_unknown")))
-        if model:
-            query = query.where(calls.c.model == model)
         if since:
             query = query.where(calls.c.started_at >= since.timestamp())
         if until:
             query = query.where(calls.c.started_at < until.timestamp())
         with self.database.reading() as connection:
-            rows = connection.execute(query.order_by(calls.c.started_at.desc()).limit(limit)).all()
-        return tuple(_call_record(row) for row in rows)
+            rows = connection.execute(query.order_by(calls.c.started_at.desc()))
+            found = (row for row in rows if not model or is_of_model(row.model, model))
+            return tuple(_call_record(row) for row in itertools.islice(found, limit))
 
     def find_same_call(self, fingerprint: str) -> CallRecord | None:
         """The latest call of this fingerprint that runs, or whose result was never delivered."""

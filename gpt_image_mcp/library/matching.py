@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, exists, false, func, literal_column, select
 
 from gpt_image_mcp.days import local_day, midnight
+from gpt_image_mcp.library.names import is_of_model
 from gpt_image_mcp.library.tables import (
     EVERY_ENTRY,
     has_full_text,
@@ -34,8 +34,6 @@ _REACH = (
     func.min(_GROUP.first_number).label("first"),
     func.max(_GROUP.last_number).label("last"),
 )
-# What a snapshot adds to the name of its model.
-_DATE = r"-\d{4}-\d{2}-\d{2}"
 _LAST_NUMBER = select(func.max(_ENTRY.number))
 # The images of some groups are few if they are less than this share of all: it is quicker then to read the
 # words of each, or to sort them, than to go through all that have the words, or through all from the newest.
@@ -195,9 +193,8 @@ def _models(connection: Connection, name: str) -> tuple[str, ...]:
     """A model and its snapshots, as far as there are images of them."""
     if not name:
         return ()
-    pattern = re.compile(f"{re.escape(name)}({_DATE})?", re.IGNORECASE)
     known = connection.execute(select(_GROUP.model).where(_GROUP.owner == "").distinct()).scalars()
-    return tuple(model for model in known if pattern.fullmatch(model))
+    return tuple(model for model in known if is_of_model(model, name))
 
 
 def _limited(connection: Connection, wanted: Matching) -> Matching:

@@ -1,4 +1,4 @@
-"""Names: of images, of calls, and of the files they are saved in."""
+"""Names: of images, of calls, of the files they are saved in, and of models."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _FORBIDDEN = re.compile('[\x00-\x1f\x7f-\x9f<>:"|?*\ud800-\udfff]')
 _RUN_OF_DASHES = re.compile("-{2,}")
 _VARIATION_SELECTORS = range(0xFE00, 0xFE10)
+_SNAPSHOT_DATE = r"-\d{4}-\d{2}-\d{2}"
 _KNOWN_EXTENSION = re.compile(r"\.(png|jpe?g|webp|gif|bmp|tiff?|avif)$", re.IGNORECASE)
 
 
@@ -135,3 +136,8 @@ def _cut(text: str, max_bytes: int) -> str:
     # Halves of characters are for check_filename to refuse.
     encoded = text.encode("utf-8", "surrogatepass")
     return text if len(encoded) <= max_bytes else encoded[:max_bytes].decode(errors="ignore")
+
+
+def is_of_model(name: str, model: str) -> bool:
+    """Whether a name is that of a model, or of one of its snapshots, which add a date to it."""
+    return bool(re.fullmatch(f"{re.escape(model)}({_SNAPSHOT_DATE})?", name, re.IGNORECASE))

@@ -346,3 +346,13 @@ def test_a_call_that_ended_before_it_reserved_anything_is_remembered_and_costs_n
     assert record is not None
     assert (record.status, str(record.error), record.cost_usd) == ("failed", str(error), Decimal(0))
     assert ledger.spent_usd(_day(call)) == 0
+
+
+def test_open_calls_of_a_model_are_those_of_its_snapshots_too(ledger: Ledger, call: CallStart) -> None:
+    names = ["gpt-image-2", "gpt-image-2-2026-04-21", "gpt-image-2.5-flare", "gpt-image-2-mini-2026-04-21"]
+    for number, model in enumerate(names):
+        started_at = call.started_at + timedelta(minutes=number)
+        _begin(ledger, replace(call, id=f"job-{number}", model=model, started_at=started_at))
+    found = ledger.open_calls(model="GPT-image-2", limit=2)
+    assert [one.id for one in found] == ["job-1", "job-0"]
+    assert [one.id for one in ledger.open_calls(limit=3)] == ["job-3", "job-2", "job-1"]
