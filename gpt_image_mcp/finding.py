@@ -49,6 +49,7 @@ class FoundImages:
     Attributes:
         images: Newest first.
         total: How many match.
+        is_library_empty: Whether there is no image at all that could match.
         next_offset: Where the next page begins; None on the last.
         spending: What all that match cost.
         open_calls: Of the same time and model: those that run, and those whose outcome is unknown.
@@ -59,6 +60,7 @@ class FoundImages:
     next_offset: int | None
     spending: Spending
     open_calls: tuple[CallRecord, ...]
+    is_library_empty: bool = False
 
 
 def find(wanted: Wanted, library: Library, *, limit: int, offset: int) -> FoundImages:
@@ -81,6 +83,7 @@ def find(wanted: Wanted, library: Library, *, limit: int, offset: int) -> FoundI
         next_offset=shown if found.images and shown < found.total else None,
         spending=found.spending,
         open_calls=() if search.query or search.session_id else _open_calls(search, library),
+        is_library_empty=not found.total and not library.catalogue.newest(1),
     )
 
 

@@ -173,6 +173,8 @@ def next_step_after_search(found: FoundImages) -> str:
         return "Pass an id to get_image to see an image, or to edit_image to change it."
     if found.total:
         return "Pass a smaller offset: this one is behind the last image."
+    if found.is_library_empty:
+        return "The history has no image yet; what generate_image and edit_image make is found here."
     return "Try fewer or other words, a longer time or another model, or leave all out to see the newest."
 
 

@@ -195,6 +195,11 @@ def _next_step(found: FoundImages) -> str:
         return f"{_SHOW}."
     if found.total:
         return "Pass a smaller --offset: this one is behind the last image."
+    if found.is_library_empty:
+        return (
+            "The history has no image yet. Make one with gpt-image-mcp generate; if there are some already, "
+            "gpt-image-mcp history rebuild reads them from their folders."
+        )
     return "Try fewer or other words, or leave all out to see the newest."
 
 

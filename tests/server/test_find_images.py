@@ -77,7 +77,13 @@ async def test_a_call_that_still_runs_is_listed(client: Client[Any]) -> None:
     await _call(client, "get_image", ref=started["job_id"])
 
 
+async def test_an_empty_history_says_so(client: Client[Any]) -> None:
+    result = await _call(client, "find_images", query="wolf")
+    assert "no image yet" in _structured(result)["next"]
+
+
 async def test_nothing_found_says_what_to_try(client: Client[Any]) -> None:
+    await _make(client, "a fox")
     result = await _call(client, "find_images", query="wolf", since="7d", until="today", model="gpt-image-2")
     assert (_structured(result)["images"], _structured(result)["total"]) == ([], 0)
     assert "other words" in _structured(result)["next"]
