@@ -66,8 +66,10 @@ class Catalogue:
     def all_images(self) -> Iterator[StoredImage]:
         """Every image, oldest first."""
         query = select(images.c.document).order_by(images.c.created_at, images.c.id)
-        with self.database.reading() as connection:
-            for document in connection.execute(query.execution_options(yield_per=_AT_ONCE)).scalars():
+        few = query.execution_options(yield_per=_AT_ONCE)
+        # The result is closed too: while a part is unread, SQLite would keep its moment for the next user.
+        with self.database.reading() as connection, connection.execute(few) as rows:
+            for document in rows.scalars():
                 yield _IMAGE.validate_json(document)
 
     def newest(self, limit: int) -> tuple[StoredImage, ...]:

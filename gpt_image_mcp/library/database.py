@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Connection
 
+    _FileIdentity = tuple[int, int]
+
 BUSY_TIMEOUT_SECONDS = 10
 # By dialect: how a transaction becomes the only writer from its start, so that what it reads stays true.
 _WRITE_LOCK = {
@@ -68,8 +70,9 @@ class Database:
     def __init__(self, url: str = "") -> None:
         self._url = url or f"sqlite:///{platformdirs.user_data_path(APP, appauthor=False) / 'library.db'}"
         self._opening = threading.Lock()
-        self._reading_together = threading.Lock()
+        self._reading_twice = threading.Lock()
         self._engine: Engine | None = None
+        self._file: _FileIdentity | None = None
 
     def close(self) -> None:
         """Closes the connections."""
@@ -84,7 +87,7 @@ class Database:
             StorageFailed: If the database cannot be used.
         """
         with self._failures_explained(), self._open().connect() as connection:
-            connection.exec_driver_sql(_SNAPSHOT[connection.dialect.name])
+            _begin_reading(connection)
             yield connection
 
     @contextlib.contextmanager
@@ -94,29 +97,28 @@ class Database:
         Raises:
             StorageFailed: If the database cannot be used.
         """
-        with contextlib.ExitStack() as held:
-            second = held.enter_context(self._second_reader())
-            before = second and _data_version(second)
-            first = held.enter_context(self.reading())
-            if second is None:
+        with self._failures_explained(), contextlib.ExitStack() as held:
+            engine = self._open()
+            if not self._can_read_twice(held):
+                first = held.enter_context(engine.connect())
+                _begin_reading(first)
                 yield Readers((first,))
                 return
-            _data_version(first)  # the moment is that of the first question
-            second.exec_driver_sql(_SNAPSHOT["sqlite"])
+            second = held.enter_context(engine.connect())
+            before = _data_version(second)
+            first = held.enter_context(engine.connect())
+            _begin_reading(first)
+            _data_version(first)  # its moment is that of its first question
+            _begin_reading(second)
             is_same_moment = _data_version(second) == before
             yield Readers((first, second) if is_same_moment else (first,))
 
-    @contextlib.contextmanager
-    def _second_reader(self) -> Generator[Connection | None]:
-        """A connection to a SQLite file, for one search at a time: others would only take turns with it."""
-        with self._failures_explained(), contextlib.ExitStack() as held:
-            engine = self._open()
-            is_file = engine.dialect.name == "sqlite" and engine.url.database not in _IN_MEMORY
-            if not is_file or not self._reading_together.acquire(blocking=False):
-                yield None
-                return
-            held.callback(self._reading_together.release)
-            yield held.enter_context(engine.connect())
+    def _can_read_twice(self, held: contextlib.ExitStack) -> bool:
+        """Whether a search may have a second connection: to a SQLite file, and one search at a time."""
+        if self._file is None or not self._reading_twice.acquire(blocking=False):
+            return False
+        held.callback(self._reading_twice.release)
+        return True
 
     @contextlib.contextmanager
     def writing(self) -> Generator[Connection]:
@@ -160,6 +162,9 @@ class Database:
 
     def _open(self) -> Engine:
         with self._opening:
+            if self._engine is not None and _file_identity(self._engine) != self._file:
+                self._engine.dispose()  # what is written to a file that was moved or deleted is lost
+                self._engine = None
             if self._engine is None:
                 engine = _engine(self._url)
                 try:
@@ -167,7 +172,7 @@ class Database:
                 except BaseException:
                     engine.dispose()
                     raise
-                self._engine = engine
+                self._engine, self._file = engine, _file_identity(engine)
             return self._engine
 
     @contextlib.contextmanager
@@ -186,9 +191,24 @@ class Database:
             self._engine = None
 
 
+def _begin_reading(connection: Connection) -> None:
+    connection.exec_driver_sql(_SNAPSHOT[connection.dialect.name])
+
+
 def _data_version(connection: Connection) -> int:
     """A number that changes when another connection has written (https://sqlite.org/pragma.html)."""
     return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
+
+
+def _file_identity(engine: Engine) -> _FileIdentity | None:
+    """What tells the file of a SQLite database from another one in its place; None if there is none."""
+    if engine.dialect.name != "sqlite" or engine.url.database in _IN_MEMORY:
+        return None
+    try:
+        found = Path(engine.url.database).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _is_of_another_file(error: Exception) -> bool:

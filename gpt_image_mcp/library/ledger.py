@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import statistics
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -40,6 +39,7 @@ _STAY_ALIVE = (
     .where(calls.c.id == bindparam("call_id"), calls.c.finished_at.is_(None))
     .values(status="running", error=None, alive_until=bindparam("until"))
 )
+_IS_OPEN = (calls.c.owner == "", calls.c.status.in_(("running", "outcome_unknown")))
 _DELIVER = update(calls).where(calls.c.id == bindparam("call_id"))
 _FIND_SAME = (
     select(calls)
@@ -197,15 +197,17 @@ class Ledger:
         self, *, model: str = "", since: datetime | None = None, until: datetime | None = None, limit: int
     ) -> tuple[CallRecord, ...]:
         """Calls that run, or whose outcome is unknown, latest first; of a model, with its snapshots."""
-        query = select(calls).where(calls.c.owner == "", calls.c.status.in_(("running", "outcome_unknown")))
+        query = select(calls).where(*_IS_OPEN)
         if since:
             query = query.where(calls.c.started_at >= since.timestamp())
         if until:
             query = query.where(calls.c.started_at < until.timestamp())
         with self.database.reading() as connection:
-            rows = connection.execute(query.order_by(calls.c.started_at.desc()))
-            found = (row for row in rows if not model or is_of_model(row.model, model))
-            return tuple(_call_record(row) for row in itertools.islice(found, limit))
+            if model:
+                names = connection.execute(select(calls.c.model).where(*_IS_OPEN).distinct()).scalars().all()
+                query = query.where(calls.c.model.in_([name for name in names if is_of_model(name, model)]))
+            rows = connection.execute(query.order_by(calls.c.started_at.desc()).limit(limit)).all()
+        return tuple(_call_record(row) for row in rows)
 
     def find_same_call(self, fingerprint: str) -> CallRecord | None:
         """The latest call of this fingerprint that runs, or whose result was never delivered."""

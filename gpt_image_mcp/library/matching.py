@@ -29,6 +29,7 @@ _ENTRY, _GROUP = search_entries.c, search_groups.c
 _FULL_TEXT: ColumnElement[Any] = literal_column("search_words")
 # So many entries that have the words show how common these are.
 _SAMPLE = 250
+_MANY_NUMBERS = 10_000
 _REACH = (
     func.sum(_GROUP.images).label("inside"),
     func.min(_GROUP.first_number).label("first"),
@@ -68,7 +69,8 @@ class Matching:
         has_full_text: Whether words are looked up in an index.
         last_number: The number of the newest entry of all.
         is_narrow: Whether few entries are in the groups, so that the index of the groups leads to them.
-        numbers: The first and the last number that an entry of the groups can have, if they are not all.
+        numbers: The first and the last number to look between, if they are not all; a narrow search does not
+            look at them.
     """
 
     search: Search
@@ -78,6 +80,11 @@ class Matching:
     last_number: int
     is_narrow: bool = False
     numbers: tuple[int, int] | None = None
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the library is so large that it pays to ask for parts of it at the same time."""
+        return self.last_number > _MANY_NUMBERS
 
     @property
     def has_words(self) -> bool:
@@ -136,7 +143,7 @@ class Matching:
         return 0 if number is None else _SAMPLE / (newest - number + 1)
 
     def halves(self) -> tuple[Matching, Matching]:
-        """The older and the newer half of the numbers; what entries are asked for is in one of them."""
+        """The older and the newer half of the numbers, for a search that is not narrow."""
         first, last = self.numbers or (1, self.last_number)
         middle = (first + last) // 2
         return replace(self, numbers=(first, middle)), replace(self, numbers=(middle + 1, last))
@@ -171,10 +178,11 @@ class Matching:
 
 def matching(connection: Connection, search: Search) -> Matching:
     """How a search is done in this library."""
+    search = replace(search, model=search.model.strip())
     wanted = Matching(
         search=search,
         words=tuple(wanted_words(search.query)),
-        models=_models(connection, search.model.strip()),
+        models=_models(connection, search.model),
         has_full_text=has_full_text(connection),
         last_number=connection.execute(_LAST_NUMBER).scalar_one() or 0,
     )
@@ -201,7 +209,7 @@ def _limited(connection: Connection, wanted: Matching) -> Matching:
     """The same with what its groups say of where entries are."""
     search = wanted.search
     if not (search.model or search.session_id or search.since or search.until):
-        return wanted
+        return replace(wanted, is_narrow=False, numbers=None)
     reach = connection.execute(wanted.groups(_REACH)).one()
     few = wanted.last_number * (_FEW_TO_READ if wanted.has_words else _FEW_TO_SORT)
     numbers = (reach.first or 0, reach.last or 0)

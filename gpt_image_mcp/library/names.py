@@ -140,4 +140,4 @@ def _cut(text: str, max_bytes: int) -> str:
 
 def is_of_model(name: str, model: str) -> bool:
     """Whether a name is that of a model, or of one of its snapshots, which add a date to it."""
-    return bool(re.fullmatch(f"{re.escape(model)}({_SNAPSHOT_DATE})?", name, re.IGNORECASE))
+    return bool(re.fullmatch(f"{re.escape(model)}({_SNAPSHOT_DATE})?", name, re.IGNORECASE | re.ASCII))

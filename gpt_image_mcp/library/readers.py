@@ -24,18 +24,19 @@ class Readers:
         """For questions that follow from each other."""
         return self.connections[0]
 
-    def ask(self, questions: Sequence[Select[Any]]) -> list[Row[Any]]:
-        """The only row of each question, one after the other."""
+    def ask(self, questions: Sequence[Select[Any]], *, at_once: bool) -> list[Row[Any]]:
+        """The only row of each question.
+
+        Args:
+            questions: In the order of the answers.
+            at_once: Whether each connection works on one question at a time, which SQLite does outside of
+                Python's lock; to begin this takes about as long as a small question.
+        """
+        if at_once and len(self.connections) > 1 and len(questions) > 1:
+            return self._ask_at_once(questions)
         return [self.first.execute(question).one() for question in questions]
 
-    def ask_at_once(self, questions: Sequence[Select[Any]]) -> list[Row[Any]]:
-        """The only row of each question, as many at the same time as there are connections.
-
-        SQLite works on each outside of Python's lock, but on one processor; to begin this takes about as long
-        as a small question.
-        """
-        if len(self.connections) == 1 or len(questions) == 1:
-            return self.ask(questions)
+    def _ask_at_once(self, questions: Sequence[Select[Any]]) -> list[Row[Any]]:
         idle: SimpleQueue[Connection] = SimpleQueue()
         for connection in self.connections:
             idle.put(connection)

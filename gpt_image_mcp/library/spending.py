@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 _ENTRY, _GROUP = search_entries.c, search_groups.c
 _MOST_SESSIONS = 100
-# Words are common if more than this share of the newest have them; many are more than the other.
-_COMMON_SHARE, _MANY_SHARE = 0.6, 0.05
-_MANY_NUMBERS = 10_000
+# If a larger share of the newest than this have the words, it is asked which lack them.
+_COMMON_SHARE = 0.6
+# If a larger share than this have them, halves are asked for at the same time.
+_LARGE_SHARE = 0.05
 _KEYS = (_GROUP.day, _GROUP.model, _GROUP.session_id)
 # By group: how many entries, and what they cost.
 _COUNTED: tuple[ColumnElement[Any], ...] = (
@@ -58,16 +59,13 @@ def sum_up(readers: Readers, wanted: Matching) -> tuple[int, Spending]:
     """How many images match, and what they cost together."""
     parts = parts_by_days(readers.first, wanted)
     questions = [question for part in parts for question in _questions(readers.first, part)]
-    ask = readers.ask_at_once if _is_of_many(wanted) else readers.ask
+    answers = readers.ask(
+        [_as_columns(readers.first, question) for question in questions], at_once=wanted.is_large
+    )
     sums = _Sums()
-    for columns in ask([_as_columns(readers.first, question) for question in questions]):
+    for columns in answers:
         sums.add([column or [] for column in columns])
     return sums.images, sums.spending()
-
-
-def _is_of_many(wanted: Matching) -> bool:
-    """Whether the library is so large that it pays to ask for its parts at the same time."""
-    return wanted.last_number > _MANY_NUMBERS
 
 
 def _questions(connection: Connection, wanted: Matching) -> list[Select[Any]]:
@@ -79,7 +77,7 @@ def _questions(connection: Connection, wanted: Matching) -> list[Select[Any]]:
     if is_by_days and not wanted.has_words:
         return _of_groups(wanted)
     share = wanted.share(connection)
-    parts = wanted.halves() if _is_of_many(wanted) and share > _MANY_SHARE else (wanted,)
+    parts = wanted.halves() if wanted.is_large and share > _LARGE_SHARE else (wanted,)
     if is_by_days and share > _COMMON_SHARE:
         # Fewer entries lack the words: what all cost, less what these cost.
         return [*(_of_entries(part, part.lacking(_COUNTED), sign=-1) for part in parts), *_of_groups(wanted)]

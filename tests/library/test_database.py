@@ -79,7 +79,7 @@ def test_two_readers_see_the_same_moment(database: Database, database_url: str) 
         _write(database_url)
         question = select(func.count()).select_from(route_rejections)
         assert len(readers.connections) == 2
-        assert [row[0] for row in readers.ask_at_once([question] * 5)] == [1] * 5
+        assert [row[0] for row in readers.ask([question] * 5, at_once=True)] == [1] * 5
     with database.reading_together() as readers:
         assert [_rows(connection) for connection in readers.connections] == [2, 2]
 
@@ -103,6 +103,38 @@ def test_one_reads_alone_if_someone_writes_before_the_second_begins(
     finally:
         event.remove(Engine, "before_cursor_execute", write_at_the_second)
     assert len(begun) >= 2
+
+
+def test_a_deleted_database_is_made_anew_by_a_server_that_runs(database: Database, database_url: str) -> None:
+    _write(database_url)
+    with database.reading_together() as readers:
+        assert [_rows(connection) for connection in readers.connections] == [1, 1]
+    _file(database_url).unlink()
+    with database.reading_together() as readers:
+        assert {_rows(connection) for connection in readers.connections} == {0}
+    _write(database_url)
+    with database.reading_together() as readers:
+        assert {_rows(connection) for connection in readers.connections} == {1}
+
+
+def test_a_database_put_in_the_place_of_another_is_read(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    _write(database_url)
+    assert Ledger(database).spent_usd(TODAY) == 0
+    other_url = f"sqlite:///{tmp_path / 'other.db'}"
+    _write(other_url)
+    _write(other_url)
+    _file(other_url).replace(_file(database_url))
+    with database.reading_together() as readers:
+        assert {_rows(connection) for connection in readers.connections} == {2}
+
+
+def test_an_address_of_memory_has_one_reader() -> None:
+    opened = Database("sqlite:///file::memory:?uri=true")
+    with opened.reading_together() as readers:
+        assert len(readers.connections) == 1
+    opened.close()
 
 
 def test_a_second_reader_is_lent_once_at_a_time(database: Database) -> None:
