@@ -123,8 +123,8 @@ class Matching:
         found = self.candidates([*columns, self._number.label("number")]).order_by(self._number.desc())
         if self.is_narrow:
             return found
-        if self.numbers:
-            # Not through the index of the groups: the newest are at hand unsorted.
+        if self.search.model or self.search.session_id:
+            # Many may be of others. Not through the index of the groups: the newest are at hand unsorted.
             return found.where((_ENTRY.group_id + 0).in_(self.groups([_GROUP.id])))
         return found.where(exists(self.groups([_GROUP.id]).where(_GROUP.id == _ENTRY.group_id)))
 
@@ -191,10 +191,9 @@ def matching(connection: Connection, search: Search) -> Matching:
 
 def parts_by_days(connection: Connection, wanted: Matching) -> tuple[Matching, ...]:
     """What matches, cut at midnight, so that sums of days answer the longest part if it has whole days."""
-    searches = _cut_at_midnight(wanted.search)
-    if searches == (wanted.search,):
-        return (wanted,)
-    return tuple(_limited(connection, replace(wanted, search=search)) for search in searches)
+    parts = [replace(wanted, search=search) for search in _cut_at_midnight(wanted.search)]
+    # The whole days are nearly all of it, and so are where they are.
+    return tuple(part if is_whole_days(part.search) else _limited(connection, part) for part in parts)
 
 
 def _models(connection: Connection, name: str) -> tuple[str, ...]:
