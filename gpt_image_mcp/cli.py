@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
@@ -23,6 +22,7 @@ from gpt_image_mcp.commands.gallery import gallery
 from gpt_image_mcp.commands.history import history
 from gpt_image_mcp.commands.serve import serve
 from gpt_image_mcp.console import Console
+from gpt_image_mcp.days import today
 from gpt_image_mcp.edits import EditArguments
 from gpt_image_mcp.errors import ImageError, InvalidArgument, InvalidSetting, OutputRejected
 from gpt_image_mcp.listings import MOST_FILES
@@ -228,8 +228,7 @@ def models() -> int:
     """List the models: what each accepts and costs."""
     from gpt_image_mcp.models import load_catalogue
 
-    today = date.today()  # noqa: DTZ011 - OpenAI names days, not moments
-    Console().print_models(load_catalogue(), today=today)
+    Console().print_models(load_catalogue(), today=today())
     return EXIT_DONE
 
 

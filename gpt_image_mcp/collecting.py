@@ -94,9 +94,9 @@ def result_of(images: tuple[StoredImage, ...], *, notes: tuple[str, ...] = ()) -
 
 
 def _cost_of(images: tuple[StoredImage, ...]) -> Cost:
-    """What images of one call cost together; one made from another of them carries the cost of that again."""
-    ids = {image.id for image in images}
-    costs = [image.provenance.cost for image in images if ids.isdisjoint(image.provenance.parents)]
+    """What images of one call cost together."""
+    calls = {image.id: image.provenance.call_id for image in images}
+    costs = [image.provenance.cost for image in images if not image.paid_with(calls)]
     amounts = [cost.usd for cost in costs if cost.usd is not None]
     return replace(costs[0], usd=sum(amounts, Decimal(0)) if len(amounts) == len(costs) else None)
 

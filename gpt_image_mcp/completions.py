@@ -9,6 +9,7 @@ from fastmcp import Context
 from mcp.types import Completion, PromptReference
 
 from gpt_image_mcp.application import mcp, studio_of
+from gpt_image_mcp.days import today
 from gpt_image_mcp.errors import ImageError
 from gpt_image_mcp.prompts import blanks_of
 from gpt_image_mcp.recipes import RECIPES
@@ -57,8 +58,7 @@ def _models() -> tuple[str, ...]:
     """The models that can be used, the newest first."""
     from gpt_image_mcp.models import load_catalogue
 
-    today = date.today()  # noqa: DTZ011 - OpenAI names days, not moments
-    there = [model for model in load_catalogue().models if not model.is_shut_down(today)]
+    there = [model for model in load_catalogue().models if not model.is_shut_down(today())]
     there.sort(key=lambda model: model.released or date.min, reverse=True)
     return tuple(model.name for model in there)
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 from datetime import date, datetime, time
 
 
+def today() -> date:
+    """The day that it is where the user is: the one of budgets, and of what OpenAI dates by days."""
+    return date.today()  # noqa: DTZ011 - the local one is meant
+
+
 def local_day(moment: datetime) -> date:
     """The day of a moment where the user is."""
     return moment.astimezone().date()

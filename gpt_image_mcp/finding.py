@@ -49,10 +49,10 @@ class FoundImages:
     Attributes:
         images: Newest first.
         total: How many match.
-        is_library_empty: Whether there is no image at all that could match.
         next_offset: Where the next page begins; None on the last.
         spending: What all that match cost.
         open_calls: Of the same time and model: those that run, and those whose outcome is unknown.
+        is_library_empty: Whether there is no image at all that could match.
     """
 
     images: tuple[FoundImage, ...]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.checks import PINNED, check_input_images, check_request, require_key, require_single
+from gpt_image_mcp.days import today
 from gpt_image_mcp.library.folders import output_folder, project_folder, require_writable
 from gpt_image_mcp.library.names import Naming, check_filename
 from gpt_image_mcp.money import Budget, Estimate, Quote
@@ -171,7 +171,7 @@ def _named(options: OutputOptions, settings: Settings) -> str:
 
 
 def _budget(settings: Settings, library: Library) -> Budget:
-    spent = library.ledger.spent_usd(date.today())  # noqa: DTZ011 - the budget's day is the local one
+    spent = library.ledger.spent_usd(today())
     daily = settings.daily_budget_usd
     return Budget(
         per_call_usd=settings.max_cost_usd,

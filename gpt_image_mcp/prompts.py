@@ -6,7 +6,6 @@ import inspect
 import json
 import logging
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from fastmcp.exceptions import PromptError
@@ -14,6 +13,7 @@ from fastmcp.prompts import Prompt, PromptArgument
 from fastmcp.server.dependencies import get_context
 
 from gpt_image_mcp.application import mcp, studio_of
+from gpt_image_mcp.days import today
 from gpt_image_mcp.errors import ImageError, InvalidArgument
 from gpt_image_mcp.recipes import RECIPES
 
@@ -164,9 +164,8 @@ def _remarks(order: Order, settings: Settings) -> list[str]:
 def _ways_to_transparency() -> str:
     from gpt_image_mcp.models import load_catalogue
 
-    today = date.today()  # noqa: DTZ011 - OpenAI names days, not moments
     able = [model for model in load_catalogue().models if model.transparency == "yes" and model.released]
-    names = [model.name for model in able if not model.snapshot_of and not model.is_shut_down(today)]
+    names = [model.name for model in able if not model.snapshot_of and not model.is_shut_down(today())]
     return f"pass one of the models {', '.join(names)}, or background opaque"
 
 

@@ -113,13 +113,16 @@ def _parsed(number: int, item: Any) -> Region:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         message = f"Region {number} is malformed: {where}: {first['msg']}, got {str(first['input'])[:100]!r}."
-        raise InvalidArgument(message, next_step=f"Write it like {EXAMPLE}.") from error
+        raise InvalidArgument(message, next_step=f"Write it like {_example(given.get('shape'))}.") from error
     complaint = _complaint(region)
     if complaint:
         message = f"Region {number} ({region.shape}) {complaint}."
-        example = _POLYGON if region.shape == "polygon" else EXAMPLE
-        raise InvalidArgument(message, next_step=f"Write it like {example}.")
+        raise InvalidArgument(message, next_step=f"Write it like {_example(region.shape)}.")
     return region
+
+
+def _example(shape: object) -> str:
+    return _POLYGON if shape == "polygon" else EXAMPLE
 
 
 def _complaint(region: Region) -> str:

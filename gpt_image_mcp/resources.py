@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import date
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from fastmcp.exceptions import ResourceError
 from fastmcp.resources import ResourceContent, ResourceResult
 
 from gpt_image_mcp.application import resource, studio_of
+from gpt_image_mcp.days import today
 from gpt_image_mcp.errors import ImageError
 from gpt_image_mcp.threads import in_thread
 
@@ -78,8 +78,7 @@ async def models(context: Context = CurrentContext()) -> ResourceResult:
     from gpt_image_mcp.records import models_record
 
     default = studio_of(context).settings.model
-    today = date.today()  # noqa: DTZ011 - OpenAI names days, not moments
-    return _json(await asyncio.to_thread(models_record, load_catalogue(), default=default, today=today))
+    return _json(await asyncio.to_thread(models_record, load_catalogue(), default=default, today=today()))
 
 
 @resource("gpt-image://guide/prompting", mime_type=MARKDOWN)

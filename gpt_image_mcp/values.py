@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
 
 from gpt_image_mcp.money import Cost
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Route: TypeAlias = Literal["images", "responses"]
 Kind: TypeAlias = Literal["image", "edit", "session", "batch"]
@@ -277,6 +280,17 @@ class StoredImage:
     def uri(self) -> str:
         """The resource address of the file."""
         return f"gpt-image://images/{self.id}"
+
+    def paid_with(self, calls: Mapping[str, str]) -> str:
+        """The parent that this was made from by the same call, which carries the cost already; mostly empty.
+
+        Args:
+            calls: The calls of images that may be parents, by their ids.
+        """
+        made = self.provenance
+        if not made.call_id:
+            return ""
+        return next((parent for parent in made.parents if calls.get(parent) == made.call_id), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

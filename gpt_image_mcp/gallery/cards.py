@@ -25,7 +25,7 @@ class Card(TypedDict):
     Attributes:
         url: Address of the file; empty where it has none that this system understands.
         cost_usd: As a decimal number in a string; empty if unknown.
-        paid_with: The parent that was made by the same call and carries its cost already; mostly empty.
+        paid_with: The parent that carries the cost already; mostly empty.
         children: Ids of the images of this page that were made from it, oldest first.
         shows_file: Whether the file itself stands in for a thumbnail.
     """
@@ -60,7 +60,7 @@ def cards_of(images: Sequence[StoredImage], thumbnails: Sequence[Thumbnail]) -> 
     children = _children(images)
     calls = {image.id: image.provenance.call_id for image in images}
     return [
-        _card(image, thumbnail, children.get(image.id, []), paid_with=_paid_with(image, calls))
+        _card(image, thumbnail, children.get(image.id, []), paid_with=image.paid_with(calls))
         for image, thumbnail in zip(images, thumbnails, strict=True)
     ]
 
@@ -84,12 +84,6 @@ def _children(images: Sequence[StoredImage]) -> dict[str, list[str]]:
         for parent in dict.fromkeys(image.provenance.parents):
             found.setdefault(parent, []).append(image.id)
     return found
-
-
-def _paid_with(image: StoredImage, calls: dict[str, str]) -> str:
-    """The parent from the same call, by the call of each image."""
-    made = image.provenance
-    return next((parent for parent in made.parents if made.call_id and calls.get(parent) == made.call_id), "")
 
 
 def _card(image: StoredImage, thumbnail: Thumbnail, children: list[str], *, paid_with: str) -> Card:

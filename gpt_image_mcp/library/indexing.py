@@ -120,7 +120,7 @@ def _group_of(connection: Connection, image: StoredImage) -> int:
 
 
 def _is_counted(connection: Connection, image: StoredImage) -> bool:
-    """Whether an image was made from another of the same call, which carries the cost already."""
+    """Whether an image is ``paid_with`` another that is in the library."""
     made = image.provenance
     if not made.parents or not made.call_id:
         return False

@@ -29,7 +29,8 @@ _ENTRY, _GROUP = search_entries.c, search_groups.c
 _FULL_TEXT: ColumnElement[Any] = literal_column("search_words")
 # So many entries that have the words show how common these are.
 _SAMPLE = 250
-_MANY_NUMBERS = 10_000
+# A library with more entries than this is large.
+_MANY_ENTRIES = 10_000
 _REACH = (
     func.sum(_GROUP.images).label("inside"),
     func.min(_GROUP.first_number).label("first"),
@@ -84,7 +85,7 @@ class Matching:
     @property
     def is_large(self) -> bool:
         """Whether the library is so large that it pays to ask for parts of it at the same time."""
-        return self.last_number > _MANY_NUMBERS
+        return self.last_number > _MANY_ENTRIES
 
     @property
     def has_words(self) -> bool:

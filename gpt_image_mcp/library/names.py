@@ -64,6 +64,11 @@ def started_at(call_id: str) -> datetime:
     return datetime.strptime(moment, _MOMENT).astimezone()
 
 
+def is_of_model(name: str, model: str) -> bool:
+    """Whether a name is that of a model, or of one of its snapshots, which add a date to it."""
+    return bool(re.fullmatch(f"{re.escape(model)}({_SNAPSHOT_DATE})?", name, re.IGNORECASE | re.ASCII))
+
+
 def file_names(naming: Naming, image_id: str, *, extension: str, number: int) -> Iterator[str]:
     """The names to try for a file, best first, without end.
 
@@ -136,8 +141,3 @@ def _cut(text: str, max_bytes: int) -> str:
     # Halves of characters are for check_filename to refuse.
     encoded = text.encode("utf-8", "surrogatepass")
     return text if len(encoded) <= max_bytes else encoded[:max_bytes].decode(errors="ignore")
-
-
-def is_of_model(name: str, model: str) -> bool:
-    """Whether a name is that of a model, or of one of its snapshots, which add a date to it."""
-    return bool(re.fullmatch(f"{re.escape(model)}({_SNAPSHOT_DATE})?", name, re.IGNORECASE | re.ASCII))
