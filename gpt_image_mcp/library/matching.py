@@ -1,32 +1,26 @@
-"""What a search asks of the images, in the words of SQL."""
+"""How a search is done: on the way that is the shortest in this library."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, exists, false, func, literal_column, select
+from sqlalchemy import bindparam, func, select
 
 from gpt_image_mcp.days import local_day, midnight
+from gpt_image_mcp.library.conditions import Conditions
 from gpt_image_mcp.library.names import is_of_model
-from gpt_image_mcp.library.tables import (
-    EVERY_ENTRY,
-    has_full_text,
-    search_entries,
-    search_groups,
-    search_words,
-)
+from gpt_image_mcp.library.tables import EVERY_ENTRY, has_full_text, search_entries, search_groups
 from gpt_image_mcp.library.words import wanted_words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import Connection, Select
 
-_ENTRY, _GROUP = search_entries.c, search_groups.c
-_FULL_TEXT: ColumnElement[Any] = literal_column("search_words")
+_GROUP = search_groups.c
 # So many entries that have the words show how common these are.
 _SAMPLE = 250
 # A library with more entries than this is large.
@@ -36,7 +30,8 @@ _REACH = (
     func.min(_GROUP.first_number).label("first"),
     func.max(_GROUP.last_number).label("last"),
 )
-_LAST_NUMBER = select(func.max(_ENTRY.number))
+_LAST_NUMBER = select(func.max(search_entries.c.number))
+_KNOWN_MODELS = select(_GROUP.model).where(_GROUP.owner == "").distinct()
 # The images of some groups are few if they are less than this share of all: it is quicker then to read the
 # words of each, or to sort them, than to go through all that have the words, or through all from the newest.
 _FEW_TO_READ, _FEW_TO_SORT = 0.02, 0.1
@@ -62,7 +57,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matching:
-    """The entries and groups that a search asks for, on the way that is the shortest in this library.
+    """A search, and what is known of this library that makes its way shorter.
 
     Attributes:
         words: What the entries must have.
@@ -88,58 +83,49 @@ class Matching:
         return self.last_number > _MANY_ENTRIES
 
     @property
-    def has_words(self) -> bool:
-        """Whether entries are asked for by words, be it words that nothing has."""
-        return bool(self.search.query.strip())
+    def conditions(self) -> Conditions:
+        """What the statements of this search are made of."""
+        is_by_full_text = bool(self.words) and self.has_full_text and not self.is_narrow
+        return Conditions(
+            of_models=bool(self.search.model),
+            of_session=bool(self.search.session_id),
+            is_since=self.search.since is not None,
+            is_until=self.search.until is not None,
+            has_words=bool(self.search.query.strip()),
+            is_by_full_text=is_by_full_text,
+            single_words=0 if is_by_full_text else len(self.words),
+            is_narrow=self.is_narrow,
+            is_between=self.numbers is not None,
+        )
 
-    def groups(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-        """Columns of the groups in which something can match."""
-        found, search = select(*columns).where(_GROUP.owner == ""), self.search
-        if search.model:
-            found = found.where(_GROUP.model.in_(self.models))
-        if search.session_id:
-            found = found.where(_GROUP.session_id == search.session_id)
+    @property
+    def values(self) -> dict[str, object]:
+        """The parameters of its statements, and maybe more."""
+        search, query = self.search, _full_text_query(self.words)
+        values: dict[str, object] = {
+            "models": self.models,
+            "session_id": search.session_id,
+            "having": query,
+            "lacking": f'"{EVERY_ENTRY}" NOT ({query})',
+        }
+        # A word of full-text search is a beginning; here it follows a space, and holds no sign of a pattern.
+        values |= {f"word_{number}": f" {word}" for number, word in enumerate(self.words)}
         if search.since:
-            found = found.where(_GROUP.day >= local_day(search.since).isoformat())
+            values |= {"since": search.since.timestamp(), "first_day": local_day(search.since).isoformat()}
         if search.until:
             last = search.until.astimezone() - timedelta(microseconds=1)
-            found = found.where(_GROUP.day <= local_day(last).isoformat())
-        return found
-
-    def candidates(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-        """Columns of the entries of the words and times; only a narrow search looks at their groups."""
-        found = self._between(self._select(columns))
-        if self.has_words:
-            found = found.where(self._have_words())
-        if self.is_narrow:
-            found = found.where(_ENTRY.group_id.in_(self.groups([_GROUP.id])))
-        if self.search.since:
-            found = found.where(_ENTRY.created_at >= self.search.since.timestamp())
-        if self.search.until:
-            found = found.where(_ENTRY.created_at < self.search.until.timestamp())
-        return found
-
-    def newest(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-        """Columns of the entries that match and their ``number``, newest first."""
-        found = self.candidates([*columns, self._number.label("number")]).order_by(self._number.desc())
-        if self.is_narrow:
-            return found
-        if self.search.model or self.search.session_id:
-            # Many may be of others. Not through the index of the groups: the newest are at hand unsorted.
-            return found.where((_ENTRY.group_id + 0).in_(self.groups([_GROUP.id])))
-        return found.where(exists(self.groups([_GROUP.id]).where(_GROUP.id == _ENTRY.group_id)))
-
-    def lacking(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-        """Columns of the entries that lack a word; full-text search finds them by what all have."""
-        query = f'"{EVERY_ENTRY}" NOT ({_full_text_query(self.words)})'
-        return self._between(self._select(columns)).where(_FULL_TEXT.bool_op("MATCH")(query))
+            values |= {"until": search.until.timestamp(), "last_day": local_day(last).isoformat()}
+        if self.numbers:
+            values |= dict(zip(("first_number", "last_number"), self.numbers, strict=True))
+        return values
 
     def share(self, connection: Connection) -> float:
         """Which share of the newest entries have the words; 0 if few have them, or no index knows it."""
-        if not self._is_by_full_text:
+        conditions = self.conditions
+        if not conditions.is_by_full_text:
             return 0
-        having = self._between(select(self._number)).where(self._have_words()).order_by(self._number.desc())
-        number = connection.execute(having.limit(1).offset(_SAMPLE - 1)).scalar_one_or_none()
+        values = {**self.values, "offset": _SAMPLE - 1}
+        number = connection.execute(_nth_having(conditions), values).scalar_one_or_none()
         newest = self.numbers[1] if self.numbers else self.last_number
         return 0 if number is None else _SAMPLE / (newest - number + 1)
 
@@ -148,33 +134,6 @@ class Matching:
         first, last = self.numbers or (1, self.last_number)
         middle = (first + last) // 2
         return replace(self, numbers=(first, middle)), replace(self, numbers=(middle + 1, last))
-
-    @property
-    def _is_by_full_text(self) -> bool:
-        return bool(self.words) and self.has_full_text and not self.is_narrow
-
-    @property
-    def _number(self) -> ColumnElement[int]:
-        """Of the table that leads to the entries."""
-        return search_words.c.rowid if self._is_by_full_text else _ENTRY.number
-
-    def _select(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-        """Columns of all entries, with their words if words are asked for."""
-        found = select(*columns)
-        return found.join(search_words, search_words.c.rowid == _ENTRY.number) if self.has_words else found
-
-    def _between(self, found: Select[Any]) -> Select[Any]:
-        """Those between the numbers; the index of the groups is quicker if they are few."""
-        if self.numbers and not self.is_narrow:
-            return found.where(self._number.between(*self.numbers))
-        return found
-
-    def _have_words(self) -> ColumnElement[bool]:
-        if not self.words:
-            return false()  # a query of nothing but punctuation
-        if self._is_by_full_text:
-            return _FULL_TEXT.bool_op("MATCH")(_full_text_query(self.words))
-        return and_(*(search_words.c.words.contains(f" {word}", autoescape=True) for word in self.words))
 
 
 def matching(connection: Connection, search: Search) -> Matching:
@@ -201,7 +160,7 @@ def _models(connection: Connection, name: str) -> tuple[str, ...]:
     """A model and its snapshots, as far as there are images of them."""
     if not name:
         return ()
-    known = connection.execute(select(_GROUP.model).where(_GROUP.owner == "").distinct()).scalars()
+    known = connection.execute(_KNOWN_MODELS).scalars()
     return tuple(model for model in known if is_of_model(model, name))
 
 
@@ -210,10 +169,23 @@ def _limited(connection: Connection, wanted: Matching) -> Matching:
     search = wanted.search
     if not (search.model or search.session_id or search.since or search.until):
         return replace(wanted, is_narrow=False, numbers=None)
-    reach = connection.execute(wanted.groups(_REACH)).one()
-    few = wanted.last_number * (_FEW_TO_READ if wanted.has_words else _FEW_TO_SORT)
+    conditions = wanted.conditions
+    reach = connection.execute(_reach(conditions), wanted.values).one()
+    few = wanted.last_number * (_FEW_TO_READ if conditions.has_words else _FEW_TO_SORT)
     numbers = (reach.first or 0, reach.last or 0)
     return replace(wanted, is_narrow=(reach.inside or 0) <= few, numbers=numbers)
+
+
+@lru_cache
+def _reach(conditions: Conditions) -> Select[Any]:
+    """How many images are in the groups, and the first and last number of these."""
+    return conditions.groups(_REACH)
+
+
+@lru_cache
+def _nth_having(conditions: Conditions) -> Select[Any]:
+    """The number of the entry at an offset, counted from the newest, among those that have the words."""
+    return conditions.numbers_having().limit(1).offset(bindparam("offset"))
 
 
 def is_whole_days(search: Search) -> bool:

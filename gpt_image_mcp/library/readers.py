@@ -8,9 +8,21 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection, Row, Select
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A statement that gives one row, and the values of its parameters."""
+
+    statement: Select[Any]
+    values: Mapping[str, object]
+
+    def ask(self, connection: Connection) -> Row[Any]:
+        """The row."""
+        return connection.execute(self.statement, self.values).one()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +36,7 @@ class Readers:
         """For questions that follow from each other."""
         return self.connections[0]
 
-    def ask(self, questions: Sequence[Select[Any]], *, at_once: bool) -> list[Row[Any]]:
+    def ask(self, questions: Sequence[Question], *, at_once: bool) -> list[Row[Any]]:
         """The only row of each question.
 
         Args:
@@ -34,17 +46,17 @@ class Readers:
         """
         if at_once and len(self.connections) > 1 and len(questions) > 1:
             return self._ask_at_once(questions)
-        return [self.first.execute(question).one() for question in questions]
+        return [question.ask(self.first) for question in questions]
 
-    def _ask_at_once(self, questions: Sequence[Select[Any]]) -> list[Row[Any]]:
+    def _ask_at_once(self, questions: Sequence[Question]) -> list[Row[Any]]:
         idle: SimpleQueue[Connection] = SimpleQueue()
         for connection in self.connections:
             idle.put(connection)
 
-        def answer(question: Select[Any]) -> Row[Any]:
+        def answer(question: Question) -> Row[Any]:
             connection = idle.get()
             try:
-                return connection.execute(question).one()
+                return question.ask(connection)
             finally:
                 idle.put(connection)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from gpt_image_mcp.library.indexing import index_all
 from gpt_image_mcp.library.matching import matching
@@ -17,8 +18,9 @@ from gpt_image_mcp.values import StoredImage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
+    from gpt_image_mcp.library.conditions import Conditions
     from gpt_image_mcp.library.database import Database
     from gpt_image_mcp.library.matching import Matching, Search
     from gpt_image_mcp.library.spending import Spending
@@ -76,6 +78,13 @@ class ImageSearch:
 
 def _newest(connection: Connection, wanted: Matching, *, limit: int, offset: int) -> Sequence[str]:
     """The documents of one page."""
-    page = wanted.newest([_ENTRY.image_id]).limit(limit).offset(offset).subquery()
+    values = {**wanted.values, "limit": limit, "offset": offset}
+    return connection.execute(_documents(wanted.conditions), values).scalars().all()
+
+
+@lru_cache
+def _documents(conditions: Conditions) -> Select[Any]:
+    newest = conditions.newest([_ENTRY.image_id])
+    page = newest.limit(bindparam("limit")).offset(bindparam("offset")).subquery()
     documents = select(images.c.document).join(page, page.c.image_id == images.c.id)
-    return connection.execute(documents.order_by(page.c.number.desc())).scalars().all()
+    return documents.order_by(page.c.number.desc())

@@ -5,11 +5,15 @@ from __future__ import annotations
 import itertools
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, func, literal, null, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from gpt_image_mcp.library.matching import is_whole_days, parts_by_days
+from gpt_image_mcp.library.readers import Question
 from gpt_image_mcp.library.tables import dollars, search_entries, search_groups
 from gpt_image_mcp.money import OTHERS
 
@@ -18,7 +22,9 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy.sql.compiler import SQLCompiler
 
+    from gpt_image_mcp.library.conditions import Conditions
     from gpt_image_mcp.library.matching import Matching
     from gpt_image_mcp.library.readers import Readers
 
@@ -59,51 +65,90 @@ def sum_up(readers: Readers, wanted: Matching) -> tuple[int, Spending]:
     """How many images match, and what they cost together."""
     parts = parts_by_days(readers.first, wanted)
     questions = [question for part in parts for question in _questions(readers.first, part)]
-    answers = readers.ask(
-        [_as_columns(readers.first, question) for question in questions], at_once=wanted.is_large
-    )
     sums = _Sums()
-    for columns in answers:
+    for columns in readers.ask(questions, at_once=wanted.is_large):
         sums.add([column or [] for column in columns])
     return sums.images, sums.spending()
 
 
-def _questions(connection: Connection, wanted: Matching) -> list[Select[Any]]:
-    """Rows of a day, a model, a session, and the images and nano-dollars that these add or take away.
+def _questions(connection: Connection, wanted: Matching) -> list[Question]:
+    """For rows of a day, a model, a session, and the images and nano-dollars that these add or take away.
 
     A row that is not about a day, a model or a session has nothing there.
     """
     is_by_days = is_whole_days(wanted.search)
-    if is_by_days and not wanted.has_words:
-        return _of_groups(wanted)
+    if is_by_days and not wanted.conditions.has_words:
+        return _about_groups(wanted)
     share = wanted.share(connection)
     parts = wanted.halves() if wanted.is_large and share > _LARGE_SHARE else (wanted,)
     if is_by_days and share > _COMMON_SHARE:
         # Fewer entries lack the words: what all cost, less what these cost.
-        return [*(_of_entries(part, part.lacking(_COUNTED), sign=-1) for part in parts), *_of_groups(wanted)]
-    return [_of_entries(part, part.candidates(_COUNTED)) for part in parts]
+        lacking = [Question(_of_those_lacking(part.conditions), part.values) for part in parts]
+        return [*lacking, *_about_groups(wanted)]
+    return [Question(_of_candidates(part.conditions), part.values) for part in parts]
 
 
-def _of_groups(wanted: Matching) -> list[Select[Any]]:
+def _about_groups(wanted: Matching) -> list[Question]:
     """For all that the groups of a search hold."""
-    if wanted.numbers:
-        return [wanted.groups((*_KEYS, _GROUP.images, _GROUP.spent_nanodollars))]
-    # All of them the database sums itself, in the order of an index for each key.
+    # The groups of some days or models are fewer than those of all, which the database better sums itself.
+    statements = _of_some_groups if wanted.numbers else _of_all_groups
+    return [Question(statement, wanted.values) for statement in statements(wanted.conditions)]
+
+
+@lru_cache
+def _of_some_groups(conditions: Conditions) -> tuple[Select[Any], ...]:
+    return (_as_columns(conditions.groups((*_KEYS, _GROUP.images, _GROUP.spent_nanodollars))),)
+
+
+@lru_cache
+def _of_all_groups(conditions: Conditions) -> tuple[Select[Any], ...]:
+    """Each in the order of an index."""
     images, spent = func.sum(_GROUP.images), func.sum(_GROUP.spent_nanodollars)
     day, model, session_id = _KEYS
     nothing = null()
-    return [
-        wanted.groups([day, nothing, nothing, images, spent]).group_by(day),
-        wanted.groups([nothing, model, nothing, literal(0), spent]).group_by(model),
-        wanted.groups([nothing, nothing, session_id, literal(0), spent]).group_by(session_id),
-    ]
+    return (
+        _as_columns(conditions.groups([day, nothing, nothing, images, spent]).group_by(day)),
+        _as_columns(conditions.groups([nothing, model, nothing, literal(0), spent]).group_by(model)),
+        _as_columns(
+            conditions.groups([nothing, nothing, session_id, literal(0), spent]).group_by(session_id)
+        ),
+    )
 
 
-def _of_entries(wanted: Matching, entries: Select[Any], *, sign: int = 1) -> Select[Any]:
+@lru_cache
+def _of_candidates(conditions: Conditions) -> Select[Any]:
+    return _of_entries(conditions, conditions.candidates(_COUNTED), sign=1)
+
+
+@lru_cache
+def _of_those_lacking(conditions: Conditions) -> Select[Any]:
+    return _of_entries(conditions, conditions.lacking(_COUNTED), sign=-1)
+
+
+def _of_entries(conditions: Conditions, entries: Select[Any], *, sign: int) -> Select[Any]:
     """For entries, counted by group; as groups are fewer, which of them count is asked last."""
     counted = entries.group_by(_ENTRY.group_id).subquery()
-    rows = wanted.groups([*_KEYS, sign * counted.c.found, sign * counted.c.spent])
-    return rows.join(counted, counted.c.group_id == _GROUP.id)
+    rows = conditions.groups([*_KEYS, sign * counted.c.found, sign * counted.c.spent])
+    return _as_columns(rows.join(counted, counted.c.group_id == _GROUP.id))
+
+
+def _as_columns(rows: Select[Any]) -> Select[Any]:
+    """The columns of rows, each as one JSON value: to hand over rows takes longer than to find them."""
+    columns: list[ColumnElement[Any]] = [_ArrayOf(column) for column in rows.subquery().c]
+    return select(*columns)
+
+
+class _ArrayOf(FunctionElement[Any]):
+    """All values of a column as a JSON array; null if there are none."""
+
+    type = JSON()
+    inherit_cache = True
+
+
+@compiles(_ArrayOf)
+def _array_of(element: _ArrayOf, compiler: SQLCompiler, **options: Any) -> str:
+    name = "json_agg" if compiler.dialect.name == "postgresql" else "json_group_array"
+    return f"{name}({compiler.process(element.clauses, **options)})"
 
 
 class _Sums:
@@ -136,13 +181,6 @@ class _Sums:
 
 def _named(sums: _Amounts) -> dict[str, int]:
     return {name: amount for name, amount in sums.items() if name is not None and amount}
-
-
-def _as_columns(connection: Connection, rows: Select[Any]) -> Select[Any]:
-    """The columns of rows, each as one JSON value: to hand over rows takes longer than to find them."""
-    of = func.json_agg if connection.dialect.name == "postgresql" else func.json_group_array
-    columns: list[ColumnElement[Any]] = [of(column, type_=JSON) for column in rows.subquery().c]
-    return select(*columns)
 
 
 def _highest_first(amounts: dict[str, int]) -> dict[str, int]:

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, event, func, select, text
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import Ledger
+from gpt_image_mcp.library.readers import Question
 from gpt_image_mcp.library.tables import VERSION, route_rejections
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def test_two_readers_see_the_same_moment(database: Database, database_url: str) 
     _write(database_url)
     with database.reading_together() as readers:
         _write(database_url)
-        question = select(func.count()).select_from(route_rejections)
+        question = Question(select(func.count()).select_from(route_rejections), {})
         assert len(readers.connections) == 2
         assert [row[0] for row in readers.ask([question] * 5, at_once=True)] == [1] * 5
     with database.reading_together() as readers:

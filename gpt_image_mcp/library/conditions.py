@@ -1,0 +1,123 @@
+"""What searches ask of groups and entries, in the words of SQL, without the values they ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import String, and_, bindparam, exists, false, literal_column, select
+
+from gpt_image_mcp.library.tables import search_entries, search_groups, search_words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement, Select
+
+_ENTRY, _GROUP = search_entries.c, search_groups.c
+_FULL_TEXT: ColumnElement[Any] = literal_column("search_words")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """Which conditions a search has; equal conditions make equal statements, which can be kept.
+
+    To build a statement takes SQLAlchemy longer than SQLite needs for most answers. So the values are
+    parameters, by the names given here, and go with the execution.
+
+    Attributes:
+        of_models: The model is one of ``models``.
+        of_session: The session is ``session_id``.
+        is_since: Made at ``since``, which is on ``first_day``, or later.
+        is_until: Made before ``until``; the moment before is on ``last_day``.
+        has_words: Words are asked for, be it words that nothing has.
+        is_by_full_text: The words are those of a full-text query, ``having``; those who lack one are found by
+            ``lacking``.
+        single_words: Without that, how many words to look for, ``word_0`` and so on; 0 is a query of nothing
+            but punctuation, which nothing has.
+        is_narrow: Few entries are in the groups, so that the index of the groups leads to them.
+        is_between: The numbers are ``first_number`` to ``last_number``; a narrow search does not look.
+    """
+
+    of_models: bool = False
+    of_session: bool = False
+    is_since: bool = False
+    is_until: bool = False
+    has_words: bool = False
+    is_by_full_text: bool = False
+    single_words: int = 0
+    is_narrow: bool = False
+    is_between: bool = False
+
+    @property
+    def number(self) -> ColumnElement[int]:
+        """The number of an entry, of the table that leads to the entries."""
+        return search_words.c.rowid if self.is_by_full_text else _ENTRY.number
+
+    def groups(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        """Columns of the groups in which something can match."""
+        found = select(*columns).where(_GROUP.owner == "")
+        if self.of_models:
+            found = found.where(_GROUP.model.in_(bindparam("models", expanding=True)))
+        if self.of_session:
+            found = found.where(_GROUP.session_id == bindparam("session_id"))
+        if self.is_since:
+            found = found.where(_GROUP.day >= bindparam("first_day"))
+        if self.is_until:
+            found = found.where(_GROUP.day <= bindparam("last_day"))
+        return found
+
+    def candidates(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        """Columns of the entries of the words and times; only a narrow search looks at their groups."""
+        found = self._select(columns)
+        if self.has_words:
+            found = found.where(self._have_words())
+        if self.is_narrow:
+            found = found.where(_ENTRY.group_id.in_(self.groups([_GROUP.id])))
+        if self.is_since:
+            found = found.where(_ENTRY.created_at >= bindparam("since"))
+        if self.is_until:
+            found = found.where(_ENTRY.created_at < bindparam("until"))
+        return found
+
+    def newest(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        """Columns of the entries that match and their ``number``, newest first."""
+        found = self.candidates([*columns, self.number.label("number")]).order_by(self.number.desc())
+        if self.is_narrow:
+            return found
+        if self.of_models or self.of_session:
+            # Many may be of others. Not through the index of the groups: the newest are at hand unsorted.
+            return found.where((_ENTRY.group_id + 0).in_(self.groups([_GROUP.id])))
+        return found.where(exists(self.groups([_GROUP.id]).where(_GROUP.id == _ENTRY.group_id)))
+
+    def lacking(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        """Columns of the entries that lack a word of a full-text query."""
+        return self._select(columns).where(_matches("lacking"))
+
+    def numbers_having(self) -> Select[Any]:
+        """The numbers of the entries that have the words of a full-text query, newest first."""
+        return self._between(select(self.number)).where(self._have_words()).order_by(self.number.desc())
+
+    def _select(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        """Columns of all entries between the numbers, with their words if words are asked for."""
+        found = select(*columns)
+        if self.has_words:
+            found = found.join(search_words, search_words.c.rowid == _ENTRY.number)
+        return self._between(found)
+
+    def _between(self, found: Select[Any]) -> Select[Any]:
+        if self.is_between and not self.is_narrow:
+            return found.where(self.number.between(bindparam("first_number"), bindparam("last_number")))
+        return found
+
+    def _have_words(self) -> ColumnElement[bool]:
+        if self.is_by_full_text:
+            return _matches("having")
+        if not self.single_words:
+            return false()
+        words = [bindparam(f"word_{number}", type_=String) for number in range(self.single_words)]
+        return and_(*(search_words.c.words.contains(word) for word in words))
+
+
+def _matches(query: str) -> ColumnElement[bool]:
+    return _FULL_TEXT.bool_op("MATCH")(bindparam(query, type_=String))
