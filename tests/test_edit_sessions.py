@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
 from datetime import UTC, datetime
@@ -71,17 +72,18 @@ async def test_a_session_that_cannot_be_written_down_does_not_lose_its_image(
 async def test_a_lease_holds_while_it_is_renewed_and_is_free_when_it_is_not(photo: str) -> None:
     async with Studio(Settings(sandbox=True)) as studio:
         session_id = _session_id(await studio.start_session("red", [photo], **QUICK))
-        sessions = Library(Settings()).sessions
-        now = datetime.now(UTC)
-        assert sessions.take_lease(session_id, "first", now)
-        assert not sessions.take_lease(session_id, "second", now + LEASE / 2)
-        assert sessions.take_lease(session_id, "first", now + LEASE / 2)
-        assert not sessions.take_lease(session_id, "second", now + LEASE)
-        assert sessions.take_lease(session_id, "second", now + 2 * LEASE)
-        sessions.give_lease_back(session_id, "first")
-        assert not sessions.take_lease(session_id, "third", now + 2 * LEASE)
-        sessions.give_lease_back(session_id, "second")
-        assert sessions.take_lease(session_id, "third", now + 2 * LEASE)
+        with contextlib.closing(Library(Settings())) as library:
+            sessions = library.sessions
+            now = datetime.now(UTC)
+            assert sessions.take_lease(session_id, "first", now)
+            assert not sessions.take_lease(session_id, "second", now + LEASE / 2)
+            assert sessions.take_lease(session_id, "first", now + LEASE / 2)
+            assert not sessions.take_lease(session_id, "second", now + LEASE)
+            assert sessions.take_lease(session_id, "second", now + 2 * LEASE)
+            sessions.give_lease_back(session_id, "first")
+            assert not sessions.take_lease(session_id, "third", now + 2 * LEASE)
+            sessions.give_lease_back(session_id, "second")
+            assert sessions.take_lease(session_id, "third", now + 2 * LEASE)
 
 
 async def test_a_session_ended_while_a_turn_waits_takes_no_more_turns(photo: str) -> None:

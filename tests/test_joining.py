@@ -158,13 +158,12 @@ async def test_a_batch_that_is_repeated_while_it_runs_is_joined(photo: Path) -> 
 
 def _leave_behind(database: Path, call_id: str, *, seconds_ago: float) -> None:
     """Makes a call look as if its process had been killed: running, its last sign of life so long ago."""
-    with sqlite3.connect(database) as connection:
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
         connection.execute(
             "UPDATE calls SET status = 'running', finished_at = NULL, result = NULL, "
             "cost_nanodollars = NULL, delivered_at = NULL, alive_until = ? WHERE id = ?",
             (time.time() - seconds_ago, call_id),
         )
-    connection.close()
 
 
 async def test_what_a_crash_cut_off_has_an_unknown_outcome_and_keeps_its_reservation(tmp_path: Path) -> None:
@@ -175,9 +174,8 @@ async def test_what_a_crash_cut_off_has_an_unknown_outcome_and_keeps_its_reserva
             done = await studio.generate("a fox", **QUICK)
             settled = (await studio.estimate()).budget.spent_today_usd
         _leave_behind(database, done.call_id, seconds_ago=1)
-        with sqlite3.connect(database) as connection:
+        with contextlib.closing(sqlite3.connect(database)) as connection, connection:
             connection.execute("DELETE FROM images")
-        connection.close()
         async with _studio(standin, database_url=url) as studio:
             for _ in range(2):
                 with pytest.raises(OutcomeUnknown, match="stopped before it was finished"):
