@@ -26,6 +26,8 @@ from mcp.server.stdio import stdio_server
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 
+# The names of the threads.
+READER, WRITER = "protocol input", "protocol output"
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _PIECE_BYTES = 1 << 20
 _MOST_LINES_AHEAD = 256
@@ -72,7 +74,8 @@ class Lines:
         self._room = threading.Semaphore(_MOST_LINES_AHEAD)
         self._is_over = False
         # Nothing can wake a thread that waits for input, so the process must not wait for this one.
-        threading.Thread(target=self._read, args=(source,), daemon=True).start()
+        reader = threading.Thread(target=self._read, args=(source,), name=READER, daemon=True)
+        reader.start()
 
     def end(self) -> None:
         """Ends the lines after those that are there already."""
@@ -117,7 +120,7 @@ class Sender:
         self._queued_bytes = self._done_bytes = 0
         self._progress = threading.Condition()
         self._is_gone = False
-        self._thread = threading.Thread(target=self._write, daemon=True)
+        self._thread = threading.Thread(target=self._write, name=WRITER, daemon=True)
         self._thread.start()
 
     async def write(self, text: str) -> None:

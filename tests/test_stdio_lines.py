@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from gpt_image_mcp.stdio import Lines, Sender
+from gpt_image_mcp.stdio import READER, Lines, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,16 +17,31 @@ if TYPE_CHECKING:
 WITHIN_SECONDS = 20
 
 
+class Pipe:
+    """A pipe whose ends are closed once, by the test or after it."""
+
+    def __init__(self) -> None:
+        self.source, self.target = os.pipe()
+        self._open = {self.source, self.target}
+
+    def close(self, end: int) -> None:
+        """Closes an end, unless it is closed already."""
+        if end in self._open:
+            self._open.remove(end)
+            os.close(end)
+
+
 @pytest.fixture
-def pipe() -> Iterator[tuple[int, int]]:
-    """Where to read and where to write; the test closes what it wants closed."""
-    source, target = os.pipe()
-    yield source, target
-    for descriptor in (source, target):
-        try:
-            os.close(descriptor)
-        except OSError:
-            continue
+def pipe() -> Iterator[Pipe]:
+    """Whoever reads it has ended before the number of its source is given to another file."""
+    made = Pipe()
+    yield made
+    made.close(made.target)
+    for thread in threading.enumerate():
+        if thread.name == READER:
+            thread.join(WITHIN_SECONDS)
+            assert not thread.is_alive()
+    made.close(made.source)
 
 
 async def _next(lines: Lines) -> str:
@@ -37,20 +53,20 @@ async def _rest(lines: Lines) -> list[str]:
         return [line async for line in lines]
 
 
-async def test_lines_come_whole_and_in_order_however_they_are_cut(pipe: tuple[int, int]) -> None:
-    source, target = pipe
+async def test_lines_come_whole_and_in_order_however_they_are_cut(pipe: Pipe) -> None:
+    source, target = pipe.source, pipe.target
     lines = Lines(source)
     os.write(target, b"one\ntw")
     assert await _next(lines) == "one"
     os.write(target, "o é\n\nfo".encode())
     assert [await _next(lines), await _next(lines)] == ["two é", ""]
     os.write(target, b"ur")
-    os.close(target)
+    pipe.close(target)
     assert await _rest(lines) == ["four"]
 
 
-async def test_a_line_longer_than_the_pipe_comes_whole(pipe: tuple[int, int]) -> None:
-    source, target = pipe
+async def test_a_line_longer_than_the_pipe_comes_whole(pipe: Pipe) -> None:
+    source, target = pipe.source, pipe.target
     lines = Lines(source)
     long = "x" * 3_000_000
     writing = asyncio.create_task(asyncio.to_thread(_write_all, target, f"{long}\nnext\n".encode()))
@@ -59,8 +75,8 @@ async def test_a_line_longer_than_the_pipe_comes_whole(pipe: tuple[int, int]) ->
     await writing
 
 
-async def test_more_lines_than_are_read_ahead_all_come(pipe: tuple[int, int]) -> None:
-    source, target = pipe
+async def test_more_lines_than_are_read_ahead_all_come(pipe: Pipe) -> None:
+    source, target = pipe.source, pipe.target
     lines = Lines(source)
     sent = [str(number) for number in range(5000)]
     writing = asyncio.create_task(asyncio.to_thread(_write_all, target, "\n".join([*sent, ""]).encode()))
@@ -68,14 +84,14 @@ async def test_more_lines_than_are_read_ahead_all_come(pipe: tuple[int, int]) ->
     await writing
 
 
-async def test_bytes_that_are_not_unicode_are_replaced(pipe: tuple[int, int]) -> None:
-    source, target = pipe
+async def test_bytes_that_are_not_unicode_are_replaced(pipe: Pipe) -> None:
+    source, target = pipe.source, pipe.target
     os.write(target, b"\xff\xfe{}\n")
     assert await _next(Lines(source)) == "\ufffd\ufffd{}"
 
 
-async def test_ending_gives_what_is_there_and_no_more(pipe: tuple[int, int]) -> None:
-    source, target = pipe
+async def test_ending_gives_what_is_there_and_no_more(pipe: Pipe) -> None:
+    source, target = pipe.source, pipe.target
     lines = Lines(source)
     os.write(target, b"first\nsecond\n")
     assert await _next(lines) == "first"
@@ -84,16 +100,16 @@ async def test_ending_gives_what_is_there_and_no_more(pipe: tuple[int, int]) -> 
     assert await _rest(lines) == ["second"]
 
 
-async def test_ending_wakes_who_waits(pipe: tuple[int, int]) -> None:
-    lines = Lines(pipe[0])
+async def test_ending_wakes_who_waits(pipe: Pipe) -> None:
+    lines = Lines(pipe.source)
     waiting = asyncio.create_task(_rest(lines))
     await asyncio.sleep(0)
     lines.end()
     assert await waiting == []
 
 
-async def test_texts_go_out_in_order_and_before_the_end(pipe: tuple[int, int]) -> None:
-    source, target = pipe
+async def test_texts_go_out_in_order_and_before_the_end(pipe: Pipe) -> None:
+    source, target = pipe.source, pipe.target
     sender = Sender(target)
     for number in range(100):
         await sender.write(f"{number}\n")
@@ -102,8 +118,8 @@ async def test_texts_go_out_in_order_and_before_the_end(pipe: tuple[int, int]) -
     assert os.read(source, 1 << 16).decode().split() == [str(number) for number in range(100)]
 
 
-async def test_a_slow_reader_holds_up_its_sender_and_nothing_else(pipe: tuple[int, int]) -> None:
-    source, target = pipe
+async def test_a_slow_reader_holds_up_its_sender_and_nothing_else(pipe: Pipe) -> None:
+    source, target = pipe.source, pipe.target
     sender = Sender(target)
     await sender.write("x" * (20 << 20))
     flushing = asyncio.create_task(sender.flush())
@@ -115,10 +131,10 @@ async def test_a_slow_reader_holds_up_its_sender_and_nothing_else(pipe: tuple[in
     await sender.close()
 
 
-async def test_a_client_that_is_gone_is_no_error(pipe: tuple[int, int]) -> None:
-    source, target = pipe
+async def test_a_client_that_is_gone_is_no_error(pipe: Pipe) -> None:
+    source, target = pipe.source, pipe.target
     sender = Sender(target)
-    os.close(source)
+    pipe.close(source)
     for _ in range(3):
         await sender.write("x" * (9 << 20))
         await asyncio.wait_for(sender.flush(), WITHIN_SECONDS)
