@@ -56,6 +56,7 @@ _WRITE_AHEAD = "PRAGMA journal_mode=WAL"
 # The cache is in KiB: what a search in a large library reads again and again fits into it.
 _PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", "cache_size=-8000")
 _IN_MEMORY = (None, "", ":memory:")
+_LAST_TRANSACTIONS_SECONDS = 1
 # What SQLite keeps beside its file; worthless without it.
 _COMPANIONS = ("-wal", "-shm")
 
@@ -72,13 +73,19 @@ class Database:
         self._url = url or f"sqlite:///{platformdirs.user_data_path(APP, appauthor=False) / 'library.db'}"
         self._opening = threading.Lock()
         self._reading_twice = threading.Lock()
+        self._transactions = 0
+        self._has_ended = threading.Condition()
         self._engine: Engine | None = None
         self._file: _FileIdentity | None = None
 
     def close(self) -> None:
-        """Closes the connections."""
-        if self._engine is not None:
-            self._engine.dispose()
+        """Closes the connections, after a moment for the transactions of calls that were cancelled.
+
+        These go on in their threads; a connection that is still in use would stay open.
+        """
+        with self._has_ended:
+            self._has_ended.wait_for(lambda: not self._transactions, _LAST_TRANSACTIONS_SECONDS)
+        self._dispose()
 
     @contextlib.contextmanager
     def reading(self) -> Generator[Connection]:
@@ -87,7 +94,7 @@ class Database:
         Raises:
             StorageFailed: If the database cannot be used.
         """
-        with self._failures_explained(), self._open().connect() as connection:
+        with self._transaction(), self._open().connect() as connection:
             _begin_reading(connection)
             yield connection
 
@@ -98,7 +105,7 @@ class Database:
         Raises:
             StorageFailed: If the database cannot be used.
         """
-        with self._failures_explained(), contextlib.ExitStack() as held:
+        with self._transaction(), contextlib.ExitStack() as held:
             engine = self._open()
             if not self._can_read_twice(held):
                 first = held.enter_context(engine.connect())
@@ -128,7 +135,7 @@ class Database:
         Raises:
             StorageFailed: If the database cannot be used.
         """
-        with self._failures_explained(), self._open().begin() as connection:
+        with self._transaction(), self._open().begin() as connection:
             connection.exec_driver_sql(_WRITE_LOCK[connection.dialect.name])
             yield connection
 
@@ -164,7 +171,7 @@ class Database:
     def _open(self) -> Engine:
         with self._opening:
             if self._engine is not None and _file_identity(self._engine) != self._file:
-                self._engine.dispose()  # what is written to a file that was moved or deleted is lost
+                self._dispose()  # what is written to a file that was moved or deleted is lost
                 self._engine = None
             if self._engine is None:
                 engine = _engine(self._url)
@@ -175,6 +182,19 @@ class Database:
                     raise
                 self._engine, self._file = engine, _file_identity(engine)
             return self._engine
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Generator[None]:
+        """Whatever uses a connection: its failures are explained, and ``close`` waits for it."""
+        with self._has_ended:
+            self._transactions += 1
+        try:
+            with self._failures_explained():
+                yield
+        finally:
+            with self._has_ended:
+                self._transactions -= 1
+                self._has_ended.notify_all()
 
     @contextlib.contextmanager
     def _failures_explained(self) -> Generator[None]:
@@ -188,8 +208,12 @@ class Database:
     def _forget_connections(self) -> None:
         """Opens the database anew with the next transaction."""
         with self._opening:
-            self.close()
+            self._dispose()
             self._engine = None
+
+    def _dispose(self) -> None:
+        if self._engine is not None:
+            self._engine.dispose()
 
 
 def _begin_reading(connection: Connection) -> None:

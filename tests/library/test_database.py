@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import Engine, event, func, select, text
+from sqlalchemy import Engine, Pool, event, func, select, text
 
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.library.database import Database
@@ -136,6 +136,37 @@ def test_an_address_of_memory_has_one_reader() -> None:
     with opened.reading_together() as readers:
         assert len(readers.connections) == 1
     opened.close()
+
+
+def test_closing_waits_for_the_transactions_of_other_threads(database: Database) -> None:
+    opened: set[int] = set()
+    begun, may_end = threading.Event(), threading.Event()
+
+    def read() -> None:
+        with database.reading():
+            begun.set()
+            may_end.wait()
+
+    def note_opened(connection: object, _record: object) -> None:
+        opened.add(id(connection))
+
+    def note_closed(connection: object, _record: object) -> None:
+        opened.remove(id(connection))
+
+    event.listen(Pool, "connect", note_opened)
+    event.listen(Pool, "close", note_closed)
+    try:
+        reader, end = threading.Thread(target=read), threading.Timer(0.1, may_end.set)
+        reader.start()
+        begun.wait()
+        assert opened
+        end.start()
+        database.close()
+        reader.join()
+    finally:
+        event.remove(Pool, "connect", note_opened)
+        event.remove(Pool, "close", note_closed)
+    assert opened == set()
 
 
 def test_a_second_reader_is_lent_once_at_a_time(database: Database) -> None:
