@@ -31,23 +31,23 @@ class Conditions:
         is_since: Made at ``since``, which is on ``first_day``, or later.
         is_until: Made before ``until``; the moment before is on ``last_day``.
         has_words: Words are asked for, be it words that nothing has.
-        is_by_full_text: The words are those of a full-text query, ``having``; those who lack one are found by
-            ``lacking``.
+        is_by_full_text: The words are those of a full-text query, ``having``; the entries that lack one are
+            found by ``lacking``.
         single_words: Without that, how many words to look for, ``word_0`` and so on; 0 is a query of nothing
             but punctuation, which nothing has.
         is_narrow: Few entries are in the groups, so that the index of the groups leads to them.
-        is_between: The numbers are ``first_number`` to ``last_number``; a narrow search does not look.
+        is_between: The numbers are ``first_number`` to ``last_number``.
     """
 
-    of_models: bool = False
-    of_session: bool = False
-    is_since: bool = False
-    is_until: bool = False
-    has_words: bool = False
-    is_by_full_text: bool = False
-    single_words: int = 0
-    is_narrow: bool = False
-    is_between: bool = False
+    of_models: bool
+    of_session: bool
+    is_since: bool
+    is_until: bool
+    has_words: bool
+    is_by_full_text: bool
+    single_words: int
+    is_narrow: bool
+    is_between: bool
 
     @property
     def number(self) -> ColumnElement[int]:
@@ -106,7 +106,7 @@ class Conditions:
         return self._between(found)
 
     def _between(self, found: Select[Any]) -> Select[Any]:
-        if self.is_between and not self.is_narrow:
+        if self.is_between:
             return found.where(self.number.between(bindparam("first_number"), bindparam("last_number")))
         return found
 

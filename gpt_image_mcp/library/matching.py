@@ -95,7 +95,7 @@ class Matching:
             is_by_full_text=is_by_full_text,
             single_words=0 if is_by_full_text else len(self.words),
             is_narrow=self.is_narrow,
-            is_between=self.numbers is not None,
+            is_between=self.numbers is not None and not self.is_narrow,
         )
 
     @property
@@ -108,7 +108,7 @@ class Matching:
             "having": query,
             "lacking": f'"{EVERY_ENTRY}" NOT ({query})',
         }
-        # A word of full-text search is a beginning; here it follows a space, and holds no sign of a pattern.
+        # Each word is kept with a space before it, so this finds beginnings too; no word holds % or _.
         values |= {f"word_{number}": f" {word}" for number, word in enumerate(self.words)}
         if search.since:
             values |= {"since": search.since.timestamp(), "first_day": local_day(search.since).isoformat()}
