@@ -107,6 +107,8 @@ def prune(
     deletion = _Deletion(library, is_real=is_confirmed)
     images = tuple([image for image in chosen if deletion.takes_image(image)])
     start_images = deletion.take_leftovers({image.id for image in images}, in_use=in_use)
+    if images:
+        deletion.tidy_search()
     return Pruned(
         images=images,
         start_images=start_images,
@@ -297,6 +299,14 @@ class _Deletion:
         if self.is_real:
             self.library.sessions.remove(leftovers.sessions)
         return tuple([path for path in leftovers.start_images if self._takes((path,), str(path))])
+
+    def tidy_search(self) -> None:
+        """Keeps searches as quick as they are in a library that never had more images."""
+        try:
+            if self.is_real:
+                self.library.search.tidy()
+        except StorageFailed as error:
+            self.failed.append(f"Searches may take longer than before: {error.message}")
 
     def _takes(self, files: Sequence[Path], name: str, then: Callable[[], None] = lambda: None) -> bool:
         """Deletes files, of which the first one counts, and does what comes then."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import String, and_, bindparam, exists, false, literal_column, select
 
-from gpt_image_mcp.library.tables import search_entries, search_groups, search_words
+from gpt_image_mcp.library.fulltext import search_words
+from gpt_image_mcp.library.tables import search_entries, search_groups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

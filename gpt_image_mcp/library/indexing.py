@@ -8,14 +8,8 @@ from pydantic import TypeAdapter
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from gpt_image_mcp.days import local_day
-from gpt_image_mcp.library.tables import (
-    EVERY_ENTRY,
-    images,
-    nanodollars,
-    search_entries,
-    search_groups,
-    search_words,
-)
+from gpt_image_mcp.library.fulltext import EVERY_ENTRY, forget_all_words, search_words
+from gpt_image_mcp.library.tables import images, nanodollars, search_entries, search_groups
 from gpt_image_mcp.library.words import indexed_words
 from gpt_image_mcp.values import StoredImage
 
@@ -74,7 +68,8 @@ def forget_image(connection: Connection, image_id: str) -> None:
 
 def index_all(connection: Connection) -> None:
     """Makes findable what is in the database, in the order of time, inside the caller's transaction."""
-    for table in (search_words, search_entries, search_groups):
+    forget_all_words(connection)
+    for table in (search_entries, search_groups):
         connection.execute(delete(table))
     query = select(images.c.document).order_by(images.c.created_at, images.c.id)
     for document in connection.execute(query).scalars():

@@ -11,8 +11,9 @@ from sqlalchemy import bindparam, func, select
 
 from gpt_image_mcp.days import local_day, midnight
 from gpt_image_mcp.library.conditions import Conditions
+from gpt_image_mcp.library.fulltext import EVERY_ENTRY, has_full_text
 from gpt_image_mcp.library.names import is_of_model
-from gpt_image_mcp.library.tables import EVERY_ENTRY, has_full_text, search_entries, search_groups
+from gpt_image_mcp.library.tables import search_entries, search_groups
 from gpt_image_mcp.library.words import wanted_words
 
 if TYPE_CHECKING:

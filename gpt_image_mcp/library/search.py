@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 from sqlalchemy import bindparam, select
 
+from gpt_image_mcp.library.fulltext import drop_marks
 from gpt_image_mcp.library.indexing import index_all
 from gpt_image_mcp.library.matching import matching
 from gpt_image_mcp.library.spending import sum_up
@@ -60,6 +61,11 @@ class ImageSearch:
         """Makes what is searched anew from the images."""
         with self.database.writing() as connection:
             index_all(connection)
+
+    def tidy(self) -> None:
+        """Makes searches as quick again as they were before many images were removed."""
+        with self.database.writing() as connection:
+            drop_marks(connection)
 
     def children_of(self, image_id: str) -> tuple[str, ...]:
         """Ids of the images that were made from an image, oldest first."""

@@ -32,6 +32,8 @@ from sqlalchemy import (
     update,
 )
 
+from gpt_image_mcp.library.fulltext import EVERY_ENTRY, create_words, search_words
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -177,21 +179,6 @@ search_entries = Table(
     Index("search_entries_spent", "group_id", "created_at", "spent_nanodollars"),
 )
 
-# The words of each entry, separated and led by spaces; ``rowid`` is its number. Full-text search in SQLite.
-# Since schema 5 the first is ``EVERY_ENTRY``, which no prompt has: what does not match can be asked for.
-EVERY_ENTRY = "¤"
-search_words = Table(
-    "search_words",
-    MetaData(),
-    Column("rowid", Integer, primary_key=True),
-    Column("words", Text, nullable=False),
-)
-# The prefix indexes make the beginning of a word as quick to look up as the whole.
-_FULL_TEXT = (
-    "CREATE VIRTUAL TABLE search_words USING "
-    "fts5(words, tokenize='ascii', detail='none', columnsize=0, prefix='1 2 3 4 5 6 7 8 9 10 11 12')"
-)
-
 _FIRST = (schema_version, images, image_parents, calls)
 _SEARCH = (search_groups, search_entries)
 _SESSIONS = (sessions, session_turns, route_rejections)
@@ -234,10 +221,7 @@ def _add_words(connection: Connection) -> None:
     is_there = inspect(connection).has_table(search_words.name)
     if is_there:
         connection.exec_driver_sql("ALTER TABLE search_words RENAME TO earlier_words")
-    if _can_full_text(connection):
-        connection.exec_driver_sql(_FULL_TEXT)
-    else:
-        search_words.create(connection)
+    create_words(connection)
     if is_there:
         earlier = table("earlier_words", column("rowid"), column("words"))
         words = select(earlier.c.rowid, literal(f" {EVERY_ENTRY}") + earlier.c.words)
@@ -267,21 +251,6 @@ def _add_columns(connection: Connection, into: Table, *names: str) -> None:
         if name not in present:
             kind = into.c[name].type.compile(dialect=connection.dialect)
             connection.exec_driver_sql(f"ALTER TABLE {into.name} ADD COLUMN {name} {kind}")
-
-
-def _can_full_text(connection: Connection) -> bool:
-    """Other databases search in their own ways, and some builds of SQLite have no full-text search."""
-    if connection.dialect.name != "sqlite":
-        return False
-    return bool(connection.exec_driver_sql("SELECT sqlite_compileoption_used('ENABLE_FTS5')").scalar_one())
-
-
-def has_full_text(connection: Connection) -> bool:
-    """Whether the words of this database were made for full-text search."""
-    if connection.dialect.name != "sqlite":
-        return False
-    query = "SELECT sql FROM sqlite_master WHERE name = 'search_words'"
-    return "VIRTUAL" in connection.exec_driver_sql(query).scalar_one()
 
 
 # What takes a database from version N to N + 1, for N = 0, 1, …; entries are only ever added.

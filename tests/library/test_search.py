@@ -253,6 +253,29 @@ def test_reindexing_orders_by_time_what_came_in_another_order(
     assert search.find(Search(), limit=1).total == 2
 
 
+def test_the_words_take_no_more_room_after_reindexing_and_after_tidying(
+    search: ImageSearch, add: Callable[..., StoredImage]
+) -> None:
+    """What full-text search keeps of deleted words would make every search in a large library slower."""
+    made = [add("a red fox in the snow") for _ in range(40)]
+    search.reindex()
+    fresh = _bytes_of_words(search.database)
+    search.reindex()
+    assert _bytes_of_words(search.database) == fresh
+    for image in made[1:]:
+        Catalogue(search.database).remove_image(image.id)
+    search.tidy()
+    tidied = _bytes_of_words(search.database)
+    search.reindex()
+    assert tidied < 1.1 * _bytes_of_words(search.database)
+    assert _ids(search, query="fox") == [made[0].id]
+
+
+def _bytes_of_words(database: Database) -> int:
+    with database.reading() as connection:
+        return int(connection.execute(text("SELECT sum(length(block)) FROM search_words_data")).scalar_one())
+
+
 def test_without_full_text_search_the_same_is_found(
     database: Database, search: ImageSearch, add: Callable[..., StoredImage]
 ) -> None:
@@ -269,6 +292,9 @@ def test_without_full_text_search_the_same_is_found(
     assert _ids(search, query="雪") == [fox.id]
     assert _ids(search, query="ox") == []
     assert len(_ids(search, query="re")) == 2
+    search.tidy()
+    search.reindex()
+    assert _ids(search, query="FOX red") == [fox.id]
 
 
 def test_a_database_of_an_older_version_becomes_searchable(
