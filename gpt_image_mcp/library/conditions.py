@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import String, and_, bindparam, exists, false, literal_column, select
+from sqlalchemy import String, and_, bindparam, false, literal_column, select
 
 from gpt_image_mcp.library.fulltext import search_words
-from gpt_image_mcp.library.tables import search_entries, search_groups
+from gpt_image_mcp.library.tables import search_entries, search_groups, search_sums
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import ColumnElement, Select, Table
 
-_ENTRY, _GROUP = search_entries.c, search_groups.c
+_ENTRY, _GROUP, _SUM = search_entries.c, search_groups.c, search_sums.c
 _FULL_TEXT: ColumnElement[Any] = literal_column("search_words")
 
 
@@ -27,8 +27,9 @@ class Conditions:
     parameters, by the names given here, and go with the execution.
 
     Attributes:
+        of_owner: There are images of others, too.
         of_models: The model is one of ``models``.
-        of_session: The session is ``session_id``.
+        of_session: The session is that of ``session_number``.
         is_since: Made at ``since``, which is on ``first_day``, or later.
         is_until: Made before ``until``; the moment before is on ``last_day``.
         has_words: Words are asked for, be it words that nothing has.
@@ -40,6 +41,7 @@ class Conditions:
         is_between: The numbers are ``first_number`` to ``last_number``.
     """
 
+    of_owner: bool
     of_models: bool
     of_session: bool
     is_since: bool
@@ -55,26 +57,35 @@ class Conditions:
         """The number of an entry, of the table that leads to the entries."""
         return search_words.c.rowid if self.is_by_full_text else _ENTRY.number
 
+    @property
+    def _is_of_some_groups(self) -> bool:
+        return self.of_owner or self.of_models or self.of_session or self.is_since or self.is_until
+
     def groups(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
         """Columns of the groups in which something can match."""
         found = select(*columns).where(_GROUP.owner == "")
         if self.of_models:
             found = found.where(_GROUP.model.in_(bindparam("models", expanding=True)))
         if self.of_session:
-            found = found.where(_GROUP.session_id == bindparam("session_id"))
+            found = found.where(_GROUP.id.in_(select(_SUM.group_id).where(_is_of_session(search_sums))))
         if self.is_since:
             found = found.where(_GROUP.day >= bindparam("first_day"))
         if self.is_until:
             found = found.where(_GROUP.day <= bindparam("last_day"))
         return found
 
+    def sums(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        """Columns of the sums of sessions in these groups."""
+        found = select(*columns)
+        if self.of_session:
+            found = found.where(_is_of_session(search_sums))
+        return found.where(_SUM.group_id.in_(self.groups([_GROUP.id]))) if self._is_of_some_groups else found
+
     def candidates(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-        """Columns of the entries of the words and times; only a narrow search looks at their groups."""
+        """Columns of the entries that match."""
         found = self._select(columns)
         if self.has_words:
             found = found.where(self._have_words())
-        if self.is_narrow:
-            found = found.where(_ENTRY.group_id.in_(self.groups([_GROUP.id])))
         if self.is_since:
             found = found.where(_ENTRY.created_at >= bindparam("since"))
         if self.is_until:
@@ -83,16 +94,10 @@ class Conditions:
 
     def newest(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
         """Columns of the entries that match and their ``number``, newest first."""
-        found = self.candidates([*columns, self.number.label("number")]).order_by(self.number.desc())
-        if self.is_narrow:
-            return found
-        if self.of_models or self.of_session:
-            # Many may be of others. Not through the index of the groups: the newest are at hand unsorted.
-            return found.where((_ENTRY.group_id + 0).in_(self.groups([_GROUP.id])))
-        return found.where(exists(self.groups([_GROUP.id]).where(_GROUP.id == _ENTRY.group_id)))
+        return self.candidates([*columns, self.number.label("number")]).order_by(self.number.desc())
 
     def lacking(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-        """Columns of the entries that lack a word of a full-text query."""
+        """Columns of the entries that lack a word of a full-text query, whenever they were made."""
         return self._select(columns).where(_matches("lacking"))
 
     def numbers_having(self) -> Select[Any]:
@@ -100,11 +105,18 @@ class Conditions:
         return self._between(select(self.number)).where(self._have_words()).order_by(self.number.desc())
 
     def _select(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-        """Columns of all entries between the numbers, with their words if words are asked for."""
-        found = select(*columns)
+        """Columns of the entries in the groups, with their words if words are asked for."""
+        found = self._between(select(*columns))
         if self.has_words:
             found = found.join(search_words, search_words.c.rowid == _ENTRY.number)
-        return self._between(found)
+        if self.of_session:
+            found = found.where(_is_of_session(search_entries))
+        if self.is_narrow:
+            return found.where(_ENTRY.group_id.in_(self.groups([_GROUP.id])))
+        if self._is_of_some_groups:
+            # Not through the index of the groups: the numbers are at hand, and sorted.
+            return found.where((_ENTRY.group_id + 0).in_(self.groups([_GROUP.id])))
+        return found
 
     def _between(self, found: Select[Any]) -> Select[Any]:
         if self.is_between:
@@ -118,6 +130,10 @@ class Conditions:
             return false()
         words = [bindparam(f"word_{number}", type_=String) for number in range(self.single_words)]
         return and_(*(search_words.c.words.contains(word) for word in words))
+
+
+def _is_of_session(table: Table) -> ColumnElement[bool]:
+    return table.c.session_number == bindparam("session_number")
 
 
 def _matches(query: str) -> ColumnElement[bool]:

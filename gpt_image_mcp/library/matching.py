@@ -7,13 +7,13 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, exists, func, select
 
 from gpt_image_mcp.days import local_day, midnight
 from gpt_image_mcp.library.conditions import Conditions
 from gpt_image_mcp.library.fulltext import EVERY_ENTRY, has_full_text
 from gpt_image_mcp.library.names import is_of_model
-from gpt_image_mcp.library.tables import search_entries, search_groups
+from gpt_image_mcp.library.tables import search_entries, search_groups, search_sessions, search_sums
 from gpt_image_mcp.library.words import wanted_words
 
 if TYPE_CHECKING:
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
-_GROUP = search_groups.c
+_GROUP, _SESSION = search_groups.c, search_sessions.c
 # So many entries that have the words show how common these are.
 _SAMPLE = 250
 # A library with more entries than this is large.
 _MANY_ENTRIES = 10_000
-_REACH = (
-    func.sum(_GROUP.images).label("inside"),
-    func.min(_GROUP.first_number).label("first"),
-    func.max(_GROUP.last_number).label("last"),
-)
 _LAST_NUMBER = select(func.max(search_entries.c.number))
+_HAS_OTHERS = select(exists().where(_GROUP.owner > ""))
 _KNOWN_MODELS = select(_GROUP.model).where(_GROUP.owner == "").distinct()
+_SESSION_NUMBER = select(_SESSION.number).where(
+    _SESSION.owner == "", _SESSION.session_id == bindparam("session_id")
+)
+_NO_SUCH_SESSION = -1
 # The images of some groups are few if they are less than this share of all: it is quicker then to read the
 # words of each, or to sort them, than to go through all that have the words, or through all from the newest.
 _FEW_TO_READ, _FEW_TO_SORT = 0.02, 0.1
@@ -62,7 +62,9 @@ class Matching:
 
     Attributes:
         words: What the entries must have.
+        has_others: Whether there are images of others in the library.
         models: The names under which this library knows the model that is asked for.
+        session_number: That of the session that is asked for.
         has_full_text: Whether words are looked up in an index.
         last_number: The number of the newest entry of all.
         is_narrow: Whether few entries are in the groups, so that the index of the groups leads to them.
@@ -72,7 +74,9 @@ class Matching:
 
     search: Search
     words: tuple[str, ...]
+    has_others: bool
     models: tuple[str, ...]
+    session_number: int
     has_full_text: bool
     last_number: int
     is_narrow: bool = False
@@ -88,6 +92,7 @@ class Matching:
         """What the statements of this search are made of."""
         is_by_full_text = bool(self.words) and self.has_full_text and not self.is_narrow
         return Conditions(
+            of_owner=self.has_others,
             of_models=bool(self.search.model),
             of_session=bool(self.search.session_id),
             is_since=self.search.since is not None,
@@ -105,7 +110,7 @@ class Matching:
         search, query = self.search, _full_text_query(self.words)
         values: dict[str, object] = {
             "models": self.models,
-            "session_id": search.session_id,
+            "session_number": self.session_number,
             "having": query,
             "lacking": f'"{EVERY_ENTRY}" NOT ({query})',
         }
@@ -143,7 +148,9 @@ def matching(connection: Connection, search: Search) -> Matching:
     wanted = Matching(
         search=search,
         words=tuple(wanted_words(search.query)),
+        has_others=connection.execute(_HAS_OTHERS).scalar_one(),
         models=_models(connection, search.model),
+        session_number=_session_number(connection, search.session_id),
         has_full_text=has_full_text(connection),
         last_number=connection.execute(_LAST_NUMBER).scalar_one() or 0,
     )
@@ -165,6 +172,11 @@ def _models(connection: Connection, name: str) -> tuple[str, ...]:
     return tuple(model for model in known if is_of_model(model, name))
 
 
+def _session_number(connection: Connection, session_id: str) -> int:
+    found = connection.execute(_SESSION_NUMBER, {"session_id": session_id}) if session_id else None
+    return (found and found.scalar_one_or_none()) or _NO_SUCH_SESSION
+
+
 def _limited(connection: Connection, wanted: Matching) -> Matching:
     """The same with what its groups say of where entries are."""
     search = wanted.search
@@ -180,7 +192,10 @@ def _limited(connection: Connection, wanted: Matching) -> Matching:
 @lru_cache
 def _reach(conditions: Conditions) -> Select[Any]:
     """How many images are in the groups, and the first and last number of these."""
-    return conditions.groups(_REACH)
+    of_session = conditions.sums([func.sum(search_sums.c.images)]).scalar_subquery()
+    inside = of_session if conditions.of_session else func.sum(_GROUP.images)
+    first, last = func.min(_GROUP.first_number), func.max(_GROUP.last_number)
+    return conditions.groups([inside.label("inside"), first.label("first"), last.label("last")])
 
 
 @lru_cache

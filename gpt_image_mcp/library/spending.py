@@ -2,46 +2,45 @@
 
 from __future__ import annotations
 
-import itertools
+import heapq
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import JSON, func, literal, null, select
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy import bindparam, func, select
 
+from gpt_image_mcp.library.amounts import (
+    GROUPS,
+    Amounts,
+    of_candidates,
+    of_groups,
+    of_sessions,
+    of_those_lacking,
+)
 from gpt_image_mcp.library.matching import is_whole_days, parts_by_days
 from gpt_image_mcp.library.readers import Question
-from gpt_image_mcp.library.tables import dollars, search_entries, search_groups
+from gpt_image_mcp.library.tables import dollars, search_groups, search_sessions
 from gpt_image_mcp.money import OTHERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
-    from sqlalchemy import ColumnElement, Connection, Select
-    from sqlalchemy.sql.compiler import SQLCompiler
+    from sqlalchemy import Connection
 
-    from gpt_image_mcp.library.conditions import Conditions
     from gpt_image_mcp.library.matching import Matching
     from gpt_image_mcp.library.readers import Readers
 
-    _Amounts = defaultdict[str | None, int]
-
-_ENTRY, _GROUP = search_entries.c, search_groups.c
+_SESSION = search_sessions.c
 _MOST_SESSIONS = 100
 # If a larger share of the newest than this have the words, it is asked which lack them.
 _COMMON_SHARE = 0.6
-# If a larger share than this have them, halves are asked for at the same time.
+# If an answer has a larger share than this of the entries, halves are asked for at the same time.
 _LARGE_SHARE = 0.05
-_KEYS = (_GROUP.day, _GROUP.model, _GROUP.session_id)
-# By group: how many entries, and what they cost.
-_COUNTED: tuple[ColumnElement[Any], ...] = (
-    _ENTRY.group_id,
-    func.count().label("found"),
-    func.sum(_ENTRY.spent_nanodollars).label("spent"),
+_HIGHEST_GROUP = select(func.coalesce(func.max(search_groups.c.id), 0))
+_HIGHEST_SESSION = select(func.coalesce(func.max(_SESSION.number), 0))
+_NAMES_OF_SESSIONS = select(_SESSION.number, _SESSION.session_id).where(
+    _SESSION.number.in_(bindparam("numbers", expanding=True))
 )
 
 
@@ -61,137 +60,99 @@ class Spending:
     by_session: dict[str, Decimal]
 
 
+@dataclass(frozen=True, slots=True)
+class _Addend:
+    """A question for amounts that are added, or taken away."""
+
+    question: Question
+    is_taken_away: bool = False
+
+
 def sum_up(readers: Readers, wanted: Matching) -> tuple[int, Spending]:
     """How many images match, and what they cost together."""
     parts = parts_by_days(readers.first, wanted)
-    questions = [question for part in parts for question in _questions(readers.first, part)]
-    sums = _Sums()
-    for columns in readers.ask(questions, at_once=wanted.is_large):
-        sums.add([column or [] for column in columns])
-    return sums.images, sums.spending()
+    addends = [addend for part in parts for addend in _addends(readers.first, part)]
+    answers = readers.ask([addend.question for addend in addends], at_once=wanted.is_large)
+    sums = _Sums(readers.first)
+    for addend, answer in zip(addends, answers, strict=True):
+        amounts = Amounts.of(answer)
+        sums.add(-amounts if addend.is_taken_away else amounts)
+    return sums.images, _spending(readers.first, sums)
 
 
-def _questions(connection: Connection, wanted: Matching) -> list[Question]:
-    """For rows of a day, a model, a session, and the images and nano-dollars that these add or take away.
-
-    A row that is not about a day, a model or a session has nothing there.
-    """
+def _addends(connection: Connection, wanted: Matching) -> list[_Addend]:
+    """Whose sum is what matches."""
+    conditions, values = wanted.conditions, wanted.values
+    of_all = [_Addend(Question(of(conditions), values)) for of in (of_groups, of_sessions)]
     is_by_days = is_whole_days(wanted.search)
-    if is_by_days and not wanted.conditions.has_words:
-        return _about_groups(wanted)
+    if is_by_days and not conditions.has_words:
+        return of_all
     share = wanted.share(connection)
-    parts = wanted.halves() if wanted.is_large and share > _LARGE_SHARE else (wanted,)
     if is_by_days and share > _COMMON_SHARE:
         # Fewer entries lack the words: what all cost, less what these cost.
-        lacking = [Question(_of_those_lacking(part.conditions), part.values) for part in parts]
-        return [*lacking, *_about_groups(wanted)]
-    return [Question(_of_candidates(part.conditions), part.values) for part in parts]
+        parts = _parts(wanted, share=1 - share)
+        lacking = [Question(of_those_lacking(part.conditions), part.values) for part in parts]
+        return [*of_all, *(_Addend(question, is_taken_away=True) for question in lacking)]
+    parts = _parts(wanted, share=share)
+    return [_Addend(Question(of_candidates(part.conditions), part.values)) for part in parts]
 
 
-def _about_groups(wanted: Matching) -> list[Question]:
-    """For all that the groups of a search hold."""
-    # The groups of some days or models are fewer than those of all, which the database better sums itself.
-    statements = _of_some_groups if wanted.numbers else _of_all_groups
-    return [Question(statement, wanted.values) for statement in statements(wanted.conditions)]
-
-
-@lru_cache
-def _of_some_groups(conditions: Conditions) -> tuple[Select[Any], ...]:
-    return (_as_columns(conditions.groups((*_KEYS, _GROUP.images, _GROUP.spent_nanodollars))),)
-
-
-@lru_cache
-def _of_all_groups(conditions: Conditions) -> tuple[Select[Any], ...]:
-    """Each in the order of an index."""
-    images, spent = func.sum(_GROUP.images), func.sum(_GROUP.spent_nanodollars)
-    day, model, session_id = _KEYS
-    nothing = null()
-    return (
-        _as_columns(conditions.groups([day, nothing, nothing, images, spent]).group_by(day)),
-        _as_columns(conditions.groups([nothing, model, nothing, literal(0), spent]).group_by(model)),
-        _as_columns(
-            conditions.groups([nothing, nothing, session_id, literal(0), spent]).group_by(session_id)
-        ),
-    )
-
-
-@lru_cache
-def _of_candidates(conditions: Conditions) -> Select[Any]:
-    return _of_entries(conditions, conditions.candidates(_COUNTED), sign=1)
-
-
-@lru_cache
-def _of_those_lacking(conditions: Conditions) -> Select[Any]:
-    return _of_entries(conditions, conditions.lacking(_COUNTED), sign=-1)
-
-
-def _of_entries(conditions: Conditions, entries: Select[Any], *, sign: int) -> Select[Any]:
-    """For entries, counted by group; as groups are fewer, which of them count is asked last."""
-    counted = entries.group_by(_ENTRY.group_id).subquery()
-    rows = conditions.groups([*_KEYS, sign * counted.c.found, sign * counted.c.spent])
-    return _as_columns(rows.join(counted, counted.c.group_id == _GROUP.id))
-
-
-def _as_columns(rows: Select[Any]) -> Select[Any]:
-    """The columns of rows, each as one JSON value: to hand over rows takes longer than to find them."""
-    columns: list[ColumnElement[Any]] = [_ArrayOf(column) for column in rows.subquery().c]
-    return select(*columns)
-
-
-class _ArrayOf(FunctionElement[Any]):
-    """All values of a column as a JSON array; null if there are none."""
-
-    type = JSON()
-    inherit_cache = True
-
-
-@compiles(_ArrayOf)
-def _array_of(element: _ArrayOf, compiler: SQLCompiler, **options: Any) -> str:
-    name = "json_agg" if compiler.dialect.name == "postgresql" else "json_group_array"
-    return f"{name}({compiler.process(element.clauses, **options)})"
+def _parts(wanted: Matching, *, share: float) -> tuple[Matching, ...]:
+    """What to ask for at the same time, if an answer has this share of the entries."""
+    return wanted.halves() if wanted.is_large and share > _LARGE_SHARE else (wanted,)
 
 
 class _Sums:
-    """Numbers of images and nano-dollars, while they are added up."""
+    """Numbers of images, and nano-dollars by group and by session, while they are added up."""
 
-    def __init__(self) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.images = 0
-        self._by_day: _Amounts = defaultdict(int)
-        self._by_model: _Amounts = defaultdict(int)
-        self._by_session: _Amounts = defaultdict(int)
+        # Lists, because to count in a dictionary takes more than twice as long.
+        self.by_group = [0] * (connection.execute(_HIGHEST_GROUP).scalar_one() + 1)
+        self.by_session = [0] * (connection.execute(_HIGHEST_SESSION).scalar_one() + 1)
 
-    def add(self, columns: Sequence[list[Any]]) -> None:
-        """Adds the rows of a question, given by columns."""
-        *names, images, spent = columns
-        self.images += sum(images)
-        for sums, keys in zip((self._by_day, self._by_model, self._by_session), names, strict=True):
-            for key, amount in zip(keys, spent, strict=True):
-                sums[key] += amount
-
-    def spending(self) -> Spending:
-        """What was added, in US dollars; what came to nothing is left out."""
-        by_day = _named(self._by_day)
-        return Spending(
-            total_usd=dollars(sum(by_day.values())),
-            by_day=_dollars(dict(sorted(by_day.items(), reverse=True))),
-            by_model=_dollars(_highest_first(_named(self._by_model))),
-            by_session=_dollars(_costliest(_named(self._by_session))),
-        )
+    def add(self, amounts: Amounts) -> None:
+        """Adds amounts."""
+        self.images += amounts.images
+        _add(self.by_group, amounts.groups, amounts.spent)
+        _add(self.by_session, amounts.sessions, amounts.spent_in_sessions)
 
 
-def _named(sums: _Amounts) -> dict[str, int]:
-    return {name: amount for name, amount in sums.items() if name is not None and amount}
+def _add(sums: list[int], numbers: Sequence[int], amounts: Sequence[int]) -> None:
+    for number, amount in zip(numbers, amounts, strict=True):
+        sums[number] += amount
 
 
-def _highest_first(amounts: dict[str, int]) -> dict[str, int]:
-    return dict(Counter(amounts).most_common())
+def _spending(connection: Connection, sums: _Sums) -> Spending:
+    """In US dollars; what came to nothing is left out."""
+    by_day, by_model = defaultdict[str, int](int), defaultdict[str, int](int)
+    for group, day, model in zip(*_names_of_groups(connection), strict=True):
+        if amount := sums.by_group[group]:
+            by_day[day] += amount
+            by_model[model] += amount
+    return Spending(
+        total_usd=dollars(sum(by_model.values())),
+        by_day=_dollars(dict(sorted(by_day.items(), reverse=True))),
+        by_model=_dollars(dict(Counter(by_model).most_common())),
+        by_session=_dollars(_costliest(connection, sums.by_session)),
+    )
 
 
-def _costliest(sessions: dict[str, int]) -> dict[str, int]:
-    """Of images in sessions, the sessions that cost most, and the rest as one."""
-    amounts = _highest_first({name: amount for name, amount in sessions.items() if name})
-    costliest = dict(itertools.islice(amounts.items(), _MOST_SESSIONS))
-    if others := sum(amounts.values()) - sum(costliest.values()):
+def _names_of_groups(connection: Connection) -> tuple[list[int], list[str], list[str]]:
+    """The ids, days and models of all groups."""
+    ids, days, models = connection.execute(GROUPS).one()
+    return ids or [], days or [], models or []
+
+
+def _costliest(connection: Connection, amounts: Sequence[int]) -> dict[str, int]:
+    """Of amounts by the number of a session, those of the sessions that cost most, and the rest as one."""
+    least = min(heapq.nlargest(_MOST_SESSIONS, amounts))
+    dear = [number for number, amount in enumerate(amounts) if amount and amount >= least]
+    numbers = sorted(dear, key=amounts.__getitem__, reverse=True)[:_MOST_SESSIONS]
+    rows = connection.execute(_NAMES_OF_SESSIONS, {"numbers": numbers})
+    names = {row.number: row.session_id for row in rows}
+    costliest = {names[number]: amounts[number] for number in numbers}
+    if others := sum(amounts) - sum(costliest.values()):
         costliest[OTHERS] = others
     return costliest
 

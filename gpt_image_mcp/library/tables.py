@@ -22,17 +22,13 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    column,
-    func,
     insert,
     inspect,
-    literal,
     select,
-    table,
     update,
 )
 
-from gpt_image_mcp.library.fulltext import EVERY_ENTRY, create_words, search_words
+from gpt_image_mcp.library.fulltext import create_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,7 +138,8 @@ route_rejections = Table(
     Column("rejected_at", Float, nullable=False),
 )
 
-# What images are searched and summed by, made from their documents: narrow, so that all is read quickly.
+# What images are searched and summed by, made from their documents: narrow, so that much is read quickly.
+# Since schema 7 as it is here.
 search_groups = Table(
     "search_groups",
     metadata,
@@ -150,20 +147,36 @@ search_groups = Table(
     Column("owner", String(255), nullable=False),
     Column("day", String(10), nullable=False),
     Column("model", String(255), nullable=False),
-    Column("session_id", String(64), nullable=False),
     # Sums over its entries.
     Column("images", Integer, nullable=False, default=0),
     Column("spent_nanodollars", BigInteger, nullable=False, default=0),
-    # Since schema 6. Its entries are between these numbers, some of which may be gone.
+    # Its entries are between these numbers, some of which may be gone.
     Column("first_number", Integer),
     Column("last_number", Integer),
-    Index("search_groups_key", "owner", "day", "model", "session_id", unique=True),
+    Index("search_groups_key", "owner", "day", "model", unique=True),
 )
-# Since schema 6. Each holds in its order what is asked of many groups, without their rows.
-_SUMMED = ("images", "spent_nanodollars", "first_number", "last_number")
-_SUMS_INDEXES = tuple(
-    Index(f"search_groups_{key}", *(search_groups.c[name] for name in ("owner", key, *_SUMMED)))
-    for key in ("day", "model", "session_id")
+
+NO_SESSION = 0
+search_sessions = Table(
+    "search_sessions",
+    metadata,
+    # From 1.
+    Column("number", Integer, primary_key=True),
+    Column("owner", String(255), nullable=False),
+    Column("session_id", String(64), nullable=False),
+    Index("search_sessions_key", "owner", "session_id", unique=True),
+)
+
+# Sums over the entries of a session in a group.
+search_sums = Table(
+    "search_sums",
+    metadata,
+    Column("group_id", Integer, ForeignKey("search_groups.id"), primary_key=True),
+    Column("session_number", Integer, primary_key=True, autoincrement=False),
+    Column("images", Integer, nullable=False),
+    Column("spent_nanodollars", BigInteger, nullable=False),
+    Index("search_sums_session", "session_number", "group_id", "spent_nanodollars", "images"),
+    sqlite_with_rowid=False,
 )
 
 search_entries = Table(
@@ -173,14 +186,15 @@ search_entries = Table(
     Column("number", Integer, primary_key=True),
     Column("image_id", String(64), ForeignKey("images.id", ondelete="CASCADE"), nullable=False, unique=True),
     Column("group_id", Integer, ForeignKey("search_groups.id"), nullable=False),
+    Column("session_number", Integer, nullable=False),
     Column("created_at", Float, nullable=False),
     # What the image adds to a sum: nothing in the sandbox, or where another image of its call counts already.
     Column("spent_nanodollars", BigInteger, nullable=False),
-    Index("search_entries_spent", "group_id", "created_at", "spent_nanodollars"),
+    Index("search_entries_spent", "group_id", "session_number", "created_at", "spent_nanodollars"),
 )
 
 _FIRST = (schema_version, images, image_parents, calls)
-_SEARCH = (search_groups, search_entries)
+_SEARCH = (search_groups, search_sessions, search_sums, search_entries)
 _SESSIONS = (sessions, session_turns, route_rejections)
 
 
@@ -209,39 +223,24 @@ def _add_signs_of_life(connection: Connection) -> None:
     _FINGERPRINT_INDEX.create(connection, checkfirst=True)
 
 
-def _add_search(connection: Connection) -> None:
+def _add_status(connection: Connection) -> None:
+    """The index of schema 4."""
     _STATUS_INDEX.create(connection, checkfirst=True)
-    metadata.create_all(connection, tables=_SEARCH)
 
 
-def _add_words(connection: Connection) -> None:
-    """The words of schema 5, from those of schema 4 if it is that: they take long to make anew."""
+def _leave(_connection: Connection) -> None:
+    """Schemas 5 and 6 changed nothing but what searches go by, which later ones make anew."""
+
+
+def _renew_search(connection: Connection) -> None:
+    """Makes what searches go by from the images, which for 100,000 takes a minute."""
     from gpt_image_mcp.library.indexing import index_all
 
-    is_there = inspect(connection).has_table(search_words.name)
-    if is_there:
-        connection.exec_driver_sql("ALTER TABLE search_words RENAME TO earlier_words")
+    for name in ("entries", "sums", "sessions", "groups", "words"):
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS search_{name}")
+    metadata.create_all(connection, tables=_SEARCH)
     create_words(connection)
-    if is_there:
-        earlier = table("earlier_words", column("rowid"), column("words"))
-        words = select(earlier.c.rowid, literal(f" {EVERY_ENTRY}") + earlier.c.words)
-        connection.execute(insert(search_words).from_select(["rowid", "words"], words))
-        connection.exec_driver_sql("DROP TABLE earlier_words")
-    else:
-        index_all(connection)
-
-
-def _add_sums(connection: Connection) -> None:
-    """What schema 6 knows of groups."""
-    _add_columns(connection, search_groups, "first_number", "last_number")
-    for index in _SUMS_INDEXES:
-        index.create(connection, checkfirst=True)
-    number = search_entries.c.number
-    first, last = (
-        select(of(number)).where(search_entries.c.group_id == search_groups.c.id).scalar_subquery()
-        for of in (func.min, func.max)
-    )
-    connection.execute(update(search_groups).values(first_number=first, last_number=last))
+    index_all(connection)
 
 
 def _add_columns(connection: Connection, into: Table, *names: str) -> None:
@@ -258,9 +257,10 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _create,
     _add_sessions,
     _add_signs_of_life,
-    _add_search,
-    _add_words,
-    _add_sums,
+    _add_status,
+    _leave,
+    _leave,
+    _renew_search,
 )
 VERSION = len(MIGRATIONS)
 

@@ -1,6 +1,7 @@
 """The numbers of a large library, in one run: ``uv run python tests/benchmarks/history.py``.
 
-Fills a database with 100,000 images, which takes a minute or two.
+Fills two databases with 100,000 images each, which takes some minutes: in one every tenth image was made in a
+long session, in the other all were made in sessions of four.
 """
 
 from __future__ import annotations
@@ -42,11 +43,13 @@ PLACES = [
     "fog",
     "market",
 ]
+HOURS = ["dawn", "dusk"]
+MODELS = ["gpt-image-2", "gpt-image-1.5", "gpt-image-2.5-flare"]
 CHARACTERS = "雪山の狐水面月光森林城市未来空海花火"
 
 
-def _images(folder: Path) -> Iterator[StoredImage]:
-    """Images of a year and a half, three minutes apart when someone works."""
+def _images(folder: Path, session_of: Callable[[int], str]) -> Iterator[StoredImage]:
+    """Images of a year and a half, eight minutes apart."""
     from gpt_image_mcp.money import Cost
     from gpt_image_mcp.values import Applied, Provenance, Requested, StoredImage, TokenUsage
 
@@ -54,21 +57,24 @@ def _images(folder: Path) -> Iterator[StoredImage]:
     newest = datetime.now(UTC)
     applied = Applied(size="1024x1024", quality="low", background="opaque", output_format="png")
     usage = TokenUsage(input_tokens=20, output_tokens=196, total_tokens=216)
+    model = ""
     for number in range(IMAGES):
+        model = chance.choice(MODELS) if number % 4 == 0 else model
         when = newest - timedelta(minutes=8 * (IMAGES - number))
         words = [chance.choice(COLOURS), chance.choice(THINGS), "in the", chance.choice(PLACES)]
+        words += ["at", chance.choice(HOURS)]
         detail = "".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=7))
         japanese = "".join(chance.choices(CHARACTERS, k=8)) if number % 10 == 0 else ""
         provenance = Provenance(
             kind="image",
             prompt=f"a photograph of a {' '.join(words)}, {detail}, soft light, film grain {japanese}",
-            model=chance.choice(["gpt-image-2", "gpt-image-1.5", "gpt-image-2.5-flare"]),
+            model=model,
             requested=Requested(quality="low"),
             applied=applied,
             cost=Cost(usd=Decimal("0.0061"), basis="usage"),
             usage=usage,
             call_id=f"job-{number}",
-            session_id=f"session-{number // 200}" if number % 10 == 0 else "",
+            session_id=session_of(number),
         )
         image_id = f"{when:%Y%m%d-%H%M%S}-{number % 0xFFFFFF:06x}"
         yield StoredImage(
@@ -84,7 +90,15 @@ def _images(folder: Path) -> Iterator[StoredImage]:
         )
 
 
-def fill(database: Path, folder: Path) -> None:
+def _some_in_long_sessions(number: int) -> str:
+    return f"session-{number // 200}" if number % 10 == 0 else ""
+
+
+def _all_in_short_sessions(number: int) -> str:
+    return f"session-{number // 4}"
+
+
+def fill(database: Path, folder: Path, session_of: Callable[[int], str] = _some_in_long_sessions) -> None:
     """Makes the library in one transaction, image by image as the server would."""
     from sqlalchemy import insert
 
@@ -96,7 +110,7 @@ def fill(database: Path, folder: Path) -> None:
     opened = Database(f"sqlite:///{database}")
     started = time.perf_counter()
     with opened.writing() as connection:
-        for image in _images(folder):
+        for image in _images(folder, session_of):
             connection.execute(insert(images), image_values(image))
             index_image(connection, image)
     opened.close()
@@ -121,6 +135,7 @@ def measure_searches(database: Path) -> None:
         "three such words": Search(query="golden teapot fog"),
         "a beginning of a word": Search(query="light"),
         "a beginning that every third image has": Search(query="b"),
+        "a word that every second image has": Search(query="dusk"),
         "two Chinese characters": Search(query="雪山"),
         "a model": Search(model="gpt-image-1.5"),
         "a session": Search(session_id="session-100"),
@@ -204,6 +219,9 @@ async def main() -> None:
         database, image = folder / "library.db", folder / "small.png"
         fill(database, folder)
         measure_searches(database)
+        print("all images in sessions of four:")
+        fill(folder / "sessions.db", folder, _all_in_short_sessions)
+        measure_searches(folder / "sessions.db")
         _large_picture(image)
         await measure_opening(folder, database, image)
         with standin(image) as base_url:

@@ -23,9 +23,6 @@ from tests.library.test_ledger import (
 )
 from tests.library.test_search import add, search
 from tests.library.test_search import (
-    test_a_database_of_schema_5_learns_what_schema_6_knows_of_groups as test_an_older_schema,
-)
-from tests.library.test_search import (
     test_a_removed_image_is_neither_found_nor_summed as test_a_removed_image,
 )
 from tests.library.test_search import (
@@ -33,6 +30,9 @@ from tests.library.test_search import (
 )
 from tests.library.test_search import (
     test_the_same_is_found_and_summed_whichever_way_is_the_shortest as test_searches,
+)
+from tests.library.test_search import (
+    test_what_searches_go_by_is_made_anew_for_an_older_version as test_an_older_schema,
 )
 from tests.postgresql import find_postgresql, make_database, postgresql
 

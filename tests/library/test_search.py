@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import text
 
 from gpt_image_mcp.library.catalogue import Catalogue
 from gpt_image_mcp.library.database import Database
@@ -297,62 +297,70 @@ def test_without_full_text_search_the_same_is_found(
     assert _ids(search, query="FOX red") == [fox.id]
 
 
+_SCHEMA_6 = """
+    CREATE TABLE search_groups (
+        id INTEGER PRIMARY KEY, owner, day, model, session_id, images, spent_nanodollars,
+        first_number, last_number
+    );
+    CREATE UNIQUE INDEX search_groups_key ON search_groups (owner, day, model, session_id);
+    CREATE TABLE search_entries (
+        number INTEGER PRIMARY KEY, image_id, group_id REFERENCES search_groups (id), created_at,
+        spent_nanodollars
+    );
+    CREATE INDEX search_entries_spent ON search_entries (group_id, created_at, spent_nanodollars);
+    CREATE VIRTUAL TABLE search_words USING fts5(words, detail='none', columnsize=0);
+    INSERT INTO search_groups VALUES (1, '', '2026-11-21', 'gpt-image-2', '', 1, 5, 1, 1);
+    INSERT INTO search_entries VALUES (1, 'gone', 1, 0, 5);
+    INSERT INTO search_words (rowid, words) VALUES (1, ' boat');
+"""
+
+
+@pytest.mark.parametrize("version", [3, 4, 5, 6])
 def test_a_database_of_an_older_version_becomes_searchable(
-    database_url: str, catalogue: Catalogue, database: Database, image: StoredImage
+    version: int, database_url: str, search: ImageSearch, add: Callable[..., StoredImage]
 ) -> None:
-    catalogue.add_image(image)
-    database.close()
-    path = database_url.removeprefix("sqlite:///").partition("?")[0]
-    with sqlite3.connect(path) as connection:
-        for table in ("search_words", "search_entries", "search_groups"):
-            connection.execute(f"DROP TABLE {table}")
-        connection.execute("DROP INDEX calls_status")
-        connection.execute("UPDATE schema_version SET version = 3")
-    connection.close()
-    newer = Database(database_url)
-    assert [found.id for found in ImageSearch(newer).find(Search(query="boot"), limit=5).images] == [image.id]
-    newer.close()
-
-
-def test_the_words_of_schema_4_are_taken_over(
-    database_url: str, search: ImageSearch, add: Callable[..., StoredImage]
-) -> None:
-    made = add("a red boat")
+    made = [add(session_id="s") for _ in range(3)]
     search.database.close()
     with sqlite3.connect(database_url.removeprefix("sqlite:///").partition("?")[0]) as connection:
-        connection.execute("DROP TABLE search_words")
-        connection.execute("CREATE VIRTUAL TABLE search_words USING fts5(words, detail='none', columnsize=0)")
-        connection.execute(
-            "INSERT INTO search_words (rowid, words) SELECT number, ' a red boat' FROM search_entries"
-        )
-        connection.execute("UPDATE schema_version SET version = 4")
+        for table in ("words", "entries", "sums", "sessions", "groups"):
+            connection.execute(f"DROP TABLE search_{table}")
+        if version == 3:
+            connection.execute("DROP INDEX calls_status")
+        else:
+            connection.executescript(_SCHEMA_6)
+        connection.execute("UPDATE schema_version SET version = ?", (version,))
     connection.close()
     newer = Database(database_url)
-    assert _ids(ImageSearch(newer), query="boa red") == [made.id]
-    with newer.reading() as reading:
-        assert reading.execute(text("SELECT words FROM search_words")).scalar_one() == " ¤ a red boat"
+    found = ImageSearch(newer).find(Search(query="boat", session_id="s"), limit=5)
     newer.close()
+    assert list(found.images) == made[::-1]
+    assert (found.total, found.spending.by_session) == (3, {"s": Decimal("0.30")})
 
 
-def test_a_database_of_schema_5_learns_what_schema_6_knows_of_groups(
+def test_what_searches_go_by_is_made_anew_for_an_older_version(
     database_url: str, search: ImageSearch, add: Callable[..., StoredImage]
 ) -> None:
     made = [add(session_id="s") for _ in range(3)]
     with search.database.writing() as connection:
-        for key in ("day", "model", "session_id"):
-            connection.execute(text(f"DROP INDEX search_groups_{key}"))
-        for name in ("first_number", "last_number"):
-            connection.execute(text(f"ALTER TABLE search_groups DROP COLUMN {name}"))
-        connection.execute(text("UPDATE schema_version SET version = 5"))
+        connection.execute(text("DELETE FROM search_words"))
+        connection.execute(text("UPDATE schema_version SET version = 6"))
     search.database.close()
     newer = Database(database_url)
     assert _ids(ImageSearch(newer), query="boat", session_id="s") == [image.id for image in made[::-1]]
-    with newer.reading() as connection:
-        numbers = connection.execute(text("SELECT first_number, last_number FROM search_groups")).one()
-        names = {index["name"] for index in inspect(connection).get_indexes("search_groups")}
-    assert tuple(numbers) == (1, 3)
-    assert names >= {"search_groups_day", "search_groups_model", "search_groups_session_id"}
     newer.close()
+
+
+def test_images_of_others_are_neither_found_nor_summed(
+    search: ImageSearch, add: Callable[..., StoredImage]
+) -> None:
+    mine = add(session_id="s")
+    add(owner="other", session_id="s", model="another")
+    for query in ("", "boat"):
+        found = search.find(Search(query=query), limit=5)
+        assert (found.images, found.total) == ((mine,), 1)
+        assert found.spending.total_usd == Decimal("0.10")
+        assert found.spending.by_session == {"s": Decimal("0.10")}
+    assert _ids(search, model="another") == []
 
 
 def _spent(images: list[StoredImage]) -> tuple[int, Decimal, dict[str, Decimal], dict[str, Decimal]]:
