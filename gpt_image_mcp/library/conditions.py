@@ -58,7 +58,8 @@ class Conditions:
         return search_words.c.rowid if self.is_by_full_text else _ENTRY.number
 
     @property
-    def _is_of_some_groups(self) -> bool:
+    def is_of_some_groups(self) -> bool:
+        """Whether something can match in some groups only."""
         return self.of_owner or self.of_models or self.of_session or self.is_since or self.is_until
 
     def groups(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
@@ -79,13 +80,13 @@ class Conditions:
         found = select(*columns)
         if self.of_session:
             found = found.where(_is_of_session(search_sums))
-        return found.where(_SUM.group_id.in_(self.groups([_GROUP.id]))) if self._is_of_some_groups else found
+        return found.where(_SUM.group_id.in_(self.groups([_GROUP.id]))) if self.is_of_some_groups else found
 
     def candidates(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
         """Columns of the entries that match."""
-        found = self._select(columns)
+        found = self._in_groups(self._between(select(*columns)))
         if self.has_words:
-            found = found.where(self._have_words())
+            found = found.join(search_words, search_words.c.rowid == _ENTRY.number).where(self._have_words())
         if self.is_since:
             found = found.where(_ENTRY.created_at >= bindparam("since"))
         if self.is_until:
@@ -96,24 +97,21 @@ class Conditions:
         """Columns of the entries that match and their ``number``, newest first."""
         return self.candidates([*columns, self.number.label("number")]).order_by(self.number.desc())
 
-    def lacking(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-        """Columns of the entries that lack a word of a full-text query, whenever they were made."""
-        return self._select(columns).where(_matches("lacking"))
+    def numbers_having(self) -> Select[tuple[int]]:
+        """The numbers of the entries that have the words of a full-text query, in all groups."""
+        return self._between(select(self.number)).where(_matches("having"))
 
-    def numbers_having(self) -> Select[Any]:
-        """The numbers of the entries that have the words of a full-text query, newest first."""
-        return self._between(select(self.number)).where(self._have_words()).order_by(self.number.desc())
+    def numbers_lacking(self) -> Select[tuple[int]]:
+        """The numbers of those that lack one of the words."""
+        return self._between(select(self.number)).where(_matches("lacking"))
 
-    def _select(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-        """Columns of the entries in the groups, with their words if words are asked for."""
-        found = self._between(select(*columns))
-        if self.has_words:
-            found = found.join(search_words, search_words.c.rowid == _ENTRY.number)
+    def _in_groups(self, found: Select[Any]) -> Select[Any]:
+        """Of entries, those in the groups."""
         if self.of_session:
             found = found.where(_is_of_session(search_entries))
         if self.is_narrow:
             return found.where(_ENTRY.group_id.in_(self.groups([_GROUP.id])))
-        if self._is_of_some_groups:
+        if self.is_of_some_groups:
             # Not through the index of the groups: the numbers are at hand, and sorted.
             return found.where((_ENTRY.group_id + 0).in_(self.groups([_GROUP.id])))
         return found

@@ -22,7 +22,6 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, SQLAlchemyE
 
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.library.folders import APP
-from gpt_image_mcp.library.readers import Readers
 from gpt_image_mcp.library.tables import VERSION, migrate, read_version
 
 if TYPE_CHECKING:
@@ -72,7 +71,6 @@ class Database:
     def __init__(self, url: str = "") -> None:
         self._url = url or f"sqlite:///{platformdirs.user_data_path(APP, appauthor=False) / 'library.db'}"
         self._opening = threading.Lock()
-        self._reading_twice = threading.Lock()
         self._transactions = 0
         self._has_ended = threading.Condition()
         self._engine: Engine | None = None
@@ -97,36 +95,6 @@ class Database:
         with self._transaction(), self._open().connect() as connection:
             _begin_reading(connection)
             yield connection
-
-    @contextlib.contextmanager
-    def reading_together(self) -> Generator[Readers]:
-        """Two connections to ask at the same time; one, where two of the same moment are not to be had.
-
-        Raises:
-            StorageFailed: If the database cannot be used.
-        """
-        with self._transaction(), contextlib.ExitStack() as held:
-            engine = self._open()
-            if not self._can_read_twice(held):
-                first = held.enter_context(engine.connect())
-                _begin_reading(first)
-                yield Readers((first,))
-                return
-            second = held.enter_context(engine.connect())
-            before = _data_version(second)
-            first = held.enter_context(engine.connect())
-            _begin_reading(first)
-            _data_version(first)  # its moment is that of its first question
-            _begin_reading(second)
-            is_same_moment = _data_version(second) == before
-            yield Readers((first, second) if is_same_moment else (first,))
-
-    def _can_read_twice(self, held: contextlib.ExitStack) -> bool:
-        """Whether a search may have a second connection: to a SQLite file, and one search at a time."""
-        if self._file is None or not self._reading_twice.acquire(blocking=False):
-            return False
-        held.callback(self._reading_twice.release)
-        return True
 
     @contextlib.contextmanager
     def writing(self) -> Generator[Connection]:
@@ -218,11 +186,6 @@ class Database:
 
 def _begin_reading(connection: Connection) -> None:
     connection.exec_driver_sql(_SNAPSHOT[connection.dialect.name])
-
-
-def _data_version(connection: Connection) -> int:
-    """A number that changes when another connection has written (https://sqlite.org/pragma.html)."""
-    return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
 
 
 def _file_identity(engine: Engine) -> _FileIdentity | None:

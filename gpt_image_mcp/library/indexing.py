@@ -9,12 +9,14 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from gpt_image_mcp.days import local_day
 from gpt_image_mcp.library.fulltext import EVERY_ENTRY, forget_all_words, search_words
+from gpt_image_mcp.library.packs import pack_before
 from gpt_image_mcp.library.tables import (
     NO_SESSION,
     images,
     nanodollars,
     search_entries,
     search_groups,
+    search_packs,
     search_sessions,
     search_sums,
 )
@@ -91,7 +93,7 @@ def forget_image(connection: Connection, image_id: str) -> None:
 def index_all(connection: Connection) -> None:
     """Makes findable what is in the database, in the order of time, inside the caller's transaction."""
     forget_all_words(connection)
-    for table in (search_entries, search_sums, search_sessions, search_groups):
+    for table in (search_packs, search_entries, search_sums, search_sessions, search_groups):
         connection.execute(delete(table))
     query = select(images.c.document).order_by(images.c.created_at, images.c.id)
     for document in connection.execute(query).scalars():
@@ -116,6 +118,7 @@ def _add_entry(connection: Connection, image: StoredImage) -> int:
         "spent_nanodollars": spent,
     }
     number = _added(connection, search_entries, values)
+    pack_before(connection, number)
     more = _more(1, spent, group=group, session=session)
     connection.execute(_EXTEND_GROUP, {**more, "entry": number})
     if not connection.execute(_CHANGE_SUM, more).rowcount:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 _GROUP, _SESSION = search_groups.c, search_sessions.c
 # So many entries that have the words show how common these are.
 _SAMPLE = 250
-# A library with more entries than this is large.
-_MANY_ENTRIES = 10_000
 _LAST_NUMBER = select(func.max(search_entries.c.number))
 _HAS_OTHERS = select(exists().where(_GROUP.owner > ""))
 _KNOWN_MODELS = select(_GROUP.model).where(_GROUP.owner == "").distinct()
@@ -83,11 +81,6 @@ class Matching:
     numbers: tuple[int, int] | None = None
 
     @property
-    def is_large(self) -> bool:
-        """Whether the library is so large that it pays to ask for parts of it at the same time."""
-        return self.last_number > _MANY_ENTRIES
-
-    @property
     def conditions(self) -> Conditions:
         """What the statements of this search are made of."""
         is_by_full_text = bool(self.words) and self.has_full_text and not self.is_narrow
@@ -134,12 +127,6 @@ class Matching:
         number = connection.execute(_nth_having(conditions), values).scalar_one_or_none()
         newest = self.numbers[1] if self.numbers else self.last_number
         return 0 if number is None else _SAMPLE / (newest - number + 1)
-
-    def halves(self) -> tuple[Matching, Matching]:
-        """The older and the newer half of the numbers, for a search that is not narrow."""
-        first, last = self.numbers or (1, self.last_number)
-        middle = (first + last) // 2
-        return replace(self, numbers=(first, middle)), replace(self, numbers=(middle + 1, last))
 
 
 def matching(connection: Connection, search: Search) -> Matching:
@@ -201,7 +188,8 @@ def _reach(conditions: Conditions) -> Select[Any]:
 @lru_cache
 def _nth_having(conditions: Conditions) -> Select[Any]:
     """The number of the entry at an offset, counted from the newest, among those that have the words."""
-    return conditions.numbers_having().limit(1).offset(bindparam("offset"))
+    having = conditions.numbers_having().order_by(conditions.number.desc())
+    return having.limit(1).offset(bindparam("offset"))
 
 
 def is_whole_days(search: Search) -> bool:

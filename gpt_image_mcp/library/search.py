@@ -47,10 +47,10 @@ class ImageSearch:
 
     def find(self, search: Search, *, limit: int, offset: int = 0) -> Findings:
         """The images that match, newest first."""
-        with self.database.reading_together() as readers:
-            wanted = matching(readers.first, search)
-            documents = _newest(readers.first, wanted, limit=limit, offset=offset)
-            total, spending = sum_up(readers, wanted)
+        with self.database.reading() as connection:
+            wanted = matching(connection, search)
+            documents = _newest(connection, wanted, limit=limit, offset=offset)
+            total, spending = sum_up(connection, wanted)
         return Findings(
             images=tuple(_IMAGE.validate_json(document) for document in documents),
             total=total,

@@ -12,14 +12,13 @@ from sqlalchemy import bindparam, func, select
 from gpt_image_mcp.library.amounts import (
     GROUPS,
     Amounts,
+    of_all,
     of_candidates,
-    of_groups,
-    of_sessions,
+    of_those_having,
     of_those_lacking,
 )
 from gpt_image_mcp.library.matching import is_whole_days, parts_by_days
-from gpt_image_mcp.library.readers import Question
-from gpt_image_mcp.library.tables import dollars, search_groups, search_sessions
+from gpt_image_mcp.library.tables import NO_SESSION, dollars, search_groups, search_sessions
 from gpt_image_mcp.money import OTHERS
 
 if TYPE_CHECKING:
@@ -29,13 +28,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from gpt_image_mcp.library.matching import Matching
-    from gpt_image_mcp.library.readers import Readers
 
 _SESSION = search_sessions.c
 _MOST_SESSIONS = 100
-# If a larger share of the newest than this have the words, it is asked which lack them.
+# If a larger share of the newest than this have the words, the others are summed and taken from all.
 _COMMON_SHARE = 0.6
-# If an answer has a larger share than this of the entries, halves are asked for at the same time.
+# If a larger share than this have them, all packs are read; else the entries that have them are looked up.
 _LARGE_SHARE = 0.05
 _HIGHEST_GROUP = select(func.coalesce(func.max(search_groups.c.id), 0))
 _HIGHEST_SESSION = select(func.coalesce(func.max(_SESSION.number), 0))
@@ -60,46 +58,28 @@ class Spending:
     by_session: dict[str, Decimal]
 
 
-@dataclass(frozen=True, slots=True)
-class _Addend:
-    """A question for amounts that are added, or taken away."""
-
-    question: Question
-    is_taken_away: bool = False
-
-
-def sum_up(readers: Readers, wanted: Matching) -> tuple[int, Spending]:
+def sum_up(connection: Connection, wanted: Matching) -> tuple[int, Spending]:
     """How many images match, and what they cost together."""
-    parts = parts_by_days(readers.first, wanted)
-    addends = [addend for part in parts for addend in _addends(readers.first, part)]
-    answers = readers.ask([addend.question for addend in addends], at_once=wanted.is_large)
-    sums = _Sums(readers.first)
-    for addend, answer in zip(addends, answers, strict=True):
-        amounts = Amounts.of(answer)
-        sums.add(-amounts if addend.is_taken_away else amounts)
-    return sums.images, _spending(readers.first, sums)
+    sums = _Sums(connection)
+    for part in parts_by_days(connection, wanted):
+        for amounts in _addends(connection, part):
+            sums.add(amounts)
+    return sums.images, _spending(connection, sums)
 
 
-def _addends(connection: Connection, wanted: Matching) -> list[_Addend]:
-    """Whose sum is what matches."""
-    conditions, values = wanted.conditions, wanted.values
-    of_all = [_Addend(Question(of(conditions), values)) for of in (of_groups, of_sessions)]
+def _addends(connection: Connection, wanted: Matching) -> tuple[Amounts, ...]:
+    """Amounts whose sum is that of what matches."""
+    conditions = wanted.conditions
     is_by_days = is_whole_days(wanted.search)
     if is_by_days and not conditions.has_words:
-        return of_all
-    share = wanted.share(connection)
-    if is_by_days and share > _COMMON_SHARE:
-        # Fewer entries lack the words: what all cost, less what these cost.
-        parts = _parts(wanted, share=1 - share)
-        lacking = [Question(of_those_lacking(part.conditions), part.values) for part in parts]
-        return [*of_all, *(_Addend(question, is_taken_away=True) for question in lacking)]
-    parts = _parts(wanted, share=share)
-    return [_Addend(Question(of_candidates(part.conditions), part.values)) for part in parts]
-
-
-def _parts(wanted: Matching, *, share: float) -> tuple[Matching, ...]:
-    """What to ask for at the same time, if an answer has this share of the entries."""
-    return wanted.halves() if wanted.is_large and share > _LARGE_SHARE else (wanted,)
+        return of_all(connection, wanted)
+    # What is packed says no more of the time of an entry than its day.
+    share = wanted.share(connection) if is_by_days and not conditions.of_session else 0
+    if share > _COMMON_SHARE:
+        return *of_all(connection, wanted), -of_those_lacking(connection, wanted)
+    if share > _LARGE_SHARE:
+        return (of_those_having(connection, wanted),)
+    return (of_candidates(connection, wanted),)
 
 
 class _Sums:
@@ -146,6 +126,7 @@ def _names_of_groups(connection: Connection) -> tuple[list[int], list[str], list
 
 def _costliest(connection: Connection, amounts: Sequence[int]) -> dict[str, int]:
     """Of amounts by the number of a session, those of the sessions that cost most, and the rest as one."""
+    amounts = [0, *amounts[NO_SESSION + 1 :]]
     least = min(heapq.nlargest(_MOST_SESSIONS, amounts))
     dear = [number for number, amount in enumerate(amounts) if amount and amount >= least]
     numbers = sorted(dear, key=amounts.__getitem__, reverse=True)[:_MOST_SESSIONS]

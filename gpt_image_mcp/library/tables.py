@@ -18,6 +18,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -193,8 +194,18 @@ search_entries = Table(
     Index("search_entries_spent", "group_id", "session_number", "created_at", "spent_nanodollars"),
 )
 
+# Columns of consecutive entries: see ``packs``.
+search_packs = Table(
+    "search_packs",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("groups", LargeBinary, nullable=False),
+    Column("sessions", LargeBinary, nullable=False),
+    Column("spent", LargeBinary, nullable=False),
+)
+
 _FIRST = (schema_version, images, image_parents, calls)
-_SEARCH = (search_groups, search_sessions, search_sums, search_entries)
+_SEARCH = (search_groups, search_sessions, search_sums, search_entries, search_packs)
 _SESSIONS = (sessions, session_turns, route_rejections)
 
 
@@ -236,7 +247,7 @@ def _renew_search(connection: Connection) -> None:
     """Makes what searches go by from the images, which for 100,000 takes a minute."""
     from gpt_image_mcp.library.indexing import index_all
 
-    for name in ("entries", "sums", "sessions", "groups", "words"):
+    for name in ("packs", "entries", "sums", "sessions", "groups", "words"):
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS search_{name}")
     metadata.create_all(connection, tables=_SEARCH)
     create_words(connection)

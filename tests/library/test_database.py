@@ -7,19 +7,14 @@ import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import Engine, Pool, event, func, select, text
+from sqlalchemy import Pool, event, text
 
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import Ledger
-from gpt_image_mcp.library.readers import Question
-from gpt_image_mcp.library.tables import VERSION, route_rejections
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
+from gpt_image_mcp.library.tables import VERSION
 
 TODAY = datetime.now(UTC).date()
 
@@ -62,8 +57,9 @@ def test_the_database_is_set_up_for_sharing(database: Database) -> None:
     assert modes == ["wal", 1, 1, 50]
 
 
-def _rows(connection: Connection) -> int:
-    return int(connection.execute(text("SELECT count(*) FROM route_rejections")).scalar_one())
+def _rows(database: Database) -> int:
+    with database.reading() as connection:
+        return int(connection.execute(text("SELECT count(*) FROM route_rejections")).scalar_one())
 
 
 def _write(url: str) -> None:
@@ -74,48 +70,13 @@ def _write(url: str) -> None:
     other.close()
 
 
-def test_two_readers_see_the_same_moment(database: Database, database_url: str) -> None:
-    _write(database_url)
-    with database.reading_together() as readers:
-        _write(database_url)
-        question = Question(select(func.count()).select_from(route_rejections), {})
-        assert len(readers.connections) == 2
-        assert [row[0] for row in readers.ask([question] * 5, at_once=True)] == [1] * 5
-    with database.reading_together() as readers:
-        assert [_rows(connection) for connection in readers.connections] == [2, 2]
-
-
-def test_one_reads_alone_if_someone_writes_before_the_second_begins(
-    database: Database, database_url: str
-) -> None:
-    _write(database_url)
-    begun: list[str] = []
-
-    def write_at_the_second(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if statement == "BEGIN":
-            begun.append(statement)
-            if len(begun) == 2:
-                _write(database_url)
-
-    event.listen(Engine, "before_cursor_execute", write_at_the_second)
-    try:
-        with database.reading_together() as readers:
-            assert [_rows(connection) for connection in readers.connections] == [1]
-    finally:
-        event.remove(Engine, "before_cursor_execute", write_at_the_second)
-    assert len(begun) >= 2
-
-
 def test_a_deleted_database_is_made_anew_by_a_server_that_runs(database: Database, database_url: str) -> None:
     _write(database_url)
-    with database.reading_together() as readers:
-        assert [_rows(connection) for connection in readers.connections] == [1, 1]
+    assert _rows(database) == 1
     _file(database_url).unlink()
-    with database.reading_together() as readers:
-        assert {_rows(connection) for connection in readers.connections} == {0}
+    assert _rows(database) == 0
     _write(database_url)
-    with database.reading_together() as readers:
-        assert {_rows(connection) for connection in readers.connections} == {1}
+    assert _rows(database) == 1
 
 
 def test_a_database_put_in_the_place_of_another_is_read(
@@ -127,15 +88,7 @@ def test_a_database_put_in_the_place_of_another_is_read(
     _write(other_url)
     _write(other_url)
     _file(other_url).replace(_file(database_url))
-    with database.reading_together() as readers:
-        assert {_rows(connection) for connection in readers.connections} == {2}
-
-
-def test_an_address_of_memory_has_one_reader() -> None:
-    opened = Database("sqlite:///file::memory:?uri=true")
-    with opened.reading_together() as readers:
-        assert len(readers.connections) == 1
-    opened.close()
+    assert _rows(database) == 2
 
 
 def test_closing_waits_for_the_transactions_of_other_threads(database: Database) -> None:
@@ -169,17 +122,10 @@ def test_closing_waits_for_the_transactions_of_other_threads(database: Database)
     assert opened == set()
 
 
-def test_a_second_reader_is_lent_once_at_a_time(database: Database) -> None:
-    with database.reading_together() as first, database.reading_together() as other:
-        assert [len(first.connections), len(other.connections)] == [2, 1]
-    with database.reading_together() as again:
-        assert len(again.connections) == 2
-
-
-def test_a_database_in_memory_has_one_reader() -> None:
-    opened = Database("sqlite://")
-    with opened.reading_together() as readers:
-        assert [_rows(connection) for connection in readers.connections] == [0]
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///file::memory:?uri=true"])
+def test_a_database_may_be_in_memory(url: str) -> None:
+    opened = Database(url)
+    assert _rows(opened) == 0
     opened.close()
 
 

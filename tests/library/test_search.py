@@ -17,6 +17,7 @@ from gpt_image_mcp.library.catalogue import Catalogue
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.indexing import forget_image
 from gpt_image_mcp.library.matching import Search
+from gpt_image_mcp.library.packs import PACK_SIZE
 from gpt_image_mcp.library.search import ImageSearch
 from gpt_image_mcp.money import Cost
 
@@ -37,7 +38,7 @@ def search(database: Database) -> ImageSearch:
 @pytest.fixture
 def add(catalogue: Catalogue, image: StoredImage) -> Callable[..., StoredImage]:
     """Adds an image; each is a minute newer than the one before unless it says when."""
-    count = iter(range(1, 1000))
+    count = itertools.count(1)
 
     def make(prompt: str = "a boat", *, created_at: datetime | None = None, **made: object) -> StoredImage:
         number = next(count)
@@ -440,25 +441,45 @@ def test_the_same_is_found_and_summed_whichever_way_is_the_shortest(
         assert sum(sums.by_day.values()) == sums.total_usd
 
 
-def test_what_half_of_a_large_library_has_is_summed_in_two_halves(
+def test_what_half_of_a_library_has_is_summed_whatever_was_removed_and_added_since(
     search: ImageSearch, add: Callable[..., StoredImage]
 ) -> None:
-    made = [
-        add(
-            "a boat" if number % 2 else "a fox",
-            model=f"model-{number % 3}",
-            usd=f"0.{number % 7}1",
-            created_at=NOON - timedelta(hours=520 - number),
-        )
-        for number in range(520)
+    """More than a pack holds; the last of a pack are removed, so that their numbers are given out again."""
+    made = [_nth(add, number) for number in range(PACK_SIZE + 40)]
+    _as_expected(search, made)
+    removed = [*made[5:500:50], *made[PACK_SIZE - 20 :]]
+    for image in removed:
+        Catalogue(search.database).remove_image(image.id)
+    made = [image for image in made if image not in removed]
+    _as_expected(search, made)
+    made += [_nth(add, 3 * number) for number in range(PACK_SIZE, PACK_SIZE + 60)]
+    _as_expected(search, made)
+    search.reindex()
+    _as_expected(search, made)
+
+
+def _nth(add: Callable[..., StoredImage], number: int) -> StoredImage:
+    return add(
+        f"a {'boat' if number % 2 else 'fox'} {'' if number % 10 == 0 else 'at sea'}",
+        model=f"model-{number % 3}",
+        session_id=f"session-{number // 100}" if number % 5 == 0 else "",
+        usd=f"0.{number % 7}1",
+        created_at=NOON - timedelta(minutes=30 * (2 * PACK_SIZE - number)),
+    )
+
+
+def _as_expected(search: ImageSearch, made: list[StoredImage]) -> None:
+    scopes: list[dict[str, Any]] = [
+        {},
+        {"model": "model-1"},
+        {"since": NOON.replace(hour=0) - timedelta(days=30)},
     ]
-    _as_in_a_large_library(search.database)
-    for model in ("", "model-1"):
-        wanted = Search(query="fox", model=model)
+    for query, scope in itertools.product(("fox", "sea"), scopes):
+        wanted = Search(query=query, **scope)
         parts = [image for image in made if _is_part(image, wanted)]
-        found = search.find(wanted, limit=2)
-        assert [image.id for image in found.images] == [image.id for image in parts[::-1][:2]]
-        assert (found.total, found.spending.total_usd, found.spending.by_model) == _spent(parts)[:3]
+        found = search.find(wanted, limit=1)
+        sums = found.spending
+        assert (found.total, sums.total_usd, sums.by_model, sums.by_session) == _spent(parts)
 
 
 def test_what_most_images_have_is_summed_without_those_that_were_forgotten(
