@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import compress
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -120,14 +121,15 @@ def _packed(connection: Connection, statement: Select[Any], wanted: Matching) ->
     if not numbers:
         return _NOTHING
     entries = read_entries(connection)
+    groups = _at(numbers, entries.groups)
     if wanted.conditions.is_of_some_groups:
         some = frozenset(connection.execute(_ids_of_groups(wanted.conditions), wanted.values).scalars())
-        groups = _at(numbers, entries.groups)
-        numbers = [number for number, group in zip(numbers, groups, strict=True) if group in some]
+        are_in = [group in some for group in groups]
+        numbers, groups = list(compress(numbers, are_in)), list(compress(groups, are_in))
     spent = _at(numbers, entries.spent)
     return Amounts(
         images=len(numbers),
-        groups=_at(numbers, entries.groups),
+        groups=groups,
         spent=spent,
         sessions=_at(numbers, entries.sessions),
         spent_in_sessions=spent,
