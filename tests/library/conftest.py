@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+import itertools
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -14,14 +16,17 @@ from gpt_image_mcp.library.calls import CallStart
 from gpt_image_mcp.library.catalogue import Catalogue
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import Ledger
+from gpt_image_mcp.library.search import ImageSearch
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.money import Cost, Quote
 from gpt_image_mcp.settings import Settings
 from gpt_image_mcp.values import Applied, Provenance, Requested, StoredImage, TokenUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+NOON = datetime(2026, 11, 21, 12).astimezone()
 
 
 @pytest.fixture
@@ -115,3 +120,31 @@ def call() -> CallStart:
         started_at=datetime(2026, 11, 21, 12, tzinfo=UTC),
         quote=Quote(high_usd=Decimal("0.10"), basis="a test"),
     )
+
+
+@pytest.fixture
+def search(database: Database) -> ImageSearch:
+    return ImageSearch(database)
+
+
+@pytest.fixture
+def add(catalogue: Catalogue, image: StoredImage) -> Callable[..., StoredImage]:
+    """Adds an image; each is a minute newer than the one before unless it says when."""
+    count = itertools.count(1)
+
+    def make(prompt: str = "a boat", *, created_at: datetime | None = None, **made: object) -> StoredImage:
+        number = next(count)
+        cost = Cost(usd=Decimal(str(made.pop("usd", "0.10"))), basis="usage")
+        fields = {"parents": (), "session_id": "", "call_id": f"job-{number}", **made}
+        provenance = replace(image.provenance, prompt=prompt, cost=cost, **fields)  # type: ignore[arg-type]
+        new = replace(
+            image,
+            id=f"20261121-120000-{number:06x}",
+            file_path=image.file_path.with_name(f"file{number}.png"),
+            created_at=created_at or NOON + timedelta(minutes=number),
+            provenance=provenance,
+        )
+        catalogue.add_image(new)
+        return new
+
+    return make

@@ -21,7 +21,6 @@ from tests.library.test_ledger import (
 from tests.library.test_ledger import (
     test_the_same_call_that_comes_second_is_told_of_the_first_and_reserves_nothing as test_the_same_call,
 )
-from tests.library.test_search import add, search
 from tests.library.test_search import (
     test_a_removed_image_is_neither_found_nor_summed as test_a_removed_image,
 )
@@ -29,10 +28,10 @@ from tests.library.test_search import (
     test_reindexing_orders_by_time_what_came_in_another_order as test_reindexing,
 )
 from tests.library.test_search import (
-    test_the_same_is_found_and_summed_whichever_way_is_the_shortest as test_searches,
-)
-from tests.library.test_search import (
     test_what_searches_go_by_is_made_anew_for_an_older_version as test_an_older_schema,
+)
+from tests.library.test_spending import (
+    test_the_same_is_found_and_summed_whichever_way_is_the_shortest as test_searches,
 )
 from tests.postgresql import find_postgresql, make_database, postgresql
 
@@ -40,8 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
-    "add",
-    "search",
     "test_a_call_taken_back",
     "test_a_moved_image",
     "test_a_removed_image",
