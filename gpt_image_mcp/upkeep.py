@@ -306,7 +306,8 @@ class _Deletion:
             if self.is_real:
                 self.library.search.tidy()
         except StorageFailed as error:
-            self.failed.append(f"Searches may take longer than before: {error.message}")
+            mending = "until the next prune or: gpt-image-mcp history rebuild"
+            self.failed.append(f"Searches may take longer, {mending}. {error.message}")
 
     def _takes(self, files: Sequence[Path], name: str, then: Callable[[], None] = lambda: None) -> bool:
         """Deletes files, of which the first one counts, and does what comes then."""

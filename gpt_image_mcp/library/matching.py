@@ -13,7 +13,13 @@ from gpt_image_mcp.days import local_day, midnight
 from gpt_image_mcp.library.conditions import Conditions
 from gpt_image_mcp.library.fulltext import EVERY_ENTRY, has_full_text
 from gpt_image_mcp.library.names import is_of_model
-from gpt_image_mcp.library.tables import search_entries, search_groups, search_sessions, search_sums
+from gpt_image_mcp.library.tables import (
+    NO_SESSION,
+    search_entries,
+    search_groups,
+    search_sessions,
+    search_sums,
+)
 from gpt_image_mcp.library.words import wanted_words
 
 if TYPE_CHECKING:
@@ -160,8 +166,10 @@ def _models(connection: Connection, name: str) -> tuple[str, ...]:
 
 
 def _session_number(connection: Connection, session_id: str) -> int:
-    found = connection.execute(_SESSION_NUMBER, {"session_id": session_id}) if session_id else None
-    return (found and found.scalar_one_or_none()) or _NO_SUCH_SESSION
+    if not session_id:
+        return NO_SESSION
+    found = connection.execute(_SESSION_NUMBER, {"session_id": session_id}).scalar_one_or_none()
+    return _NO_SUCH_SESSION if found is None else found
 
 
 def _limited(connection: Connection, wanted: Matching) -> Matching:

@@ -136,16 +136,19 @@ def measure_searches(database: Path) -> None:
         "a beginning of a word": Search(query="light"),
         "a beginning that every third image has": Search(query="b"),
         "a word that every second image has": Search(query="dusk"),
+        "the same of a model": Search(query="dusk", model="gpt-image-1.5"),
+        "the same but for the last months": Search(query="dusk", until=now - timedelta(days=100)),
+        "this word and one that all images have": Search(query="photograph dusk"),
         "two Chinese characters": Search(query="雪山"),
         "a model": Search(model="gpt-image-1.5"),
         "a session": Search(session_id="session-100"),
         "the last week": Search(since=now - timedelta(days=7)),
         "all but the last months": Search(until=now - timedelta(days=100)),
         "a word that all images have": Search(query="photograph"),
-        "the same in a session": Search(query="photograph", session_id="session-100"),
-        "the same of a year, to the minute": Search(query="photograph", since=now - timedelta(days=365)),
-        "the same of a model": Search(query="photograph", model="gpt-image-1.5"),
-        "the same of the oldest weeks": Search(query="photograph", until=now - timedelta(days=540)),
+        "such a word in a session": Search(query="photograph", session_id="session-100"),
+        "such a word of a year, to the minute": Search(query="photograph", since=now - timedelta(days=365)),
+        "such a word of a model": Search(query="photograph", model="gpt-image-1.5"),
+        "such a word of the oldest weeks": Search(query="photograph", until=now - timedelta(days=540)),
     }
     for name, wanted in searches.items():
         took = _median_ms(partial(search.find, wanted, limit=20))

@@ -203,8 +203,9 @@ def _as_expected(search: ImageSearch, made: list[StoredImage]) -> None:
     for query, scope in itertools.product(("fox", "sea"), scopes):
         wanted = Search(query=query, **scope)
         parts = [image for image in made if _is_part(image, wanted)]
-        found = search.find(wanted, limit=1)
+        found = search.find(wanted, limit=2)
         sums = found.spending
+        assert [image.id for image in found.images] == [image.id for image in parts[::-1][:2]]
         assert (found.total, sums.total_usd, sums.by_model, sums.by_session) == _spent(parts)
 
 
