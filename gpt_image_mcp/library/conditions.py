@@ -75,6 +75,14 @@ class Conditions:
             found = found.where(_GROUP.day <= bindparam("last_day"))
         return found
 
+    def other_groups(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        """Columns of the groups in which nothing can match, but that have entries between the numbers."""
+        found = select(*columns).where(_GROUP.id.not_in(self.groups([_GROUP.id])))
+        if self.is_between:
+            begins = _GROUP.first_number <= bindparam("last_number")
+            found = found.where(begins, _GROUP.last_number >= bindparam("first_number"))
+        return found
+
     def sums(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
         """Columns of the sums of sessions in these groups."""
         found = select(*columns)

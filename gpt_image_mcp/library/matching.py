@@ -152,9 +152,10 @@ def matching(connection: Connection, search: Search) -> Matching:
 
 def parts_by_days(connection: Connection, wanted: Matching) -> tuple[Matching, ...]:
     """What matches, cut at midnight, so that sums of days answer the longest part if it has whole days."""
-    parts = [replace(wanted, search=search) for search in _cut_at_midnight(wanted.search)]
-    # The whole days are nearly all of it, and so are where they are.
-    return tuple(part if is_whole_days(part.search) else _limited(connection, part) for part in parts)
+    if is_whole_days(wanted.search):
+        return (wanted,)
+    parts = _cut_at_midnight(wanted.search)
+    return tuple(_limited(connection, replace(wanted, search=part)) for part in parts)
 
 
 def _models(connection: Connection, name: str) -> tuple[str, ...]:

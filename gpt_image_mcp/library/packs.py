@@ -7,60 +7,69 @@ complete; the latest entries, which are in no pack yet, are read as they are.
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import bindparam, delete, func, insert, select
 
+from gpt_image_mcp.library.columns import in_columns, read_columns
 from gpt_image_mcp.library.tables import search_entries, search_packs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection, Row, Select
 
 PACK_SIZE = 1024
 _ENTRY, _PACK = search_entries.c, search_packs.c
-_COLUMNS = ("groups", "sessions", "spent")
+# What is packed, in so many bytes a number: four, four and eight.
+_COLUMNS: dict[str, Literal["i", "q"]] = {"groups": "i", "sessions": "i", "spent": "q"}
 _WRITTEN = select(func.coalesce(func.max(_PACK.number) + 1, 0))
-_PACKS = select(*(_PACK[name] for name in _COLUMNS)).order_by(_PACK.number)
-_ENTRIES = (
-    select(_ENTRY.number, _ENTRY.group_id, _ENTRY.session_number, _ENTRY.spent_nanodollars)
-    .where(_ENTRY.number >= bindparam("first"))
-    .order_by(_ENTRY.number)
+_DIGESTS = select(_PACK.digest).order_by(_PACK.number)
+_PACKS: Select[*tuple[Any, ...]] = select(*(_PACK[name] for name in _COLUMNS)).order_by(_PACK.number)
+_FROM = select(_ENTRY.number, _ENTRY.group_id, _ENTRY.session_number, _ENTRY.spent_nanodollars).where(
+    _ENTRY.number >= bindparam("first")
 )
-_ENTRIES_OF_PACK = _ENTRIES.where(_ENTRY.number < bindparam("end"))
+_LATEST = in_columns(_FROM)
+_OF_PACK = in_columns(_FROM.where(_ENTRY.number < bindparam("end")))
 _FORGET = delete(search_packs).where(_PACK.number >= bindparam("pack"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Entries:
-    """By the number of an entry: its group, session and nano-dollars; 0 where there is no such entry."""
+    """By the number of an entry: its group, session and nano-dollars."""
 
-    groups: array[int]
-    sessions: array[int]
-    spent: array[int]
-
-    @property
-    def columns(self) -> tuple[array[int], ...]:
-        """All three."""
-        return self.groups, self.sessions, self.spent
+    groups: list[int] | dict[int, int]
+    sessions: list[int] | dict[int, int]
+    spent: list[int] | dict[int, int]
 
 
-def read_entries(connection: Connection) -> Entries:
-    """All entries."""
-    entries = _no_entries()
-    for pack in connection.execute(_PACKS):
-        for column, packed in zip(entries.columns, pack, strict=True):
-            column.frombytes(packed)
-    _swap_if_big_endian(entries)
-    latest = connection.execute(_ENTRIES, {"first": len(entries.groups)}).all()
-    if latest:
-        _lengthen(entries, latest[-1].number + 1)
-        _enter(entries, latest, first=0)
-    return entries
+class Packs:
+    """All packs, kept in memory from one search to the next: about 11 MB for 100,000 entries.
+
+    Their digests tell whether they are still those of the database.
+    """
+
+    def __init__(self) -> None:
+        self._kept: tuple[Sequence[str], Entries] = (), Entries([], [], [])
+
+    def read(self, connection: Connection) -> Entries:
+        """The entries from number 0 to the last that is packed; zeros where there is none."""
+        digests = connection.execute(_DIGESTS).scalars().all()
+        known, entries = self._kept
+        if digests != known:
+            entries = _unpacked(connection.execute(_PACKS))
+            self._kept = digests, entries
+        return entries
+
+
+def read_latest(connection: Connection, *, first: int) -> Entries:
+    """The entries from a number on, one by one."""
+    numbers, *columns = read_columns(connection, _LATEST, {"first": first})
+    return Entries(*(dict(zip(numbers, column, strict=True)) for column in columns))
 
 
 def pack_before(connection: Connection, number: int) -> None:
@@ -79,34 +88,33 @@ def pack_before(connection: Connection, number: int) -> None:
 
 def _write(connection: Connection, pack: int) -> None:
     first = pack * PACK_SIZE
-    entries = _no_entries()
-    _lengthen(entries, PACK_SIZE)
-    rows = connection.execute(_ENTRIES_OF_PACK, {"first": first, "end": first + PACK_SIZE})
-    _enter(entries, rows, first=first)
-    _swap_if_big_endian(entries)
-    packed = {name: column.tobytes() for name, column in zip(_COLUMNS, entries.columns, strict=True)}
-    connection.execute(insert(search_packs), {"number": pack, **packed})
+    numbers, *columns = read_columns(connection, _OF_PACK, {"first": first, "end": first + PACK_SIZE})
+    places = [number - first for number in numbers]
+    packed = [
+        _packed(places, column, code=code) for column, code in zip(columns, _COLUMNS.values(), strict=True)
+    ]
+    digest = hashlib.sha256(b"".join(packed)).hexdigest()
+    values = {"number": pack, "digest": digest, **dict(zip(_COLUMNS, packed, strict=True))}
+    connection.execute(insert(search_packs), values)
 
 
-def _no_entries() -> Entries:
-    """Columns of four, four and eight bytes a number."""
-    return Entries(groups=array("i"), sessions=array("i"), spent=array("q"))
+def _packed(places: Sequence[int], values: Sequence[int], *, code: Literal["i", "q"]) -> bytes:
+    column = array(code, bytes(PACK_SIZE * array(code).itemsize))
+    for place, value in zip(places, values, strict=True):
+        column[place] = value
+    return _little_endian(column).tobytes()
 
 
-def _lengthen(entries: Entries, length: int) -> None:
-    for column in entries.columns:
-        column.frombytes(bytes(column.itemsize * (length - len(column))))
+def _unpacked(packs: Iterable[Row[*tuple[Any, ...]]]) -> Entries:
+    columns: list[array[int]] = [array(code) for code in _COLUMNS.values()]
+    for pack in packs:
+        for column, packed in zip(columns, pack, strict=True):
+            column.frombytes(packed)
+    return Entries(*(_little_endian(column).tolist() for column in columns))
 
 
-def _enter(entries: Entries, rows: Iterable[Row[int, int, int, int]], *, first: int) -> None:
-    for number, group, session, spent in rows:
-        entries.groups[number - first] = group
-        entries.sessions[number - first] = session
-        entries.spent[number - first] = spent
-
-
-def _swap_if_big_endian(entries: Entries) -> None:
-    """Packs are little-endian, so that a database can be taken to another machine."""
+def _little_endian(column: array[int]) -> array[int]:
+    """The same column in the order of bytes of packs: a database can be taken to another machine."""
     if sys.byteorder == "big":
-        for column in entries.columns:
-            column.byteswap()
+        column.byteswap()
+    return column

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, select
 from gpt_image_mcp.library.fulltext import drop_marks
 from gpt_image_mcp.library.indexing import index_all
 from gpt_image_mcp.library.matching import matching
+from gpt_image_mcp.library.packs import Packs
 from gpt_image_mcp.library.spending import sum_up
 from gpt_image_mcp.library.tables import image_parents, images, search_entries
 from gpt_image_mcp.values import StoredImage
@@ -44,13 +45,14 @@ class ImageSearch:
     """The images of a user. Every method raises ``StorageFailed`` if the database cannot be used."""
 
     database: Database
+    _packs: Packs = field(default_factory=Packs, init=False, repr=False, compare=False)
 
     def find(self, search: Search, *, limit: int, offset: int = 0) -> Findings:
         """The images that match, newest first."""
         with self.database.reading() as connection:
             wanted = matching(connection, search)
             documents = _newest(connection, wanted, limit=limit, offset=offset)
-            total, spending = sum_up(connection, wanted)
+            total, spending = sum_up(connection, wanted, self._packs)
         return Findings(
             images=tuple(_IMAGE.validate_json(document) for document in documents),
             total=total,

@@ -140,7 +140,7 @@ route_rejections = Table(
 )
 
 # What images are searched and summed by, made from their documents: narrow, so that much is read quickly.
-# Since schema 7 as it is here.
+# Since schema 8 as it is here.
 search_groups = Table(
     "search_groups",
     metadata,
@@ -199,6 +199,8 @@ search_packs = Table(
     "search_packs",
     metadata,
     Column("number", Integer, primary_key=True, autoincrement=False),
+    # SHA-256 of the columns.
+    Column("digest", String(64), nullable=False),
     Column("groups", LargeBinary, nullable=False),
     Column("sessions", LargeBinary, nullable=False),
     Column("spent", LargeBinary, nullable=False),
@@ -240,7 +242,7 @@ def _add_status(connection: Connection) -> None:
 
 
 def _leave(_connection: Connection) -> None:
-    """Schemas 5 and 6 changed nothing but what searches go by, which later ones make anew."""
+    """Schemas 5 to 7 changed nothing but what searches go by, which later ones make anew."""
 
 
 def _renew_search(connection: Connection) -> None:
@@ -269,6 +271,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _add_sessions,
     _add_signs_of_life,
     _add_status,
+    _leave,
     _leave,
     _leave,
     _renew_search,

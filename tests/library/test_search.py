@@ -260,7 +260,8 @@ def test_what_searches_go_by_is_made_anew_for_an_older_version(
     made = [add(session_id="s") for _ in range(3)]
     with search.database.writing() as connection:
         connection.execute(text("DELETE FROM search_words"))
-        connection.execute(text("UPDATE schema_version SET version = 6"))
+        connection.execute(text("ALTER TABLE search_packs DROP COLUMN digest"))
+        connection.execute(text("UPDATE schema_version SET version = 7"))
     search.database.close()
     newer = Database(database_url)
     assert _ids(ImageSearch(newer), query="boat", session_id="s") == [image.id for image in made[::-1]]

@@ -13,17 +13,17 @@ import pytest
 from sqlalchemy import text
 
 from gpt_image_mcp.library.catalogue import Catalogue
+from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.indexing import forget_image
 from gpt_image_mcp.library.matching import Search
 from gpt_image_mcp.library.packs import PACK_SIZE
+from gpt_image_mcp.library.search import ImageSearch
 from gpt_image_mcp.money import Cost
 from tests.library.conftest import NOON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gpt_image_mcp.library.database import Database
-    from gpt_image_mcp.library.search import ImageSearch
     from gpt_image_mcp.values import StoredImage
 
 
@@ -182,6 +182,20 @@ def test_what_half_of_a_library_has_is_summed_whatever_was_removed_and_added_sin
     _as_expected(search, made)
     search.reindex()
     _as_expected(search, made)
+
+
+def test_sums_are_those_of_a_library_that_another_server_changed(
+    search: ImageSearch, database_url: str, add: Callable[..., StoredImage]
+) -> None:
+    made = [_nth(add, number) for number in range(PACK_SIZE + 40)]
+    other = ImageSearch(Database(database_url))
+    _as_expected(other, made)
+    removed = made[PACK_SIZE - 20 :]
+    for image in removed:
+        Catalogue(search.database).remove_image(image.id)
+    made = [*made[: PACK_SIZE - 20], *(_nth(add, 3 * number) for number in range(PACK_SIZE, PACK_SIZE + 60))]
+    _as_expected(other, made)
+    other.database.close()
 
 
 def _nth(add: Callable[..., StoredImage], number: int) -> StoredImage:
