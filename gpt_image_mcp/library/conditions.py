@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import String, and_, bindparam, false, literal_column, select
+from sqlalchemy import String, and_, bindparam, false, select
 
-from gpt_image_mcp.library.fulltext import search_words
+from gpt_image_mcp.library.fulltext import matches, search_words
 from gpt_image_mcp.library.tables import search_entries, search_groups, search_sums
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select, Table
 
 _ENTRY, _GROUP, _SUM = search_entries.c, search_groups.c, search_sums.c
-_FULL_TEXT: ColumnElement[Any] = literal_column("search_words")
+_HAVING, _LACKING = (matches(bindparam(name, type_=String)) for name in ("having", "lacking"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +33,10 @@ class Conditions:
         is_since: Made at ``since``, which is on ``first_day``, or later.
         is_until: Made before ``until``; the moment before is on ``last_day``.
         has_words: Words are asked for, be it words that nothing has.
-        is_by_full_text: The words are those of a full-text query, ``having``; the entries that lack one are
-            found by ``lacking``.
-        single_words: Without that, how many words to look for, ``word_0`` and so on; 0 is a query of nothing
-            but punctuation, which nothing has.
+        is_by_full_text: Words are those of a full-text query, ``having``; the entries that lack one are found
+            by ``lacking``.
+        words_read: How many words are looked for in those of each entry, ``word_0`` and so on. None at all
+            are the words of a query of nothing but punctuation, which nothing has.
         is_narrow: Few entries are in the groups, so that the index of the groups leads to them.
         is_between: The numbers are ``first_number`` to ``last_number``.
     """
@@ -48,7 +48,7 @@ class Conditions:
     is_until: bool
     has_words: bool
     is_by_full_text: bool
-    single_words: int
+    words_read: int
     is_narrow: bool
     is_between: bool
 
@@ -107,11 +107,11 @@ class Conditions:
 
     def numbers_having(self) -> Select[tuple[int]]:
         """The numbers of the entries that have the words of a full-text query, in all groups."""
-        return self._between(select(self.number)).where(_matches("having"))
+        return self._between(select(self.number)).where(self._have_words())
 
     def numbers_lacking(self) -> Select[tuple[int]]:
         """The numbers of those that lack one of the words."""
-        return self._between(select(self.number)).where(_matches("lacking"))
+        return self._between(select(self.number)).where(_LACKING)
 
     def _in_groups(self, found: Select[Any]) -> Select[Any]:
         """Of entries, those in the groups."""
@@ -130,17 +130,14 @@ class Conditions:
         return found
 
     def _have_words(self) -> ColumnElement[bool]:
+        read = [bindparam(f"word_{number}", type_=String) for number in range(self.words_read)]
+        # With more than 14 of these SQLite makes a plan in which it cannot use full-text search, and fails;
+        # it makes no plans with what can be escaped.
+        conditions = [search_words.c.words.contains(word, escape="/") for word in read]
         if self.is_by_full_text:
-            return _matches("having")
-        if not self.single_words:
-            return false()
-        words = [bindparam(f"word_{number}", type_=String) for number in range(self.single_words)]
-        return and_(*(search_words.c.words.contains(word) for word in words))
+            conditions.insert(0, _HAVING)
+        return and_(*conditions) if conditions else false()
 
 
 def _is_of_session(table: Table) -> ColumnElement[bool]:
     return table.c.session_number == bindparam("session_number")
-
-
-def _matches(query: str) -> ColumnElement[bool]:
-    return _FULL_TEXT.bool_op("MATCH")(bindparam(query, type_=String))

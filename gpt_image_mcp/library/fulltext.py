@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, delete
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, delete, literal_column
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import ColumnElement
 
 # The words of each entry, separated and led by spaces; ``rowid`` is its number. Since schema 5 the first is
 # ``EVERY_ENTRY``, which no prompt has: what does not match can be asked for.
@@ -18,6 +25,22 @@ _FULL_TEXT = (
     "CREATE VIRTUAL TABLE search_words USING "
     "fts5(words, tokenize='ascii', detail='none', columnsize=0, prefix='1 2 3 4 5 6 7 8 9 10 11 12')"
 )
+
+
+_ALL_COLUMNS: ColumnElement[Any] = literal_column("search_words")
+
+
+def full_text_query(words: Iterable[str]) -> str:
+    """What asks full-text search for entries that have all of some words.
+
+    Words hold only letters, digits and symbols, so that nothing needs escaping inside quotes.
+    """
+    return " ".join(f'"{word}"*' for word in words)
+
+
+def matches(query: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether the words of an entry are those of a full-text query."""
+    return _ALL_COLUMNS.bool_op("MATCH")(query)
 
 
 def create_words(connection: Connection) -> None:

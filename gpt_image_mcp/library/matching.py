@@ -11,8 +11,9 @@ from sqlalchemy import bindparam, exists, func, select
 
 from gpt_image_mcp.days import local_day, midnight
 from gpt_image_mcp.library.conditions import Conditions
-from gpt_image_mcp.library.fulltext import EVERY_ENTRY, has_full_text
+from gpt_image_mcp.library.fulltext import EVERY_ENTRY, full_text_query, has_full_text
 from gpt_image_mcp.library.names import is_of_model
+from gpt_image_mcp.library.rarity import SAMPLE, leading_words
 from gpt_image_mcp.library.tables import (
     NO_SESSION,
     search_entries,
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
 
 _GROUP, _SESSION = search_groups.c, search_sessions.c
-# So many entries that have the words show how common these are.
-_SAMPLE = 250
 _LAST_NUMBER = select(func.max(search_entries.c.number))
 _HAS_OTHERS = select(exists().where(_GROUP.owner > ""))
 _KNOWN_MODELS = select(_GROUP.model).where(_GROUP.owner == "").distinct()
@@ -69,7 +68,7 @@ class Matching:
         has_others: Whether there are images of others in the library.
         models: The names under which this library knows the model that is asked for.
         session_number: That of the session that is asked for.
-        has_full_text: Whether words are looked up in an index.
+        leading: The words that are looked up in an index; the others are read in what these lead to.
         last_number: The number of the newest entry of all.
         is_narrow: Whether few entries are in the groups, so that the index of the groups leads to them.
         numbers: The first and the last number to look between, if they are not all; a narrow search does not
@@ -81,7 +80,7 @@ class Matching:
     has_others: bool
     models: tuple[str, ...]
     session_number: int
-    has_full_text: bool
+    leading: tuple[str, ...]
     last_number: int
     is_narrow: bool = False
     numbers: tuple[int, int] | None = None
@@ -89,7 +88,6 @@ class Matching:
     @property
     def conditions(self) -> Conditions:
         """What the statements of this search are made of."""
-        is_by_full_text = bool(self.words) and self.has_full_text and not self.is_narrow
         return Conditions(
             of_owner=self.has_others,
             of_models=bool(self.search.model),
@@ -97,8 +95,8 @@ class Matching:
             is_since=self.search.since is not None,
             is_until=self.search.until is not None,
             has_words=bool(self.search.query.strip()),
-            is_by_full_text=is_by_full_text,
-            single_words=0 if is_by_full_text else len(self.words),
+            is_by_full_text=bool(self._looked_up),
+            words_read=len(self._read),
             is_narrow=self.is_narrow,
             is_between=self.numbers is not None and not self.is_narrow,
         )
@@ -106,15 +104,15 @@ class Matching:
     @property
     def values(self) -> dict[str, object]:
         """The parameters of its statements, and maybe more."""
-        search, query = self.search, _full_text_query(self.words)
+        search, having = self.search, full_text_query(self._looked_up)
         values: dict[str, object] = {
             "models": self.models,
             "session_number": self.session_number,
-            "having": query,
-            "lacking": f'"{EVERY_ENTRY}" NOT ({query})',
+            "having": having,
+            "lacking": f'"{EVERY_ENTRY}" NOT ({having})',
         }
         # Each word is kept with a space before it, so this finds beginnings too; no word holds % or _.
-        values |= {f"word_{number}": f" {word}" for number, word in enumerate(self.words)}
+        values |= {f"word_{number}": f" {word}" for number, word in enumerate(self._read)}
         if search.since:
             values |= {"since": search.since.timestamp(), "first_day": local_day(search.since).isoformat()}
         if search.until:
@@ -124,30 +122,44 @@ class Matching:
             values |= dict(zip(("first_number", "last_number"), self.numbers, strict=True))
         return values
 
+    @property
+    def _looked_up(self) -> tuple[str, ...]:
+        return () if self.is_narrow else self.leading
+
+    @property
+    def _read(self) -> tuple[str, ...]:
+        looked_up = frozenset(self._looked_up)
+        return tuple(word for word in self.words if word not in looked_up)
+
     def share(self, connection: Connection) -> float:
-        """Which share of the newest entries have the words; 0 if few have them, or no index knows it."""
+        """Which share of the newest entries have the words; 0 if few have, or no index knows it."""
         conditions = self.conditions
-        if not conditions.is_by_full_text:
+        if not conditions.is_by_full_text or conditions.words_read:
             return 0
-        values = {**self.values, "offset": _SAMPLE - 1}
+        values = {**self.values, "offset": SAMPLE - 1}
         number = connection.execute(_nth_having(conditions), values).scalar_one_or_none()
         newest = self.numbers[1] if self.numbers else self.last_number
-        return 0 if number is None else _SAMPLE / (newest - number + 1)
+        return 0 if number is None else SAMPLE / (newest - number + 1)
 
 
 def matching(connection: Connection, search: Search) -> Matching:
     """How a search is done in this library."""
     search = replace(search, model=search.model.strip())
+    words = tuple(wanted_words(search.query))
+    last_number = connection.execute(_LAST_NUMBER).scalar_one() or 0
     wanted = Matching(
         search=search,
-        words=tuple(wanted_words(search.query)),
+        words=words,
         has_others=connection.execute(_HAS_OTHERS).scalar_one(),
         models=_models(connection, search.model),
         session_number=_session_number(connection, search.session_id),
-        has_full_text=has_full_text(connection),
-        last_number=connection.execute(_LAST_NUMBER).scalar_one() or 0,
+        leading=words if has_full_text(connection) else (),
+        last_number=last_number,
     )
-    return _limited(connection, wanted)
+    wanted = _limited(connection, wanted)
+    if not wanted.conditions.is_by_full_text:
+        return wanted
+    return replace(wanted, leading=leading_words(connection, words, last_number=last_number))
 
 
 def parts_by_days(connection: Connection, wanted: Matching) -> tuple[Matching, ...]:
@@ -222,8 +234,3 @@ def _cut_at_midnight(search: Search) -> tuple[Search, ...]:
 
 def _is_midnight(moment: datetime) -> bool:
     return moment == midnight(local_day(moment))
-
-
-def _full_text_query(words: tuple[str, ...]) -> str:
-    """Words hold only letters, digits and symbols, so that nothing needs escaping inside quotes."""
-    return " ".join(f'"{word}"*' for word in words)

@@ -43,7 +43,9 @@ def wanted_words(query: str) -> list[str]:
     found: dict[str, None] = {}
     for run, is_spaced in _runs(query):
         found.update(dict.fromkeys([run] if is_spaced or len(run) == 1 else _pairs(run)))
-    return list(found)
+    # A word that another begins with comes right before such a one.
+    implied = {word for word, following in itertools.pairwise(sorted(found)) if following.startswith(word)}
+    return [word for word in found if word not in implied]
 
 
 def _runs(text: str) -> Iterator[tuple[str, bool]]:

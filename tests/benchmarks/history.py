@@ -126,13 +126,15 @@ def measure_searches(database: Path) -> None:
 
     opened = Database(f"sqlite:///{database}")
     search = ImageSearch(opened)
-    now = datetime.now(UTC)
+    now, newest = datetime.now(UTC), search.find(Search(), limit=1).images[0]
     searches = {
         "nothing, so the newest": Search(),
-        "one word of a few images": Search(query=search.find(Search(), limit=1).images[0].id[-6:]),
+        "one word of a few images": Search(query=newest.id[-6:]),
         "a word of every tenth image": Search(query="fox"),
         "two such words": Search(query="snow fox"),
         "three such words": Search(query="golden teapot fog"),
+        "words that all, some and half have": Search(query="a photograph of a fox in the snow at dusk"),
+        "a whole prompt": Search(query=newest.provenance.prompt),
         "a beginning of a word": Search(query="light"),
         "a beginning that every third image has": Search(query="b"),
         "a word that every second image has": Search(query="dusk"),

@@ -44,6 +44,20 @@ def test_words_are_found_in_any_order_newest_first(
     assert _ids(search, query="?!") == []
 
 
+def test_a_prompt_is_found_by_all_its_words_among_many_that_are_much_alike(
+    search: ImageSearch, add: Callable[..., StoredImage]
+) -> None:
+    style = " ".join(f"{number}style" for number in range(100))
+    for _ in range(260):
+        add(f"a boat on a lake at dusk, {style}")
+    add(f"a fox on a lake at dusk, {style.replace('7style', '')}")
+    fox = add(f"a fox in a boat on a lake at dusk, {style}", usd="0.70")
+    for query in ("a fox, a boat, a lake at dusk", f"fox on a lake at dusk, {style}"):
+        found = search.find(Search(query=query), limit=5)
+        assert (found.images, found.total) == ((fox,), 1)
+        assert found.spending.total_usd == Decimal("0.70")
+
+
 def test_a_file_name_is_found_too(search: ImageSearch, add: Callable[..., StoredImage]) -> None:
     add()
     second = add()

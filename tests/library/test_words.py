@@ -53,6 +53,18 @@ def test_punctuation_is_no_word() -> None:
     assert wanted_words("!? -- \"' () \N{NO-BREAK SPACE}") == []
 
 
+def test_a_word_that_another_begins_with_is_not_asked_for() -> None:
+    assert wanted_words("a fox at a foxglove, an at") == ["at", "foxglove", "an"]
+    assert wanted_words("雪 雪山") == ["雪山"]
+
+
+@given(st.text("abc ", max_size=30))
+def test_whatever_has_the_words_asked_for_has_all_words_of_the_query(query: str) -> None:
+    wanted = wanted_words(query)
+    assert set(wanted) <= set(query.split())
+    assert all(any(word.startswith(given) for word in wanted) for given in query.split())
+
+
 def test_a_long_prompt_in_a_script_without_spaces_is_found_by_its_end() -> None:
     assert _is_found("花火", "雪山" * 200 + "花火")
 
