@@ -73,14 +73,13 @@ def _spending(connection: Connection, sums: Sums) -> Spending:
 
 def _costliest(connection: Connection, amounts: Sequence[int]) -> dict[str, int]:
     """Of amounts by the number of a session, those of the sessions that cost most, and the rest as one."""
-    amounts = [0, *amounts[NO_SESSION + 1 :]]
-    least = max(1, min(heapq.nlargest(_MOST_SESSIONS, amounts)))
-    dear = [number for number, amount in enumerate(amounts) if amount >= least]
-    numbers = sorted(dear, key=amounts.__getitem__, reverse=True)[:_MOST_SESSIONS]
+    sessions = range(NO_SESSION + 1, len(amounts))
+    dearest = heapq.nlargest(_MOST_SESSIONS, sessions, key=amounts.__getitem__)
+    numbers = [number for number in dearest if amounts[number]]
     rows = connection.execute(_NAMES_OF_SESSIONS, {"numbers": numbers})
     names = {row.number: row.session_id for row in rows}
     costliest = {names[number]: amounts[number] for number in numbers}
-    if others := sum(amounts) - sum(costliest.values()):
+    if others := sum(amounts[NO_SESSION + 1 :]) - sum(costliest.values()):
         costliest[OTHERS] = others
     return costliest
 
