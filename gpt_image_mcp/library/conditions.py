@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import String, and_, bindparam, false, select
 
-from gpt_image_mcp.library.fulltext import matches, search_words
+from gpt_image_mcp.library.fulltext import HasEach, matches, search_words
 from gpt_image_mcp.library.tables import search_entries, search_groups, search_sums
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _ENTRY, _GROUP, _SUM = search_entries.c, search_groups.c, search_sums.c
 _HAVING, _LACKING = (matches(bindparam(name, type_=String)) for name in ("having", "lacking"))
+_READ = HasEach(search_words.c.words, bindparam("read", type_=String))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +36,8 @@ class Conditions:
         has_words: Words are asked for, be it words that nothing has.
         is_by_full_text: Words are those of a full-text query, ``having``; the entries that lack one are found
             by ``lacking``.
-        words_read: How many words are looked for in those of each entry, ``word_0`` and so on. None at all
-            are the words of a query of nothing but punctuation, which nothing has.
+        are_words_read: Words are looked for in those of each entry, ``read``. Neither is so for a query of
+            nothing but punctuation, which nothing has.
         is_narrow: Few entries are in the groups, so that the index of the groups leads to them.
         is_between: The numbers are ``first_number`` to ``last_number``.
     """
@@ -48,7 +49,7 @@ class Conditions:
     is_until: bool
     has_words: bool
     is_by_full_text: bool
-    words_read: int
+    are_words_read: bool
     is_narrow: bool
     is_between: bool
 
@@ -130,13 +131,8 @@ class Conditions:
         return found
 
     def _have_words(self) -> ColumnElement[bool]:
-        read = [bindparam(f"word_{number}", type_=String) for number in range(self.words_read)]
-        # With more than 14 of these SQLite makes a plan in which it cannot use full-text search, and fails;
-        # it makes no plans with what can be escaped.
-        conditions = [search_words.c.words.contains(word, escape="/") for word in read]
-        if self.is_by_full_text:
-            conditions.insert(0, _HAVING)
-        return and_(*conditions) if conditions else false()
+        ways = [_HAVING] * self.is_by_full_text + [_READ] * self.are_words_read
+        return and_(*ways) if ways else false()
 
 
 def _is_of_session(table: Table) -> ColumnElement[bool]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, delete, literal_column
+from sqlalchemy import Boolean, Column, Connection, Integer, MetaData, Table, Text, delete, literal_column
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlalchemy import ColumnElement
+    from sqlalchemy.sql.compiler import SQLCompiler
 
 # The words of each entry, separated and led by spaces; ``rowid`` is its number. Since schema 5 the first is
 # ``EVERY_ENTRY``, which no prompt has: what does not match can be asked for.
@@ -41,6 +44,26 @@ def full_text_query(words: Iterable[str]) -> str:
 def matches(query: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether the words of an entry are those of a full-text query."""
     return _ALL_COLUMNS.bool_op("MATCH")(query)
+
+
+class HasEach(FunctionElement[bool]):
+    """Whether a text has each text of a JSON array: one condition, however many there are.
+
+    A condition for each would be too much for SQLite if there are 1,000.
+    """
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(HasEach)
+def _has_each(element: HasEach, compiler: SQLCompiler, **options: Any) -> str:
+    text, array = (compiler.process(clause, **options) for clause in element.clauses)
+    if compiler.dialect.name == "postgresql":
+        parts, place = f"json_array_elements_text(CAST({array} AS JSON)) AS part (value)", "strpos"
+    else:
+        parts, place = f"json_each({array}) AS part", "instr"
+    return f"NOT EXISTS (SELECT 1 FROM {parts} WHERE {place}({text}, part.value) = 0)"  # noqa: S608 - compiled
 
 
 def create_words(connection: Connection) -> None:

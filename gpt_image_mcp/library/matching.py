@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
@@ -96,7 +97,7 @@ class Matching:
             is_until=self.search.until is not None,
             has_words=bool(self.search.query.strip()),
             is_by_full_text=bool(self._looked_up),
-            words_read=len(self._read),
+            are_words_read=bool(self._read),
             is_narrow=self.is_narrow,
             is_between=self.numbers is not None and not self.is_narrow,
         )
@@ -110,9 +111,9 @@ class Matching:
             "session_number": self.session_number,
             "having": having,
             "lacking": f'"{EVERY_ENTRY}" NOT ({having})',
+            # Each word is kept with a space before it, so this finds beginnings too.
+            "read": json.dumps([f" {word}" for word in self._read]),
         }
-        # Each word is kept with a space before it, so this finds beginnings too; no word holds % or _.
-        values |= {f"word_{number}": f" {word}" for number, word in enumerate(self._read)}
         if search.since:
             values |= {"since": search.since.timestamp(), "first_day": local_day(search.since).isoformat()}
         if search.until:
@@ -134,7 +135,7 @@ class Matching:
     def share(self, connection: Connection) -> float:
         """Which share of the newest entries have the words; 0 if few have, or no index knows it."""
         conditions = self.conditions
-        if not conditions.is_by_full_text or conditions.words_read:
+        if not conditions.is_by_full_text or conditions.are_words_read:
             return 0
         values = {**self.values, "offset": SAMPLE - 1}
         number = connection.execute(_nth_having(conditions), values).scalar_one_or_none()

@@ -30,11 +30,11 @@ _COLUMNS: dict[str, Literal["i", "q"]] = {"groups": "i", "sessions": "i", "spent
 _WRITTEN = select(func.coalesce(func.max(_PACK.number) + 1, 0))
 _DIGESTS = select(_PACK.digest).order_by(_PACK.number)
 _PACKS: Select[*tuple[Any, ...]] = select(*(_PACK[name] for name in _COLUMNS)).order_by(_PACK.number)
-_FROM = select(_ENTRY.number, _ENTRY.group_id, _ENTRY.session_number, _ENTRY.spent_nanodollars).where(
+_FROM_FIRST = select(_ENTRY.number, _ENTRY.group_id, _ENTRY.session_number, _ENTRY.spent_nanodollars).where(
     _ENTRY.number >= bindparam("first")
 )
-_LATEST = in_columns(_FROM)
-_OF_PACK = in_columns(_FROM.where(_ENTRY.number < bindparam("end")))
+_LATEST = in_columns(_FROM_FIRST)
+_OF_PACK = in_columns(_FROM_FIRST.where(_ENTRY.number < bindparam("end")))
 _FORGET = delete(search_packs).where(_PACK.number >= bindparam("pack"))
 
 

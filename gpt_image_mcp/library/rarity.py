@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # So many entries that have a word show how rare it is.
 SAMPLE = 250
-# Three words are found before it is known how rare they are; to read very many makes too long a statement.
-_FEW, _MOST_READ = 3, 50
+# So few words are found before it is known how rare they are.
+_FEW = 3
 # To read the words of an entry takes as long as to go past this many that have a word.
 _PASSED = 100
 _QUERIES = func.json_each(bindparam("queries", type_=String)).table_valued(column("value", String))
@@ -50,7 +50,7 @@ def leading_words(connection: Connection, words: tuple[str, ...], *, last_number
     rising = sorted(words, key=shares.__getitem__)
     for place, word in enumerate(rising):
         if left * _PASSED < shares[word]:
-            leading = (*rising[:place], *rising[place:-_MOST_READ])
+            leading = tuple(rising[:place])
             most = int(last_number * shares[word] / _PASSED)
             return leading if _are_in_at_most(connection, leading, most=most) else words
         left *= shares[word]

@@ -79,5 +79,7 @@ async def test_a_session_goes_on_in_another_server_of_the_same_database(database
         turn = await studio.continue_session(started.session.session_id, "and larger")
         assert turn.session is not None
         assert (turn.session.turn, turn.session.parent_turn) == (2, 1)
-        found = await studio.history.find(query="larger", limit=5)
+        found = await studio.history.find(query="LARGER and", limit=5)
+        other = await studio.history.find(query="larger boat", limit=5)
     assert [hit.image.id for hit in found.images] == [turn.images[0].id]
+    assert other.total == 0

@@ -30,6 +30,9 @@ def _ids(search: ImageSearch, *, limit: int = 20, offset: int = 0, **wanted: obj
     return [image.id for image in found.images]
 
 
+_LONG = " ".join(f"{number}style" for number in range(2000))
+
+
 def test_nothing_is_found_in_an_empty_library(search: ImageSearch) -> None:
     found = search.find(Search(), limit=5)
     assert (found.images, found.total, found.spending.total_usd) == ((), 0, Decimal(0))
@@ -56,6 +59,14 @@ def test_a_prompt_is_found_by_all_its_words_among_many_that_are_much_alike(
         found = search.find(Search(query=query), limit=5)
         assert (found.images, found.total) == ((fox,), 1)
         assert found.spending.total_usd == Decimal("0.70")
+
+
+def test_a_query_may_have_thousands_of_words(search: ImageSearch, add: Callable[..., StoredImage]) -> None:
+    wanted = add(f"a fox, {_LONG}", session_id="s")
+    for _ in range(60):
+        add(_LONG.replace("7style", ""))
+    for session_id in ("", "s"):
+        assert _ids(search, query=f"{_LONG} fox", session_id=session_id) == [wanted.id]
 
 
 def test_a_file_name_is_found_too(search: ImageSearch, add: Callable[..., StoredImage]) -> None:
@@ -223,6 +234,7 @@ def test_without_full_text_search_the_same_is_found(
     assert _ids(search, query="雪") == [fox.id]
     assert _ids(search, query="ox") == []
     assert len(_ids(search, query="re")) == 2
+    assert _ids(search, query=f"fox {_LONG}") == []
     search.tidy()
     search.reindex()
     assert _ids(search, query="FOX red") == [fox.id]
