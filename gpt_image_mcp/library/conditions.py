@@ -131,8 +131,9 @@ class Conditions:
         return found
 
     def _have_words(self) -> ColumnElement[bool]:
-        ways = [_HAVING] * self.is_by_full_text + [_READ] * self.are_words_read
-        return and_(*ways) if ways else false()
+        if self.is_by_full_text:
+            return and_(_HAVING, _READ) if self.are_words_read else _HAVING
+        return _READ if self.are_words_read else false()
 
 
 def _is_of_session(table: Table) -> ColumnElement[bool]:

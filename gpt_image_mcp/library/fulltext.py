@@ -28,8 +28,6 @@ _FULL_TEXT = (
     "CREATE VIRTUAL TABLE search_words USING "
     "fts5(words, tokenize='ascii', detail='none', columnsize=0, prefix='1 2 3 4 5 6 7 8 9 10 11 12')"
 )
-
-
 _ALL_COLUMNS: ColumnElement[Any] = literal_column("search_words")
 
 
