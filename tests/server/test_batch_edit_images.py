@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,12 @@ from fastmcp import Client
 from mcp.types import ImageContent, TextContent
 from PIL import Image
 
+from gpt_image_mcp.sandbox.transport import SandboxTransport
 from gpt_image_mcp.server import mcp
 from tests.standin import serve_standin
 
 if TYPE_CHECKING:
+    import httpx2
     from fastmcp.client.client import CallToolResult
 
 
@@ -152,6 +155,26 @@ async def test_progress_counts_the_images(client: Client[Any], folder: Path) -> 
     assert any("1 of 4" in message for _, message in seen)
 
 
+class _HoldingOne(SandboxTransport):
+    """Answers one prompt only after the others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.others_are_done = asyncio.Event()
+        self.most_at_once = 0
+        self._at_once = 0
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self._at_once += 1
+        self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            if b"slow" in await request.aread():
+                await self.others_are_done.wait()
+            return await super().handle_async_request(request)
+        finally:
+            self._at_once -= 1
+
+
 async def test_no_more_than_asked_are_edited_at_once_and_nobody_waits_for_a_group(
     monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
@@ -160,23 +183,21 @@ async def test_no_more_than_asked_are_edited_at_once_and_nobody_waits_for_a_grou
     from gpt_image_mcp import Studio
     from gpt_image_mcp.batches import BatchItem
 
-    async with serve_standin() as standin:
+    holding = _HoldingOne()
+    async with serve_standin(holding) as standin:
         monkeypatch.setenv("OPENAI_BASE_URL", standin.base_url)
-        slow, quick = "slow [sandbox:delay=1.5]", "quick [sandbox:delay=0.05]"
-        items = [
-            BatchItem(image=str(folder / "a.jpg"), prompt=prompt) for prompt in (slow, quick, quick, quick)
-        ]
-        done: list[str] = []
+        prompts = ("slow", "quick", "quick", "quick")
+        items = [BatchItem(image=str(folder / "a.jpg"), prompt=prompt) for prompt in prompts]
 
         async def watch(progress: Any) -> None:
-            done.append(progress.message)
+            if progress.message.startswith("3 of 4"):
+                holding.others_are_done.set()
 
-        async with Studio() as studio:
+        async with Studio() as studio, asyncio.timeout(60):
             result = await studio.edit_each(items, concurrency=2, watch=watch)
-    assert len(result.items) == 4
-    assert any(message.startswith("3 of 4") for message in done)
-    made = [item.images[0].created_at for item in result.items]
-    assert made[0] == max(made)
+    assert holding.others_are_done.is_set()
+    assert [item.status for item in result.items] == ["completed"] * 4
+    assert holding.most_at_once == 2
 
 
 async def test_a_budget_that_runs_out_fails_only_the_images_after_it(
