@@ -7,10 +7,16 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+# No test depends on the speed of the machine: properties neither, as is so by default in CI.
+settings.register_profile(
+    "any speed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any speed")
 _FOREIGN = ("OPENAI_", "GPT_IMAGE_", "FASTMCP_", "XDG_")
 _ALIASES = ("DEFAULT_OUTPUT_DIR", "MAX_FILE_SIZE_MB", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 

@@ -383,7 +383,7 @@ FRAGILE = {
 
 
 @pytest.mark.filterwarnings("ignore:.*:UserWarning:PIL")
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.sampled_from(list(FRAGILE)),
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=6),

@@ -29,7 +29,7 @@ def _png() -> bytes:
 
 PNG = _png()
 BASE64 = base64.b64encode(PNG).decode()
-HIDDEN = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+HIDDEN = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

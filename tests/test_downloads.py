@@ -10,7 +10,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt_image_mcp.downloads import Fetcher, is_local_name, is_public
@@ -61,25 +61,21 @@ async def _refused(fetcher: Fetcher, url: str) -> ImageError:
     return caught.value
 
 
-@settings(deadline=None)
 @given(_within(*NOT_PUBLIC_4, *NOT_PUBLIC_6))
 def test_no_address_of_a_closed_network_is_public(address: Address) -> None:
     assert not is_public(address)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(CARRIERS), _within(*NOT_PUBLIC_4))
 def test_an_ipv6_address_that_carries_a_private_one_is_not_public(form: str, address: Address) -> None:
     assert not is_public(_carried(form, address))
 
 
-@settings(deadline=None)
 @given(_within(*PUBLIC_4, "2606:2800::/32", "2a00:1450::/32", "2620:0:2d0::/48"))
 def test_addresses_in_common_use_are_public(address: Address) -> None:
     assert is_public(address)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["::ffff:{}", "64:ff9b::{}", "2002:{hex}::1"]), _within(*PUBLIC_4))
 def test_an_ipv6_address_that_carries_a_public_one_is_public(form: str, address: Address) -> None:
     assert is_public(_carried(form, address))
@@ -286,7 +282,6 @@ async def test_what_is_no_web_address_is_refused(url: str) -> None:
     assert "pw" not in error.message
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_that_is_no_address_is_refused_with_a_next_step(text: str) -> None:
     asyncio.run(_refused(GUARDED, f"gopher://{text}"))

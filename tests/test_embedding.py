@@ -263,14 +263,13 @@ def test_what_follows_the_image_stays_behind_it() -> None:
         assert _embedded(data + b"a film").endswith(b"a film")
 
 
-@settings(deadline=None)
 @given(kind=st.sampled_from(sorted(PLAIN)), prompt=st.text(max_size=300))
 def test_any_prompt_comes_back_as_it_was(kind: str, prompt: str) -> None:
     origin = ORIGIN.model_copy(update={"prompt": prompt})
     assert read_embedded(_embedded(PLAIN[kind], origin)) == origin
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(part=st.text(min_size=1, max_size=8))
 def test_a_prompt_too_long_for_a_jpeg_is_cut_and_says_so(part: str) -> None:
     prompt = (part * LONGEST_PROMPT)[:LONGEST_PROMPT]
@@ -293,7 +292,7 @@ def test_what_fits_into_no_segment_even_without_its_prompt_is_left_out() -> None
     assert read_embedded(_embedded(PLAIN["png"], origin)) == origin
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_damaged_files_are_read_as_far_as_they_go(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(sorted(PLAIN)))
@@ -308,13 +307,11 @@ def test_damaged_files_are_read_as_far_as_they_go(data: st.DataObject) -> None:
     assert made is None or read_embedded(made) == ORIGIN
 
 
-@settings(deadline=None)
 @given(kind=st.sampled_from(sorted(PLAIN)), share=st.floats(0, 0.99))
 def test_a_file_that_breaks_off_is_left_alone(kind: str, share: float) -> None:
     assert embed(PLAIN[kind][: int(len(PLAIN[kind]) * share)], ORIGIN) is None
 
 
-@settings(deadline=None)
 @given(start=st.sampled_from([data[:16] for data in PLAIN.values()]), rest=st.binary(max_size=200))
 def test_random_bytes_behind_a_signature_do_no_harm(start: bytes, rest: bytes) -> None:
     has_c2pa(start + rest)

@@ -35,7 +35,7 @@ def _picture(kind: str = "PNG", size: tuple[int, int] = (40, 30)) -> bytes:
 
 PNG, JPEG, WEBP, GIF = (_picture(kind) for kind in ("PNG", "JPEG", "WEBP", "GIF"))
 BASE64 = base64.b64encode(PNG).decode()
-HIDDEN = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+HIDDEN = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

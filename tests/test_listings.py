@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt_image_mcp.errors import InvalidArgument
@@ -120,7 +120,6 @@ def test_a_hundred_images_are_taken_and_one_more_is_refused_with_the_number(tmp_
     assert "several calls" in caught.value.next_step
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=5))
 def test_no_text_is_lost_where_there_are_no_files(refs: list[str]) -> None:
     from pathlib import Path

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt_image_mcp.paths import is_file_url, local_path, unquoted
@@ -127,7 +127,6 @@ def test_a_file_address_is_told_from_other_texts(text: str, *, expected: bool) -
     assert is_file_url(text) is expected
 
 
-@settings(deadline=None)
 @given(ABSOLUTE)
 def test_an_absolute_path_survives_the_detour_over_its_address(path: str) -> None:
     assert local_path(path, base=BASE, wsl=False) == Path(path)
@@ -135,21 +134,18 @@ def test_an_absolute_path_survives_the_detour_over_its_address(path: str) -> Non
     assert local_path(Path(path).as_uri(), base=BASE, wsl=True) == Path(path)
 
 
-@settings(deadline=None)
 @given(st.lists(PLAIN, min_size=1, max_size=4), st.sampled_from(["/", "\\"]), st.sampled_from("cDz"))
 def test_every_windows_path_is_found_inside_wsl(parts: list[str], separator: str, drive: str) -> None:
     text = f"{drive}:{separator}{separator.join(parts)}"
     assert local_path(text, base=BASE, wsl=True) == Path("/mnt", drive.lower(), *parts)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=40), st.booleans())
 def test_any_text_is_an_absolute_path_or_an_error_that_is_announced(text: str, wsl: bool) -> None:  # noqa: FBT001 - hypothesis fills no keyword-only arguments
     with contextlib.suppress(ValueError, RuntimeError):
         assert local_path(text, base=BASE, wsl=wsl).is_absolute()
 
 
-@settings(deadline=None)
 @given(st.text(max_size=20), st.text(" \t\n\"'`", max_size=4))
 def test_quoting_twice_or_never_makes_no_difference(text: str, around: str) -> None:
     once = unquoted(around + text + around[::-1])

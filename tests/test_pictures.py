@@ -9,7 +9,7 @@ import warnings
 import zlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -139,7 +139,6 @@ def test_the_switch_for_warnings_is_left_as_it_was() -> None:
     assert list(warnings.filters) == before
 
 
-@settings(deadline=None)
 @given(st.sampled_from(list(FORMATS)), st.integers(0, 400), st.binary(max_size=40))
 def test_damage_anywhere_is_a_picture_or_none(image_format: str, place: int, damage: bytes) -> None:
     data = ENCODED[image_format]
@@ -149,7 +148,6 @@ def test_damage_anywhere_is_a_picture_or_none(image_format: str, place: int, dam
         is_complete(data, picture)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(list(FORMATS)), st.binary(max_size=200))
 def test_any_bytes_after_a_signature_are_a_picture_or_none(image_format: str, tail: bytes) -> None:
     read_picture(ENCODED[image_format][:12] + tail)
@@ -163,7 +161,6 @@ def test_a_whole_file_is_complete(image_format: str) -> None:
     assert is_complete(ENCODED[image_format] + b"\n", picture)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(MARKED), st.floats(0.1, 0.9))
 def test_a_cut_file_is_not_complete(image_format: str, share: float) -> None:
     whole = ENCODED[image_format]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt_image_mcp.placements import Fit, Size, place
@@ -44,7 +44,6 @@ def test_the_bars_are_of_equal_width() -> None:
     assert place(Size(300, 200), Size(99, 99), fit="contain", fills_box=True).corner == (0, 16)
 
 
-@settings(deadline=None)
 @given(picture=sizes, box=sizes, fit=fits, fills_box=st.booleans())
 def test_every_placement_stays_within_picture_and_box(
     picture: Size, box: Size, fit: Fit, *, fills_box: bool
@@ -58,7 +57,6 @@ def test_every_placement_stays_within_picture_and_box(
     assert placed.canvas == box or (fit == "contain" and not fills_box)
 
 
-@settings(deadline=None)
 @given(picture=sizes, edge=edges)
 def test_one_edge_keeps_the_proportions(picture: Size, edge: int) -> None:
     placed = place(picture, Size(edge, 0), fit="contain", fills_box=False)
@@ -66,7 +64,6 @@ def test_one_edge_keeps_the_proportions(picture: Size, edge: int) -> None:
     assert abs(placed.canvas.height - picture.height * edge / picture.width) <= 1
 
 
-@settings(deadline=None)
 @given(picture=sizes)
 def test_its_own_size_changes_nothing(picture: Size) -> None:
     placed = place(picture, picture, fit="cover", fills_box=True)

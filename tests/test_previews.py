@@ -47,7 +47,7 @@ def test_a_small_image_is_not_enlarged() -> None:
 
 
 @given(budget=st.integers(1_500, 200_000), edge=st.integers(64, 600))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_the_budget_holds_whatever_the_picture(budget: int, edge: int) -> None:
     preview = make_preview(NOISE, View(max_bytes=budget, max_edge=edge))
     assert len(preview.data) <= budget

@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -219,7 +219,6 @@ def _described() -> SearchStrategy[list[dict[str, Any]]]:
     return st.lists(st.one_of(st.fixed_dictionaries(boxed), st.fixed_dictionaries(polygon)), max_size=5)
 
 
-@settings(deadline=None)
 @given(_described(), st.tuples(st.integers(1, 300), st.integers(1, 300)))
 def test_any_regions_make_a_mask_that_is_transparent_exactly_where_they_cover(
     described: list[dict[str, Any]], size: tuple[int, int]

@@ -318,7 +318,7 @@ async def test_the_folder_can_be_chosen(studio: Studio, project: Path) -> None:
     background=st.sampled_from(["", "transparent", "#123456"]),
     mode=st.sampled_from(["RGB", "RGBA"]),
 )
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=60)
 def test_every_allowed_combination_makes_the_size_that_it_reports(
     picture: tuple[int, int],
     box: tuple[int, int],

@@ -193,7 +193,7 @@ async def test_a_partial_image_is_decoded_when_someone_looks(image: bytes) -> No
     assert [read() for read in seen.images] == [image]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.lists(st.integers(0, len(PARTIAL + FINAL)), max_size=4))
 async def test_a_stream_that_comes_in_any_pieces_is_delivered(at: list[int]) -> None:
     whole = PARTIAL + FINAL
@@ -205,7 +205,7 @@ async def test_a_stream_that_comes_in_any_pieces_is_delivered(at: list[int]) -> 
         await api.aclose()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(length=st.integers(0, len(PARTIAL + FINAL)), is_whole=st.booleans())
 async def test_a_stream_cut_anywhere_is_delivered_or_unknown(length: int, *, is_whole: bool) -> None:
     received = (PARTIAL + FINAL)[:length]
