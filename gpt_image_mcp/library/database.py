@@ -93,7 +93,7 @@ class Database:
             StorageFailed: If the database cannot be used.
         """
         with self._transaction(), self._open().connect() as connection:
-            _begin_reading(connection)
+            connection.exec_driver_sql(_SNAPSHOT[connection.dialect.name])
             yield connection
 
     @contextlib.contextmanager
@@ -182,10 +182,6 @@ class Database:
     def _dispose(self) -> None:
         if self._engine is not None:
             self._engine.dispose()
-
-
-def _begin_reading(connection: Connection) -> None:
-    connection.exec_driver_sql(_SNAPSHOT[connection.dialect.name])
 
 
 def _file_identity(engine: Engine) -> _FileIdentity | None:

@@ -14,7 +14,7 @@ from gpt_image_mcp.days import local_day, midnight
 from gpt_image_mcp.library.conditions import Conditions
 from gpt_image_mcp.library.fulltext import EVERY_ENTRY, full_text_query, has_full_text
 from gpt_image_mcp.library.names import is_of_model
-from gpt_image_mcp.library.rarity import SAMPLE, leading_words
+from gpt_image_mcp.library.rarity import SAMPLE, leading_words, share_of_newest
 from gpt_image_mcp.library.tables import (
     NO_SESSION,
     search_entries,
@@ -139,8 +139,8 @@ class Matching:
             return 0
         values = {**self.values, "offset": SAMPLE - 1}
         number = connection.execute(_nth_having(conditions), values).scalar_one_or_none()
-        newest = self.numbers[1] if self.numbers else self.last_number
-        return 0 if number is None else SAMPLE / (newest - number + 1)
+        last = self.numbers[1] if self.numbers else self.last_number
+        return share_of_newest(number, last_number=last)
 
 
 def matching(connection: Connection, search: Search) -> Matching:

@@ -57,11 +57,19 @@ def leading_words(connection: Connection, words: tuple[str, ...], *, last_number
     return words
 
 
+def share_of_newest(number: int | None, *, last_number: int) -> float:
+    """Which share of the newest entries have some words: as many as ``SAMPLE`` from ``number`` to the last.
+
+    0 if ``number`` is None: not so many have the words.
+    """
+    return 0 if number is None else SAMPLE / (last_number - number + 1)
+
+
 def _shares(connection: Connection, words: Sequence[str], *, last_number: int) -> list[float]:
     """For each word, which share of the newest entries have it; 0 if few of all have."""
     queries = json.dumps([full_text_query([word]) for word in words])
     nth = connection.execute(_NTH_OF_EACH, {"queries": queries}).scalars()
-    return [0 if number is None else SAMPLE / (last_number - number + 1) for number in nth]
+    return [share_of_newest(number, last_number=last_number) for number in nth]
 
 
 def _are_in_at_most(connection: Connection, words: Sequence[str], *, most: int) -> bool:

@@ -67,11 +67,11 @@ class Sums:
         share = wanted.share(self._connection) if is_by_days and not conditions.of_session else 0
         if share > _COMMON_SHARE:
             self._add_all(wanted)
-            for entries, numbers in self._looked_up(_of_those_lacking(conditions), wanted):
+            for entries, numbers in self._entries_of(_of_those_lacking(conditions), wanted):
                 self._add_entries(_negated(entries, numbers), numbers)
                 self.images -= len(numbers)
         elif share > _LARGE_SHARE:
-            for entries, numbers in self._looked_up(_of_those_having(conditions), wanted):
+            for entries, numbers in self._entries_of(_of_those_having(conditions), wanted):
                 self._add_entries(entries, numbers)
                 self.images += len(numbers)
         else:
@@ -95,6 +95,7 @@ class Sums:
         _add(self.by_session, sessions, spent)
 
     def _add_entries(self, entries: Entries, numbers: list[int]) -> None:
+        """What some entries cost; they are counted by the caller, who knows whether they come or go."""
         groups, sessions, spent = entries.groups, entries.sessions, entries.spent
         by_group, by_session = self.by_group, self.by_session
         for number in numbers:  # up to half of the library: every step counts
@@ -102,7 +103,7 @@ class Sums:
             by_group[groups[number]] += amount
             by_session[sessions[number]] += amount
 
-    def _looked_up(
+    def _entries_of(
         self, statement: Select[*tuple[Any, ...]], wanted: Matching
     ) -> Iterator[tuple[Entries, list[int]]]:
         """Entries, and those of their numbers that are in the answer and in the groups of a search."""
