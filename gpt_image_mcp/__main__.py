@@ -22,10 +22,10 @@ def main() -> None:
     """Serves MCP over stdio, or runs the command that the arguments name."""
     gc.disable()
     if sys.argv[1:] in _SERVE_STDIO:
-        from gpt_image_mcp.serving import serve_stdio
+        from gpt_image_mcp.mcp_app.serve import serve_stdio
 
         sys.exit(serve_stdio())
-    from gpt_image_mcp.cli import run
+    from gpt_image_mcp.cli.app import run
 
     gc.enable()
     sys.exit(run(sys.argv[1:]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, timedelta
 
-from gpt_image_mcp.days import local_day, midnight
+from gpt_image_mcp.dates import local_day, midnight
 from gpt_image_mcp.errors import InvalidArgument
 
 _HOURS = re.compile(r"(\d{1,4})\s*h", re.IGNORECASE)

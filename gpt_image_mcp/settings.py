@@ -20,7 +20,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, Validation
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gpt_image_mcp.errors import InvalidSetting
-from gpt_image_mcp.parameters import PlainQuality
+from gpt_image_mcp.mcp_app.tools.parameters import PlainQuality
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable

@@ -12,22 +12,22 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
+from gpt_image_mcp.services.container import Workbench, utc_now
 from gpt_image_mcp.settings import Settings, read_settings
 from gpt_image_mcp.threads import in_database, in_thread
-from gpt_image_mcp.workbench import Workbench, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
     from typing import Unpack
 
-    from gpt_image_mcp.batches import BatchItem
-    from gpt_image_mcp.edits import EditArguments
-    from gpt_image_mcp.exports import ExportArguments, ExportResult
-    from gpt_image_mcp.history import History
+    from gpt_image_mcp.calls.progress import ProgressWatcher
+    from gpt_image_mcp.calls.runner import Errand, PaidJob
     from gpt_image_mcp.money import Estimate
-    from gpt_image_mcp.paid_calls import Errand, PaidJob
-    from gpt_image_mcp.progress import ProgressWatcher
+    from gpt_image_mcp.services.batches import BatchItem
+    from gpt_image_mcp.services.edits import EditArguments
+    from gpt_image_mcp.services.exports import ExportArguments, ExportResult
+    from gpt_image_mcp.services.history import History
     from gpt_image_mcp.values import (
         BatchResult,
         Delivery,
@@ -88,8 +88,8 @@ class Studio:
             RequestError: If the request cannot be made as asked; nothing was sent.
             UpstreamError: If the API refuses or fails.
         """
-        from gpt_image_mcp.paid_calls import Errand
-        from gpt_image_mcp.plans import plan_generation
+        from gpt_image_mcp.calls.planning import plan_generation
+        from gpt_image_mcp.calls.runner import Errand
         from gpt_image_mcp.values import OutputOptions
 
         options = OutputOptions(**output)
@@ -122,7 +122,7 @@ class Studio:
             RequestError: If the request cannot be made as asked; nothing was sent.
             UpstreamError: If the API refuses or fails.
         """
-        from gpt_image_mcp.edits import read_options
+        from gpt_image_mcp.services.edits import read_options
         from gpt_image_mcp.values import OutputOptions
 
         options, how = OutputOptions(**output), read_options(edit or {})
@@ -159,7 +159,7 @@ class Studio:
             RequestError: If the batch cannot be made as asked; nothing was sent.
             ImageError: If every image failed.
         """
-        from gpt_image_mcp.batches import make_items
+        from gpt_image_mcp.services.batches import make_items
         from gpt_image_mcp.values import OutputOptions
 
         options = OutputOptions(**output)
@@ -180,7 +180,7 @@ class Studio:
         watch: ProgressWatcher | None = None,
     ) -> BatchResult:
         """A batch whose images have prompts and options of their own; otherwise as ``batch_edit``."""
-        from gpt_image_mcp.fingerprints import fingerprint_of_call
+        from gpt_image_mcp.calls.idempotency import fingerprint_of_call
 
         what = ("batch", [(item.prompt, item.output, item.edit.without_mask) for item in items])
         images = [ref for item in items for ref in (item.image, item.edit.mask)]
@@ -207,7 +207,7 @@ class Studio:
         **output: Unpack[OutputArguments],
     ) -> ImageResult:
         """Starts an edit session with its first turn; arguments and errors as for ``edit``."""
-        from gpt_image_mcp.edits import read_options
+        from gpt_image_mcp.services.edits import read_options
         from gpt_image_mcp.values import OutputOptions
 
         options, how = OutputOptions(**output), read_options(edit or {})
@@ -244,7 +244,7 @@ class Studio:
             NotFound: If the session was ended or never was.
             ImageError: As for ``edit``; the session is then as it was.
         """
-        from gpt_image_mcp.edits import read_options
+        from gpt_image_mcp.services.edits import read_options
         from gpt_image_mcp.values import OutputOptions
 
         options, how = OutputOptions(**output), read_options(edit or {})
@@ -273,7 +273,7 @@ class Studio:
         Raises:
             RequestError: If the call could not be made as described.
         """
-        from gpt_image_mcp.plans import estimate
+        from gpt_image_mcp.calls.planning import estimate
         from gpt_image_mcp.values import OutputOptions
 
         library = await self._bench.library()
@@ -300,7 +300,7 @@ class Studio:
         Raises:
             ImageError: What the job failed with, or why there is nothing to look at.
         """
-        from gpt_image_mcp.references import is_job_id
+        from gpt_image_mcp.services.references import is_job_id
 
         ref = ref.strip().strip("\"'")
         if not is_job_id(ref):
@@ -318,7 +318,7 @@ class Studio:
         Raises:
             NotFound: If there is no such image.
         """
-        from gpt_image_mcp.references import find_image
+        from gpt_image_mcp.services.references import find_image
 
         library = await self._bench.library()
         return await in_database(find_image, ref, library, settings=self.settings)
@@ -343,7 +343,7 @@ class Studio:
     @property
     def history(self) -> History:
         """The images made so far: search, lineage, costs, upkeep."""
-        from gpt_image_mcp.history import History
+        from gpt_image_mcp.services.history import History
 
         return History(self.settings, self._bench)
 
@@ -357,7 +357,7 @@ class Studio:
         watch: ProgressWatcher | None,
     ) -> ImageResult:
         """Runs a call for whoever asked; ``what`` and the images make it the same as another."""
-        from gpt_image_mcp.fingerprints import fingerprint_of_call
+        from gpt_image_mcp.calls.idempotency import fingerprint_of_call
 
         identify = partial(fingerprint_of_call, what, images, self.settings)
         same = await in_database(identify) if images else identify()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from gpt_image_mcp.gallery.page import write_gallery
+from gpt_image_mcp.cli.gallery.page import write_gallery
 from gpt_image_mcp.money import Cost
 from gpt_image_mcp.values import Applied, Provenance, Requested, StoredImage
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from gpt_image_mcp.gallery.page import GalleryReport
+    from gpt_image_mcp.cli.gallery.page import GalleryReport
 
 HOSTILE = (
     "</script><script>window.hacked = 1</script>",

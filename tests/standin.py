@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx2
 import uvicorn
 
-from gpt_image_mcp.sandbox.transport import ReceivedRequest, SandboxTransport
+from gpt_image_mcp.openai_api.sandbox.transport import ReceivedRequest, SandboxTransport
 
 if TYPE_CHECKING:
     from collections import deque

@@ -12,7 +12,7 @@ import httpx2
 import openai
 import pytest
 
-from tests.sandbox.test_generations import ARGUMENTS, make
+from tests.openai_api.sandbox.test_generations import ARGUMENTS, make
 from tests.standin import Standin, serve_standin
 
 ROOT = Path(__file__).parents[1]

@@ -23,7 +23,7 @@ from tests.standin import serve_standin
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gpt_image_mcp.progress import Progress
+    from gpt_image_mcp.calls.progress import Progress
 
 
 async def _got(studio: Studio, ref: str, *, wait_seconds: float | None = None) -> ImageResult:
@@ -200,8 +200,8 @@ async def test_one_damaged_picture_of_several_does_not_cost_the_others(project: 
 
     import httpx2
 
-    from gpt_image_mcp.sandbox.drawing import Drawing, draw
-    from gpt_image_mcp.sandbox.transport import SandboxTransport
+    from gpt_image_mcp.openai_api.sandbox.drawing import Drawing, draw
+    from gpt_image_mcp.openai_api.sandbox.transport import SandboxTransport
 
     whole = draw(Drawing(prompt="x", model="m", quality="low", width=64, height=64))
 

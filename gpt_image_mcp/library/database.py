@@ -21,8 +21,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, SQLAlchemyError
 
 from gpt_image_mcp.errors import StorageFailed
-from gpt_image_mcp.library.folders import APP
-from gpt_image_mcp.library.tables import VERSION, migrate, read_version
+from gpt_image_mcp.folders import APP
+from gpt_image_mcp.library.schema import VERSION, migrate, read_version
 
 if TYPE_CHECKING:
     from collections.abc import Generator

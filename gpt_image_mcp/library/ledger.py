@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, func, insert, or_, select, update
 
-from gpt_image_mcp.days import local_day
+from gpt_image_mcp.dates import local_day
 from gpt_image_mcp.errors import BudgetExceeded, OutcomeUnknown
-from gpt_image_mcp.library.calls import CallRecord, CallStart, dump_error, load_error
-from gpt_image_mcp.library.names import is_of_model
-from gpt_image_mcp.library.tables import calls, dollars, nanodollars
+from gpt_image_mcp.library.call_records import CallRecord, CallStart, dump_error, load_error
+from gpt_image_mcp.library.naming import is_of_model
+from gpt_image_mcp.library.schema import calls, dollars, nanodollars
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row

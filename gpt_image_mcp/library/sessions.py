@@ -17,9 +17,9 @@ import platformdirs
 from pydantic import TypeAdapter
 from sqlalchemy import delete, func, insert, or_, select, update
 
-from gpt_image_mcp.library.files import write_over
-from gpt_image_mcp.library.folders import APP
-from gpt_image_mcp.library.tables import images, session_turns, sessions
+from gpt_image_mcp.atomic_files import write_over
+from gpt_image_mcp.folders import APP
+from gpt_image_mcp.library.schema import images, session_turns, sessions
 from gpt_image_mcp.values import InputImage, OutputOptions, SessionSummary, StoredImage
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, select
 
-from gpt_image_mcp.library.columns import in_columns, read_columns
-from gpt_image_mcp.library.matching import parts_by_days
-from gpt_image_mcp.library.sums import Sums
-from gpt_image_mcp.library.tables import NO_SESSION, dollars, search_groups, search_sessions
+from gpt_image_mcp.library.schema import NO_SESSION, dollars, search_groups, search_sessions
+from gpt_image_mcp.library.search.columns import in_columns, read_columns
+from gpt_image_mcp.library.search.matching import parts_by_days
+from gpt_image_mcp.library.search.sums import Sums
 from gpt_image_mcp.money import OTHERS
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from gpt_image_mcp.library.matching import Matching
-    from gpt_image_mcp.library.packs import Packs
+    from gpt_image_mcp.library.search.matching import Matching
+    from gpt_image_mcp.library.search.packs import Packs
 
 _GROUP, _SESSION = search_groups.c, search_sessions.c
 _MOST_SESSIONS = 100

@@ -10,19 +10,19 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.embedding import NOT_EMBEDDED, NOT_EMBEDDED_C2PA, describe_origin, embed, has_c2pa
+from gpt_image_mcp.atomic_files import write_exclusive, write_over
 from gpt_image_mcp.errors import NotFound, StorageFailed
-from gpt_image_mcp.library.catalogue import Catalogue
+from gpt_image_mcp.folders import fallback_folders
+from gpt_image_mcp.imaging.formats import read_picture
+from gpt_image_mcp.imaging.xmp import NOT_EMBEDDED, NOT_EMBEDDED_C2PA, describe_origin, embed, has_c2pa
 from gpt_image_mcp.library.database import Database
-from gpt_image_mcp.library.files import write_exclusive, write_over
-from gpt_image_mcp.library.folders import fallback_folders
+from gpt_image_mcp.library.images import Catalogue
 from gpt_image_mcp.library.ledger import Ledger
-from gpt_image_mcp.library.metadata import move_metadata, write_metadata
-from gpt_image_mcp.library.names import Naming, file_names, new_image_id, numbered, without_extension
-from gpt_image_mcp.library.rejections import Rejections
-from gpt_image_mcp.library.search import ImageSearch
+from gpt_image_mcp.library.naming import Naming, file_names, new_image_id, numbered, without_extension
+from gpt_image_mcp.library.route_memo import Rejections
+from gpt_image_mcp.library.search.find import ImageSearch
 from gpt_image_mcp.library.sessions import Sessions
-from gpt_image_mcp.pictures import read_picture
+from gpt_image_mcp.library.sidecars import move_metadata, write_metadata
 from gpt_image_mcp.threads import beside
 from gpt_image_mcp.values import Picture, Provenance, StoredImage
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from gpt_image_mcp.checks import require_key
+from gpt_image_mcp.catalogue.validation import require_key
 from gpt_image_mcp.errors import AuthenticationFailed, UpstreamError
-from gpt_image_mcp.openai_api.listening import NOBODY, Listener
-from gpt_image_mcp.openai_api.pacing import Clock, Pace, Sleep, can_be_sent_again, wait_seconds
-from gpt_image_mcp.openai_api.translation import broken, lost, request_id_of
+from gpt_image_mcp.openai_api.observer import NOBODY, Listener
+from gpt_image_mcp.openai_api.rate_limit import Clock, Pace, Sleep, can_be_sent_again, wait_seconds
+from gpt_image_mcp.openai_api.sdk_errors import broken, lost, request_id_of
 from gpt_image_mcp.turns import Gate
 
 if TYPE_CHECKING:

@@ -102,10 +102,10 @@ def fill(database: Path, folder: Path, session_of: Callable[[int], str] = _some_
     """Makes the library in one transaction, image by image as the server would."""
     from sqlalchemy import insert
 
-    from gpt_image_mcp.library.catalogue import image_values
     from gpt_image_mcp.library.database import Database
-    from gpt_image_mcp.library.indexing import index_image
-    from gpt_image_mcp.library.tables import images
+    from gpt_image_mcp.library.images import image_values
+    from gpt_image_mcp.library.schema import images
+    from gpt_image_mcp.library.search.indexing import index_image
 
     opened = Database(f"sqlite:///{database}")
     started = time.perf_counter()
@@ -121,8 +121,8 @@ def fill(database: Path, folder: Path, session_of: Callable[[int], str] = _some_
 def measure_searches(database: Path) -> None:
     """Each kind of search, in a process that has the database open."""
     from gpt_image_mcp.library.database import Database
-    from gpt_image_mcp.library.matching import Search
-    from gpt_image_mcp.library.search import ImageSearch
+    from gpt_image_mcp.library.search.find import ImageSearch
+    from gpt_image_mcp.library.search.matching import Search
 
     opened = Database(f"sqlite:///{database}")
     search = ImageSearch(opened)

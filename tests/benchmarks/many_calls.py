@@ -30,7 +30,7 @@ import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from gpt_image_mcp.errors import BudgetExceeded
-from gpt_image_mcp.library.calls import CallStart
+from gpt_image_mcp.library.call_records import CallStart
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.money import Quote
@@ -133,7 +133,7 @@ async def _listed_until(calls: asyncio.Future[list[bytes]], client: RawClient) -
 
 def measure_ledger(folder: Path) -> None:
     """Reserving and settling one call."""
-    from gpt_image_mcp.library.calls import CallStart
+    from gpt_image_mcp.library.call_records import CallStart
     from gpt_image_mcp.library.database import Database
     from gpt_image_mcp.library.ledger import Ledger
     from gpt_image_mcp.money import Quote

@@ -5,7 +5,7 @@ from __future__ import annotations
 from inspect import Parameter
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.cli import app
+from gpt_image_mcp.cli.app import app
 from tests.docs.pages import cell, table
 
 if TYPE_CHECKING:

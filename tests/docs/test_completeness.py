@@ -12,11 +12,11 @@ import pytest
 from mcp.types import TextContent
 
 import gpt_image_mcp
-from gpt_image_mcp.aliases.tables import ARGUMENTS, TOOLS
-from gpt_image_mcp.client_config.blocks import make_block
-from gpt_image_mcp.client_config.clients import CLIENTS, Folders
-from gpt_image_mcp.client_config.launching import Launch
+from gpt_image_mcp.cli.client_config.blocks import make_block
+from gpt_image_mcp.cli.client_config.clients import CLIENTS, Folders
+from gpt_image_mcp.cli.client_config.launching import Launch
 from gpt_image_mcp.errors import ImageError
+from gpt_image_mcp.mcp_app.aliases.tables import ARGUMENTS, TOOLS
 from gpt_image_mcp.settings import Settings, variable_names
 from tests.docs.commands_page import commands, option_names
 from tests.docs.pages import DOCS, README, ROOT, all_pages, code_spans, read_page, rows

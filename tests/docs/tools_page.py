@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from gpt_image_mcp.answers import (
+from gpt_image_mcp.mcp_app.app import group_of_tool
+from gpt_image_mcp.presentation.exports import ExportAnswer
+from gpt_image_mcp.presentation.history import FoundAnswer
+from gpt_image_mcp.presentation.structured import (
     BatchAnswer,
     EndedAnswer,
     EstimateAnswer,
@@ -13,9 +16,6 @@ from gpt_image_mcp.answers import (
     InputAnswer,
     SessionsAnswer,
 )
-from gpt_image_mcp.application import group_of_tool
-from gpt_image_mcp.export_answers import ExportAnswer
-from gpt_image_mcp.history_answers import FoundAnswer
 from tests.docs.pages import cell, table
 
 if TYPE_CHECKING:

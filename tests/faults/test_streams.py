@@ -16,7 +16,7 @@ from gpt_image_mcp.errors import (
     RateLimited,
 )
 from gpt_image_mcp.openai_api import OpenAIApi
-from gpt_image_mcp.openai_api.listening import Nobody
+from gpt_image_mcp.openai_api.observer import Nobody
 from gpt_image_mcp.settings import Settings
 from gpt_image_mcp.values import ImageRequest
 from tests.faults.observed import QUICK, calls, files, spent_usd, studio_for
@@ -39,7 +39,7 @@ from tests.faults.scripted import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gpt_image_mcp.openai_api.listening import Unread
+    from gpt_image_mcp.openai_api.observer import Unread
     from tests.faults.scripted import Reply
 
 

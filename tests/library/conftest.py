@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from gpt_image_mcp.library.calls import CallStart
-from gpt_image_mcp.library.catalogue import Catalogue
+from gpt_image_mcp.library.call_records import CallStart
 from gpt_image_mcp.library.database import Database
+from gpt_image_mcp.library.images import Catalogue
 from gpt_image_mcp.library.ledger import Ledger
-from gpt_image_mcp.library.search import ImageSearch
+from gpt_image_mcp.library.search.find import ImageSearch
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.money import Cost, Quote
 from gpt_image_mcp.settings import Settings

@@ -14,7 +14,7 @@ from sqlalchemy import Pool, event, text
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import Ledger
-from gpt_image_mcp.library.tables import VERSION
+from gpt_image_mcp.library.schema import VERSION
 
 TODAY = datetime.now(UTC).date()
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gpt_image_mcp.embedding import NOT_EMBEDDED, NOT_EMBEDDED_C2PA, read_embedded
-from gpt_image_mcp.library.metadata import metadata_path, read_metadata
-from gpt_image_mcp.library.names import Naming
+from gpt_image_mcp.imaging.xmp import NOT_EMBEDDED, NOT_EMBEDDED_C2PA, read_embedded
+from gpt_image_mcp.library.naming import Naming
+from gpt_image_mcp.library.sidecars import metadata_path, read_metadata
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.settings import Settings
 

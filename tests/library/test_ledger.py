@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from gpt_image_mcp.errors import BudgetExceeded, ModerationBlocked
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import CALL_LEASE, Ledger
-from gpt_image_mcp.library.tables import dollars, nanodollars
+from gpt_image_mcp.library.schema import dollars, nanodollars
 from gpt_image_mcp.money import Quote
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.library.calls import CallStart
+    from gpt_image_mcp.library.call_records import CallStart
     from gpt_image_mcp.values import CallStatus
 
 PROCESSES = 8
@@ -30,7 +30,7 @@ import sys
 from datetime import datetime, UTC
 from decimal import Decimal
 from gpt_image_mcp.errors import BudgetExceeded
-from gpt_image_mcp.library.calls import CallStart
+from gpt_image_mcp.library.call_records import CallStart
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.money import Quote

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gpt_image_mcp import Settings, Studio
-from tests.library.test_catalogue import (
+from tests.library.test_images import (
     test_a_moved_image_is_found_at_its_new_path_only as test_a_moved_image,
 )
-from tests.library.test_catalogue import test_an_image_added_again_is_renewed as test_a_renewed_image
+from tests.library.test_images import test_an_image_added_again_is_renewed as test_a_renewed_image
 from tests.library.test_ledger import (
     test_a_call_that_was_given_up_and_still_runs_is_taken_back as test_a_call_taken_back,
 )

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from gpt_image_mcp.library.catalogue import Catalogue
 from gpt_image_mcp.library.database import Database
-from gpt_image_mcp.library.matching import Search
-from gpt_image_mcp.library.search import ImageSearch
+from gpt_image_mcp.library.images import Catalogue
+from gpt_image_mcp.library.search.find import ImageSearch
+from gpt_image_mcp.library.search.matching import Search
 from tests.library.conftest import NOON
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
-from gpt_image_mcp.library.catalogue import Catalogue
 from gpt_image_mcp.library.database import Database
-from gpt_image_mcp.library.indexing import forget_image
-from gpt_image_mcp.library.matching import Search
-from gpt_image_mcp.library.packs import PACK_SIZE
-from gpt_image_mcp.library.search import ImageSearch
+from gpt_image_mcp.library.images import Catalogue
+from gpt_image_mcp.library.search.find import ImageSearch
+from gpt_image_mcp.library.search.indexing import forget_image
+from gpt_image_mcp.library.search.matching import Search
+from gpt_image_mcp.library.search.packs import PACK_SIZE
 from gpt_image_mcp.money import Cost
 from tests.library.conftest import NOON
 

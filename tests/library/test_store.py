@@ -14,9 +14,9 @@ import pytest
 from pydantic import SecretStr
 
 from gpt_image_mcp.errors import NotFound, StorageFailed
-from gpt_image_mcp.library.folders import default_folder
-from gpt_image_mcp.library.metadata import metadata_path, read_metadata
-from gpt_image_mcp.library.names import Naming
+from gpt_image_mcp.folders import default_folder
+from gpt_image_mcp.library.naming import Naming
+from gpt_image_mcp.library.sidecars import metadata_path, read_metadata
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.settings import Settings
 

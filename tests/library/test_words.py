@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt_image_mcp.library.words import indexed_words, wanted_words
+from gpt_image_mcp.library.search.words import indexed_words, wanted_words
 
 
 def _is_found(query: str, text: str) -> bool:

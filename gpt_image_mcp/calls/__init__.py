@@ -1,0 +1,1 @@
+"""One paid call, from plan to settlement."""

@@ -1,0 +1,74 @@
+"""Telling whether two calls are the same: same arguments, same inputs."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from gpt_image_mcp.folders import project_folder
+from gpt_image_mcp.paths import local_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from gpt_image_mcp.settings import Settings
+
+# Longer references are data: the digest of a picture is as good as the picture.
+_LONGEST_PATH = 4096
+
+
+def fingerprint_of_call(what: object, images: Iterable[str], settings: Settings) -> str:
+    """The fingerprint of a call. Blocking: looks at files.
+
+    Args:
+        what: Everything the caller said besides the images.
+        images: References to the inputs.
+        settings: What else decides where the call goes, what is made and where it is kept.
+
+    Raises:
+        OutputRejected: If there is no project folder.
+    """
+    return fingerprint(what, identities(images, settings), _circumstances(settings))
+
+
+def fingerprint(*parts: object) -> str:
+    """A digest of what makes up a call; the same parts give the same digest in every process."""
+    # JSON would not do: texts may hold what is not valid Unicode. Our values show all that they hold.
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def identities(refs: Iterable[str], settings: Settings) -> list[str]:
+    """What each image reference means at this moment. Blocking: looks at files, but does not read them.
+
+    Raises:
+        OutputRejected: If there is no project folder.
+    """
+    base = project_folder(settings)
+    return [_identity(ref, base) for ref in refs]
+
+
+def _identity(ref: str, base: Path) -> str:
+    """A file by path, size and time of change; anything else by its own text."""
+    if len(ref) > _LONGEST_PATH:
+        return hashlib.sha256(ref.encode("utf-8", "surrogatepass")).hexdigest()
+    try:
+        path = local_path(ref, base=base)
+        status = path.stat()
+    except (OSError, ValueError, RuntimeError):
+        return ref
+    return f"{path}|{status.st_size}|{status.st_mtime_ns}"
+
+
+def _circumstances(settings: Settings) -> tuple[object, ...]:
+    """The settings under which the same words are another call."""
+    return (
+        settings.sandbox,
+        settings.base_url,
+        settings.model,
+        settings.quality,
+        settings.output_dir,
+        project_folder(settings),
+        settings.force_responses_edits,
+        settings.responses_edit_model,
+    )

@@ -1,0 +1,352 @@
+"""Work that outlives the call that asked for it.
+
+A call starts a job and waits for it as long as its client can bear. When the client gives up or is cut off,
+the request that was already sent goes on, its image is saved, and a later call collects it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakValueDictionary
+
+from gpt_image_mcp.calls.progress import Progress, ProgressWatcher, Stage
+from gpt_image_mcp.errors import Cancelled, OutcomeUnknown
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from gpt_image_mcp.errors import ImageError
+
+HEARTBEAT_SECONDS = 3.0
+# A call that will not wait still hears of a refusal that takes no longer than this to find. The contract
+# grants a call one second more than its patience.
+CHECKING_SECONDS = 0.9
+# How long a stopped job may take to write down what became of it.
+ENDING_SECONDS = 3.0
+# Where each stage begins on the way from 0 to 1; drawing fills what lies between it and saved.
+_STARTS: dict[Stage, float] = {
+    "checked": 0.02,
+    "uploading": 0.05,
+    "queued": 0.08,
+    "drawing": 0.1,
+    "saved": 1.0,
+}
+_DRAWING_ENDS = 0.95
+# Of what is left, with each look.
+_CREEPS_BY = 0.01
+_UNKNOWN_EXPECTED_SECONDS = 40.0
+
+Cleanup = Callable[[], Coroutine[Any, Any, tuple[str, ...]]]
+
+_R = TypeVar("_R")
+_T = TypeVar("_T")
+
+
+async def _nothing() -> None:
+    """The default of ``before_report``."""
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Job(Generic[_R]):
+    """One piece of running work that ends with a result of type ``_R``.
+
+    Attributes:
+        id: Under which a caller may collect the result.
+        report: Makes the result that says how far the job is. Blocking.
+        before_report: Looks up what the report should also tell.
+        fingerprint: What makes another call the same as this; empty where each call is its own.
+        expected_seconds: What calls of this kind took before; None until that is known.
+        stages: Those entered so far; empty while the request is still being checked.
+        is_sent: Whether a request is out that may be billed; then it is not cancelled.
+        is_handed_out: Whether a caller was given its id, to collect the result or the failure; then it does
+            not end because someone stops waiting for it.
+        partial: Gives the bytes of the latest partial image, where the call streams. Blocking.
+        fraction: How far it was when someone last looked.
+        cleanups: What is to be done when the work has ended, however it ended; each gives notes.
+        changed: Set whenever one of these changes.
+    """
+
+    id: str
+    report: Callable[[Any], _R]
+    before_report: Callable[[], Awaitable[None]] = _nothing
+    fingerprint: str = ""
+    expected_seconds: float | None = None
+    stages: list[Stage] = field(default_factory=list[Stage])
+    is_sent: bool = False
+    is_handed_out: bool = False
+    partial: Callable[[], bytes] | None = None
+    fraction: float = 0.0
+    started: float = field(default_factory=monotonic)
+    waiters: int = 0
+    cleanups: list[Cleanup] = field(default_factory=list[Cleanup])
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[_R] | None = None
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Seconds since the job began."""
+        return monotonic() - self.started
+
+    def advance(self, stage: Stage) -> None:
+        """Enters a stage and wakes whoever watches."""
+        if not self.stages or self.stages[-1] != stage:
+            self.stages.append(stage)
+        self.changed.set()
+
+    def mark_sent(self) -> None:
+        """Notes that the request left the queue."""
+        self.is_sent = True
+        self.advance("drawing")
+
+    def mark_unsent(self) -> None:
+        """Notes that the request came back and certainly made nothing; it may leave again."""
+        self.is_sent = False
+        self.advance("queued")
+
+    def receive_partial(self, image: Callable[[], bytes]) -> None:
+        """Keeps a partial image and wakes whoever watches."""
+        self.partial = image
+        self.changed.set()
+
+    async def clean_up(self) -> tuple[str, ...]:
+        """Does what was put off until the work had ended, once; gives notes about it."""
+        notes: list[str] = []
+        while self.cleanups:
+            notes += await to_the_end(self.cleanups.pop()())
+        return tuple(notes)
+
+    def progress(self, stage: Stage) -> Progress:
+        """Where the job stands in a stage, further than when someone last looked until all is done."""
+        fraction = _STARTS[stage]
+        if stage == "drawing":
+            expected = self.expected_seconds or _UNKNOWN_EXPECTED_SECONDS
+            done = 1 - math.exp(-self.elapsed_seconds / expected)
+            fraction += (_DRAWING_ENDS - fraction) * done
+        self.reach(fraction, limit=_DRAWING_ENDS)
+        return Progress(stage=stage, fraction=self.fraction, message=self._message(stage))
+
+    def reach(self, fraction: float, *, limit: float) -> None:
+        """Takes the job to a fraction or, where it was that far already, a little nearer to a limit.
+
+        A client may take a fraction that stands still for a job that does.
+        """
+        self.fraction = max(fraction, self.fraction, self.fraction + (limit - self.fraction) * _CREEPS_BY)
+
+    def _message(self, stage: Stage) -> str:
+        if stage != "drawing":
+            return _MESSAGES[stage]
+        usual = f", usually about {self.expected_seconds:.0f} s" if self.expected_seconds else ""
+        seen = ", a partial image has arrived" if self.partial else ""
+        return f"drawing: {self.elapsed_seconds:.0f} s so far{usual}{seen}"
+
+
+_MESSAGES: dict[Stage, str] = {
+    "checked": "checked: the request is valid and within budget",
+    "uploading": "uploading the input images",
+    "queued": "queued: waiting for its turn",
+    "saved": "saved to disk",
+}
+
+
+class Jobs:
+    """The jobs of one process that are still running.
+
+    Args:
+        checking_seconds: How long a caller hears of refusals, whatever its patience.
+    """
+
+    def __init__(self, *, checking_seconds: float = CHECKING_SECONDS) -> None:
+        self._checking_seconds = checking_seconds
+        self._running: dict[str, Job[Any]] = {}
+        self._beginning: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def start(self, job: Job[_R], work: Callable[[], Coroutine[Any, Any, _R]]) -> None:
+        """Starts the work; it runs until it ends, whoever waits."""
+        job.task = asyncio.create_task(_cleanly(job, work), name=job.id)
+        self._running[job.id] = job
+        job.task.add_done_callback(partial(self._forget, job))
+
+    def find(self, job_id: str) -> Job[Any] | None:
+        """The running job of this id, if there is one."""
+        return self._running.get(job_id)
+
+    def find_same(self, fingerprint: str) -> Job[Any] | None:
+        """The running job of a fingerprint, if there is one."""
+        return next((job for job in self._running.values() if job.fingerprint == fingerprint), None)
+
+    @asynccontextmanager
+    async def beginning(self, fingerprint: str) -> AsyncGenerator[None]:
+        """Held from looking for the same job until one is started, so that of two calls at once one is.
+
+        One that is being stopped is waited for, here: nobody could join it any more.
+        """
+        async with self._beginning.setdefault(fingerprint, asyncio.Lock()):
+            same = self.find_same(fingerprint)
+            if same is not None and _task(same).cancelling():
+                await asyncio.wait({_task(same)})
+            yield
+
+    async def wait(
+        self, job: Job[_R], *, seconds: float | None, watch: ProgressWatcher | None = None
+    ) -> _R | None:
+        """The job's result, or None if it is still running after ``seconds`` (None waits for ever).
+
+        While the request is still being checked it waits a little longer, so that a refusal is heard of.
+        A cancelled waiter stops waiting. The job goes on if its request was sent, if someone else waits, or
+        if its id was handed out.
+
+        Raises:
+            ImageError: What the job failed with, or why it was stopped: ``Cancelled`` if nothing was out.
+        """
+        task = _task(job)
+        job.waiters += 1
+        try:
+            deadline = _Deadline(seconds, checking_seconds=0 if job.is_handed_out else self._checking_seconds)
+            await _watch(job, task, deadline=deadline, watch=watch)
+            return _outcome(job, task)
+        except asyncio.CancelledError:
+            if job.waiters == 1 and not job.is_sent and not job.is_handed_out:
+                task.cancel()
+            raise
+        finally:
+            job.waiters -= 1
+
+    def abandon(self, job_id: str) -> None:
+        """Stops a job whose request was not sent yet and that nobody waits for; others go on."""
+        job = self._running.get(job_id)
+        if job is not None and not job.is_sent and not job.waiters:
+            _task(job).cancel()
+
+    async def close(self, *, grace_seconds: float, ending_seconds: float = ENDING_SECONDS) -> None:
+        """Lets sent requests finish within the grace period, and cancels the rest.
+
+        What is cancelled may still have something to write down, for ``ending_seconds`` at most.
+        """
+        tasks = [_task(job) for job in self._running.values()]
+        for job in self._running.values():
+            if not job.is_sent:
+                _task(job).cancel()
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=grace_seconds)
+            for task in late:
+                if not task.cancelling():  # a second time would tear apart what must come to its end
+                    task.cancel()
+            await asyncio.wait(tasks, timeout=ending_seconds)
+
+    def _forget(self, job: Job[Any], task: asyncio.Task[Any]) -> None:
+        self._running.pop(job.id, None)
+        if not task.cancelled():
+            task.exception()  # a failure nobody waited for is in the library; asyncio need not warn
+
+
+async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """Awaits work that a cancellation must not leave half done; the cancellation comes through afterwards."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
+
+
+async def _cleanly(job: Job[_R], work: Callable[[], Coroutine[Any, Any, _R]]) -> _R:
+    try:
+        return await work()
+    finally:
+        await job.clean_up()
+
+
+class _Deadline:
+    """When a waiter gives up."""
+
+    def __init__(self, seconds: float | None, *, checking_seconds: float) -> None:
+        now = monotonic()
+        self._usual = math.inf if seconds is None else now + seconds
+        self._checking = max(self._usual, now + checking_seconds)
+
+    def left_seconds(self, job: Job[Any]) -> float:
+        """What is left of the waiter's patience, which lasts longer while the request is being checked."""
+        return (self._usual if job.stages else self._checking) - monotonic()
+
+
+async def _watch(
+    job: Job[_R], task: asyncio.Task[_R], *, deadline: _Deadline, watch: ProgressWatcher | None
+) -> None:
+    """Reports each stage, and each heartbeat while drawing, until the job ends or time is up."""
+    reports = _Reports(job, watch)
+    while True:
+        await reports.send()
+        if not reports.are_complete:
+            continue  # a stage was entered while the others were sent
+        left = deadline.left_seconds(job)
+        if task.done() or left <= 0:
+            return
+        job.changed.clear()
+        changed = asyncio.create_task(job.changed.wait())
+        try:
+            await asyncio.wait(
+                {task, changed}, timeout=min(left, HEARTBEAT_SECONDS), return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            changed.cancel()
+
+
+class _Reports:
+    """What one watcher was told of a job."""
+
+    def __init__(self, job: Job[Any], watch: ProgressWatcher | None) -> None:
+        self._job = job
+        self._watch = watch
+        self._stages = 0
+        self._fraction = -1.0
+
+    @property
+    def are_complete(self) -> bool:
+        """Whether each stage was told of."""
+        return self._stages == len(self._job.stages)
+
+    async def send(self) -> None:
+        """Tells of each stage that was not told of yet, or of the last again."""
+        new = self._job.stages[self._stages :]
+        self._stages += len(new)
+        if self._watch is not None:
+            for stage in new or self._job.stages[-1:]:
+                await self._tell(self._job.progress(stage), self._watch)
+
+    async def _tell(self, progress: Progress, watch: ProgressWatcher) -> None:
+        """Only what is ahead of the last report: the protocol wants that."""
+        if progress.fraction > self._fraction:
+            self._fraction = progress.fraction
+            await watch(progress)
+
+
+def _task(job: Job[_R]) -> asyncio.Task[_R]:
+    if job.task is None:
+        message = f"job {job.id} was never started"
+        raise RuntimeError(message)
+    return job.task
+
+
+def _outcome(job: Job[_R], task: asyncio.Task[_R]) -> _R | None:
+    if task.cancelled():
+        raise stopped(job)
+    return task.result() if task.done() else None
+
+
+def stopped(job: Job[Any]) -> ImageError:
+    """What became of a job that was ended before its work was."""
+    if job.is_sent:
+        return OutcomeUnknown(
+            "The call was stopped after its request was sent. Whether a picture was made and billed cannot "
+            "be told.",
+            next_step="Look at the usage page of the account before you call again.",
+        )
+    message = "The call was cancelled before its request was sent; nothing was made and nothing is billed."
+    return Cancelled(message, next_step="Call again if you still want the image.", retryable=True)

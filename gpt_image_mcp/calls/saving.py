@@ -1,0 +1,202 @@
+"""From what the API delivered to saved images: whole pictures only, with their history, nothing paid lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gpt_image_mcp.catalogue.prices import cost, quote
+from gpt_image_mcp.catalogue.sizes import AUTO
+from gpt_image_mcp.errors import ImageError, OutcomeUnknown
+from gpt_image_mcp.imaging.formats import is_complete, read_picture
+from gpt_image_mcp.library.naming import numbered, without_extension
+from gpt_image_mcp.threads import computed
+from gpt_image_mcp.values import Applied, Delivery, ImageResult, Picture, Provenance, StoredImage
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.calls.planning import Plan
+    from gpt_image_mcp.library.naming import Naming
+    from gpt_image_mcp.library.store import Library
+    from gpt_image_mcp.money import Cost
+    from gpt_image_mcp.values import ImageRequest, Retouch
+
+_AS_RETURNED = "as-returned"
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Saves what planned calls deliver into one library."""
+
+    library: Library
+
+    def keep(self, plan: Plan, delivery: Delivery, *, elapsed_seconds: float) -> ImageResult:
+        """Saves the images of a delivery. Blocking, for a thread that may wait for locks.
+
+        Raises:
+            OutcomeUnknown: If none of them is a whole picture.
+            StorageFailed: If an image could not be written to any folder.
+        """
+        spent = cost_of(plan, delivery)
+        images, picture, notes = _usable_images(delivery, plan)
+        applied = _applied(plan, delivery, picture)
+        provenance = _provenance(plan, delivery, applied, share=_share(spent, len(images)))
+        naming = _naming_as_returned(plan.naming) if plan.retouch else plan.naming
+        stored, saving_notes = self.library.save(
+            images, provenance=provenance, naming=naming, folder=plan.folder
+        )
+        result = ImageResult(
+            status="completed",
+            call_id=plan.call_id,
+            prompt=plan.prompt,
+            model=plan.request.model,
+            requested=plan.requested,
+            applied=applied,
+            images=stored,
+            usage=delivery.usage,
+            cost=spent,
+            route=delivery.route,
+            notes=(*plan.notes, *delivery.notes, *notes, *saving_notes),
+            sandbox=plan.sandbox,
+            session=plan.session,
+            elapsed_seconds=round(elapsed_seconds, 1),
+        )
+        return self._retouched(result, plan, plan.retouch) if plan.retouch else result
+
+    def _retouched(self, result: ImageResult, plan: Plan, retouch: Retouch) -> ImageResult:
+        """The result with each image replaced by one that has the original pixels outside the mask."""
+        notes: list[str] = []
+        images: list[StoredImage] = []
+        for number, image in enumerate(result.images, start=1):
+            try:
+                made = self._put_back(image, plan, retouch, number=number if len(result.images) > 1 else 0)
+            except ImageError as error:
+                notes.append(f"keep_unmasked failed, so this is the picture as returned: {error.message}")
+                images.append(image)
+                continue
+            images.append(made.image)
+            notes += made.notes
+        applied = replace(result.applied, size=_size(images[0])) if result.applied else None
+        return replace(result, images=tuple(images), applied=applied, notes=(*result.notes, *notes))
+
+    def _put_back(self, image: StoredImage, plan: Plan, retouch: Retouch, *, number: int) -> _Composed:
+        from gpt_image_mcp.imaging.compositing import put_back
+
+        output_format = plan.request.output_format
+        done = computed(put_back, self.library.read(image), retouch, output_format=output_format)
+        provenance = replace(image.provenance, parents=(image.id,))
+        naming = replace(plan.naming, filename=numbered(plan.naming.filename, number))
+        stored, notes = self.library.save(
+            [done.data], provenance=provenance, naming=naming, folder=image.file_path.parent
+        )
+        lossy = " JPEG cannot keep them exactly; png and webp do." if output_format == "jpeg" else ""
+        changed = (
+            f"{done.changed_share:.1%} of the pixels outside the mask had changed; the original ones are "
+            f"back.{lossy} As returned by the API: {image.file_path} (id {image.id})."
+        )
+        return _Composed(stored[0], (changed, *notes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Composed:
+    image: StoredImage
+    notes: tuple[str, ...]
+
+
+def cost_of(plan: Plan, delivery: Delivery) -> Cost:
+    """What a delivery cost, whether or not its images can be used."""
+    request = _as_made(plan.request, delivery)
+    quoted = quote(plan.model, request, input_images=len(request.images))
+    return cost(plan.model, delivery, quote=quoted)
+
+
+def _as_made(request: ImageRequest, delivery: Delivery) -> ImageRequest:
+    """A request with what the model chose for ``auto`` in its place, as far as that is known."""
+    picture = next(filter(None, map(read_picture, delivery.images)), None)
+    made = f"{picture.width}x{picture.height}" if picture else delivery.size
+    return replace(
+        request,
+        size=(made or AUTO) if request.size == AUTO else request.size,
+        quality=(delivery.quality or AUTO) if request.quality == AUTO else request.quality,
+        partial_images=request.partial_images if delivery.route == "images" else 0,
+    )
+
+
+def _naming_as_returned(naming: Naming) -> Naming:
+    """The name of what the API returned, where the caller's own name belongs to the retouched image."""
+    label = naming.label or without_extension(naming.filename)
+    return replace(naming, label=f"{label}-{_AS_RETURNED}".lstrip("-"), filename="", overwrite=False)
+
+
+def _size(image: StoredImage) -> str:
+    return f"{image.width}x{image.height}"
+
+
+def _usable_images(delivery: Delivery, plan: Plan) -> tuple[list[bytes], Picture, list[str]]:
+    """The delivered files that are whole images, what the first of them is, and what there is to say.
+
+    Raises:
+        OutcomeUnknown: If none is.
+    """
+    usable: list[bytes] = []
+    pictures: list[Picture] = []
+    notes: list[str] = []
+    for number, data in enumerate(delivery.images, start=1):
+        picture = read_picture(data)
+        if picture is None or not is_complete(data, picture):
+            notes.append(f"Image {number} of {len(delivery.images)} arrived damaged and was not kept.")
+        else:
+            usable.append(data)
+            pictures.append(picture)
+            if picture.format != plan.request.output_format:
+                notes.append(
+                    f"The endpoint delivered {picture.format} although {plan.request.output_format} was "
+                    "asked; the file has the extension of what it is."
+                )
+    if not usable:
+        message = (
+            f"The request was sent and answered, but what came back is not a whole image "
+            f"({len(delivery.images)} damaged). It was probably billed."
+        )
+        raise OutcomeUnknown(
+            message,
+            next_step="Look at the usage page of the account before you call again.",
+            request_id=delivery.request_id,
+        )
+    if len(delivery.images) != plan.request.n:
+        notes.append(f"{plan.request.n} images were asked for, {len(delivery.images)} came.")
+    return usable, pictures[0], list(dict.fromkeys(notes))
+
+
+def _applied(plan: Plan, delivery: Delivery, picture: Picture) -> Applied:
+    """What took effect: size and format from the bytes, the rest from the answer, else as it was sent."""
+    return Applied(
+        size=f"{picture.width}x{picture.height}",
+        quality=delivery.quality or plan.request.quality,
+        background=delivery.background or plan.request.background,
+        output_format=picture.format,
+    )
+
+
+def _provenance(plan: Plan, delivery: Delivery, applied: Applied, *, share: Cost) -> Provenance:
+    return Provenance(
+        kind=plan.kind,
+        prompt=plan.prompt,
+        model=plan.request.model,
+        requested=plan.requested,
+        applied=applied,
+        cost=share,
+        route=delivery.route,
+        usage=delivery.usage,
+        parents=tuple(image.image_id for image in plan.request.images if image.image_id),
+        edit_type=plan.edit_type,
+        call_id=plan.call_id,
+        request_id=delivery.request_id,
+        session_id=plan.session.session_id if plan.session else "",
+        turn=plan.session.turn if plan.session else 0,
+        project_dir=str(plan.project_dir),
+        sandbox=plan.sandbox,
+    )
+
+
+def _share(spent: Cost, images: int) -> Cost:
+    return replace(spent, usd=None if spent.usd is None else spent.usd / images)

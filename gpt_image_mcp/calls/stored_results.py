@@ -1,0 +1,157 @@
+"""Collecting what an earlier call made, from the library: in another process, or after this one is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import TypeAdapter
+
+from gpt_image_mcp.errors import NotFound, StorageFailed
+from gpt_image_mcp.threads import in_database
+from gpt_image_mcp.turns import elapsed_seconds, stepping_aside
+from gpt_image_mcp.values import BatchResult, ImageResult, Requested, StoredImage
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.errors import ImageError
+    from gpt_image_mcp.library.call_records import CallRecord
+    from gpt_image_mcp.library.store import Library
+    from gpt_image_mcp.money import Cost
+
+POLL_SECONDS = 0.5
+_Result = TypeVar("_Result", ImageResult, BatchResult)
+_RESULTS: TypeAdapter[ImageResult | BatchResult] = TypeAdapter(ImageResult | BatchResult)
+
+
+async def collect(call_id: str, library: Library, *, wait_seconds: float | None) -> ImageResult | BatchResult:
+    """The result of a call that this process does not run; waits for one that another process runs.
+
+    Args:
+        call_id: The call.
+        library: Where it is remembered.
+        wait_seconds: How long after the request for it came in; None waits until the call ends.
+
+    Raises:
+        NotFound: If there was no such call.
+        ImageError: What it failed with; ``OutcomeUnknown`` if its process is gone.
+    """
+    deadline = math.inf if wait_seconds is None else monotonic() + wait_seconds - elapsed_seconds()
+    while True:
+        result = await in_database(_remembered, call_id, library)
+        left = deadline - monotonic()
+        if result.status != "running" or left <= 0:
+            return result
+        async with stepping_aside():
+            await asyncio.sleep(min(POLL_SECONDS, left))
+
+
+def are_saved(record: CallRecord) -> bool:
+    """Whether what a finished call made is still where it was saved; true for one that runs. Blocking."""
+    if record.result_json is None:
+        return True
+    result = _RESULTS.validate_json(record.result_json)
+    images = result.images if isinstance(result, ImageResult) else [i for e in result.items for i in e.images]
+    return all(image.file_path.is_file() for image in images)
+
+
+def joined(result: _Result) -> _Result:
+    """A result that was made for an earlier call."""
+    note = (
+        f"This is the same call as {result.call_id}, which was not collected yet; it was joined, and nothing "
+        "was paid again."
+    )
+    return replace(result, notes=(*result.notes, note))
+
+
+def dump_result(result: ImageResult | BatchResult) -> str:
+    """A result as the text that the library keeps."""
+    return _RESULTS.dump_json(result).decode()
+
+
+def result_of(images: tuple[StoredImage, ...], *, notes: tuple[str, ...] = ()) -> ImageResult:
+    """Images of one call, from the library, as a result like the one that it gave."""
+    made = images[-1].provenance
+    return ImageResult(
+        status="completed",
+        call_id=made.call_id,
+        prompt=made.prompt,
+        model=made.model,
+        requested=made.requested,
+        applied=made.applied,
+        images=images,
+        usage=made.usage,
+        cost=_cost_of(images),
+        route=made.route,
+        notes=notes,
+        sandbox=made.sandbox,
+    )
+
+
+def _cost_of(images: tuple[StoredImage, ...]) -> Cost:
+    """What images of one call cost together."""
+    calls = {image.id: image.provenance.call_id for image in images}
+    costs = [image.provenance.cost for image in images if not image.paid_with(calls)]
+    amounts = [cost.usd for cost in costs if cost.usd is not None]
+    return replace(costs[0], usd=sum(amounts, Decimal(0)) if len(amounts) == len(costs) else None)
+
+
+def _remembered(call_id: str, library: Library) -> ImageResult | BatchResult:
+    """What the library knows of a call."""
+    # What was asked for can be read also where nothing can be written.
+    with contextlib.suppress(StorageFailed):
+        library.ledger.give_up_lost_calls()
+    record = library.ledger.find_call(call_id)
+    if record is None:
+        message = f"There is no job {call_id!r}."
+        raise NotFound(message, next_step="Use a job_id from an earlier result.")
+    if record.result_json is not None:
+        return _RESULTS.validate_json(record.result_json)
+    if record.error is not None:
+        saved = library.catalogue.find_images_of_call(call_id)
+        if not saved:
+            raise record.error
+        return result_of(saved, notes=(_note_on_saved(record, record.error),))
+    return _running_batch(record) if record.is_batch else _running(record)
+
+
+def _note_on_saved(record: CallRecord, error: ImageError) -> str:
+    if record.status == "outcome_unknown":
+        return "The server was stopped after these images were saved and before their cost was noted."
+    return f"The call failed after these images were saved: {error.message}"
+
+
+def _running(record: CallRecord) -> ImageResult:
+    return ImageResult(
+        status="running",
+        call_id=record.id,
+        prompt=record.prompt,
+        model=record.model,
+        requested=Requested(size=record.size, quality=record.quality),
+        sandbox=record.sandbox,
+        elapsed_seconds=_age_seconds(record),
+    )
+
+
+def _running_batch(record: CallRecord) -> BatchResult:
+    """A batch of another process, which alone knows how many images there are and how many are done."""
+    return BatchResult(
+        status="running",
+        call_id=record.id,
+        prompt=record.prompt,
+        model=record.model,
+        requested=Requested(),
+        items=(),
+        total=0,
+        sandbox=record.sandbox,
+        elapsed_seconds=_age_seconds(record),
+    )
+
+
+def _age_seconds(record: CallRecord) -> float:
+    return round((datetime.now(UTC) - record.started_at).total_seconds(), 1)

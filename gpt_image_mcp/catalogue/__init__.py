@@ -1,0 +1,1 @@
+"""What models accept and what they cost."""

@@ -1,0 +1,247 @@
+"""What a call may cost and what it did cost, in exact decimals.
+
+Output tokens follow the rule of the model in the catalogue; prices are US dollars per million tokens. What a
+quote cannot know it bounds: a budget reserves the highest bound.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, cast
+
+from gpt_image_mcp.catalogue.models import (
+    FormulaTokens,
+    RangeTokens,
+    TableTokens,
+    UnknownTokens,
+    load_catalogue,
+)
+from gpt_image_mcp.catalogue.sizes import AUTO, Pixels, parse_pixels
+from gpt_image_mcp.money import Cost, Quote
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.catalogue.models import ImageModel, Prices, Quality, TokenRule
+    from gpt_image_mcp.values import Delivery, HostUsage, ImageRequest, TokenUsage
+
+_MILLION = Decimal(1_000_000)
+PARTIAL_IMAGE_TOKENS = 100
+# OpenAI's rule of thumb for English.
+_USUAL_CHARACTERS_PER_TOKEN = 4
+# A generous bound for what a chat model reads of an image, and writes to call the image tool.
+_HOST_TOKENS_PER_IMAGE, _HOST_OUTPUT_TOKENS = 4000, 2000
+# What the API was seen to choose for size auto.
+_AUTO_SIZES = (Pixels(1024, 1024), Pixels(1536, 1024), Pixels(1024, 1536))
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRange:
+    """The fewest and the most tokens something takes."""
+
+    low: int
+    high: int
+
+    def __add__(self, tokens: int) -> TokenRange:
+        return TokenRange(self.low + tokens, self.high + tokens)
+
+    def __mul__(self, count: int) -> TokenRange:
+        return TokenRange(self.low * count, self.high * count)
+
+
+def output_tokens(model: ImageModel, size: Pixels, quality: Quality) -> TokenRange | None:
+    """Output tokens of one image; None where the catalogue has no rule for this size and quality."""
+    rule = model.tokens
+    if isinstance(rule, TableTokens):
+        tokens = rule.table.get(str(size), {}).get(quality)
+        return None if tokens is None else TokenRange(tokens, tokens)
+    if not isinstance(rule, FormulaTokens | RangeTokens) or quality not in rule.factors:
+        return None
+    tokens = formula_tokens(rule.factors[quality], size)
+    if isinstance(rule, FormulaTokens):
+        return TokenRange(tokens, tokens)
+    low, high = rule.multipliers[quality]
+    return TokenRange(math.floor(tokens * low), math.ceil(tokens * high))
+
+
+def formula_tokens(factor: int, size: Pixels) -> int:
+    """OpenAI's calculator formula for one image; the source is in the catalogue."""
+    # Whole-number arithmetic: (2 f short + long) // (2 long) is round-half-up of f * short / long.
+    short, long = min(size), max(size)
+    scaled = (2 * factor * short + long) // (2 * long)
+    return -(-factor * scaled * (2_000_000 + size.area) // 4_000_000)
+
+
+def quote(
+    model: ImageModel | None, request: ImageRequest, *, input_images: int = 0, host_model: str = ""
+) -> Quote:
+    """What a request may cost before it is made, on the Responses route if it names a host model."""
+    if not host_model:
+        return _quote_images(model, request, input_images=input_images)
+    # That route makes no partial images.
+    plain = _quote_images(model, replace(request, partial_images=0), input_images=input_images)
+    return _with_host(plain, host_model, request.prompt, input_images=input_images)
+
+
+def _quote_images(model: ImageModel | None, request: ImageRequest, *, input_images: int) -> Quote:
+    if model is None or model.prices is None:
+        return Quote(basis=f"The prices of {request.model} are not known.")
+    tokens = _output_range(model, request)
+    if isinstance(model.tokens, UnknownTokens) or tokens is None:
+        return _bound(model, model.prices, request, input_images=input_images)
+    made = (tokens + PARTIAL_IMAGE_TOKENS * request.partial_images) * request.n
+    usual, highest = _input_usd(model, model.prices, request.prompt, input_images=input_images)
+    low = usual + _usd(made.low, model.prices.image_output)
+    high = highest + _usd(made.high, model.prices.image_output)
+    return Quote(
+        expected_usd=low if made.low == made.high else None,
+        low_usd=low,
+        high_usd=high,
+        basis=_basis(model, model.prices, request, made=made),
+    )
+
+
+def quotes_by_quality(
+    model: ImageModel | None, request: ImageRequest, *, input_images: int = 0, host_model: str = ""
+) -> dict[str, Quote]:
+    """The same request at every quality of the model."""
+    qualities = model.qualities if model else ()
+    return {
+        quality: quote(
+            model, replace(request, quality=quality), input_images=input_images, host_model=host_model
+        )
+        for quality in qualities
+    }
+
+
+def cost(model: ImageModel | None, delivery: Delivery, *, quote: Quote) -> Cost:
+    """What a call did cost: from returned usage, else from an exact quote, else unknown.
+
+    On the Responses route the host model's tokens are added, where its prices are known.
+    """
+    prices = model.prices if model else None
+    if prices is not None and delivery.usage is not None:
+        made = Cost(usd=_usage_usd(prices, delivery.usage), basis="usage")
+    elif quote.expected_usd is not None:
+        made = Cost(usd=quote.expected_usd, basis="usage+quote" if delivery.host else "quote")
+    else:
+        return Cost(usd=None, basis="unknown")
+    return replace(made, usd=(made.usd or Decimal(0)) + host_usd(delivery.host))
+
+
+def host_usd(host: HostUsage | None) -> Decimal:
+    """What the host model of the Responses route cost; 0 where its usage or prices are unknown."""
+    prices = load_catalogue().host_prices(host.model) if host else None
+    if host is None or host.usage is None or prices is None:
+        return Decimal(0)
+    used = host.usage
+    cached = min(used.cached_text_tokens or 0, used.input_tokens)
+    return (
+        _usd(used.input_tokens - cached, prices.input)
+        + _usd(cached, prices.cached_input)
+        + _usd(used.output_tokens, prices.output)
+    )
+
+
+def _with_host(quote: Quote, host_model: str, prompt: str, *, input_images: int) -> Quote:
+    """A quote with what the host model may cost at most added to its upper end; it is then a range."""
+    prices = load_catalogue().host_prices(host_model)
+    if prices is None or quote.high_usd is None:
+        return quote
+    # One image more, for a mask.
+    read = len(prompt.encode("utf-8", "replace")) + _HOST_TOKENS_PER_IMAGE * (input_images + 1)
+    most = _usd(read, prices.input) + _usd(_HOST_OUTPUT_TOKENS, prices.output)
+    basis = f"{quote.basis} The host model {host_model} adds up to ${most:.4f}."
+    return replace(quote, expected_usd=None, high_usd=quote.high_usd + most, basis=basis)
+
+
+def _usage_usd(prices: Prices, usage: TokenUsage) -> Decimal:
+    """Each kind of token at its own rate; tokens of an unreported kind at the dearer one."""
+    text, image = _split(usage.input_tokens, usage.input_text_tokens, usage.input_image_tokens)
+    cached_text, cached_image = usage.cached_text_tokens or 0, usage.cached_image_tokens or 0
+    out_text, out_image = _split(usage.output_tokens, usage.output_text_tokens, usage.output_image_tokens)
+    return sum(
+        (
+            _usd(max(text - cached_text, 0), prices.text_input),
+            _usd(cached_text, prices.cached_text_input),
+            _usd(max(image - cached_image, 0), prices.image_input),
+            _usd(cached_image, prices.cached_image_input),
+            _usd(out_text, prices.text_output),
+            _usd(out_image, prices.image_output),
+        ),
+        Decimal(0),
+    )
+
+
+def _split(total: int, text: int | None, image: int | None) -> tuple[int, int]:
+    """Text and image tokens of a total; what the details leave open counts as image tokens."""
+    known_text = min(text or 0, total)
+    return known_text, max(total - known_text, image or 0)
+
+
+def _usd(tokens: int, price: Decimal) -> Decimal:
+    return tokens * price / _MILLION
+
+
+def _output_range(model: ImageModel, request: ImageRequest) -> TokenRange | None:
+    """Tokens of one image over everything the model may choose for ``auto``."""
+    exact = parse_pixels(request.size)
+    sizes = (exact,) if exact else _AUTO_SIZES
+    qualities = model.qualities if request.quality == AUTO else (cast("Quality", request.quality),)
+    ranges = [output_tokens(model, size, quality) for size in sizes for quality in qualities]
+    known = [tokens for tokens in ranges if tokens is not None]
+    if not known or len(known) < len(ranges):
+        return None  # a gap in a table must not make the range look narrower than it is
+    return TokenRange(min(tokens.low for tokens in known), max(tokens.high for tokens in known))
+
+
+def _input_usd(
+    model: ImageModel, prices: Prices, prompt: str, *, input_images: int
+) -> tuple[Decimal, Decimal]:
+    """What prompt and input images usually cost, and the most they can; images always at their most."""
+    images = _usd(input_images * model.input_tokens.max_tokens, prices.image_input)
+    usual = _usd(len(prompt) // _USUAL_CHARACTERS_PER_TOKEN, prices.text_input)
+    # No token is shorter than a byte.
+    highest = _usd(len(prompt.encode("utf-8", "replace")), prices.text_input)
+    return images + usual, images + highest
+
+
+def _bound(model: ImageModel, prices: Prices, request: ImageRequest, *, input_images: int) -> Quote:
+    """A call whose token counts nobody published: nothing is known but the most it can cost."""
+    made = (_highest_tokens(model.tokens) + PARTIAL_IMAGE_TOKENS * request.partial_images) * request.n
+    _, inputs = _input_usd(model, prices, request.prompt, input_images=input_images)
+    return Quote(
+        low_usd=Decimal(0),
+        high_usd=inputs + _usd(made, prices.image_output),
+        basis=f"OpenAI publishes no token counts for {model.name} at {request.size}; a budget reserves "
+        f"{made:,} output tokens at ${prices.image_output} per million.",
+    )
+
+
+def _highest_tokens(rule: TokenRule) -> int:
+    """The most tokens of one image at any size the rule knows."""
+    if isinstance(rule, UnknownTokens):
+        return rule.highest_tokens
+    counts = rule.table.values() if isinstance(rule, TableTokens) else ()
+    return max((tokens for row in counts for tokens in row.values()), default=0)
+
+
+def _basis(model: ImageModel, prices: Prices, request: ImageRequest, *, made: TokenRange) -> str:
+    count = f"{made.low:,}" if made.low == made.high else f"{made.low:,} to {made.high:,}"
+    origin = {"formula": "formula", "table": "table", "range": "observed range"}[model.tokens.kind]
+    rule = f"{origin} of {model.name}{_certainty(model, request)}"
+    sizes = ", ".join(str(size) for size in _AUTO_SIZES)
+    auto = f", size auto as one of {sizes}" if request.size == AUTO else ""
+    return (
+        f"{count} output tokens by the {rule}{auto} at ${prices.image_output} per million, input text at "
+        f"${prices.text_input}, an input image as {model.input_tokens.max_tokens:,} tokens at "
+        f"${prices.image_input}."
+    )
+
+
+def _certainty(model: ImageModel, request: ImageRequest) -> str:
+    """Says so where the formula was only checked at other sizes."""
+    rule = model.tokens
+    if isinstance(rule, FormulaTokens) and rule.exact_sizes and request.size not in rule.exact_sizes:
+        return f" (inferred, checked only at {', '.join(rule.exact_sizes)})"
+    return ""

@@ -1,0 +1,91 @@
+"""The command that sets the server up in a client."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from gpt_image_mcp.cli.client_config.clients import ClientName, user_folders
+from gpt_image_mcp.cli.client_config.launching import How, launch
+from gpt_image_mcp.cli.console import Console
+from gpt_image_mcp.errors import InvalidSetting
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.cli.client_config.blocks import Block
+
+Flag = Parameter(negative="")
+
+
+def config(
+    client: ClientName,
+    /,
+    *,
+    write: Annotated[bool, Flag] = False,
+    sandbox: Annotated[bool, Flag] = False,
+    output_dir: str = "",
+    command: How = "uvx",
+    file: Path | None = None,
+) -> int:
+    """Print what a client's configuration needs for this server, or put it there.
+
+    Args:
+        client: The MCP client.
+        write: Merge it into the client's file, keeping the old one beside it.
+        sandbox: Start the server with the built-in stand-in: no key, no network, no cost.
+        output_dir: Folder for the images; a relative one starts here.
+        command: uvx starts the server from where it was installed from, path runs the installed script.
+        file: Another file than the user's own, such as a project's .cursor/mcp.json.
+    """
+    from gpt_image_mcp.cli.client_config.blocks import make_block
+
+    started = launch(command)
+    folder = str(Path(output_dir).expanduser().absolute()) if output_dir else ""
+    block = make_block(client, started, sandbox=sandbox, output_dir=folder)
+    path = _file(file, block, write=write)
+    console = Console()
+    if started.note:
+        console.say(started.note)
+    if write and path:
+        _write(path, block, console)
+    else:
+        _show(path, block, console)
+    return 0
+
+
+def _file(named: Path | None, block: Block, *, write: bool) -> Path | None:
+    """The client's file; None if its own command writes it.
+
+    Raises:
+        InvalidSetting: If a file is asked for all the same.
+    """
+    if block.client.file is not None:
+        return named.expanduser() if named else block.client.file(user_folders())
+    if write or named:
+        message = f"{block.client.title} has its own command, so --write and --file are not for it."
+        step = "Leave them out and run what is printed; with --scope project it writes .mcp.json."
+        raise InvalidSetting(message, next_step=step)
+    return None
+
+
+def _show(path: Path | None, block: Block, console: Console) -> None:
+    use = f"For {path} ({block.client.title}); --write merges it in."
+    if path is None:
+        use = f"For {block.client.title}: {block.client.after}"
+    console.say(_sentences(use, block.key_note(block.entry.get("env", {}))))
+    console.print_lines([block.text()])
+
+
+def _write(path: Path, block: Block, console: Console) -> None:
+    from gpt_image_mcp.cli.client_config.writing import write_block
+
+    report = write_block(path, block)
+    console.print_lines([str(report.path)])
+    backup = f"The old file is {report.backup}." if report.backup else ""
+    done = block.client.after if report.changed else "Nothing to change: the server is there already."
+    console.say(_sentences(backup, done, block.key_note(report.environment)))
+
+
+def _sentences(*said: str) -> str:
+    return " ".join(sentence for sentence in said if sentence)

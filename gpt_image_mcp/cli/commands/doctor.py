@@ -1,0 +1,56 @@
+"""The command that looks for what is wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from pydantic import BaseModel
+
+from gpt_image_mcp.cli.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gpt_image_mcp.cli.doctor.findings import Finding
+
+
+class CheckAnswer(BaseModel):
+    """One check in JSON."""
+
+    name: str
+    state: str
+    said: str
+    next: str
+
+
+class DoctorAnswer(BaseModel):
+    """All checks in JSON; ``healthy`` if none failed."""
+
+    healthy: bool
+    checks: list[CheckAnswer]
+
+
+async def doctor(*, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> int:
+    """Check settings, folders, database, connection, key and model; nothing is spent.
+
+    Args:
+        as_json: Print the checks as JSON.
+    """
+    from gpt_image_mcp.cli.doctor.examination import examine
+
+    findings = await examine()
+    is_healthy = all(finding.state != "failed" for finding in findings)
+    if as_json:
+        Console().print_json(_answer(findings, is_healthy=is_healthy))
+    else:
+        Console().print_findings(findings)
+    return 0 if is_healthy else 1
+
+
+def _answer(findings: Sequence[Finding], *, is_healthy: bool) -> DoctorAnswer:
+    checks = [
+        CheckAnswer(name=finding.name, state=finding.state, said=finding.said, next=finding.next_step)
+        for finding in findings
+    ]
+    return DoctorAnswer(healthy=is_healthy, checks=checks)

@@ -1,0 +1,51 @@
+"""The command that quotes a price."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from gpt_image_mcp.cli.console import Console
+from gpt_image_mcp.presentation.structured import estimate_answer
+from gpt_image_mcp.presentation.text import describe_estimate, next_step_after_estimate
+from gpt_image_mcp.settings import read_settings
+from gpt_image_mcp.studio import Studio
+
+
+async def estimate(
+    *,
+    model: str = "",
+    size: str = "auto",
+    quality: str = "auto",
+    n: int = 1,
+    output_format: str = "png",
+    input_images: int = 0,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Quote what a call would cost, without making it.
+
+    Args:
+        model: Model name; empty takes the configured one.
+        size: auto, WxH, a ratio such as 16:9, or square, landscape, portrait, also with _2k or _4k.
+        quality: auto, low, medium, high, on newer models xhigh and max; the others are quoted too.
+        n: How many images, 1 to 10.
+        output_format: png, jpeg or webp.
+        input_images: How many input images an edit would have.
+        as_json: Print the structured quote on stdout.
+    """
+    async with Studio(read_settings()) as studio:
+        quoted = await studio.estimate(
+            model=model,
+            size=size,
+            quality=quality,
+            n=n,
+            output_format=output_format,
+            input_images=input_images,
+        )
+    step = next_step_after_estimate(quoted, generate="Run generate", edit="Run edit")
+    if as_json:
+        Console().print_json(estimate_answer(quoted, next_step=step))
+    else:
+        Console().print_lines([describe_estimate(quoted, step)])
+    return 0

@@ -1,0 +1,36 @@
+"""The command that serves MCP."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from gpt_image_mcp.errors import InvalidSetting
+
+DEFAULT_HOST, DEFAULT_PORT, DEFAULT_PATH = "127.0.0.1", 8000, "/mcp"
+
+
+def serve(
+    *,
+    transport: Literal["stdio", "http"] = "stdio",
+    host: str = DEFAULT_HOST,
+    port: int = DEFAULT_PORT,
+    path: str = DEFAULT_PATH,
+) -> int:
+    """Serve MCP to a client.
+
+    Args:
+        transport: stdio for a client that starts the server itself, http (Streamable HTTP) for several.
+        host: Where to listen, for http: an address of this machine that no other can reach.
+        port: Where to listen, for http; 0 picks a free one.
+        path: The path of MCP, for http; /health is beside it.
+    """
+    if transport == "http":
+        from gpt_image_mcp.mcp_app.http import serve_http
+
+        return serve_http(host=host, port=port, path=path)
+    if (host, port, path) != (DEFAULT_HOST, DEFAULT_PORT, DEFAULT_PATH):
+        message = "--host, --port and --path are for --transport http."
+        raise InvalidSetting(message, next_step="Add --transport http, or leave them out.")
+    from gpt_image_mcp.mcp_app.serve import serve_stdio
+
+    return serve_stdio()

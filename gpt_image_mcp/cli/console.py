@@ -1,0 +1,189 @@
+"""What the command line shows: results on stdout, progress and messages on stderr."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import rich.console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBar
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from gpt_image_mcp.catalogue.models import FixedSizes
+from gpt_image_mcp.catalogue.prices import quotes_by_quality
+from gpt_image_mcp.presentation.text import describe_cost, describe_quote, shortened
+from gpt_image_mcp.values import ImageRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Sequence
+    from datetime import date
+
+    from pydantic import BaseModel
+
+    from gpt_image_mcp.calls.progress import Progress, ProgressWatcher
+    from gpt_image_mcp.catalogue.models import ImageModel, ModelCatalogue
+    from gpt_image_mcp.cli.doctor.findings import Finding
+    from gpt_image_mcp.services.image_search import FileState
+    from gpt_image_mcp.services.lineage import Lineage, Relative
+    from gpt_image_mcp.values import StoredImage
+
+_NEVER_FOLDED = 100_000
+_WIDTH_OF_PIPES = 200
+# The least at which the table of models has room for the longest name beside four other columns.
+_WIDE_ENOUGH = 132
+_STATE_STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "dim"}
+
+
+class Console:
+    """The two streams of a command."""
+
+    def __init__(self) -> None:
+        self._out = rich.console.Console(soft_wrap=True, highlight=False, emoji=False)
+        self._messages = rich.console.Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
+
+    def print_lines(self, lines: Iterable[str]) -> None:
+        """Writes results, one a line."""
+        for line in lines:
+            self._out.print(line, markup=False)
+
+    def print_json(self, answer: BaseModel) -> None:
+        """Writes a structured result as one JSON document."""
+        sys.stdout.write(answer.model_dump_json(indent=2) + "\n")
+
+    def print_models(self, catalogue: ModelCatalogue, *, today: date) -> None:
+        """Writes the models as a table that breaks no name; a narrow terminal gets two columns."""
+        console = rich.console.Console(width=None if self._out.is_terminal else _WIDTH_OF_PIPES)
+        is_wide = console.width >= _WIDE_ENOUGH
+        console.print(_models_table(catalogue, today) if is_wide else _narrow_models_table(catalogue, today))
+
+    def print_findings(self, findings: Sequence[Finding]) -> None:
+        """Writes what checks found: as a table on a terminal, a line each into a pipe."""
+        if self._out.is_terminal:
+            self._out.print(_findings_table(findings), soft_wrap=False)
+            return
+        for finding in findings:
+            step = f" Next: {finding.next_step}" if finding.next_step else ""
+            self._out.print(f"{finding.state}: {finding.name}: {finding.said}{step}", markup=False)
+
+    def print_tree(self, tree: Tree) -> None:
+        """Writes a tree, folded to the width of a terminal and never of a pipe."""
+        rich.console.Console(width=None if self._out.is_terminal else _NEVER_FOLDED).print(tree)
+
+    def say(self, text: str) -> None:
+        """Writes a message for the person at the terminal."""
+        self._messages.print(text, markup=False)
+
+    def say_error(self, text: str) -> None:
+        """Writes what went wrong and what to do next."""
+        self._messages.print(text, markup=False, style="red")
+
+    @contextmanager
+    def progress(self) -> Generator[ProgressWatcher]:
+        """A progress bar for one call; gives what the studio's ``watch`` wants."""
+        columns = (BarColumn(bar_width=24), TimeElapsedColumn(), TextColumn("{task.description}"))
+        with ProgressBar(*columns, console=self._messages, transient=True) as bar:
+            task = bar.add_task("starting", total=1.0)
+
+            async def watch(progress: Progress) -> None:
+                bar.update(task, completed=progress.fraction, description=progress.message)
+
+            yield watch
+
+
+def _findings_table(findings: Iterable[Finding]) -> Table:
+    table = Table()
+    for heading in ("check", "", "what was found"):
+        table.add_column(heading, overflow="fold")
+    for finding in findings:
+        said = Text(finding.said)
+        if finding.next_step:
+            said.append(f"\nNext: {finding.next_step}", style="bold")
+        table.add_row(Text(finding.name), Text(finding.state, style=_STATE_STYLES[finding.state]), said)
+    return table
+
+
+def lineage_tree(lineage: Lineage) -> Tree:
+    """An image between those it was made from and those made of it."""
+    tree = Tree(Text(_described(lineage.image, lineage.file)))
+    for name, relatives in (("made from", lineage.parents), ("made into", lineage.children)):
+        if relatives:
+            _grow(tree.add(name), relatives)
+    if lineage.is_cut:
+        tree.add("the family is large, and some of those further away are not shown")
+    return tree
+
+
+def _grow(branch: Tree, relatives: Iterable[Relative]) -> None:
+    for relative in relatives:
+        said = _described(relative.image) if relative.image else f"{relative.image_id} (not in the library)"
+        _grow(branch.add(Text(said)), relative.beyond)
+
+
+def _described(image: StoredImage, file: FileState = "present") -> str:
+    made = image.provenance
+    turn = f" {made.session_id} turn {made.turn}" if made.session_id else ""
+    cost = "sandbox" if made.sandbox else describe_cost(made.cost)
+    state = "" if file == "present" else f" (file {file})"
+    return (
+        f"{image.id} {made.kind}{turn} {made.model} {image.width}x{image.height} {cost} "
+        f'"{shortened(made.prompt)}"\n{image.file_path}{state}'
+    )
+
+
+def _models_table(catalogue: ModelCatalogue, today: date) -> Table:
+    """The models, what each accepts and what a 1024x1024 image costs at each quality."""
+    table = _table_of_names(catalogue)
+    for heading in ("sizes", "transparent", "1024x1024 in USD", "status"):
+        table.add_column(heading, overflow="fold")
+    for model in catalogue.models:
+        prices, status = _square_prices(model), _status(model, today)
+        table.add_row(model.name, _sizes(model), model.transparency, prices, status)
+    return table
+
+
+def _narrow_models_table(catalogue: ModelCatalogue, today: date) -> Table:
+    """The same with all that is said of a model below each other."""
+    table = _table_of_names(catalogue)
+    table.show_lines = True
+    table.add_column("sizes, transparency, price of 1024x1024", overflow="fold")
+    for model in catalogue.models:
+        prices, status = _square_prices(model), _status(model, today)
+        said = (_sizes(model), f"transparent: {model.transparency}", f"price: {prices}", status)
+        table.add_row(model.name, "\n".join(said))
+    return table
+
+
+def _table_of_names(catalogue: ModelCatalogue) -> Table:
+    table = Table(title=f"Image models, checked {catalogue.checked}", title_justify="left")
+    table.add_column("model", no_wrap=True)
+    return table
+
+
+def _sizes(model: ImageModel) -> str:
+    rule = model.sizes
+    if isinstance(rule, FixedSizes):
+        return ", ".join(rule.allowed)
+    return f"any to {rule.max_edge} px, multiples of {rule.multiple}, up to {rule.max_ratio}:1"
+
+
+def _square_prices(model: ImageModel) -> str:
+    request = ImageRequest(prompt="", model=model.name, size="1024x1024", quality="auto")
+    quotes = quotes_by_quality(model, request)
+    known = [f"{quality} {describe_quote(quote)}" for quality, quote in quotes.items() if quote.low_usd]
+    return ", ".join(known) or "unknown"
+
+
+def _status(model: ImageModel, today: date) -> str:
+    if model.snapshot_of:
+        return f"snapshot of {model.snapshot_of}"
+    end = model.shutdown
+    if end is None:
+        return "current"
+    sure = "" if end.confidence == "documented" else " (unconfirmed)"
+    if end.date <= today:
+        return f"ended {end.date}{sure}, use {end.successor}"
+    return f"ends {end.date}{sure}, then {end.successor}"

@@ -1,0 +1,36 @@
+"""All checks, one after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gpt_image_mcp.cli.doctor.configuration import check_key, check_settings
+from gpt_image_mcp.cli.doctor.findings import refused
+from gpt_image_mcp.cli.doctor.machine import check_folders, check_installation, check_library
+from gpt_image_mcp.cli.doctor.network import check_network
+from gpt_image_mcp.errors import InvalidSetting
+from gpt_image_mcp.settings import Settings, read_settings
+from gpt_image_mcp.threads import in_thread
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.cli.doctor.findings import Finding
+
+
+async def examine() -> tuple[Finding, ...]:
+    """What all checks found; with a malformed setting only that, because nothing could start."""
+    installation = tuple(await in_thread(lambda: list(check_installation())))
+    try:
+        settings = read_settings()
+    except InvalidSetting as error:
+        return (*installation, refused("settings", error))
+    on_this_machine = await in_thread(_look_around, settings)
+    return (*installation, *on_this_machine, *[finding async for finding in check_network(settings)])
+
+
+def _look_around(settings: Settings) -> tuple[Finding, ...]:
+    return (
+        *check_settings(settings),
+        *check_folders(settings),
+        *check_library(settings),
+        check_key(settings),
+    )

@@ -1,0 +1,274 @@
+"""The way to the API, the key and the model, asked without making an image.
+
+The first question goes out without the key and through the same HTTP client as the SDK's, so it meets the
+same proxies and certificates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from gpt_image_mcp.calls.planning import is_sandbox
+from gpt_image_mcp.catalogue.models import load_catalogue
+from gpt_image_mcp.cli.doctor.configuration import without_password
+from gpt_image_mcp.cli.doctor.findings import failed, ok, refused, skipped, warning
+from gpt_image_mcp.errors import (
+    AuthenticationFailed,
+    ImageError,
+    OrganizationNotVerified,
+    OutcomeUnknown,
+    UpstreamRejected,
+)
+from gpt_image_mcp.openai_api import OPENAI_BASE_URL, OpenAIApi
+from gpt_image_mcp.openai_api.error_mapping import VERIFY_LINK
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    import httpx2
+
+    from gpt_image_mcp.cli.doctor.findings import Finding
+    from gpt_image_mcp.settings import Settings
+
+CHECK_SECONDS = 10.0
+_MOST_SKEW_SECONDS = 300
+_STATUS_LINK = "https://status.openai.com"
+
+
+async def check_network(settings: Settings, *, seconds: float = CHECK_SECONDS) -> AsyncIterator[Finding]:
+    """Connection, clock, key and model; what depends on a failed check is skipped.
+
+    Args:
+        settings: Address, key and model.
+        seconds: How long each check may take.
+    """
+    if settings.sandbox:
+        yield skipped("network", "GPT_IMAGE_SANDBOX is on: nothing is sent, so nothing is checked.")
+        yield check_sandbox_model(settings.model)
+        return
+    answered: str | None = None
+    try:
+        answered = await _knock(settings, seconds)
+    except _Unreachable as problem:
+        yield problem.finding
+    else:
+        yield ok("connection", f"{_endpoint(settings)} answers{_proxy_words(settings)}.")
+        yield check_clock(answered, datetime.now(UTC))
+    if settings.api_key is None or answered is None:
+        reason = "without a connection" if answered is None else "without a key"
+        yield skipped("key accepted", f"Not checked {reason}.")
+        yield skipped("model", f"{settings.model}: not checked {reason}.")
+        return
+    api = OpenAIApi(settings)
+    try:
+        async for finding in _check_account(api, settings, seconds):
+            yield finding
+    finally:
+        await api.aclose()
+
+
+def check_sandbox_model(name: str) -> Finding:
+    """Whether the sandbox has the configured model: those of the catalogue that are not shut down.
+
+    Args:
+        name: The model's name; ``sandbox`` stands for the default one.
+    """
+    today = datetime.now(UTC).date()
+    there = [model for model in load_catalogue().models if not model.is_shut_down(today)]
+    if is_sandbox(name) or load_catalogue().find(name) in there:
+        return ok("model", f"{name} is there in the sandbox.")
+    names = ", ".join(model.name for model in there if not model.snapshot_of)
+    return failed("model", f"The sandbox has no model {name}.", f"Set GPT_IMAGE_MODEL to one of {names}.")
+
+
+def check_clock(date: str, now: datetime) -> Finding:
+    """Compares this machine's clock with that of a server.
+
+    Args:
+        date: The ``Date`` header of its answer; empty if there was none.
+        now: The time of this machine.
+    """
+    try:
+        theirs = parsedate_to_datetime(date)
+    except ValueError:
+        return skipped("clock", "The server did not tell its time.")
+    theirs = theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)
+    seconds = (now - theirs).total_seconds()
+    if abs(seconds) <= _MOST_SKEW_SECONDS:
+        return ok("clock", "It agrees with the server's.")
+    direction = "ahead of" if seconds > 0 else "behind"
+    return warning(
+        "clock",
+        f"It is {abs(seconds) / 60:.0f} minutes {direction} the server's.",
+        "Set the clock of this machine: certificates, daily budgets and dates of images depend on it.",
+    )
+
+
+class _Unreachable(Exception):
+    """Nothing at the address answered in HTTP."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.said)
+        self.finding = finding
+
+
+async def _knock(settings: Settings, seconds: float) -> str:
+    """Asks for anything, without the key; any answer will do. Gives its ``Date`` header.
+
+    Raises:
+        _Unreachable: If there is none.
+    """
+    import httpx2
+
+    url = f"{_address(settings).rstrip('/')}/models"
+    try:
+        async with asyncio.timeout(seconds), httpx2.AsyncClient(timeout=seconds) as client:
+            response = await client.get(url)
+    except (httpx2.TimeoutException, TimeoutError) as error:
+        said = f"{_endpoint(settings)} did not answer in {seconds:g} s{_proxy_words(settings)}."
+        step = "Check the network and the firewall; in some networks HTTPS_PROXY has to name a proxy."
+        raise _Unreachable(failed("connection", said, step)) from error
+    except httpx2.HTTPError as error:
+        raise _Unreachable(_explain(error, settings)) from error
+    except (httpx2.InvalidURL, ValueError, ImportError) as error:
+        said = f"The address {_endpoint(settings)} cannot be used{_proxy_words(settings)}."
+        step = "Correct OPENAI_BASE_URL, HTTPS_PROXY and ALL_PROXY; a socks proxy needs the package socksio."
+        raise _Unreachable(failed("connection", said, step)) from error
+    return str(response.headers.get("date", ""))
+
+
+def _explain(error: httpx2.HTTPError, settings: Settings) -> Finding:
+    """Why there was no connection: the deepest cause that says something."""
+    import httpx2
+
+    endpoint, way = _endpoint(settings), _proxy_words(settings)
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _bad_certificate(cause, endpoint)
+        if isinstance(cause, ssl.SSLError):
+            said = f"No encrypted connection to {endpoint}{way}: {cause.reason or cause}."
+            return failed("connection", said, "Check scheme and port of OPENAI_BASE_URL and of the proxy.")
+        if isinstance(cause, socket.gaierror):
+            said = f"The host of {endpoint}{way} is not known: {cause.strerror}."
+            return failed("connection", said, "Check the network, its DNS, OPENAI_BASE_URL and HTTPS_PROXY.")
+    if isinstance(error, httpx2.ProxyError):
+        said = f"The proxy did not let the connection through to {endpoint}{way}: {error}."
+        return failed("connection", said, "Check name and password in HTTPS_PROXY, or set NO_PROXY.")
+    said = f"No connection to {endpoint}{way}: {str(error) or type(error).__name__}."
+    return failed("connection", said, "Check the network, the firewall, OPENAI_BASE_URL and HTTPS_PROXY.")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _bad_certificate(cause: ssl.SSLCertVerificationError, endpoint: str) -> Finding:
+    reason = cause.verify_message
+    if "expired" in reason or "not yet valid" in reason:
+        step = "Check the clock of this machine; if it is right, the server's certificate has to be renewed."
+    else:
+        step = (
+            "If a company proxy or a virus scanner reads along, set SSL_CERT_FILE to a file with its root "
+            "certificate and the usual ones; otherwise do not trust this network."
+        )
+    return failed("connection", f"The certificate of {endpoint} is not trusted: {reason}.", step)
+
+
+async def _check_account(api: OpenAIApi, settings: Settings, seconds: float) -> AsyncIterator[Finding]:
+    """Whether the key is accepted and the model is there for it."""
+    try:
+        async with asyncio.timeout(seconds):
+            names = await api.list_models()
+    except (ImageError, TimeoutError) as error:
+        yield _list_failed(error, settings)
+        if settings.base_url is None or isinstance(error, AuthenticationFailed):
+            yield skipped("model", f"{settings.model}: not checked, because the key was not accepted.")
+            return
+    else:
+        yield ok("key accepted", f"{_endpoint(settings)} lists {len(names)} model(s) for it.")
+    yield await _check_model(api, settings, seconds)
+    if settings.base_url is None:
+        yield skipped(
+            "organisation",
+            "Whether it is verified for images cannot be told without paying for one.",
+            f"If a call answers organization_not_verified, verify it at {VERIFY_LINK}.",
+        )
+
+
+def _list_failed(error: ImageError | TimeoutError, settings: Settings) -> Finding:
+    name = "key accepted"
+    if isinstance(error, UpstreamRejected) and settings.base_url is not None:
+        said = f"Unknown: {_endpoint(settings)} has no list of models, as many gateways."
+        return skipped(name, said)
+    if isinstance(error, OutcomeUnknown | TimeoutError):
+        return _no_answer(name, settings)
+    return refused(name, error)
+
+
+async def _check_model(api: OpenAIApi, settings: Settings, seconds: float) -> Finding:
+    """Whether the configured model is there for this key."""
+    name = settings.model
+    try:
+        async with asyncio.timeout(seconds):
+            await api.find_model(name)
+    except OrganizationNotVerified as error:
+        return refused("model", error)
+    except UpstreamRejected:
+        return _no_model(settings)
+    except (OutcomeUnknown, TimeoutError):
+        return _no_answer("model", settings)
+    except ImageError as error:
+        return refused("model", error)
+    if load_catalogue().find(name) is None:
+        said = f"{name} is there, but not in the catalogue: its sizes and prices are unknown here."
+        return warning("model", said, "Check GPT_IMAGE_MODEL; gpt-image-mcp models lists those known.")
+    return ok("model", f"{name} is there for this key.")
+
+
+def _no_model(settings: Settings) -> Finding:
+    name = settings.model
+    if settings.base_url is not None:
+        said = f"Unknown: {_endpoint(settings)} does not tell whether it has {name}."
+        return skipped("model", said, "If images fail, ask the gateway how it calls the model.")
+    known = load_catalogue().find(name)
+    gone = f" OpenAI shuts it down on {known.shutdown.date}." if known and known.shutdown else ""
+    other = known.shutdown.successor if known and known.shutdown else "another model"
+    return failed(
+        "model",
+        f"{name} is not available to this key, its project or its organisation.{gone}",
+        f"Set GPT_IMAGE_MODEL to {other}, or give the key's project access; some models appear only after "
+        f"the organisation is verified: {VERIFY_LINK}.",
+    )
+
+
+def _no_answer(name: str, settings: Settings) -> Finding:
+    said = f"{_endpoint(settings)} gave no usable answer."
+    return failed(name, said, f"Try again in a minute; if it goes on, look at {_STATUS_LINK}.")
+
+
+def _address(settings: Settings) -> str:
+    return settings.base_url or OPENAI_BASE_URL
+
+
+def _endpoint(settings: Settings) -> str:
+    return without_password(_address(settings))
+
+
+def _proxy_words(settings: Settings) -> str:
+    """Through which proxy requests go, without its password; nothing where there is none."""
+    parts = urlsplit(_endpoint(settings))
+    proxies = getproxies()
+    scheme = next((name for name in (parts.scheme, "all") if proxies.get(name)), None)
+    if scheme is None or proxy_bypass(parts.hostname or ""):
+        return ""
+    return f" through {scheme.upper()}_PROXY ({without_password(proxies[scheme])})"

@@ -1,0 +1,97 @@
+"""Small pictures of the files, made side by side and kept for the next gallery.
+
+Unpacking a PNG file of a photograph takes 25 ms or more, so a thousand take longer than anybody wants to
+wait: what is not made within the time allowed is left for the next gallery, and the page shows the original
+file instead.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gpt_image_mcp.imaging.formats import open_picture
+from gpt_image_mcp.imaging.preview_cache import LARGE_VIEWS, Reductions
+from gpt_image_mcp.services.image_search import file_state
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from PIL import Image
+
+    from gpt_image_mcp.services.image_search import FileState
+    from gpt_image_mcp.values import StoredImage
+
+MIME_TYPE = "image/webp"
+EDGE_PIXELS = 360
+_QUALITY, _METHOD = 72, 0
+KEPT = Reductions(f"thumbnails-{EDGE_PIXELS}-{_QUALITY}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thumbnail:
+    """A small picture of an image, and what became of its file.
+
+    Attributes:
+        data: A WebP file; empty where there was no time, or the file cannot be decoded.
+        decodable: Whether a browser may be able to show the file itself.
+    """
+
+    state: FileState
+    data: bytes
+    decodable: bool = True
+
+
+def make_thumbnails(images: Sequence[StoredImage], *, allowed_seconds: float) -> list[Thumbnail]:
+    """The thumbnails of images, in their order; blocks until they are made or the time is over."""
+    deadline = time.monotonic() + allowed_seconds
+    # Pillow lets other threads work while it decodes and encodes.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(partial(_thumbnail, deadline=deadline), images))
+
+
+def _thumbnail(image: StoredImage, *, deadline: float) -> Thumbnail:
+    state = file_state(image)
+    data = b"" if state == "changed" else KEPT.read(image.sha256)
+    if data or state == "missing" or time.monotonic() > deadline:
+        return Thumbnail(state=state, data=data)
+    data = _draw((state == "present" and LARGE_VIEWS.read(image.sha256)) or _read(image.file_path))
+    if data and state != "changed":
+        KEPT.keep(image.sha256, data)
+    return Thumbnail(state=state, data=data, decodable=bool(data))
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a file; empty if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _draw(data: bytes) -> bytes:
+    """The thumbnail of an image file; empty if it cannot be decoded."""
+    try:
+        with open_picture(data) as image:
+            image.draft("RGB", (EDGE_PIXELS, EDGE_PIXELS))
+            return _encoded(_reduced(image.convert("RGBA" if image.has_transparency_data else "RGB")))
+    except Exception:  # noqa: BLE001 - Pillow raises nearly anything on a damaged file
+        return b""
+
+
+def _reduced(image: Image.Image) -> Image.Image:
+    """The image at the edge length that whole-number averaging gives, the quickest way to make it small."""
+    factor = max(1, round(max(image.size) / EDGE_PIXELS))
+    return image.reduce(factor) if factor > 1 else image
+
+
+def _encoded(image: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "WEBP", quality=_QUALITY, method=_METHOD)
+    return stream.getvalue()

@@ -1,0 +1,1 @@
+"""Pixels only: formats, regions, masks, compositing, previews."""

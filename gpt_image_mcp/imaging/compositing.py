@@ -1,0 +1,98 @@
+"""Putting the original pixels back outside a mask, after an edit that may have changed them too."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gpt_image_mcp.errors import StorageFailed
+from gpt_image_mcp.imaging.formats import open_picture
+from gpt_image_mcp.imaging.normalise import encode
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from gpt_image_mcp.values import Retouch
+
+# A pixel counts as changed if a channel differs by more: less is noise of compression and scaling.
+VISIBLE_DIFFERENCE = 16
+_FORMATS: dict[str, tuple[str, dict[str, object]]] = {
+    "png": ("PNG", {"compress_level": 4}),
+    # Exact: else libwebp clears the colours of transparent pixels.
+    "webp": ("WEBP", {"lossless": True, "exact": True, "method": 2}),
+    "jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Retouched:
+    """The file with the original pixels back, and how much had changed.
+
+    Attributes:
+        changed_share: Of the pixels outside the mask, from 0 to 1.
+    """
+
+    data: bytes
+    changed_share: float
+
+
+def put_back(edited: bytes, retouch: Retouch, *, output_format: str) -> Retouched:
+    """An edited image with the original outside the mask, in the original's size. CPU work.
+
+    Args:
+        edited: The file that the API returned.
+        retouch: The original and where it counts.
+        output_format: ``png``, ``webp`` (lossless) or ``jpeg``.
+
+    Raises:
+        StorageFailed: If that fails for whatever reason; the picture as it was returned is still there.
+    """
+    try:
+        return _put_back(edited, retouch, output_format)
+    except Exception as error:  # Pillow raises nearly anything on a damaged file, or when memory runs out
+        message = f"The original pixels could not be put back: {str(error) or type(error).__name__}."
+        raise StorageFailed(message, next_step="Use the image as it was returned.") from error
+
+
+def _put_back(edited: bytes, retouch: Retouch, output_format: str) -> Retouched:
+    from PIL import Image
+
+    original, made = _decoded(retouch.original), _decoded(edited)
+    coverage = Image.open(io.BytesIO(retouch.coverage), formats=("PNG",)).convert("L")
+    mode = "RGBA" if "RGBA" in (original.mode, made.mode) else "RGB"
+    original, made = original.convert(mode), made.convert(mode)
+    if made.size != original.size:
+        made = made.resize(original.size, Image.Resampling.LANCZOS)
+    share = _changed_share(original, made, coverage)
+    combined = Image.composite(made, original, coverage)
+    kind, options = _FORMATS[output_format]
+    if kind == "JPEG" and mode == "RGBA":
+        paper = Image.new("RGBA", combined.size, "white")
+        combined = Image.alpha_composite(paper, combined).convert("RGB")
+    return Retouched(encode(combined, kind, **options), share)
+
+
+def _decoded(data: bytes) -> Image.Image:
+    with open_picture(data) as image:
+        return image.convert("RGBA" if image.mode in ("RGBA", "LA", "PA", "P") else "RGB")
+
+
+def _changed_share(original: Image.Image, made: Image.Image, coverage: Image.Image) -> float:
+    """Which part of the pixels with no coverage differs visibly."""
+    from PIL import ImageChops
+
+    if original.mode == "RGBA":
+        # Premultiplied: what the colour of a clear pixel is cannot be seen.
+        original, made = original.convert("RGBa"), made.convert("RGBa")
+    difference = ImageChops.difference(original, made)
+    strongest, *others = difference.split()
+    for channel in others:
+        strongest = ImageChops.lighter(strongest, channel)
+    outside = coverage.point([255] + [0] * 255)
+    changed = ImageChops.darker(strongest.point(_ABOVE_THRESHOLD), outside)
+    total = outside.histogram()[255]
+    return changed.histogram()[255] / total if total else 0.0
+
+
+_ABOVE_THRESHOLD = [255 if value > VISIBLE_DIFFERENCE else 0 for value in range(256)]

@@ -1,0 +1,275 @@
+"""From any image file to one that the API takes: format, mode, orientation and number of frames.
+
+A file that the API takes as it is goes up untouched. The API rejects JPEGs with several pictures (MPO), and
+extra images with transparency were seen to be rejected too ("Invalid image file or mode for image 1").
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, cast
+
+from gpt_image_mcp.errors import InputRejected
+from gpt_image_mcp.imaging.colours import in_srgb
+from gpt_image_mcp.imaging.formats import announced_format, is_complete, open_picture, read_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from PIL import Image
+
+    from gpt_image_mcp.values import Picture
+
+# Pillow's own limit, a gigabyte of decoded pixels: beyond it a file is taken for a decompression bomb.
+MAX_PIXELS = 89_478_485
+MAX_BYTES = 50_000_000
+_ACCEPTED = ("png", "jpeg", "webp")
+_LOSSY = ("jpeg", "mpo", "avif", "heic")
+_ORIENTATION_TAG, _UPRIGHT, _ORIENTATIONS = 0x0112, 1, range(2, 9)
+_PNG_BIT_DEPTH_OFFSET, _EIGHT_BITS = 24, 8
+_LIGHT = 160
+_LONGEST_WEBP_EDGE = 16_383
+_SAVE_AGAIN = "Save or download the image again, or pass it as PNG or JPEG."
+_PAPER, _SLATE = (255, 255, 255), (64, 64, 64)
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A file that the API takes, what it is, and a sentence for each thing that was changed."""
+
+    data: bytes
+    picture: Picture
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An image in RGB or, where something is transparent, RGBA, and what its file was.
+
+    Attributes:
+        is_recoloured: Whether its colours were of another profile and are sRGB now.
+    """
+
+    image: Image.Image
+    picture: Picture
+    _: KW_ONLY
+    is_animated: bool
+    is_recoloured: bool
+
+
+def make_acceptable(data: bytes, *, source: str, is_first: bool) -> Converted:
+    """An image that the API takes. CPU work, for a worker thread.
+
+    Args:
+        data: A file of any kind.
+        source: How the caller called it, for messages.
+        is_first: Whether it is image 1, which alone keeps its transparency.
+
+    Raises:
+        InputRejected: If it is not an image, is damaged, or is too large.
+    """
+    picture = require_whole(data, source=source)
+    with _damage_refused(source), open_picture(data) as image:
+        reasons = _reasons(data, image, picture, is_first=is_first)
+        if not reasons:
+            _verify(data)
+            return Converted(data, picture)
+        upright = _upright(image)
+    ready = _plain(upright, keeps_alpha=is_first)
+    encoded = _encoded(ready, is_lossy=picture.format in _LOSSY)
+    made = read_picture(encoded)
+    if made is None or len(encoded) > MAX_BYTES:
+        message = f"{source} would have {len(encoded) / 1e6:.0f} MB after conversion; the API takes 50."
+        raise InputRejected(message, next_step="Scale the image down and pass that.")
+    if made.format == "webp":
+        reasons.append("as PNG it would have more than 50 MB, so it became WebP of high quality")
+    return Converted(encoded, made, (f"{source} was converted: {', '.join(reasons)}.",))
+
+
+def require_whole(data: bytes, *, source: str) -> Picture:
+    """What a file is that holds a whole image of a size that may be decoded. CPU work.
+
+    Raises:
+        InputRejected: If it is not an image, breaks off, or is too large.
+    """
+    picture = read_picture(data)
+    if picture is None:
+        raise _not_an_image(data, source)
+    if picture.width * picture.height > MAX_PIXELS:
+        message = (
+            f"{source} has {picture.width}x{picture.height} pixels; at most {MAX_PIXELS:,} in all are read."
+        )
+        raise InputRejected(message, next_step="Scale the image down and pass that.")
+    if not is_complete(data, picture) and not _decodes(data):
+        message = f"{source} is a {picture.format} image that breaks off before its end."
+        raise InputRejected(message, next_step=_SAVE_AGAIN)
+    return picture
+
+
+def decode(data: bytes, *, source: str) -> Decoded:
+    """The first frame of an image file, upright, in 8 bits of sRGB, with its transparency. CPU work.
+
+    Raises:
+        InputRejected: If it is not an image, is damaged, or is too large.
+    """
+    picture = require_whole(data, source=source)
+    with _damage_refused(source), open_picture(data) as image:
+        # The other pictures of an MPO are views of the same moment, not frames.
+        is_animated = image.format != "MPO" and getattr(image, "n_frames", 1) > 1
+        original = _upright(image)
+        converted = in_srgb(original)
+        plain = _plain(original if converted is None else converted, keeps_alpha=True)
+    return Decoded(plain, picture, is_animated=is_animated, is_recoloured=converted is not None)
+
+
+def _reasons(data: bytes, image: Image.Image, picture: Picture, *, is_first: bool) -> list[str]:
+    """Why a file cannot go up as it is; empty if it can."""
+    reasons: list[str] = []
+    if picture.format not in _ACCEPTED:
+        reasons.append(f"{picture.format} is not a format of the API")
+    if image.format == "MPO":
+        reasons.append("it holds several pictures")
+    elif getattr(image, "n_frames", 1) > 1:
+        reasons.append("it has several frames, of which the first is used")
+    if _orientation(image) in _ORIENTATIONS:
+        reasons.append("its orientation was applied")
+    if image.mode not in ("RGB", "RGBA"):
+        reasons.append(f"its colour mode was {image.mode}")
+    elif picture.format == "png" and data[_PNG_BIT_DEPTH_OFFSET] != _EIGHT_BITS:
+        reasons.append(f"it had {data[_PNG_BIT_DEPTH_OFFSET]} bits a channel")
+    if not is_first and _may_have_alpha(image):
+        reasons.append("only the first image may be transparent")
+    return reasons
+
+
+def _may_have_alpha(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+
+
+def _orientation(image: Image.Image) -> int:
+    """The camera's orientation; Pillow would decode a whole PNG to see whether one comes at its end."""
+    if image.format == "PNG" and "exif" not in image.info:
+        return _UPRIGHT
+    try:
+        return int(image.getexif().get(_ORIENTATION_TAG, _UPRIGHT))
+    except Exception:  # noqa: BLE001 - Pillow raises nearly anything on a damaged file
+        return _UPRIGHT
+
+
+def _decodes(data: bytes) -> bool:
+    """Whether all pixels are there: phones add films and notes behind the end of a JPEG."""
+    try:
+        with open_picture(data) as image:
+            image.load()
+    except Exception:  # noqa: BLE001 - Pillow raises nearly anything on a damaged file
+        return False
+    return True
+
+
+def _verify(data: bytes) -> None:
+    """Looks for damage as far as that goes without decoding: PNG has checksums."""
+    with open_picture(data) as image:
+        image.verify()
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The first frame, decoded, the way up that the camera was held."""
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(image) if _orientation(image) in _ORIENTATIONS else image.copy()
+
+
+@contextmanager
+def _damage_refused(source: str) -> Generator[None]:
+    """Words whatever Pillow raises on a damaged file, which is nearly anything."""
+    try:
+        yield
+    except Exception as error:
+        message = f"{source} is damaged: {error}."
+        raise InputRejected(message, next_step=_SAVE_AGAIN) from error
+
+
+def _plain(image: Image.Image, *, keeps_alpha: bool) -> Image.Image:
+    """The image in 8 bits, RGB or (if wanted and there is any) RGBA."""
+    if image.mode.startswith(("I", "F")):
+        image = _in_eight_bits(image)
+    if not _may_have_alpha(image):
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    if image.getchannel("A").getextrema() == (255, 255):
+        return image.convert("RGB")
+    return image if keeps_alpha else flattened(image)
+
+
+def _in_eight_bits(image: Image.Image) -> Image.Image:
+    """A 16-bit or floating-point grey image, its range scaled to 0-255."""
+    values = image.convert("F")
+    highest = cast("tuple[float, float]", values.getextrema())[1]
+    full = 1.0 if highest <= 1 else 255.0 if highest <= 255 else 65535.0  # noqa: PLR2004 - usual ranges
+    if image.mode.startswith("I;16"):
+        full = 65535.0
+    return values.point(lambda value: value * (255 / full)).convert("L")
+
+
+def flattened(image: Image.Image) -> Image.Image:
+    """Onto a background on which what is visible stays visible: white, or grey under light things."""
+    from PIL import Image, ImageStat
+
+    alpha = image.getchannel("A")
+    visible = alpha.point([0] * 128 + [255] * 128)
+    light = ImageStat.Stat(image.convert("L"), visible) if visible.getbbox() else None
+    background = _SLATE if light and light.mean[0] > _LIGHT else _PAPER
+    flat = Image.new("RGB", image.size, background)
+    flat.paste(image, mask=alpha)
+    return flat
+
+
+def _encoded(image: Image.Image, *, is_lossy: bool) -> bytes:
+    """As JPEG where it came from a lossy format, else as PNG; too large a PNG becomes WebP.
+
+    Colours keep their meaning: those of phones are not sRGB.
+    """
+    profile = image.info.get("icc_profile")
+    options = {"icc_profile": profile} if profile and profile[16:20] == b"RGB " else {}
+    if is_lossy and image.mode == "RGB":
+        return encode(image, "JPEG", quality=95, subsampling=0, **options)
+    data = encode(image, "PNG", compress_level=4, **options)
+    if len(data) <= MAX_BYTES or max(image.size) > _LONGEST_WEBP_EDGE:
+        return data
+    return encode(image, "WEBP", quality=95, method=2, **options)
+
+
+def encode(image: Image.Image, kind: str, **options: object) -> bytes:
+    """The file of an image, in one of Pillow's formats, without metadata."""
+    stream = io.BytesIO()
+    image.info = {}
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def _not_an_image(data: bytes, source: str) -> InputRejected:
+    if announced := announced_format(data):
+        message = f"{source} begins like a {announced} image, but the rest is damaged or cut off."
+        if announced == "heic":
+            message = f"{message[:-1]}, or the package pillow-heif is not installed."
+        return InputRejected(message, next_step=_SAVE_AGAIN)
+    if not data:
+        message = f"{source} is empty (0 bytes)."
+    else:
+        message = f"{source} is not an image that can be read ({_looks_like(data)}, {len(data):,} bytes)."
+    return InputRejected(
+        message, next_step="Pass a PNG, JPEG or WebP file; GIF, BMP, TIFF and AVIF are converted."
+    )
+
+
+def _looks_like(data: bytes) -> str:
+    start = data[:200].lstrip().lower()
+    if start.startswith((b"<svg", b"<?xml")):
+        return "it looks like SVG or XML"
+    if start.startswith((b"<!doctype", b"<html")):
+        return "it looks like an HTML page"
+    if start.startswith(b"%pdf"):
+        return "it looks like a PDF"
+    return "it looks like text" if start.isascii() and b"\0" not in start else "its kind is unknown"

@@ -1,0 +1,182 @@
+"""An image as the best small picture that fits a byte budget.
+
+WebP at method 2: a 768-pixel preview takes about a third of the time of the default method and the same
+bytes, and it keeps transparency. Everything here is CPU work for a worker thread.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gpt_image_mcp.errors import StorageFailed
+from gpt_image_mcp.imaging.crops import WHOLE
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from gpt_image_mcp.imaging.crops import Crop
+
+MIME_TYPE = "image/webp"
+SMALLEST_EDGE = 32
+_BEST_QUALITY, _WORST_QUALITY = 82, 40
+_REDUCING_GAP = 1.1
+_REDUCED_QUALITY = 93
+_METHOD = 2
+_GRID_STEPS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """How to look at an image.
+
+    Attributes:
+        max_bytes: Budget for the encoded preview, in bytes (not base64).
+        max_edge: Longest edge in pixels; images are never enlarged.
+        grid: Draw rulers in fractions of the shown image, for choosing regions.
+    """
+
+    max_bytes: int
+    max_edge: int
+    crop: Crop | None = None
+    grid: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """An encoded preview and its pixel size."""
+
+    data: bytes
+    mime_type: str
+    width: int
+    height: int
+
+
+def bytes_within_base64(characters: int) -> int:
+    """How many bytes fit into so many base64 characters."""
+    return characters // 4 * 3
+
+
+def make_preview(data: bytes, view: View) -> Preview:
+    """The sharpest preview of an image file that fits the view's budget.
+
+    Quality goes down first, then size, so that text stays legible as long as possible.
+
+    Raises:
+        StorageFailed: If the bytes cannot be decoded.
+    """
+    image = _scaled(_opened(data, view), view.max_edge)
+    if view.grid:
+        image = _with_grid(image, view.crop or WHOLE)
+    while True:
+        encoded = _encoded_within(image, view.max_bytes)
+        if len(encoded) <= view.max_bytes or max(image.size) <= SMALLEST_EDGE:
+            return Preview(data=encoded, mime_type=MIME_TYPE, width=image.width, height=image.height)
+        shrink = max(0.5, 0.95 * math.sqrt(view.max_bytes / len(encoded)))
+        image = _scaled(image, max(SMALLEST_EDGE, int(max(image.size) * shrink)))
+
+
+def reduced(data: bytes, max_edge: int) -> bytes:
+    """An image file made small enough to unpack quickly, too good for a preview to show the difference.
+
+    Raises:
+        StorageFailed: If the bytes cannot be decoded.
+    """
+    image = _scaled(_opened(data, View(max_bytes=0, max_edge=max_edge)), max_edge)
+    stream = io.BytesIO()
+    if image.mode == "RGB":
+        # A fifth of the time of WebP, to write and to read.
+        image.save(stream, "JPEG", quality=_REDUCED_QUALITY, subsampling=0)
+    else:
+        image.save(stream, "WEBP", quality=_REDUCED_QUALITY, method=0)
+    return stream.getvalue()
+
+
+def _opened(data: bytes, view: View) -> Image.Image:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        image = Image.open(io.BytesIO(data))
+        # Lets the JPEG decoder skip detail that a small preview would not show.
+        image.draft("RGB", (view.max_edge, view.max_edge)) if view.crop is None else None
+        image.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        # Pillow would name the object in memory.
+        reason = "its bytes are no image" if isinstance(error, UnidentifiedImageError) else error
+        message = f"The image cannot be decoded for a preview: {reason}."
+        raise StorageFailed(message, next_step="Open the file itself; its path is in the result.") from error
+    return _cropped(_in_plain_mode(image), view.crop)
+
+
+def _in_plain_mode(image: Image.Image) -> Image.Image:
+    has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+    mode = "RGBA" if has_alpha else "RGB"
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _cropped(image: Image.Image, crop: Crop | None) -> Image.Image:
+    if crop is None:
+        return image
+    left, top = math.floor(crop.left * image.width), math.floor(crop.top * image.height)
+    right, bottom = math.ceil(crop.right * image.width), math.ceil(crop.bottom * image.height)
+    return image.crop((left, top, right, bottom))
+
+
+def _scaled(image: Image.Image, max_edge: int) -> Image.Image:
+    from PIL import Image
+
+    longest = max(image.size)
+    if longest <= max_edge:
+        return image
+    size = tuple(max(1, round(edge * max_edge / longest)) for edge in image.size)
+    # Averages whole blocks of pixels first: a quarter of the time, and no difference that a preview shows.
+    return image.resize((size[0], size[1]), Image.Resampling.BICUBIC, reducing_gap=_REDUCING_GAP)
+
+
+def _encoded_within(image: Image.Image, max_bytes: int) -> bytes:
+    """The image at the best quality that fits, or at the worst one if none does."""
+    encoded = _webp(image, _BEST_QUALITY)
+    low, high = _WORST_QUALITY, _BEST_QUALITY - 1
+    if len(encoded) <= max_bytes:
+        return encoded
+    best = _webp(image, _WORST_QUALITY)
+    if len(best) > max_bytes:
+        return best
+    while high - low > 4:  # a step of four is not visible  # noqa: PLR2004
+        middle = (low + high) // 2
+        encoded = _webp(image, middle)
+        if len(encoded) <= max_bytes:
+            best, low = encoded, middle
+        else:
+            high = middle
+    return best
+
+
+def _webp(image: Image.Image, quality: int) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "WEBP", quality=quality, method=_METHOD)
+    return stream.getvalue()
+
+
+def _with_grid(image: Image.Image, crop: Crop) -> Image.Image:
+    """Rulers every tenth, labelled in fractions of the whole image, so that they can be used as regions."""
+    from PIL import ImageDraw, ImageFont
+
+    image = image.copy()
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(size=max(10, max(image.size) // 48))
+    for step in range(1, _GRID_STEPS):
+        part = step / _GRID_STEPS
+        x, y = round(part * image.width), round(part * image.height)
+        for line in (((x, 0), (x, image.height)), ((0, y), (image.width, y))):
+            draw.line(line, fill=(255, 255, 255), width=3)
+            draw.line(line, fill=(220, 0, 80), width=1)
+        across = crop.left + part * (crop.right - crop.left)
+        down = crop.top + part * (crop.bottom - crop.top)
+        for place, value in (((x + 3, 2), across), ((3, y + 1), down)):
+            draw.text(
+                place, f"{value:.3g}", fill=(220, 0, 80), font=font, stroke_width=2, stroke_fill="white"
+            )
+    return image

@@ -1,0 +1,162 @@
+"""Drawing an image into the files of an export. CPU work, for a worker thread.
+
+Everything is written without metadata: no camera data, no XMP, and no colour profile because it is in sRGB.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.imaging.fit import Placement, Size, place
+from gpt_image_mcp.imaging.normalise import MAX_PIXELS, encode, flattened
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from gpt_image_mcp.imaging.export_presets import Target
+
+Colour = tuple[int, int, int]
+TRANSPARENT = "transparent"
+_HIGHEST_LEVEL = 255
+# How well each format is written: no difference is visible at these.
+_QUALITY: dict[str, dict[str, object]] = {
+    "png": {"compress_level": 6},
+    "jpeg": {"quality": 92, "progressive": True},
+    "webp": {"quality": 90, "method": 4},
+    "avif": {"quality": 80, "speed": 6},
+}
+_LONGEST_WEBP_EDGE, _LONGEST_EDGE = 16_383, 65_535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """A file, still in memory, and what had to be done to the picture.
+
+    Attributes:
+        size: Of the picture, or of the largest in an ico.
+        is_flattened: Whether transparency of the source was replaced by a colour that nobody chose.
+        is_barred: Whether bars of such a colour were added.
+    """
+
+    data: bytes
+    size: Size
+    is_cropped: bool
+    is_enlarged: bool
+    is_flattened: bool
+    is_barred: bool
+
+
+def read_colour(background: str) -> Colour | None:
+    """The colour that a background names; None if it names none.
+
+    Raises:
+        InvalidArgument: If it is no colour in CSS's spelling, or one that lets something through.
+    """
+    name = background.strip().lower()
+    if name in ("", TRANSPARENT):
+        return None
+    levels = _levels(name)
+    fault = "which is no colour" if levels is None else "a colour that is partly transparent"
+    if levels is None or levels[3] < _HIGHEST_LEVEL:
+        message = f"background is {background!r}, {fault}."
+        raise InvalidArgument(message, next_step='Pass "#rrggbb", a name such as "white", or "transparent".')
+    return levels[:3]
+
+
+def _levels(name: str) -> tuple[int, int, int, int] | None:
+    """Red, green, blue and alpha of a colour in CSS's spelling; None if it is none."""
+    from PIL import ImageColor
+
+    try:
+        red, green, blue, *alpha = ImageColor.getrgb(name)
+    except ValueError:
+        return None
+    levels = (red, green, blue, alpha[0] if alpha else _HIGHEST_LEVEL)
+    return levels if max(levels) <= _HIGHEST_LEVEL else None
+
+
+def require_writer(output_format: str) -> None:
+    """Refuses a format that this installation of Pillow cannot write.
+
+    Raises:
+        InvalidArgument: If it cannot; only AVIF is left out of some builds.
+    """
+    if output_format != "avif":
+        return
+    from PIL import Image
+
+    importlib.import_module("PIL.AvifImagePlugin")
+    if "AVIF" not in Image.SAVE:
+        message = "output_format is avif, which the installed Pillow was built without."
+        raise InvalidArgument(message, next_step="Pass webp, or install Pillow from its own wheels.")
+
+
+def render(image: Image.Image, target: Target, *, background: Colour | None) -> Rendered:
+    """Draws an image in RGB or RGBA into the file that is wanted.
+
+    Raises:
+        InvalidArgument: If the file would have more pixels than are written, or than its format takes.
+    """
+    placement = place(Size(*image.size), target.box, fit=target.fit, fills_box=target.fills_box)
+    _require_possible(placement.canvas, target.output_format)
+    drawn = _drawn(image, placement)
+    needs_colour = background is None and (target.is_opaque or target.output_format == "jpeg")
+    if background is not None:
+        drawn = _onto(drawn, background)
+    elif needs_colour and drawn.mode == "RGBA":
+        drawn = flattened(drawn)
+    return Rendered(
+        data=_icon(drawn, target.icon_edges) if target.icon_edges else _encoded(drawn, target.output_format),
+        size=placement.canvas,
+        is_cropped=target.fit == "cover" and placement.is_cropped(Size(*image.size)),
+        is_enlarged=placement.magnification > 1,
+        is_flattened=needs_colour and image.mode == "RGBA",
+        is_barred=needs_colour and placement.scaled != placement.canvas,
+    )
+
+
+def _require_possible(size: Size, output_format: str) -> None:
+    longest = _LONGEST_WEBP_EDGE if output_format == "webp" else _LONGEST_EDGE
+    if max(size) > longest or size.width * size.height > MAX_PIXELS:
+        message = (
+            f"The export would have {size} pixels; {output_format} files are written with at most "
+            f"{MAX_PIXELS:,} in all and {longest:,} along an edge."
+        )
+        raise InvalidArgument(message, next_step="Pass a smaller width or height.")
+
+
+def _drawn(image: Image.Image, placement: Placement) -> Image.Image:
+    from PIL import Image
+
+    if placement.scaled != image.size or placement.is_cropped(Size(*image.size)):
+        image = image.resize(placement.scaled, Image.Resampling.LANCZOS, box=placement.part, reducing_gap=3.0)
+    if placement.scaled == placement.canvas:
+        return image
+    canvas = Image.new("RGBA", placement.canvas, (0, 0, 0, 0))
+    canvas.paste(image, placement.corner)
+    return canvas
+
+
+def _onto(image: Image.Image, colour: Colour) -> Image.Image:
+    from PIL import Image
+
+    if image.mode == "RGB":
+        return image
+    flat = Image.new("RGB", image.size, colour)
+    flat.paste(image, mask=image.getchannel("A"))
+    return flat
+
+
+def _encoded(image: Image.Image, output_format: str) -> bytes:
+    return encode(image, output_format.upper(), **_QUALITY[output_format])
+
+
+def _icon(image: Image.Image, edges: tuple[int, ...]) -> bytes:
+    """An ico with pictures of several sizes, each made from the large one."""
+    from PIL import Image
+
+    frames = [image.resize((edge, edge), Image.Resampling.LANCZOS) for edge in edges]
+    return encode(frames[-1], "ICO", sizes=[frame.size for frame in frames], append_images=frames[:-1])

@@ -1,0 +1,245 @@
+"""Metadata inside the image file: how it was made travels along when the file is copied or sent.
+
+An XMP packet, in PNG, JPEG and WebP alike. Other programs read the prompt as the description, the program and
+model, and that the picture is synthetic (IPTC digital source types). For this one it is there as JSON, from
+which a rebuild recovers images whose metadata files are lost. The pixels are not decoded. A file with C2PA
+provenance is left alone: its signature covers the whole file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import re
+from bisect import bisect_right
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gpt_image_mcp.imaging.containers import jpeg, png, webp
+from gpt_image_mcp.imaging.formats import announced_format, read_picture
+from gpt_image_mcp.money import Cost
+from gpt_image_mcp.values import Applied, Kind, Provenance, Requested, Route, StoredImage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+NOT_EMBEDDED_C2PA = (
+    "The file carries signed C2PA provenance, which a change would break, so its metadata are only in the "
+    "library and in the .metadata folder."
+)
+NOT_EMBEDDED = "The metadata could not be written into the file; they are in the .metadata folder."
+_NAMESPACE = "urn:gpt-image-mcp:1.0#"
+_LONGEST_DESCRIPTION = 2000
+# What XML 1.0 cannot carry, not even escaped; in JSON it can be written as a code.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_HALVES = range(0xD800, 0xE000)
+_DOCUMENT = re.compile(rb"<gim:document>(.*?)</gim:document>", re.DOTALL)
+_SYNTHETIC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+_PACKET = """\
+<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"
+ xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+ xmlns:gim="{namespace}">
+<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{description}</rdf:li></rdf:Alt></dc:description>
+<xmp:CreatorTool>gpt-image-mcp ({model})</xmp:CreatorTool>
+<Iptc4xmpExt:DigitalSourceType>{source_type}</Iptc4xmpExt:DigitalSourceType>
+<gim:document>{document}</gim:document>
+</rdf:Description></rdf:RDF></x:xmpmeta>
+<?xpacket end="r"?>"""
+
+
+class _Container(NamedTuple):
+    """Where a format keeps metadata.
+
+    Attributes:
+        largest_packet_bytes: Of XMP; 0 for no limit.
+    """
+
+    has_c2pa: Callable[[bytes], bool]
+    find_xmp: Callable[[bytes], bytes | None]
+    with_xmp: Callable[[bytes, bytes], bytes]
+    largest_packet_bytes: int = 0
+
+
+_CONTAINERS = {
+    "png": _Container(png.has_c2pa, png.find_xmp, png.with_xmp),
+    "jpeg": _Container(jpeg.has_c2pa, jpeg.find_xmp, jpeg.with_xmp, jpeg.LARGEST_PACKET_BYTES),
+    "webp": _Container(webp.has_c2pa, webp.find_xmp, webp.with_xmp),
+}
+
+
+class Embedded(BaseModel):
+    """What a file says about how it was made; nothing of whose it is or where.
+
+    Attributes:
+        prompt_is_cut: Whether the prompt was too long for the file; the library has all of it.
+        cost: The image's share of the call's cost.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    created_at: datetime
+    kind: Kind
+    prompt: str
+    model: str
+    requested: Requested
+    applied: Applied
+    cost: Cost
+    prompt_is_cut: bool = False
+    route: Route = "images"
+    parents: tuple[str, ...] = ()
+    edit_type: str = ""
+    call_id: str = ""
+    session_id: str = ""
+    turn: int = 0
+    sandbox: bool = False
+
+
+def describe_origin(image_id: str, created_at: datetime, provenance: Provenance) -> Embedded:
+    """What is embedded for an image of the library."""
+    return Embedded(
+        id=image_id,
+        created_at=created_at,
+        kind=provenance.kind,
+        prompt=provenance.prompt,
+        model=provenance.model,
+        requested=provenance.requested,
+        applied=provenance.applied,
+        cost=provenance.cost,
+        route=provenance.route,
+        parents=provenance.parents,
+        edit_type=provenance.edit_type,
+        call_id=provenance.call_id,
+        session_id=provenance.session_id,
+        turn=provenance.turn,
+        sandbox=provenance.sandbox,
+    )
+
+
+def recovered_image(path: Path, data: bytes) -> StoredImage | None:
+    """The image that a file of ours says it is; None if it holds no metadata of ours.
+
+    Args:
+        path: Where the file is.
+        data: The whole file.
+    """
+    origin, picture = read_embedded(data), read_picture(data)
+    if origin is None or picture is None:
+        return None
+    return StoredImage(
+        id=origin.id,
+        file_path=path,
+        size_bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        mime_type=picture.mime_type,
+        width=picture.width,
+        height=picture.height,
+        created_at=origin.created_at,
+        provenance=_provenance(origin),
+    )
+
+
+def has_c2pa(data: bytes) -> bool:
+    """Whether a PNG, JPEG or WebP file carries C2PA provenance; False for anything else."""
+    container = _container(data)
+    return container is not None and container.has_c2pa(data)
+
+
+def embed(data: bytes, origin: Embedded) -> bytes | None:
+    """The file with its origin inside, the same pixels, and nothing else changed.
+
+    Returns:
+        None if the file must stay as it is: it is of another format, damaged, carries C2PA provenance, or
+        already has XMP of another program.
+    """
+    container = _container(data)
+    if container is None or container.has_c2pa(data) or _has_foreign_xmp(container, data):
+        return None
+    try:
+        return container.with_xmp(data, _packet_within(origin, container.largest_packet_bytes))
+    except ValueError:
+        return None
+
+
+def read_embedded(data: bytes) -> Embedded | None:
+    """What ``embed`` wrote into a file; None if it holds nothing of that kind."""
+    container = _container(data)
+    document = _DOCUMENT.search(container.find_xmp(data) or b"") if container else None
+    if document is None:
+        return None
+    try:
+        return Embedded.model_validate_json(html.unescape(document[1].decode()))
+    except (UnicodeDecodeError, ValidationError):
+        return None
+
+
+def _provenance(origin: Embedded) -> Provenance:
+    return Provenance(
+        kind=origin.kind,
+        prompt=origin.prompt,
+        model=origin.model,
+        requested=origin.requested,
+        applied=origin.applied,
+        cost=origin.cost,
+        route=origin.route,
+        parents=origin.parents,
+        edit_type=origin.edit_type,
+        call_id=origin.call_id,
+        session_id=origin.session_id,
+        turn=origin.turn,
+        sandbox=origin.sandbox,
+    )
+
+
+def _container(data: bytes) -> _Container | None:
+    return _CONTAINERS.get(announced_format(data))
+
+
+def _has_foreign_xmp(container: _Container, data: bytes) -> bool:
+    packet = container.find_xmp(data)
+    return packet is not None and _DOCUMENT.search(packet) is None
+
+
+def _packet_within(origin: Embedded, max_bytes: int) -> bytes:
+    """The packet with as much of the prompt as fits; may be larger if even none of it does; 0 is no limit."""
+    whole = _packet(origin)
+    if not max_bytes or len(whole) <= max_bytes:
+        return whole
+
+    def cut(characters: int) -> bytes:
+        return _packet(
+            origin.model_copy(update={"prompt": origin.prompt[:characters], "prompt_is_cut": True})
+        )
+
+    fitting = bisect_right(range(len(origin.prompt)), max_bytes, key=lambda length: len(cut(length)))
+    return cut(max(0, fitting - 1))
+
+
+def _packet(origin: Embedded) -> bytes:
+    document: dict[str, Any] = origin.model_dump(mode="json", exclude_defaults=True)
+    is_new = origin.kind == "image"
+    kind = "trainedAlgorithmicMedia" if is_new else "compositeWithTrainedAlgorithmicMedia"
+    text = _NOT_XML.sub(_as_code, json.dumps(document, ensure_ascii=False, separators=(",", ":")))
+    return _PACKET.format(
+        namespace=_NAMESPACE,
+        description=_xml(origin.prompt[:_LONGEST_DESCRIPTION]),
+        model=_xml(origin.model),
+        source_type=_SYNTHETIC + kind,
+        document=html.escape(text, quote=False),
+    ).encode()
+
+
+def _as_code(match: re.Match[str]) -> str:
+    """A character as JSON writes it with a code; half of one, which no file can carry, is replaced."""
+    return f"\\u{0xFFFD if ord(match[0]) in _HALVES else ord(match[0]):04x}"
+
+
+def _xml(text: str) -> str:
+    """A text as XML, without the characters that it cannot carry."""
+    return html.escape(_NOT_XML.sub("", text), quote=False)

@@ -1,0 +1,1 @@
+"""Searching the images of a library."""

@@ -1,0 +1,1 @@
+"""The protocol: tools, resources, prompts, and how they are served."""

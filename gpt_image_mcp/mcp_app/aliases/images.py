@@ -1,0 +1,56 @@
+"""Images as callers describe them, as the references that our tools take.
+
+The first predecessor took ``{"type": "url" | "base64" | "local", "value": …}``; models also send the entry
+of an earlier result, the blocks of their own API, and all of these as JSON text.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from gpt_image_mcp.coercion import as_list
+
+# Where the reference is in an object, the surest first.
+_KEYS = (
+    *("value", "id", "image_id", "file_path", "path", "file", "url", "image_url", "uri"),
+    *("data", "base64", "b64_json"),
+)
+_ENCODED = ("data", "base64", "b64_json")
+
+
+def read_references(value: object) -> object:
+    """References from one or several descriptions; what is neither stays as it is."""
+    listed = as_list(value)
+    if not isinstance(listed, list):
+        return value
+    return [_read(item) for item in cast("list[object]", listed)]
+
+
+def read_reference(value: object) -> object:
+    """A reference from one description, also from a list of one."""
+    if isinstance(value, str) and not value.lstrip().startswith(("[", "{")):
+        return value
+    listed = read_references(value)
+    if isinstance(listed, list) and len(found := cast("list[object]", listed)) == 1:
+        return found[0]
+    return value
+
+
+def _read(item: object) -> object:
+    if not isinstance(item, dict):
+        return item
+    fields = cast("dict[str, object]", item)
+    for key in _KEYS:
+        found = _read(fields.get(key))
+        if isinstance(found, str) and found.strip():
+            is_encoded = key in _ENCODED or fields.get("type") == "base64"
+            return _data_url(found.strip(), fields) if is_encoded else found
+    return fields
+
+
+def _data_url(text: str, fields: dict[str, object]) -> str:
+    """Base64 as a ``data:`` URL; the bytes decide what they are, so the type is a formality."""
+    if text.lower().startswith("data:"):
+        return text
+    kind = fields.get("mime_type") or fields.get("media_type") or fields.get("mimeType") or "image/png"
+    return f"data:{kind};base64,{text}"

@@ -1,0 +1,184 @@
+"""The MCP application: ``mcp``, how tools and resources are registered, and the studio that they use.
+
+Nothing is opened and nothing in the environment is read at import; the lifespan makes the ``Studio``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from fastmcp import Context, FastMCP
+from fastmcp.dependencies import CurrentContext
+from fastmcp.resources import ResourceResult
+from fastmcp.tools import ToolResult
+from mcp.types import ToolAnnotations
+
+from gpt_image_mcp.errors import ImageError
+from gpt_image_mcp.mcp_app.middleware import ToolCalls
+from gpt_image_mcp.mcp_app.stdio import StdioServer
+from gpt_image_mcp.mcp_app.tool_results import ToolFailure
+from gpt_image_mcp.settings import read_settings
+from gpt_image_mcp.studio import Studio
+from gpt_image_mcp.turns import Turns
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.calls.progress import Progress, ProgressWatcher
+    from gpt_image_mcp.presentation.schemas import Schema
+    from gpt_image_mcp.settings import ToolGroup
+
+INSTRUCTIONS = """\
+Makes and edits images with OpenAI's gpt-image models and saves them to disk. generate_image draws from \
+words; edit_image changes or combines images; sessions refine one over several turns. These cost money and \
+take seconds to minutes: if a call returns a job_id, call get_image with it and never repeat the call. Draft \
+with quality low, finish with high. The other tools are free: estimate_cost before, find_images for what \
+was made and spent, get_image to look closer, export_image for icons and other formats. Results carry a \
+small preview, the file path and the id; show the user the path, pass the id on. An error text ends with \
+what to do next."""
+
+_BUSY_AT_ONCE = 1
+_hands_out_at_once: ContextVar[bool] = ContextVar("hands_out_at_once", default=False)
+
+_Tool = TypeVar("_Tool", bound=Callable[..., Awaitable[ToolResult]])
+_Resource = TypeVar("_Resource", bound=Callable[..., Awaitable[ResourceResult]])
+
+READS = ToolAnnotations(
+    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+SPENDS = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
+)
+# Writes new files and nothing else; a second call writes them again, under other names.
+CONVERTS = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
+)
+ENDS = ToolAnnotations(
+    read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
+)
+
+
+@asynccontextmanager
+async def lifespan(_server: FastMCP) -> AsyncGenerator[dict[str, object]]:
+    """Opens the studio for as long as the server runs."""
+    async with Studio(read_settings()) as studio:
+        yield {"studio": studio, "turns": Turns(_BUSY_AT_ONCE)}
+
+
+@asynccontextmanager
+async def current_studio(context: Context = CurrentContext()) -> AsyncGenerator[Studio]:
+    """The studio, for tools; an error raised by one leaves through here and is made ready for FastMCP."""
+    try:
+        yield studio_of(context)
+    except ImageError as error:
+        raise ToolFailure(error) from error
+
+
+class _NoState:
+    """What FastMCP finds where it looks for the state of a session: nothing, since no tool keeps any."""
+
+    async def get(self, *, key: str) -> None:
+        """The value of a key."""
+
+
+class _Application(StdioServer):
+    """Without FastMCP's store of session state, whose import holds up the first answer by 0.3 s."""
+
+    @property
+    def _state_store(self) -> Any:
+        return _NoState()
+
+
+mcp = _Application(
+    "gpt-image-mcp",
+    instructions=INSTRUCTIONS,
+    version=version("gpt-image-mcp-server"),
+    lifespan=lifespan,
+    middleware=[ToolCalls()],
+    mask_error_details=True,
+    # Our schemas have no references, and looking for them takes a third of the time of tools/list.
+    dereference_schemas=False,
+)
+
+
+# Which setting hides a tool. Tags of FastMCP would be published with every tool.
+group_of_tool: dict[str, ToolGroup] = {}
+
+
+def tool(
+    title: str, *, annotations: ToolAnnotations, output_schema: Schema, group: ToolGroup = "core"
+) -> Callable[[_Tool], _Tool]:
+    """Registers a tool; its docstring is its description."""
+
+    def register(function: _Tool) -> _Tool:
+        group_of_tool[function.__name__] = group
+        with _docstring_aside(function) as description:
+            add = mcp.tool(
+                title=title, description=description, annotations=annotations, output_schema=output_schema
+            )
+            add(function)
+        return function
+
+    return register
+
+
+def resource(uri: str, *, mime_type: str) -> Callable[[_Resource], _Resource]:
+    """Registers a resource; its docstring is its description."""
+
+    def register(function: _Resource) -> _Resource:
+        with _docstring_aside(function) as description:
+            mcp.resource(uri, description=description, mime_type=mime_type)(function)
+        return function
+
+    return register
+
+
+def studio_of(context: Context) -> Studio:
+    """The studio of the running server."""
+    return cast("Studio", context.lifespan_context["studio"])
+
+
+@contextmanager
+def as_task() -> Generator[None]:
+    """Lets a call inside the block hand out its job id at once, unless it says how long to wait."""
+    token = _hands_out_at_once.set(True)
+    try:
+        yield
+    finally:
+        _hands_out_at_once.reset(token)
+
+
+def patience(wait_seconds: float, studio: Studio) -> float | None:
+    """How long to wait before handing out a job id: the argument, else the setting; None is for ever."""
+    if wait_seconds >= 0:
+        return wait_seconds
+    if _hands_out_at_once.get():
+        return 0
+    return studio.settings.wait_seconds or None
+
+
+def watcher(context: Context) -> ProgressWatcher | None:
+    """Sends progress to a client that asked for it with a progress token; None for the others."""
+    request = context.request_context
+    if request is None or "progressToken" not in (request.meta or {}):
+        return None
+
+    async def watch(progress: Progress) -> None:
+        await context.report_progress(progress.fraction, 1.0, progress.message)
+
+    return watch
+
+
+@contextmanager
+def _docstring_aside(function: Callable[..., Any]) -> Generator[str]:
+    """Hides a docstring from FastMCP while it registers the function; gives its text.
+
+    FastMCP would load a docstring parser, which costs more start-up time than all our tools.
+    """
+    docstring = function.__doc__
+    function.__doc__ = None
+    yield " ".join(inspect.cleandoc(docstring or "").split())
+    function.__doc__ = docstring

@@ -1,0 +1,207 @@
+"""The prompts of the server: the recipes as forms, each made into a message that leads to the right call."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+from fastmcp.exceptions import PromptError
+from fastmcp.prompts import Prompt, PromptArgument
+from fastmcp.server.dependencies import get_context
+
+from gpt_image_mcp.dates import today
+from gpt_image_mcp.errors import ImageError, InvalidArgument
+from gpt_image_mcp.mcp_app.app import mcp, studio_of
+from gpt_image_mcp.mcp_app.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gpt_image_mcp.catalogue.models import ImageModel
+    from gpt_image_mcp.mcp_app.recipes import Order
+    from gpt_image_mcp.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blank:
+    """One field of a prompt's form.
+
+    Attributes:
+        default: Empty where it may stay empty.
+        choices: What it may be; empty for any text.
+    """
+
+    name: str
+    description: str
+    default: str = ""
+    choices: tuple[str, ...] = ()
+    is_required: bool = False
+
+    def as_argument(self) -> PromptArgument:
+        """As the protocol shows it, which knows neither choices nor defaults."""
+        choices = f" One of: {', '.join(self.choices)}." if self.choices else ""
+        default = f" Default: {self.default}." if self.default else ""
+        return PromptArgument(
+            name=self.name, description=f"{self.description}{choices}{default}", required=self.is_required
+        )
+
+    def value(self, given: str) -> str:
+        """What to use for what was filled in.
+
+        Raises:
+            InvalidArgument: If it is empty and must not be, or is not one of the choices.
+        """
+        text = given.strip() or self.default
+        if self.is_required and not text:
+            message = f"The argument {self.name} is missing."
+            raise InvalidArgument(message, next_step=f"Fill it in: {self.description}")
+        if not self.choices:
+            return text
+        if text.lower() not in self.choices:
+            message = f"{self.name} is {text!r}, which is not one of the choices."
+            raise InvalidArgument(message, next_step=f"Use {', '.join(self.choices)}.")
+        return text.lower()
+
+
+class RecipePrompt(Prompt):
+    """A recipe as a prompt.
+
+    FastMCP's own prompts of functions build a schema for each parameter, which takes longer at start-up than
+    all our tools.
+    """
+
+    recipe: Any  # a Callable[..., Order], in words that pydantic need not resolve
+    blanks: tuple[Blank, ...]
+
+    async def render(self, arguments: dict[str, Any] | None = None) -> str:
+        """The message for what was filled in.
+
+        Raises:
+            PromptError: If something of it cannot be; says what.
+        """
+        try:
+            order: Order = self.recipe(**_filled(self.name, self.blanks, arguments or {}))
+            return message_of(order, studio_of(get_context()).settings)
+        except ImageError as error:
+            raise PromptError(str(error), log_level=logging.DEBUG) from error
+
+
+def blanks_of(recipe: Callable[..., Order]) -> tuple[Blank, ...]:
+    """The form that a recipe's signature describes."""
+    parameters = inspect.signature(recipe, eval_str=True).parameters.values()
+    return tuple(_blank(parameter) for parameter in parameters)
+
+
+def message_of(order: Order, settings: Settings) -> str:
+    """What a model is told to do for an order: draft cheaply, look, finish.
+
+    Raises:
+        ImageError: If the model cannot make this size.
+    """
+    call = json.dumps(_arguments(order), ensure_ascii=False, indent=1)
+    look = (
+        f"Look at the draft, show it to the user and check {order.check}. If something is wrong, change one "
+        "thing of the prompt and draft again."
+    )
+    finish = (
+        f"Finish: when the user agrees, call {order.tool} with the same arguments and quality "
+        f'"{order.quality}".'
+    )
+    draft = f'Draft: call {order.tool} with quality "low" and these arguments:\n```json\n{call}\n```'
+    steps = [step for step in (draft, look, finish, order.then) if step]
+    numbered = [f"{number}. {step}" for number, step in enumerate(steps, start=1)]
+    return "\n".join(["Make this picture for me.", "", *numbered, "", *_remarks(order, settings)])
+
+
+def _blank(parameter: inspect.Parameter) -> Blank:
+    kind, description = get_args(parameter.annotation)
+    is_required = parameter.default is inspect.Parameter.empty
+    return Blank(
+        name=parameter.name,
+        description=description,
+        default="" if is_required else parameter.default,
+        choices=get_args(kind) if get_origin(kind) is Literal else (),
+        is_required=is_required,
+    )
+
+
+def _filled(prompt: str, blanks: tuple[Blank, ...], arguments: dict[str, Any]) -> dict[str, str]:
+    names = [blank.name for blank in blanks]
+    unknown = [name for name in arguments if name not in names]
+    if unknown:
+        message = f"{prompt} has no argument {', '.join(unknown)}."
+        raise InvalidArgument(message, next_step=f"It takes {', '.join(names)}.")
+    return {blank.name: blank.value(str(arguments.get(blank.name) or "")) for blank in blanks}
+
+
+def _arguments(order: Order) -> dict[str, object]:
+    """The arguments of the call, without those that say nothing."""
+    given: dict[str, object] = {"prompt": order.prompt, "size": order.size}
+    if order.images:
+        given |= {"images": list(order.images), "edit_type": order.edit_type}
+    if order.background != "auto":
+        given["background"] = order.background
+    if order.model:
+        given["model"] = order.model
+    return given
+
+
+def _remarks(order: Order, settings: Settings) -> list[str]:
+    """What draft and final picture cost, and what the model may refuse, as far as it is known."""
+    from gpt_image_mcp.catalogue.models import load_catalogue
+
+    name = order.model or settings.model
+    model = load_catalogue().find(name)
+    remarks = [_prices(order, name, model)]
+    if order.background == "transparent" and (model is None or model.transparency != "yes"):
+        remarks.append(f"If {name} refuses the transparent background: {_ways_to_transparency()}.")
+    return remarks
+
+
+def _ways_to_transparency() -> str:
+    from gpt_image_mcp.catalogue.models import load_catalogue
+
+    able = [model for model in load_catalogue().models if model.transparency == "yes" and model.released]
+    names = [model.name for model in able if not model.snapshot_of and not model.is_shut_down(today())]
+    return f"pass one of the models {', '.join(names)}, or background opaque"
+
+
+def _prices(order: Order, name: str, model: ImageModel | None) -> str:
+    from gpt_image_mcp.catalogue.prices import quotes_by_quality
+    from gpt_image_mcp.catalogue.sizes import resolve_size
+    from gpt_image_mcp.presentation.text import describe_quote
+    from gpt_image_mcp.values import ImageRequest
+
+    size = resolve_size(model, order.size).size
+    request = ImageRequest(prompt=order.prompt, model=name, size=size, quality="low")
+    quotes = quotes_by_quality(model, request, input_images=len(order.images))
+    known = [
+        f"quality {quality} {describe_quote(quotes[quality])}"
+        for quality in dict.fromkeys(("low", order.quality))
+        if quality in quotes
+    ]
+    costs = f"One picture with {name} at size {size} costs: {', '.join(known)}. " if known else ""
+    return (
+        f"{costs}Tell the user the cost before the final call; estimate_cost quotes other choices for free."
+    )
+
+
+def _register(name: str, recipe: Callable[..., Order]) -> None:
+    blanks = blanks_of(recipe)
+    mcp.add_prompt(
+        RecipePrompt(
+            name=name,
+            title=name.replace("_", " ").capitalize().replace("Ui ", "UI "),
+            description=inspect.cleandoc(recipe.__doc__ or ""),
+            arguments=[blank.as_argument() for blank in blanks],
+            recipe=recipe,
+            blanks=blanks,
+        )
+    )
+
+
+for _name, _recipe in RECIPES.items():
+    _register(_name, _recipe)

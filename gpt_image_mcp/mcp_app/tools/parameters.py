@@ -1,0 +1,160 @@
+"""The parameters that tools share, each with the one description a model reads.
+
+Every byte of a schema is paid for in each conversation, so the words are few. A default stands on the tool's
+signature; an explicit null is turned into it before validation (``middleware.py``).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from gpt_image_mcp.coercion import as_list
+
+
+def _lower(value: object) -> object:
+    """Forgives case and blanks."""
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _format(value: object) -> object:
+    """Also understands ``jpg``, ``.png`` and ``image/webp``."""
+    text = _lower(value)
+    if isinstance(text, str):
+        text = text.removeprefix("image/").removeprefix(".")
+        return "jpeg" if text == "jpg" else text
+    return text
+
+
+Prompt = Annotated[
+    str,
+    Field(description="What to show: scene, subject, details, style; quote literal text. Any language."),
+]
+Model = Annotated[
+    str,
+    Field(description='Model name; empty = the configured default. "sandbox" = fake picture, free, no key.'),
+]
+Size = Annotated[
+    str,
+    Field(
+        description="auto, WxH, a ratio (16:9), or square, landscape, portrait, also with _2k or _4k. "
+        "Larger costs more."
+    ),
+]
+Quality = Annotated[
+    Literal["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"],
+    Field(description="low is cheap and fast: use it for drafts. xhigh and max: newest models only."),
+    BeforeValidator(_lower),
+]
+Count = Annotated[int, Field(ge=1, le=10, description="How many images; each is paid for.")]
+Background = Annotated[Literal["auto", "opaque", "transparent"], BeforeValidator(_lower)]
+OutputFormat = Annotated[
+    Literal["png", "jpeg", "webp"],
+    Field(description="transparent needs png or webp."),
+    BeforeValidator(_format),
+]
+OutputCompression = Annotated[int, Field(ge=0, le=100, description="0-100, jpeg and webp only.")]
+Moderation = Annotated[Literal["auto", "low"], BeforeValidator(_lower)]
+OutputDir = Annotated[str, Field(description="Folder for the files; empty = the configured one.")]
+FilenamePrefix = Annotated[str, Field(description="A label put into the unique file name.")]
+Filename = Annotated[str, Field(description="An exact file name instead; never overwrites.")]
+User = Annotated[str, Field(description="End-user id for OpenAI's safety checks.")]
+WaitSeconds = Annotated[
+    float,
+    Field(
+        ge=-1,
+        description="After so long the call returns a job id instead; -1 = as configured, 0 = at once.",
+    ),
+]
+Wait = Annotated[float, Field(ge=-1)]
+# The same parameters without the words, for all tools but the first.
+PlainQuality = Annotated[
+    Literal["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"], BeforeValidator(_lower)
+]
+PlainCount = Annotated[int, Field(ge=1, le=10)]
+PlainBackground = Annotated[Literal["auto", "opaque", "transparent"], BeforeValidator(_lower)]
+PlainFormat = Annotated[Literal["png", "jpeg", "webp"], BeforeValidator(_format)]
+PlainCompression = Annotated[int, Field(ge=0, le=100)]
+
+PlainImages = Annotated[list[str], BeforeValidator(as_list)]
+Images = Annotated[
+    PlainImages,
+    Field(description="1-16 file paths, URLs, data URLs or image ids; the first is the one edited."),
+]
+ExtraImages = Annotated[PlainImages, Field(description="Extra references for this turn.")]
+BatchImages = Annotated[PlainImages, Field(description="1-100 images: also folders and globs.")]
+Mask = Annotated[
+    str, Field(description="PNG of image 1's size: transparent (or white in black-and-white) is edited.")
+]
+PlainRegions = Annotated[list[dict[str, Any]], BeforeValidator(as_list)]
+Regions = Annotated[
+    PlainRegions,
+    Field(
+        description='Parts of image 1 to edit: [{"shape": "rectangle"|"ellipse", "box": [left, top, right, '
+        'bottom]} or {"shape": "polygon", "points": [[x, y], ...]}], as fractions 0-1 (or "unit": "px"); '
+        'also "invert": true (all but this), "feather": 0.02.'
+    ),
+]
+PlainEditType = Annotated[
+    Literal[
+        "free",
+        "inpaint",
+        "outpaint",
+        "variation",
+        "style_transfer",
+        "object_removal",
+        "background_change",
+        "color_adjustment",
+        "enhancement",
+    ],
+    BeforeValidator(_lower),
+]
+EditType = Annotated[
+    PlainEditType,
+    Field(description="Words the request for this kind of edit; outpaint extends image 1 to size."),
+]
+InputFidelity = Annotated[
+    Literal["auto", "low", "high"], Field(description="Older models only."), BeforeValidator(_lower)
+]
+KeepUnmasked = Annotated[bool, Field(description="Put the original pixels back outside mask and regions.")]
+OnError = Annotated[Literal["continue", "stop"], BeforeValidator(_lower)]
+Concurrency = Annotated[int, Field(ge=1, le=16)]
+FromTurn = Annotated[
+    int, Field(ge=-1, description="-1 = latest, 0 = the start images, 1 = the first result.")
+]
+InputImages = Annotated[int, Field(ge=0, le=16, description="Input images, for an edit.")]
+Ref = Annotated[str, Field(description="Id of an image, session or job, or a file path or URL.")]
+Query = Annotated[str, Field(description="Words of the prompt, in any order.")]
+Limit = Annotated[int, Field(ge=1, le=100)]
+Offset = Annotated[int, Field(ge=0)]
+Since = Annotated[str, Field(description="ISO date or time, today, yesterday, 24h, 7d, 4w; so is until.")]
+AnyImage = Annotated[str, Field(description="Image id, file path, URL or data URL.")]
+# No enum where the default is empty: the Gemini API refuses a declaration with an empty choice.
+ExportFormat = Annotated[
+    str, Field(description="png, jpeg, webp, avif, ico; empty = the source's."), BeforeValidator(_format)
+]
+Edge = Annotated[int, Field(ge=0, le=16383, description="Pixels; 0 = follows from the other.")]
+PlainEdge = Annotated[int, Field(ge=0, le=16383)]
+FitMode = Annotated[
+    Literal["auto", "contain", "cover", "stretch"],
+    Field(description="cover crops; auto = cover for presets, else contain."),
+    BeforeValidator(_lower),
+]
+Preset = Annotated[
+    str,
+    Field(description="A set of files: favicon, app_icon or social (og, square, story)."),
+    BeforeValidator(_lower),
+]
+Backdrop = Annotated[
+    str,
+    Field(description='Colour behind transparency and in the bars of contain; "transparent" = clear bars.'),
+]
+MaxEdge = Annotated[
+    int,
+    Field(ge=0, le=4096, description="Longest edge in pixels; 0 = the usual preview. Larger costs tokens."),
+]
+CropBox = Annotated[
+    str, Field(description='Part to show: "left,top,right,bottom" as fractions, e.g. "0,0,0.5,1".')
+]
+Grid = Annotated[bool, Field(description="Draw rulers in fractions, to choose regions for an edit.")]

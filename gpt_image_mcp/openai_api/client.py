@@ -1,0 +1,302 @@
+"""OpenAI's endpoints, one method each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from gpt_image_mcp.errors import ImageError, OutcomeUnknown, UpstreamRejected
+from gpt_image_mcp.openai_api import models_endpoint as listing
+from gpt_image_mcp.openai_api.connection import Connection
+from gpt_image_mcp.openai_api.error_mapping import explain
+from gpt_image_mcp.openai_api.images_response import ImagesAnswer, UnusableBody, read_images_body
+from gpt_image_mcp.openai_api.observer import NOBODY
+from gpt_image_mcp.openai_api.redaction import redact
+from gpt_image_mcp.openai_api.request_bodies import (
+    UPLOADS_EXPIRE_SECONDS,
+    edit_body,
+    generation_body,
+    response_body,
+)
+from gpt_image_mcp.openai_api.responses_response import ResponsesAnswer, read_response_body
+from gpt_image_mcp.openai_api.sdk_errors import (
+    errors_translated,
+    key_of,
+    lost,
+    refusal_of,
+    request_id_of,
+    unusable,
+)
+from gpt_image_mcp.openai_api.sse import read_stream
+from gpt_image_mcp.threads import in_reader
+from gpt_image_mcp.values import Delivery, HostUsage, ImageRequest
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from gpt_image_mcp.openai_api.observer import Listener
+    from gpt_image_mcp.openai_api.rate_limit import Clock, Sleep
+    from gpt_image_mcp.openai_api.request_bodies import Upload
+    from gpt_image_mcp.settings import Settings
+
+DELETE_TIMEOUT_SECONDS = 15.0
+
+_Method = Callable[..., AbstractAsyncContextManager[Any]]
+
+
+class OpenAIApi:
+    """A connection to OpenAI, to a gateway that speaks its API, or to the sandbox.
+
+    Args:
+        settings: Key, address, time limit, retries and concurrency.
+        transport: Replaces the network; the sandbox passes itself. No key is needed then.
+        sleep: Waits between retries; tests pass their own, with a clock that goes with it.
+        clock: Seconds that only ever grow.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        sleep: Sleep = asyncio.sleep,
+        clock: Clock = monotonic,
+    ) -> None:
+        self._connection = Connection(settings, transport=transport, sleep=sleep, clock=clock)
+
+    async def generate(self, request: ImageRequest, listener: Listener = NOBODY) -> Delivery:
+        """Makes the images of a request: ``POST /v1/images/generations``.
+
+        Args:
+            request: Already checked against the model.
+            listener: Told when the request leaves and what comes of it.
+
+        Raises:
+            MissingApiKey: If there is no key to send.
+            UpstreamError: If the API refuses or fails; ``OutcomeUnknown`` where a picture may exist.
+        """
+        client = await self._connection.open()
+        create = client.images.with_streaming_response.generate
+        return await self._make(create, generation_body(request), listener)
+
+    async def edit(self, request: ImageRequest, listener: Listener = NOBODY) -> Delivery:
+        """Edits the images of a request: ``POST /v1/images/edits``. As ``generate`` otherwise."""
+        client = await self._connection.open()
+        edit = client.images.with_streaming_response.edit
+        return await self._make(edit, edit_body(request), listener)
+
+    async def upload(self, upload: Upload) -> str:
+        """Uploads a file for the Responses API and gives its id: ``POST /v1/files``.
+
+        It expires after an hour, for the case that nobody can delete it.
+
+        Raises:
+            UpstreamError: If the API refuses or fails.
+        """
+        client = await self._connection.open()
+
+        async def send() -> str:
+            async with errors_translated("the Files API"):
+                made = await client.files.create(
+                    file=upload,
+                    purpose="vision",
+                    expires_after={"anchor": "created_at", "seconds": UPLOADS_EXPIRE_SECONDS},
+                )
+            return str(made.id or "")
+
+        file_id = await self._connection.retrying(send)
+        if not file_id:
+            message = "The endpoint took an upload and gave it no id."
+            raise UpstreamRejected(message, next_step="Check that OPENAI_BASE_URL supports /v1/files.")
+        return file_id
+
+    async def delete_file(self, file_id: str) -> None:
+        """Deletes an upload: ``DELETE /v1/files/{id}``.
+
+        Raises:
+            UpstreamError: If the API refuses or fails.
+        """
+        client = await self._connection.open()
+
+        async def send() -> None:
+            async with errors_translated("the Files API"):
+                await client.files.delete(file_id, timeout=DELETE_TIMEOUT_SECONDS)
+
+        await self._connection.retrying(send)
+
+    async def respond(
+        self,
+        request: ImageRequest,
+        listener: Listener = NOBODY,
+        *,
+        host_model: str,
+        file_ids: list[str],
+        mask_id: str | None,
+    ) -> Delivery:
+        """Edits uploaded images through a chat model: ``POST /v1/responses`` with the image tool forced.
+
+        Raises:
+            UpstreamError: If the API, the host model or the image tool refuses or fails.
+        """
+        client = await self._connection.open()
+        body = response_body(request, host_model=host_model, file_ids=file_ids, mask_id=mask_id)
+        # The SDK imports this part when it is first asked for, which takes too long for the loop.
+        responses = await asyncio.to_thread(lambda: client.responses.with_streaming_response)
+
+        async def read(response: httpx2.Response) -> Delivery:
+            whole = await self._connection.read(response)
+            return await _read_response(whole, response, host_model)
+
+        return await self._in_slot(partial(_sent, responses.create, body), read, listener)
+
+    async def list_models(self) -> tuple[str, ...]:
+        """The models that the key may use: ``GET /v1/models``. Free; raises as ``find_model``."""
+        return await listing.list_models(await self._connection.open())
+
+    async def find_model(self, name: str) -> None:
+        """Asks whether the key may use a model: ``GET /v1/models/{name}``. Free.
+
+        Raises:
+            MissingApiKey: If there is no key to send.
+            UpstreamError: If the API refuses or fails; ``UpstreamRejected`` if it has no such model.
+        """
+        await listing.find_model(await self._connection.open(), name)
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._connection.aclose()
+
+    async def _in_slot(
+        self,
+        send: Callable[[], Coroutine[None, None, httpx2.Response]],
+        read: Callable[[httpx2.Response], Awaitable[Delivery]],
+        listener: Listener,
+    ) -> Delivery:
+        """Reads outside the retries: an answer that began to arrive was accepted, and may be billed."""
+        async with self._connection.slots:
+            response = await self._connection.retrying(send, listener)
+            try:
+                return await read(response)
+            finally:
+                await response.aclose()
+
+    async def _make(self, method: _Method, body: dict[str, Any], listener: Listener) -> Delivery:
+        """Sends a request for images, as a stream where partial images are wanted."""
+
+        async def read(response: httpx2.Response) -> Delivery:
+            # Some gateways answer a call for a stream without streaming.
+            if "stream" in body and "json" not in response.headers.get("content-type", ""):
+                whole = await read_stream(response, listener.receive_partial, model=str(body["model"]))
+            else:
+                whole = await self._connection.read(response)
+            return await self._read(whole, response)
+
+        return await self._in_slot(partial(_sent, method, body), read, listener)
+
+    async def _read(self, body: bytes, response: httpx2.Response) -> Delivery:
+        try:
+            answer = await in_reader(read_images_body, body)
+        except UnusableBody as error:
+            raise unusable(error, response) from error
+        fetched, notes = await self._fetch(answer, response)
+        return _delivery(answer, fetched, request_id_of(response), notes=notes)
+
+    async def _fetch(
+        self, answer: ImagesAnswer, response: httpx2.Response
+    ) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
+        """The images that an answer only gives addresses of, empty where one is dead, and notes about them.
+
+        Raises:
+            OutcomeUnknown: If nothing is left of the whole answer.
+        """
+        fetched: list[bytes] = []
+        dead: dict[str, OutcomeUnknown] = {}
+        for url in answer.urls:
+            try:
+                fetched.append(await self._connection.download(url, request_id_of(response)))
+            except OutcomeUnknown as error:
+                fetched.append(b"")
+                dead[url] = error
+        if dead and not any((*answer.images, *fetched)):
+            raise next(iter(dead.values()))
+        addresses = [redact(url, key_of(response.request))[:500] for url in dead]
+        return tuple(fetched), tuple(f"An image could not be fetched from {url}." for url in addresses)
+
+
+async def _sent(method: _Method, body: dict[str, Any]) -> httpx2.Response:
+    """What a method of the SDK answers, not read yet, with its errors as ours."""
+    async with errors_translated(str(body["model"])):
+        response: httpx2.Response = (await method(**body).__aenter__()).http_response
+        return response
+
+
+def _delivery(
+    answer: ImagesAnswer, fetched: tuple[bytes, ...], request_id: str | None, *, notes: tuple[str, ...]
+) -> Delivery:
+    said = list(notes)
+    if answer.usage is None:
+        said.append("The endpoint reported no token usage.")
+    if any(fetched):
+        said.append("The endpoint answered with an address instead of the image; it was fetched from there.")
+    return Delivery(
+        images=answer.images + fetched,
+        size=answer.size,
+        quality=answer.quality,
+        background=answer.background,
+        output_format=answer.output_format,
+        usage=answer.usage,
+        request_id=request_id,
+        notes=tuple(said),
+    )
+
+
+async def _read_response(body: bytes, response: httpx2.Response, host_model: str) -> Delivery:
+    """The image in an answer of the Responses API.
+
+    Raises:
+        UpstreamError: If there is none, with the reason.
+    """
+    try:
+        answer = await in_reader(read_response_body, body)
+    except UnusableBody as error:
+        raise unusable(error, response) from error
+    if answer.image is None:
+        raise _no_image(answer, response, host_model)
+    return Delivery(
+        images=(answer.image,),
+        size=answer.size,
+        quality=answer.quality,
+        background=answer.background,
+        output_format=answer.output_format,
+        usage=answer.usage,
+        request_id=request_id_of(response),
+        route="responses",
+        host=HostUsage(model=host_model, usage=answer.host_usage),
+    )
+
+
+def _no_image(answer: ResponsesAnswer, response: httpx2.Response, host_model: str) -> ImageError:
+    """Why an answer of the Responses API holds no image, as an error of our tree."""
+    request_id = request_id_of(response)
+    if answer.failure is not None:
+        failure = {**asdict(answer.failure), "moderation_details": answer.failure.details}
+        refusal = refusal_of(failure, response.request, status=200, request_id=request_id)
+        return explain(refusal, model=host_model)
+    if answer.was_called:
+        return lost("the image tool ended without a result", request_id)
+    said = f' It said: "{redact(answer.said, key_of(response.request))[:300]}"' if answer.said else ""
+    message = (
+        f"The host model {host_model} answered without making an image (status {answer.status}, output: "
+        f"{', '.join(answer.outputs) or 'nothing'}).{said}"
+    )
+    return UpstreamRejected(
+        message,
+        next_step="Rephrase the prompt as a plain instruction for the picture; if it goes on, choose another "
+        "host model with OPENAI_RESPONSES_EDIT_MODEL.",
+        request_id=request_id,
+    )

@@ -1,0 +1,88 @@
+"""The pace that all callers of one connection share: what one of them learns from a 429 slows all down."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from gpt_image_mcp.errors import RateLimited, UpstreamError, UpstreamUnavailable
+from gpt_image_mcp.openai_api.error_mapping import LONGEST_RETRY_AFTER_SECONDS
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+_BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 0.5, 8.0
+_SPREAD_SECONDS = 1.0
+
+Sleep = Callable[[float], Awaitable[None]]
+Clock = Callable[[], float]
+
+
+class Pace:
+    """When the next request may leave.
+
+    Args:
+        sleep: Waits so many seconds.
+        clock: Seconds that only ever grow.
+    """
+
+    def __init__(self, sleep: Sleep, clock: Clock) -> None:
+        self._sleep = sleep
+        self._clock = clock
+        self._paused_until = 0.0
+
+    async def keep(self) -> None:
+        """Waits until no pause is left; callers go on spread over a second, not all at once.
+
+        Raises:
+            RateLimited: If the API asked for a pause that is too long to wait for; nothing is sent.
+        """
+        # Meanwhile another caller may have been asked for a further pause.
+        while (seconds := self._paused_until - self._clock()) > 0:
+            if seconds > LONGEST_RETRY_AFTER_SECONDS:
+                raise _still_limited(seconds)
+            await self._sleep(seconds + _random(min(seconds, _SPREAD_SECONDS)))
+
+    def slow_down(self, error: UpstreamError) -> None:
+        """Holds all callers back for as long as an answer asked for."""
+        if isinstance(error, RateLimited) and error.retry_after_seconds:
+            self._paused_until = max(self._paused_until, self._clock() + error.retry_after_seconds)
+
+    def hold(self, state: RetryCallState) -> None:
+        """Holds all callers back while one waits because of a rate limit."""
+        if state.next_action and state.outcome and isinstance(state.outcome.exception(), RateLimited):
+            self._paused_until = max(self._paused_until, self._clock() + state.next_action.sleep)
+
+
+def can_be_sent_again(error: BaseException) -> bool:
+    """Only what certainly made no picture, and only when the API lets us come back soon."""
+    if not isinstance(error, RateLimited | UpstreamUnavailable):
+        return False
+    return (error.retry_after_seconds or 0) <= LONGEST_RETRY_AFTER_SECONDS
+
+
+def wait_seconds(state: RetryCallState) -> float:
+    """Full jitter over an exponential back-off, and never less than ``Retry-After``."""
+    ceiling = min(_LONGEST_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2 ** (state.attempt_number - 1))
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after_seconds if isinstance(error, UpstreamError) else None
+    return (asked or 0.0) + _random(ceiling)
+
+
+def _random(ceiling: float) -> float:
+    return random.uniform(0, ceiling)  # noqa: S311 - jitter, not cryptography
+
+
+def _still_limited(seconds: float) -> RateLimited:
+    when = datetime.now().astimezone() + timedelta(seconds=seconds)
+    message = (
+        f"The API asked an earlier call to wait until {when:%H:%M:%S} (in {seconds:.0f} s), so this one "
+        "was not sent."
+    )
+    return RateLimited(
+        message,
+        next_step="Call again after that time; nothing is billed.",
+        retry_after_seconds=seconds,
+    )

@@ -1,0 +1,175 @@
+"""Which endpoint serves an edit: ``/v1/images/edits``, or the Responses API where that is not open yet.
+
+In the weeks after a model's launch the direct endpoint can answer with a 400 that only knows ``dall-e-2``.
+Such a call goes through the Responses API at once, and the rejection is remembered for ten minutes, so that
+the next calls do not run into it; then the direct endpoint is probed again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gpt_image_mcp.calls.jobs import to_the_end
+from gpt_image_mcp.catalogue.validation import PINNED, require_single
+from gpt_image_mcp.errors import ImageError, UpstreamRejected
+from gpt_image_mcp.openai_api.request_bodies import as_upload, mask_upload
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.calls.jobs import Job
+    from gpt_image_mcp.openai_api import OpenAIApi
+    from gpt_image_mcp.openai_api.request_bodies import Upload
+    from gpt_image_mcp.values import Delivery, HostUsage, ImageRequest
+
+REMEMBERED_FOR = timedelta(minutes=10)
+# How long a call goes on for the sake of an upload that does not let itself be deleted.
+DELETING_SECONDS = 20.0
+Clock = Callable[[], datetime]
+# As ``refusals.py`` words it: the API's own words, whole, after the status.
+_LAUNCH_ERA = re.compile(
+    r".*\(HTTP 400\b[^)]*\): Invalid value: '(?P<model>[^']+)'\. Value must be 'dall-e-2'\."
+)
+_log = logging.getLogger(__name__)
+
+
+class Rejections(Protocol):
+    """Remembers which models the direct endpoint rejected."""
+
+    def rejected_at(self, endpoint: str, model: str) -> datetime | None:
+        """When it last did."""
+        ...
+
+    def remember_rejection(self, endpoint: str, model: str, when: datetime) -> None:
+        """Notes that it did."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """Sends edits to the endpoint that takes them.
+
+    Attributes:
+        endpoint: What tells one API from another in the memory of rejections: its base address.
+        host_model: The chat model of the Responses route.
+        is_pinned: Whether every edit takes the Responses route.
+        clock: The time; tests move it.
+    """
+
+    api: OpenAIApi
+    rejections: Rejections
+    endpoint: str
+    host_model: str
+    is_pinned: bool
+    clock: Clock
+
+    async def detour(self, model: str) -> str:
+        """Why an edit by this model takes the Responses route; empty while the direct endpoint is open."""
+        if self.is_pinned:
+            return PINNED
+        if await asyncio.to_thread(self._is_remembered, model):
+            return f"/v1/images/edits rejected {model} less than 10 minutes ago"
+        return ""
+
+    async def edit(
+        self, request: ImageRequest, job: Job[Any], *, before_detour: Callable[[], Awaitable[None]]
+    ) -> Delivery:
+        """Edits the images of a request by the route that is open.
+
+        What a job leaves behind at OpenAI is deleted when it cleans up.
+
+        Args:
+            request: What to send.
+            job: Told how far it is.
+            before_detour: Awaited before the Responses route is taken; what it raises keeps from that.
+
+        Raises:
+            UnsupportedByModel: If several images are asked of the Responses route; nothing was made.
+            UpstreamError: If the API refuses or fails.
+        """
+        reason = await self.detour(request.model)
+        if not reason:
+            try:
+                return await self.api.edit(request, job)
+            except UpstreamRejected as error:
+                if not is_launch_era(error, request.model):
+                    raise
+            job.mark_unsent()
+            await asyncio.to_thread(
+                self.rejections.remember_rejection, self.endpoint, request.model, self.clock()
+            )
+            reason = f"/v1/images/edits does not take {request.model} yet"
+        require_single(request.n, reason)
+        await before_detour()
+        return await self._respond(request, job, reason=reason)
+
+    def _is_remembered(self, model: str) -> bool:
+        when = self.rejections.rejected_at(self.endpoint, model)
+        return when is not None and timedelta(0) <= self.clock() - when < REMEMBERED_FOR
+
+    async def _respond(self, request: ImageRequest, job: Job[Any], *, reason: str) -> Delivery:
+        """The same edit through the Responses API."""
+        uploads: list[str] = []
+        # Whatever happens, and when the picture is safe: deleting may take long.
+        job.cleanups.append(partial(self._delete, uploads))
+        job.advance("uploading")
+        for image in request.images:
+            await self._upload(as_upload(image), uploads)
+        if request.mask:
+            await self._upload(mask_upload(request.mask), uploads)
+        delivery = await self.api.respond(
+            request,
+            job,
+            host_model=self.host_model,
+            file_ids=uploads[: len(request.images)],
+            mask_id=uploads[-1] if request.mask else None,
+        )
+        return replace(delivery, notes=(*delivery.notes, *_notes(reason, delivery.host)))
+
+    async def _upload(self, upload: Upload, uploads: list[str]) -> None:
+        """Uploads a file; its id is noted, so that it can be deleted, even if the call is cancelled."""
+
+        async def work() -> None:
+            uploads.append(await self.api.upload(upload))
+
+        await to_the_end(work())
+
+    async def _delete(self, file_ids: list[str]) -> tuple[str, ...]:
+        """Deletes uploads side by side; a note tells how many could not be."""
+        deleted = await asyncio.gather(*(self._is_deleted(file_id) for file_id in file_ids))
+        kept = deleted.count(False)
+        if not kept:
+            return ()
+        return (f"{kept} uploaded file(s) could not be deleted; OpenAI removes them in an hour.",)
+
+    async def _is_deleted(self, file_id: str) -> bool:
+        try:
+            async with asyncio.timeout(DELETING_SECONDS):
+                await self.api.delete_file(file_id)
+        except (ImageError, TimeoutError) as error:
+            _log.warning("the upload %s could not be deleted and expires in an hour: %r", file_id, error)
+            return False
+        return True
+
+
+def is_launch_era(error: UpstreamRejected, model: str) -> bool:
+    """Whether a rejection is the one of the launch weeks, for this very model and nothing else."""
+    found = _LAUNCH_ERA.fullmatch(error.message)
+    return found is not None and found["model"] == model
+
+
+def _notes(reason: str, host: HostUsage | None) -> tuple[str, ...]:
+    limits = "it makes one image a call and shows no partial images"
+    notes = [f"Made through the Responses API, because {reason}; {limits}."]
+    if host is not None and host.usage is not None:
+        used = host.usage
+        notes.append(
+            f"The host model {host.model} used {used.input_tokens:,} input and {used.output_tokens:,} "
+            "output tokens besides."
+        )
+    return tuple(notes)

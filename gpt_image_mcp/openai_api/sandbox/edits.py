@@ -1,0 +1,188 @@
+"""``POST /v1/images/edits`` of the sandbox: what it refuses, and what an edit looks like."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gpt_image_mcp.openai_api.sandbox import generations
+from gpt_image_mcp.openai_api.sandbox.drawing import Drawing, draw_edit
+from gpt_image_mcp.openai_api.sandbox.failures import LAUNCH_ERA, REFUSALS
+from gpt_image_mcp.openai_api.sandbox.validation import RequestRefused, refused, validate_edit_fields
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.catalogue.models import ImageModel
+    from gpt_image_mcp.openai_api.sandbox.forms import Form, FormFile
+
+MAX_IMAGES = 16
+MAX_IMAGE_BYTES, MAX_MASK_BYTES = 50 * 2**20, 4 * 2**20
+_FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
+_NUMBERS = frozenset({"n", "output_compression", "partial_images"})
+_PATCH, _MOST_PATCHES = 32, 1536
+_BIT_DEPTH_OFFSET = 24
+_INTEGER = re.compile(r"-?[0-9]{1,9}")
+_COLOUR_MODES = ("RGB", "RGBA")
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The checked files of an edit; the size is that of the first."""
+
+    images: tuple[bytes, ...] = field(repr=False)
+    mask: bytes | None = field(repr=False)
+    width: int
+    height: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditJob(generations.Job):
+    """A valid edit with everything decided that the caller left to the API."""
+
+    pictures: Pictures
+
+    @property
+    def event(self) -> str:
+        """What the events of a stream are called."""
+        return "image_edit"
+
+    def picture(self, drawing: Drawing) -> bytes:
+        """The file of one edited image."""
+        return draw_edit(drawing, self.pictures.images, self.pictures.mask)
+
+    def input_image_tokens(self) -> int:
+        """What the input images count."""
+        return self.pictures.tokens
+
+
+def read_fields(form: Form) -> dict[str, Any]:
+    """The plain fields of an edit, numbers and booleans as such."""
+    return {name: _typed(name, value) for name, value in form.fields.items()}
+
+
+def validate_edit(form: Form, body: dict[str, Any]) -> tuple[ImageModel, Pictures]:
+    """Checks an edit as the API does; gives its model and files. CPU work.
+
+    Raises:
+        RequestRefused: With the API's error.
+    """
+    singles, listed = form.named("image"), form.named("image[]")
+    if len(singles) > 1 or (singles and listed):
+        # Several files in the field of one: the API answers as if the model were wrong.
+        raise RequestRefused(REFUSALS[LAUNCH_ERA].about(str(body.get("model"))))
+    model = validate_edit_fields(body)
+    unknown = [file.name for file in form.files if file.name not in ("image", "image[]", "mask")]
+    if unknown:
+        message = f"Unknown parameter: '{unknown[0]}'."
+        raise refused(message, unknown[0], "unknown_parameter")
+    masks = form.named("mask")
+    return model, check_pictures(singles or listed, masks[0] if masks else None)
+
+
+def check_pictures(images: tuple[FormFile, ...], mask: FormFile | None) -> Pictures:
+    """Checks the files of an edit as the API does.
+
+    Raises:
+        RequestRefused: With the API's error.
+    """
+    if not images:
+        message = "Missing required parameter: 'image'."
+        raise refused(message, "image", "missing_required_parameter")
+    if len(images) > MAX_IMAGES:
+        message = f"Invalid 'image': too many items. Expected at most {MAX_IMAGES}, but got {len(images)}."
+        raise refused(message, "image", "array_above_max_length")
+    sizes = [_check_image(number, file) for number, file in enumerate(images, start=1)]
+    if mask is not None:
+        _check_mask(mask, sizes[0])
+    tokens = sum(
+        min(_MOST_PATCHES, math.ceil(width / _PATCH) * math.ceil(height / _PATCH)) for width, height in sizes
+    )
+    data = tuple(file.data for file in images)
+    return Pictures(data, mask.data if mask else None, *sizes[0], tokens)
+
+
+def plan(
+    body: dict[str, Any], prompt: str, model: ImageModel, *, pictures: Pictures, created: int
+) -> EditJob:
+    """Decides what a valid edit leaves open: size ``auto`` follows the first image."""
+    base = generations.plan(body, prompt, model, created=created)
+    size = base.size
+    if (body.get("size") or "auto") == "auto":
+        size = min(
+            generations.AUTO_SIZES, key=lambda known: abs(known.ratio - pictures.width / pictures.height)
+        )
+    return EditJob(
+        model=model,
+        prompt=prompt,
+        size=size,
+        quality=base.quality,
+        background=base.background,
+        output_format=base.output_format,
+        output_compression=base.output_compression,
+        n=base.n,
+        partial_images=base.partial_images,
+        created=created,
+        pictures=pictures,
+    )
+
+
+def _typed(name: str, value: str) -> object:
+    if name in _NUMBERS and _INTEGER.fullmatch(value):
+        return int(value)
+    return value == "true" if name == "stream" and value in ("true", "false") else value
+
+
+def _check_image(number: int, file: FormFile) -> tuple[int, int]:
+    """The size of an image that the API takes."""
+    from PIL import Image
+
+    if file.content_type not in _FORMATS:
+        message = (
+            f"Invalid file 'image': unsupported mimetype ('{file.content_type}'). Supported file formats are "
+            "'image/jpeg', 'image/png', and 'image/webp'."
+        )
+        raise refused(message, "image", "unsupported_file_mimetype")
+    if len(file.data) >= MAX_IMAGE_BYTES:
+        message = f"Invalid image {number}: the file must be less than 50MB."
+        raise refused(message, "image", "image_too_large")
+    bad = f"Invalid image file or mode for image {number}, please check your image file."
+    try:
+        with Image.open(io.BytesIO(file.data)) as image:
+            image.load()
+            mode, size, kind = image.mode, image.size, image.format
+            frames = getattr(image, "n_frames", 1)
+    except Exception as error:  # Pillow raises nearly anything on a damaged file
+        raise refused(bad, "image", "invalid_image_file") from error
+    is_deep = kind == "PNG" and file.data[_BIT_DEPTH_OFFSET] != 8  # noqa: PLR2004 - bits
+    is_extra_with_alpha = number > 1 and mode == "RGBA"
+    wrong_kind = kind != _FORMATS[file.content_type]
+    if mode not in _COLOUR_MODES or frames > 1 or is_deep or is_extra_with_alpha or wrong_kind:
+        raise refused(bad, "image", "invalid_image_file")
+    return size
+
+
+def _check_mask(mask: FormFile, size: tuple[int, int]) -> None:
+    from PIL import Image
+
+    if mask.content_type != "image/png" or not mask.data.startswith(b"\x89PNG"):
+        message = "Invalid file 'mask': it must be a PNG."
+        raise refused(message, "mask", "unsupported_file_mimetype")
+    if len(mask.data) >= MAX_MASK_BYTES:
+        message = "Invalid mask: the file must be less than 4MB."
+        raise refused(message, "mask", "image_too_large")
+    try:
+        with Image.open(io.BytesIO(mask.data)) as image:
+            image.load()
+            mode, mask_size = image.mode, image.size
+    except Exception as error:  # Pillow raises nearly anything on a damaged file
+        message = "Invalid mask image, please check your image file."
+        raise refused(message, "mask", "invalid_image_file") from error
+    if mode not in ("RGBA", "LA"):
+        message = "Invalid mask image format - mask image missing alpha channel."
+        raise refused(message, "mask", "invalid_image_file")
+    if mask_size != size:
+        message = "Invalid mask image size - mask size does not match image size."
+        raise refused(message, "mask", "invalid_image_file")

@@ -1,0 +1,148 @@
+"""What the images endpoints of the sandbox make: pictures, usage, and the stream of partial images."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from gpt_image_mcp.catalogue.prices import PARTIAL_IMAGE_TOKENS, output_tokens
+from gpt_image_mcp.catalogue.sizes import Pixels, parse_pixels
+from gpt_image_mcp.openai_api.sandbox.drawing import Drawing, draw
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gpt_image_mcp.catalogue.models import ImageModel
+
+AUTO_SIZES = (Pixels(1024, 1024), Pixels(1536, 1024), Pixels(1024, 1536))
+_CHARACTERS_PER_TOKEN = 4
+# How unfinished each partial image looks, first to last.
+_BLURS = (60, 30, 12)
+_UNKNOWN_TOKENS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A valid request with everything decided that the caller left to the API."""
+
+    model: ImageModel
+    prompt: str
+    size: Pixels
+    quality: str
+    background: str
+    output_format: str
+    output_compression: int
+    n: int
+    partial_images: int
+    created: int
+
+    @property
+    def event(self) -> str:
+        """What the events of a stream are called."""
+        return "image_generation"
+
+    def drawing(self, number: int) -> Drawing:
+        """What one of the images looks like."""
+        return Drawing(
+            prompt=self.prompt,
+            model=self.model.name,
+            quality=self.quality,
+            width=self.size.width,
+            height=self.size.height,
+            output_format=self.output_format,
+            output_compression=self.output_compression,
+            transparent=self.background == "transparent",
+            number=number,
+            of=self.n,
+        )
+
+    def images(self) -> list[bytes]:
+        """The files, drawn; CPU work."""
+        return [self.picture(self.drawing(number)) for number in range(1, self.n + 1)]
+
+    def picture(self, drawing: Drawing) -> bytes:
+        """The file of one drawing."""
+        return draw(drawing)
+
+    def input_image_tokens(self) -> int:
+        """What input images would count."""
+        return 0
+
+    def usage(self) -> dict[str, Any]:
+        """Token counts as the API would report them."""
+        images = self.input_image_tokens()
+        text = max(1, len(self.prompt) // _CHARACTERS_PER_TOKEN)
+        tokens = output_tokens(self.model, self.size, self.quality)  # type: ignore[arg-type]
+        each = (tokens.low + tokens.high) // 2 if tokens else _UNKNOWN_TOKENS
+        made = (each + PARTIAL_IMAGE_TOKENS * self.partial_images) * self.n
+        return {
+            "input_tokens": text + images,
+            "output_tokens": made,
+            "total_tokens": text + images + made,
+            "input_tokens_details": {"text_tokens": text, "image_tokens": images},
+            "output_tokens_details": {"text_tokens": 0, "image_tokens": made},
+        }
+
+    def echo(self) -> dict[str, Any]:
+        """The effective settings, as answers repeat them."""
+        return {
+            "background": self.background,
+            "output_format": self.output_format,
+            "quality": self.quality,
+            "size": str(self.size),
+        }
+
+
+def plan(body: dict[str, Any], prompt: str, model: ImageModel, *, created: int) -> Job:
+    """Decides what a valid request leaves open, always in the same way for the same prompt."""
+    digest = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).digest()
+    quality = body.get("quality") or "auto"
+    background = body.get("background") or "auto"
+    compression = body.get("output_compression")
+    return Job(
+        model=model,
+        prompt=prompt,
+        size=parse_pixels(body.get("size") or "") or AUTO_SIZES[digest[0] % len(AUTO_SIZES)],
+        quality="high" if quality == "auto" else quality,
+        background="opaque" if background == "auto" else background,
+        output_format=body.get("output_format") or "png",
+        output_compression=100 if compression is None else compression,
+        n=body.get("n") or 1,
+        partial_images=body.get("partial_images") or 0,
+        created=created,
+    )
+
+
+def answer(job: Job, images: list[bytes]) -> dict[str, Any]:
+    """The JSON of a plain call."""
+    return {
+        "created": job.created,
+        **job.echo(),
+        "data": [{"b64_json": base64.b64encode(data).decode()} for data in images],
+        "usage": job.usage(),
+    }
+
+
+def events(job: Job) -> Iterator[bytes]:
+    """The server-sent events of a streamed call; drawn as they are asked for."""
+    for index in range(job.partial_images):
+        partial = job.picture(replace(job.drawing(1), blur=_BLURS[index]))
+        yield _event(f"{job.event}.partial_image", job, partial, partial_image_index=index)
+    # The final event of the real API carries no output details.
+    usage = {name: value for name, value in job.usage().items() if name != "output_tokens_details"}
+    for data in job.images():
+        yield _event(f"{job.event}.completed", job, data, usage=usage)
+
+
+def _event(kind: str, job: Job, data: bytes, **more: Any) -> bytes:
+    document = {
+        "type": kind,
+        "b64_json": base64.b64encode(data).decode(),
+        "created_at": job.created,
+        **job.echo(),
+        **more,
+    }
+    return f"event: {kind}\ndata: {json.dumps(document)}\n\n".encode()

@@ -1,0 +1,219 @@
+"""``POST /v1/responses`` of the sandbox, as far as the image tool goes."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from gpt_image_mcp.openai_api.sandbox.edits import Pictures, check_pictures
+from gpt_image_mcp.openai_api.sandbox.failures import REFUSALS, Refusal
+from gpt_image_mcp.openai_api.sandbox.validation import RequestRefused, refused, validate_edit_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gpt_image_mcp.catalogue.models import ImageModel
+    from gpt_image_mcp.openai_api.sandbox.forms import FormFile
+    from gpt_image_mcp.openai_api.sandbox.generations import Job
+    from gpt_image_mcp.openai_api.sandbox.uploads import Uploads
+
+_HOST = re.compile(r"(gpt-(?!image)|o\d)[\w.-]*")
+_FIELDS = frozenset({"model", "input", "tools", "tool_choice", "store", "safety_identifier", "user"})
+_TOOL_ONLY = frozenset({"type", "action", "input_image_mask", "moderation"})
+_TOOL_OUTPUT = frozenset(
+    {"background", "input_fidelity", "model", "output_compression", "output_format", "quality", "size"}
+)
+_PARTS = ("input_text", "input_image")
+_MODERATION = ("auto", "low")
+_ACTIONS = ("auto", "edit", "generate")
+_TOKENS_PER_IMAGE = 1200
+_CALL_TOKENS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A valid request: the fields of the image call, its model, and the files it names."""
+
+    host: str
+    body: dict[str, Any]
+    model: ImageModel
+    pictures: Pictures
+
+
+def prompt_of(body: dict[str, Any]) -> str:
+    """The text of a request's input; empty if there is none."""
+    return " ".join(str(part.get("text")) for part in _content(body) if part["type"] == "input_text")
+
+
+def validate_response(body: dict[str, Any], uploads: Uploads) -> Asked:
+    """Checks a request as the API does. CPU work.
+
+    Raises:
+        RequestRefused: With the API's error.
+    """
+    for name in body:
+        if name not in _FIELDS:
+            message = f"Unknown parameter: '{name}'."
+            raise refused(message, name, "unknown_parameter")
+    host = str(body.get("model"))
+    if not _HOST.fullmatch(host):
+        message = f"The requested model '{host}' does not exist or cannot be used with the Responses API."
+        raise RequestRefused(Refusal(status=400, message=message, code="model_not_found", param="model"))
+    tool = _tool(body)
+    fields = {name: value for name, value in tool.items() if name not in _TOOL_ONLY}
+    model = validate_edit_fields({**fields, "prompt": prompt_of(body)})
+    images = tuple(_file(part.get("file_id"), uploads) for part in _images(body))
+    return Asked(host, fields, model, check_pictures(images, _mask(tool, uploads)))
+
+
+def answer(job: Job, image: bytes, asked: Asked, *, names: tuple[str, ...]) -> dict[str, Any]:
+    """The JSON of an answer; ``names`` are failures to play."""
+    call = {
+        "id": "ig_sandbox",
+        "type": "image_generation_call",
+        "status": "completed",
+        "action": "edit",
+        **job.echo(),
+        "revised_prompt": job.prompt,
+        "result": base64.b64encode(image).decode(),
+    }
+    document: dict[str, Any] = {
+        "id": "resp_sandbox",
+        "object": "response",
+        "created_at": job.created,
+        "status": "completed",
+        "error": None,
+        "incomplete_details": None,
+        "model": asked.host,
+        "output": [call],
+        "usage": _host_usage(job, asked),
+        "tool_usage": {"image_gen": job.usage()},
+    }
+    for name in names:
+        if name in _PLAYS:
+            document.update(_PLAYS[name](call))
+    if "no_tool_usage" in names:
+        del document["tool_usage"]
+    return document
+
+
+def _host_usage(job: Job, asked: Asked) -> dict[str, Any]:
+    read = len(job.prompt) // 4 + _TOKENS_PER_IMAGE * len(asked.pictures.images)
+    return {
+        "input_tokens": read,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": _CALL_TOKENS,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": read + _CALL_TOKENS,
+    }
+
+
+def _refusing(_call: dict[str, Any]) -> dict[str, Any]:
+    part = {"type": "refusal", "refusal": "I'm sorry, but I can't help with that picture."}
+    return {"output": [{"type": "message", "role": "assistant", "status": "completed", "content": [part]}]}
+
+
+def _failed_call(call: dict[str, Any]) -> dict[str, Any]:
+    error = {"code": "server_error", "message": "The image tool failed.", "type": "server_error"}
+    return {"output": [{**call, "status": "failed", "result": None, "error": error}]}
+
+
+def _moderated_call(call: dict[str, Any]) -> dict[str, Any]:
+    error = REFUSALS["moderation_blocked"].body()["error"]
+    return {"output": [{**call, "status": "failed", "result": None, "error": error}]}
+
+
+def _failed_response(_call: dict[str, Any]) -> dict[str, Any]:
+    error = {"code": "server_error", "message": "The model failed to generate a response."}
+    return {"status": "failed", "output": [], "error": error}
+
+
+def _incomplete_response(_call: dict[str, Any]) -> dict[str, Any]:
+    return {"status": "incomplete", "output": [], "incomplete_details": {"reason": "content_filter"}}
+
+
+def _empty_call(call: dict[str, Any]) -> dict[str, Any]:
+    return {"output": [{**call, "result": None}]}
+
+
+_PLAYS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "host_refuses": _refusing,
+    "image_call_failed": _failed_call,
+    "image_call_moderated": _moderated_call,
+    "response_failed": _failed_response,
+    "response_incomplete": _incomplete_response,
+    "no_result": _empty_call,
+}
+
+
+def _tool(body: dict[str, Any]) -> dict[str, Any]:
+    tools = _list(body.get("tools"), "tools")
+    if len(tools) != 1:
+        message = "The sandbox expects one tool, image_generation."
+        raise refused(message, "tools")
+    tool = _object(tools[0], "tools[0]")
+    _one_of(tool.get("type"), ("image_generation",), "tools[0].type")
+    _one_of(tool.get("action", "auto"), _ACTIONS, "tools[0].action")
+    _one_of(tool.get("moderation", "auto"), _MODERATION, "tools[0].moderation")
+    if body.get("tool_choice") != {"type": "image_generation"}:
+        message = "The sandbox expects tool_choice to force image_generation."
+        raise refused(message, "tool_choice")
+    for name in tool:
+        if name not in _TOOL_ONLY | _TOOL_OUTPUT:
+            message = f"Unknown parameter: 'tools[0].{name}'."
+            raise refused(message, f"tools[0].{name}", "unknown_parameter")
+    return tool
+
+
+def _object(value: object, param: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        message = f"Invalid type for '{param}': expected an object."
+        raise refused(message, param, "invalid_type")
+    return cast("dict[str, Any]", value)
+
+
+def _list(value: object, param: str) -> list[object]:
+    if not isinstance(value, list):
+        message = f"Invalid type for '{param}': expected a list."
+        raise refused(message, param, "invalid_type")
+    return cast("list[object]", value)
+
+
+def _one_of(value: object, allowed: tuple[str, ...], param: str) -> None:
+    if value not in allowed:
+        supported = ", ".join(f"'{choice}'" for choice in allowed)
+        message = f"Invalid value: '{value}'. Supported values are: {supported}."
+        raise refused(message, param)
+
+
+def _content(body: dict[str, Any]) -> list[dict[str, Any]]:
+    items = [_object(item, "input[]") for item in _list(body.get("input"), "input")]
+    contents = [_list(item.get("content"), "input[].content") for item in items]
+    parts = [_object(part, "input[].content[]") for content in contents for part in content]
+    for part in parts:
+        _one_of(part.get("type"), _PARTS, "input[].content[].type")
+    return parts
+
+
+def _images(body: dict[str, Any]) -> list[dict[str, Any]]:
+    return [part for part in _content(body) if part["type"] == "input_image"]
+
+
+def _mask(tool: dict[str, Any], uploads: Uploads) -> FormFile | None:
+    mask = tool.get("input_image_mask")
+    if mask is None:
+        return None
+    return _file(_object(mask, "tools[0].input_image_mask").get("file_id"), uploads)
+
+
+def _file(file_id: object, uploads: Uploads) -> FormFile:
+    if not isinstance(file_id, str):
+        message = "Missing required parameter: 'file_id'."
+        raise refused(message, "file_id", "missing_required_parameter")
+    upload = uploads.find(file_id)
+    if upload.purpose != "vision":
+        message = f"The file {file_id} has the purpose {upload.purpose}; expected vision."
+        raise refused(message, "file_id")
+    return upload.file

@@ -1,0 +1,161 @@
+"""Each exception of the SDK as the error of our tree that it means.
+
+Here the words of others become ours, so here the key is taken out of them.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, cast
+
+from gpt_image_mcp.errors import ImageError, InternalError, OutcomeUnknown, UpstreamUnavailable
+from gpt_image_mcp.openai_api.error_mapping import Refusal, explain
+from gpt_image_mcp.openai_api.redaction import redact, redact_json
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    import httpx2
+    import openai
+
+    from gpt_image_mcp.openai_api.images_response import UnusableBody
+
+_MOST_CHARACTERS = 600
+
+
+@asynccontextmanager
+async def errors_translated(model: str) -> AsyncGenerator[None]:
+    """Turns what the SDK raises inside the block into our errors."""
+    import httpx2
+    import openai
+
+    try:
+        yield
+    except openai.APIStatusError as error:
+        raise explain(_refusal(error), model=model) from error
+    except openai.APIConnectionError as error:
+        raise _connection_error(error) from error
+    except openai.APIResponseValidationError as error:
+        reason = redact(f"the answer has an unexpected shape ({error})", key_of(error.request))
+        raise lost(reason, _request_id(error)) from error
+    except openai.APIError as error:
+        raise explain(_refusal(error), model=model) from error
+    except httpx2.HTTPError as error:
+        # The SDK reads the body of a refusal without translating what breaks meanwhile.
+        raise broken(error, None) from error
+    except openai.OpenAIError as error:
+        message = f"The OpenAI client could not be used: {redact(str(error))}."
+        raise InternalError(message, next_step="Check OPENAI_BASE_URL and the proxy settings.") from error
+
+
+def lost(reason: str, request_id: str | None) -> OutcomeUnknown:
+    """The error for a request that was sent and whose answer cannot be used."""
+    message = (
+        f"The request was sent, but {redact(reason)}. Whether a picture was made and billed cannot be told."
+    )
+    return OutcomeUnknown(
+        message,
+        next_step="Look at the usage page of the account before you call again; a repetition may be billed "
+        "a second time.",
+        request_id=request_id,
+    )
+
+
+def unusable(error: UnusableBody, response: httpx2.Response) -> OutcomeUnknown:
+    """The error for a whole answer in which there is no image to use."""
+    reason = redact(str(error), key_of(response.request))[:_MOST_CHARACTERS]
+    return lost(reason, request_id_of(response))
+
+
+def key_of(request: httpx2.Request) -> str:
+    """The key that a request carried, which whoever answers may repeat; empty without."""
+    return request.headers.get("authorization", "").removeprefix("Bearer ")
+
+
+def request_id_of(response: httpx2.Response) -> str | None:
+    """The id under which OpenAI knows the request."""
+    request_id = response.headers.get("x-request-id")
+    return str(request_id) if request_id else None
+
+
+def broken(cause: Exception, request_id: str | None) -> OutcomeUnknown:
+    """The error for a connection that broke, or fell silent, after a request was sent."""
+    import httpx2
+
+    if isinstance(cause, httpx2.TimeoutException):
+        return lost("no answer came within the time limit (GPT_IMAGE_TIMEOUT_SECONDS)", request_id)
+    return lost(
+        f"the connection broke after the request was sent ({type(cause).__name__}: {cause})", request_id
+    )
+
+
+def refusal_of(
+    answered: object,
+    request: httpx2.Request,
+    *,
+    status: int = 0,
+    said: str = "",
+    retry_after: str = "",
+    request_id: str | None = None,
+) -> Refusal:
+    """A refusal from an error object, or from the text that came instead, such as a proxy's page.
+
+    Args:
+        answered: The value of ``error``, or a whole body that has none.
+        request: What was answered.
+        status: 0 for an error inside a stream.
+        said: The message where the body has none.
+        retry_after: The header as it came.
+        request_id: OpenAI's id of the request.
+    """
+    key = key_of(request)
+    body = redact_json(answered, key)
+    fields = cast("dict[str, object]", body) if isinstance(body, dict) else {}
+    message = body if isinstance(body, str) else fields.get("message")
+    details = fields.get("moderation_details")
+    return Refusal(
+        status=status,
+        message=str(message or redact(said, key)),
+        code=str(fields.get("code") or ""),
+        type=str(fields.get("type") or ""),
+        param=str(fields.get("param") or ""),
+        details=cast("dict[str, object]", details) if isinstance(details, dict) else {},
+        retry_after=retry_after,
+        request_id=request_id,
+    )
+
+
+def _refusal(error: openai.APIError) -> Refusal:
+    import openai
+
+    status, retry_after = 0, ""
+    if isinstance(error, openai.APIStatusError):
+        status = error.status_code
+        retry_after = error.response.headers.get("retry-after", "")
+    return refusal_of(
+        error.body,
+        error.request,
+        status=status,
+        said=error.message,
+        retry_after=retry_after,
+        request_id=_request_id(error),
+    )
+
+
+def _request_id(error: openai.APIError) -> str | None:
+    request_id = getattr(error, "request_id", None)
+    return request_id if isinstance(request_id, str) else None
+
+
+def _connection_error(error: openai.APIConnectionError) -> ImageError:
+    """A request that never left can be repeated; one that broke off later may have been billed."""
+    import httpx2
+
+    cause = error.__cause__
+    reason = redact(f"{type(cause).__name__}: {cause}" if cause else str(error), key_of(error.request))
+    if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout):
+        return UpstreamUnavailable(
+            f"No connection to {error.request.url.host} ({reason}); nothing was sent.",
+            next_step="Check the network, the proxy settings and OPENAI_BASE_URL, then call again.",
+        )
+    return broken(cause if isinstance(cause, Exception) else error, None)

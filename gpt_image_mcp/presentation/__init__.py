@@ -1,0 +1,1 @@
+"""Values become structured content and text."""

@@ -1,0 +1,173 @@
+"""What the resources tell in JSON: an image with its family, and the models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gpt_image_mcp.catalogue.models import FixedSizes
+from gpt_image_mcp.catalogue.prices import quotes_by_quality
+from gpt_image_mcp.money import CostBasis  # noqa: TC001 - as above
+from gpt_image_mcp.presentation.structured import (
+    Answer,
+    AppliedAnswer,
+    ImageAnswer,
+    QuoteAnswer,
+    RequestedAnswer,
+    UsageAnswer,
+    dollars,
+    image_answer,
+    quote_answer,
+    usage_answer,
+)
+from gpt_image_mcp.services.image_search import FileState  # noqa: TC001 - pydantic evaluates the annotations
+from gpt_image_mcp.values import ImageRequest, Kind, Route
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from gpt_image_mcp.catalogue.models import ImageModel, ModelCatalogue
+    from gpt_image_mcp.services.lineage import Lineage
+
+PRICED_SIZE = "1024x1024"
+
+
+class ImageRecord(ImageAnswer):
+    """Everything that is known about an image.
+
+    Attributes:
+        file: Whether the file is still there, as it was made.
+        c2pa: Whether it carries signed provenance.
+        parents: Ids of the images it was made from; ``children`` those made from it.
+        cost_usd_estimated: Its share of the cost of its call.
+    """
+
+    file: FileState
+    sha256: str
+    c2pa: bool
+    created_at: str
+    kind: Kind
+    prompt: str
+    model: str
+    route: Route
+    requested: RequestedAnswer
+    applied: AppliedAnswer
+    usage: UsageAnswer | None = None
+    cost_usd_estimated: float | None = None
+    cost_basis: CostBasis
+    parents: list[str]
+    children: list[str]
+    edit_type: str
+    session_id: str
+    turn: int
+    call_id: str
+    request_id: str | None = None
+    project_dir: str
+    sandbox: bool
+
+
+class ModelRecord(Answer):
+    """What a model accepts and costs.
+
+    Attributes:
+        status: ``available``, or since or until when it is not.
+        sizes: The sizes, or the rules that a size must keep.
+        transparency: ``preview`` and ``unknown`` are tried, and a refusal is explained.
+        prices_1024x1024: US dollars of one image by quality; empty where they are not known.
+    """
+
+    name: str
+    snapshot_of: str
+    status: str
+    successor: str | None = None
+    sizes: list[str]
+    qualities: list[str]
+    formats: list[str]
+    transparency: str
+    input_fidelity: list[str]
+    max_input_images: int
+    max_n: int
+    prices_1024x1024: dict[str, QuoteAnswer]
+
+
+class ModelsRecord(Answer):
+    """The model catalogue, and the day it was checked."""
+
+    checked: str
+    default: str
+    models: list[ModelRecord]
+
+
+def image_record(lineage: Lineage) -> ImageRecord:
+    """An image with its family."""
+    image, made = lineage.image, lineage.image.provenance
+    return ImageRecord(
+        **image_answer(image).model_dump(),
+        file=lineage.file,
+        sha256=image.sha256,
+        c2pa=image.c2pa,
+        created_at=image.created_at.astimezone().isoformat(timespec="seconds"),
+        kind=made.kind,
+        prompt=made.prompt,
+        model=made.model,
+        route=made.route,
+        requested=RequestedAnswer.model_validate(made.requested, from_attributes=True),
+        applied=AppliedAnswer.model_validate(made.applied, from_attributes=True),
+        usage=None if made.usage is None else usage_answer(made.usage),
+        cost_usd_estimated=dollars(made.cost.usd),
+        cost_basis=made.cost.basis,
+        parents=list(made.parents),
+        children=[child.image_id for child in lineage.children],
+        edit_type=made.edit_type,
+        session_id=made.session_id,
+        turn=made.turn,
+        call_id=made.call_id,
+        request_id=made.request_id,
+        project_dir=made.project_dir,
+        sandbox=made.sandbox,
+    )
+
+
+def models_record(catalogue: ModelCatalogue, *, default: str, today: date) -> ModelsRecord:
+    """The catalogue as it is on a day."""
+    models = [_model_record(model, today) for model in catalogue.models]
+    return ModelsRecord(checked=catalogue.checked.isoformat(), default=default, models=models)
+
+
+def _model_record(model: ImageModel, today: date) -> ModelRecord:
+    request = ImageRequest(prompt="", model=model.name, size=PRICED_SIZE, quality="auto")
+    return ModelRecord(
+        name=model.name,
+        snapshot_of=model.snapshot_of,
+        status=_status(model, today),
+        successor=model.shutdown.successor if model.shutdown else None,
+        sizes=_sizes(model),
+        qualities=list(model.qualities),
+        formats=list(model.formats),
+        transparency=model.transparency,
+        input_fidelity=list(model.input_fidelity),
+        max_input_images=model.max_input_images,
+        max_n=model.max_n,
+        prices_1024x1024={
+            quality: quote_answer(quote) for quality, quote in quotes_by_quality(model, request).items()
+        },
+    )
+
+
+def _status(model: ImageModel, today: date) -> str:
+    if model.shutdown is None:
+        return "available"
+    if model.is_shut_down(today):
+        return f"shut down on {model.shutdown.date}"
+    return f"available, announced to end on {model.shutdown.date}"
+
+
+def _sizes(model: ImageModel) -> list[str]:
+    rule = model.sizes
+    if isinstance(rule, FixedSizes):
+        return list(rule.allowed)
+    return [
+        f"multiples of {rule.multiple}",
+        f"edges up to {rule.max_edge}",
+        f"ratio up to {rule.max_ratio}:1",
+        f"{rule.min_pixels} to {rule.max_pixels} pixels",
+    ]

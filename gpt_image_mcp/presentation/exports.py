@@ -1,0 +1,81 @@
+"""The structured content and the words of an export."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from gpt_image_mcp.presentation.structured import Answer
+from gpt_image_mcp.presentation.text import counted, readable_size
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.services.exports import ExportedFile, ExportResult
+
+_NEXT_STEPS = {
+    "": "Show the user the file_path.",
+    "favicon": "Copy the files to the root of the site; link favicon.ico, the PNGs and apple-touch-icon.png "
+    "in its head, and the two largest in its web app manifest.",
+    "app_icon": "Give the user the folder; the 1024 one is for the stores.",
+    "social": "Give the user the folder; the og file is for the og:image tag.",
+}
+
+
+class ExportedFileAnswer(Answer):
+    """One file that was written."""
+
+    file_path: str
+    filename: str
+    size_bytes: int
+    mime_type: str
+    width: int
+    height: int
+
+
+class ExportAnswer(Answer):
+    """The result of an export."""
+
+    status: Literal["completed"]
+    source: str
+    folder: str
+    files: list[ExportedFileAnswer]
+    cost_usd_estimated: float
+    notes: list[str]
+    next: str
+
+
+def export_answer(result: ExportResult) -> ExportAnswer:
+    """The structured content of an export."""
+    return ExportAnswer(
+        status="completed",
+        source=result.source,
+        folder=str(result.folder),
+        files=[_file(entry) for entry in result.files],
+        cost_usd_estimated=0,
+        notes=list(result.notes),
+        next=_NEXT_STEPS[result.preset],
+    )
+
+
+def describe_export(result: ExportResult) -> str:
+    """An export in words."""
+    lines = [f"{counted(len(result.files), 'file')} exported from {result.source}, free of charge."]
+    lines += [_line(number, entry) for number, entry in enumerate(result.files, start=1)]
+    lines += [f"Note: {note}" for note in result.notes]
+    return "\n".join([*lines, f"Next: {_NEXT_STEPS[result.preset]}"])
+
+
+def _line(number: int, entry: ExportedFile) -> str:
+    return (
+        f"{number}. {entry.file_path} ({entry.width}x{entry.height}, {entry.mime_type}, "
+        f"{readable_size(entry.size_bytes)})"
+    )
+
+
+def _file(entry: ExportedFile) -> ExportedFileAnswer:
+    return ExportedFileAnswer(
+        file_path=str(entry.file_path),
+        filename=entry.file_path.name,
+        size_bytes=entry.size_bytes,
+        mime_type=entry.mime_type,
+        width=entry.width,
+        height=entry.height,
+    )

@@ -1,0 +1,257 @@
+"""A page of the history as structured content, and in words."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import islice
+from typing import TYPE_CHECKING, Literal
+
+from gpt_image_mcp.money import OTHERS
+from gpt_image_mcp.presentation.structured import Answer, dollars
+from gpt_image_mcp.presentation.text import describe_cost, shortened
+from gpt_image_mcp.services.image_search import FileState, FoundImage, file_state
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.library.call_records import CallRecord
+    from gpt_image_mcp.library.spending import Spending
+    from gpt_image_mcp.services.image_search import FoundImages
+    from gpt_image_mcp.services.maintenance import Pruned, Rebuilt
+
+FOUND_CHARACTERS = 120
+_DAYS_SHOWN, _MODELS_SHOWN, _SESSIONS_SHOWN = 31, 20, 20
+_IN_A_LINE = 7
+
+
+class HitAnswer(Answer):
+    """One image of the history."""
+
+    id: str
+    file_path: str
+    file: FileState
+    prompt: str
+    model: str
+    width: int
+    height: int
+    created_at: str
+    cost_usd_estimated: float | None = None
+    parents: list[str] | None = None
+    session_id: str | None = None
+    turn: int | None = None
+    sandbox: bool | None = None
+
+
+class OpenCallAnswer(Answer):
+    """A call that runs, or whose outcome is unknown."""
+
+    job_id: str
+    status: Literal["running", "outcome_unknown"]
+    prompt: str
+    started_at: str
+    cost_usd_reserved: float | None = None
+
+
+class FoundAnswer(Answer):
+    """A page of the history with what all that matches cost.
+
+    Attributes:
+        cost_usd_by_day: The latest 31 days; of models and sessions, the 20 that cost most. The rest of each
+            is summed as ``others``.
+    """
+
+    images: list[HitAnswer]
+    total: int
+    next_offset: int | None = None
+    cost_usd_total: float
+    cost_usd_by_day: dict[str, float]
+    cost_usd_by_model: dict[str, float]
+    cost_usd_by_session: dict[str, float] | None = None
+    open_calls: list[OpenCallAnswer] | None = None
+    next: str
+
+
+def found_answer(found: FoundImages, *, next_step: str) -> FoundAnswer:
+    """The structured content of a page of the history."""
+    spending = found.spending
+    return FoundAnswer(
+        images=[_hit(hit) for hit in found.images],
+        total=found.total,
+        next_offset=found.next_offset,
+        cost_usd_total=float(spending.total_usd),
+        cost_usd_by_day=_amounts(spending.by_day, _DAYS_SHOWN),
+        cost_usd_by_model=_amounts(spending.by_model, _MODELS_SHOWN),
+        cost_usd_by_session=_amounts(spending.by_session, _SESSIONS_SHOWN) or None,
+        open_calls=[_open_call(call) for call in found.open_calls] or None,
+        next=next_step,
+    )
+
+
+class SpendingAnswer(Answer):
+    """What images cost in US dollars.
+
+    Attributes:
+        cost_usd_by_session: The 100 that cost most; the rest is summed as ``others``.
+    """
+
+    cost_usd_total: float
+    cost_usd_by_day: dict[str, float]
+    cost_usd_by_model: dict[str, float]
+    cost_usd_by_session: dict[str, float]
+
+
+class PrunedAnswer(Answer):
+    """What was deleted, or would be."""
+
+    deleted: bool
+    images: list[HitAnswer]
+    start_images: list[str]
+    kept: list[str]
+    failed: list[str]
+    freed_bytes: int
+
+
+class RebuiltAnswer(Answer):
+    """What was read into the database again."""
+
+    images: int
+    folders: list[str]
+    unreadable: list[str]
+    set_aside: str | None = None
+
+
+def spending_answer(spending: Spending) -> SpendingAnswer:
+    """All sums of what images cost."""
+    return SpendingAnswer(
+        cost_usd_total=float(spending.total_usd),
+        cost_usd_by_day=_amounts(spending.by_day),
+        cost_usd_by_model=_amounts(spending.by_model),
+        cost_usd_by_session=_amounts(spending.by_session),
+    )
+
+
+def pruned_answer(pruned: Pruned) -> PrunedAnswer:
+    """The structured form of what was deleted, or would be."""
+    return PrunedAnswer(
+        deleted=pruned.is_done,
+        images=[_hit(FoundImage(image=image, file=file_state(image))) for image in pruned.images],
+        start_images=[str(path) for path in pruned.start_images],
+        kept=list(pruned.kept),
+        failed=list(pruned.failed),
+        freed_bytes=pruned.freed_bytes,
+    )
+
+
+def rebuilt_answer(rebuilt: Rebuilt) -> RebuiltAnswer:
+    """The structured form of what was read into the database again."""
+    return RebuiltAnswer(
+        images=rebuilt.images,
+        folders=[str(folder) for folder in rebuilt.folders],
+        unreadable=[str(path) for path in rebuilt.unreadable],
+        set_aside=str(rebuilt.set_aside) if rebuilt.set_aside else None,
+    )
+
+
+def describe_found(found: FoundImages, next_step: str) -> str:
+    """A page of the history in words."""
+    spending = found.spending
+    lines = [_count_line(found.total, spending.total_usd)]
+    lines += [_found_line(hit) for hit in found.images]
+    if len(spending.by_day) > 1:
+        lines.append(_by("day", spending.by_day))
+    if len(spending.by_model) > 1:
+        lines.append(_by("model", spending.by_model))
+    if spending.by_session:
+        lines.append(_by("session", spending.by_session))
+    lines += [_open_call_line(call) for call in found.open_calls]
+    return "\n".join([*lines, f"Next: {next_step}"])
+
+
+def next_step_after_search(found: FoundImages) -> str:
+    """What a caller should do with a page of the history, in one sentence."""
+    if found.next_offset is not None:
+        return f"Pass an id to get_image or edit_image, or offset {found.next_offset} for the next page."
+    if found.images:
+        return "Pass an id to get_image to see an image, or to edit_image to change it."
+    if found.total:
+        return "Pass a smaller offset: this one is behind the last image."
+    if found.is_library_empty:
+        return "The history has no image yet; what generate_image and edit_image make is found here."
+    return "Try fewer or other words, a longer time or another model, or leave all out to see the newest."
+
+
+def describe_usd(usd: Decimal) -> str:
+    """An amount in words."""
+    return f"${usd:.4f}"
+
+
+def _count_line(total: int, cost: Decimal) -> str:
+    if not total:
+        return "No image matches."
+    if total == 1:
+        return f"1 image matches, {describe_usd(cost)} in all:"
+    return f"{total} images match, {describe_usd(cost)} in all; newest first:"
+
+
+def _found_line(hit: FoundImage) -> str:
+    image, made = hit.image, hit.image.provenance
+    cost = "sandbox" if made.sandbox else describe_cost(made.cost)
+    state = "" if hit.file == "present" else f" (file {hit.file})"
+    prompt = shortened(made.prompt, FOUND_CHARACTERS)
+    return (
+        f"{image.id} {image.created_at.astimezone():%Y-%m-%d %H:%M} {made.model} "
+        f'{image.width}x{image.height} {cost} "{prompt}" {image.file_path}{state}'
+    )
+
+
+def _by(what: str, amounts: dict[str, Decimal]) -> str:
+    shown = _cut(amounts, _IN_A_LINE)
+    return f"By {what}: " + ", ".join(f"{name} {describe_usd(usd)}" for name, usd in shown.items())
+
+
+def _open_call_line(call: CallRecord) -> str:
+    status = "still runs" if call.status == "running" else "has an unknown outcome"
+    return (
+        f'Job {call.id} {status}: "{shortened(call.prompt, FOUND_CHARACTERS)}", '
+        f"{describe_usd(call.reserved_usd)} reserved."
+    )
+
+
+def _hit(hit: FoundImage) -> HitAnswer:
+    image, made = hit.image, hit.image.provenance
+    return HitAnswer(
+        id=image.id,
+        file_path=str(image.file_path),
+        file=hit.file,
+        prompt=shortened(made.prompt, FOUND_CHARACTERS),
+        model=made.model,
+        width=image.width,
+        height=image.height,
+        created_at=image.created_at.astimezone().isoformat(timespec="seconds"),
+        cost_usd_estimated=None if made.sandbox else dollars(made.cost.usd),
+        parents=list(made.parents) or None,
+        session_id=made.session_id or None,
+        turn=made.turn or None,
+        sandbox=made.sandbox or None,
+    )
+
+
+def _open_call(call: CallRecord) -> OpenCallAnswer:
+    return OpenCallAnswer(
+        job_id=call.id,
+        status="running" if call.status == "running" else "outcome_unknown",
+        prompt=shortened(call.prompt, FOUND_CHARACTERS),
+        started_at=call.started_at.astimezone().isoformat(timespec="seconds"),
+        cost_usd_reserved=None if call.sandbox else dollars(call.reserved_usd),
+    )
+
+
+def _amounts(amounts: dict[str, Decimal], most: int | None = None) -> dict[str, float]:
+    shown = amounts if most is None else _cut(amounts, most)
+    return {name: float(usd) for name, usd in shown.items()}
+
+
+def _cut(amounts: dict[str, Decimal], most: int) -> dict[str, Decimal]:
+    """The first amounts, and the sum of the rest as one of its own."""
+    named = {name: usd for name, usd in amounts.items() if name != OTHERS}
+    shown = dict(islice(named.items(), most))
+    rest = sum(amounts.values(), Decimal(0)) - sum(shown.values(), Decimal(0))
+    return {**shown, OTHERS: rest} if rest else shown

@@ -1,0 +1,393 @@
+"""The structured content of results, as clients read it: field names and types of the contract.
+
+Several clients hand only this to the model, so it has to be enough to act on: paths, ids, sizes, cost,
+notes and what to do next. Images never go in here: base64 would be charged as text.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, model_serializer
+
+from gpt_image_mcp.money import CostBasis
+from gpt_image_mcp.presentation.text import batch_cost, shortened
+from gpt_image_mcp.values import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic import SerializerFunctionWrapHandler
+
+    from gpt_image_mcp.money import Estimate, Quote
+    from gpt_image_mcp.values import (
+        BatchEntry,
+        BatchResult,
+        EndedSession,
+        ImageResult,
+        InputImage,
+        SessionSummary,
+        StoredImage,
+        TokenUsage,
+    )
+
+_MICRO = Decimal("0.000001")
+
+
+class Answer(BaseModel):
+    """Base of structured results; a field that is None is left out of the JSON."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @model_serializer(mode="wrap")
+    def _without_missing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value is not None}
+
+
+class RequestedAnswer(Answer):
+    """What was asked for."""
+
+    size: str
+    quality: str
+    n: int
+    format: str
+    background: str
+
+
+class AppliedAnswer(Answer):
+    """What took effect."""
+
+    size: str
+    quality: str
+    background: str
+    output_format: str
+
+
+class UsageAnswer(Answer):
+    """Tokens as the API reported them."""
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    input_tokens_details: dict[str, int]
+    output_tokens_details: dict[str, int]
+
+
+class ImageAnswer(Answer):
+    """One image file."""
+
+    id: str
+    file_path: str
+    filename: str
+    uri: str
+    size_bytes: int
+    mime_type: str
+    width: int
+    height: int
+
+
+class ImagesAnswer(Answer):
+    """The result of a call that makes or shows images."""
+
+    status: Literal["completed", "running"]
+    model: str
+    prompt: str
+    requested: RequestedAnswer
+    applied: AppliedAnswer | None = None
+    images: list[ImageAnswer]
+    usage: UsageAnswer | None = None
+    cost_usd_estimated: float | None = None
+    cost_basis: CostBasis
+    route: Route
+    notes: list[str]
+    sandbox: bool
+    next: str
+    session_id: str | None = None
+    turn: int | None = None
+    parent_turn: int | None = None
+    job_id: str | None = None
+    elapsed_seconds: float | None = None
+    expected_seconds: float | None = None
+
+
+class BatchItemAnswer(Answer):
+    """What became of one image of a batch."""
+
+    input: str
+    status: Literal["completed", "failed", "skipped"]
+    images: list[ImageAnswer]
+    cost_usd_estimated: float | None = None
+    notes: list[str] | None = None
+    error: str | None = None
+
+
+class BatchAnswer(Answer):
+    """The result of a batch; ``items`` are in the order of the inputs."""
+
+    status: Literal["completed", "running"]
+    model: str
+    prompt: str
+    requested: RequestedAnswer
+    items: list[BatchItemAnswer]
+    total: int
+    cost_usd_estimated: float | None = None
+    notes: list[str]
+    sandbox: bool
+    next: str
+    job_id: str | None = None
+    elapsed_seconds: float | None = None
+
+
+class SessionAnswer(Answer):
+    """One session of a list."""
+
+    session_id: str
+    status: Literal["open", "closed"]
+    created_at: str
+    updated_at: str
+    turns: int
+    last_prompt: str
+    last_image_id: str
+    last_image_path: str | None = None
+    sandbox: bool
+
+
+class SessionsAnswer(Answer):
+    """The sessions that can be continued."""
+
+    sessions: list[SessionAnswer]
+    next: str
+
+
+class InputAnswer(Answer):
+    """An image that is not of the library, as an edit would read it."""
+
+    status: Literal["completed"] = "completed"
+    source: str
+    width: int
+    height: int
+    mime_type: str
+    size_bytes: int
+    notes: list[str]
+    next: str
+
+
+class EndedAnswer(Answer):
+    """A session that was ended."""
+
+    ended: bool
+    session_id: str
+    turns: int
+    next: str
+
+
+class BudgetAnswer(Answer):
+    """Limits on spending and what is left; a limit that is not set is left out."""
+
+    max_cost_usd: float | None = None
+    daily_budget_usd: float | None = None
+    spent_today_usd: float
+    left_today_usd: float | None = None
+
+
+class QuoteAnswer(Answer):
+    """What a call costs: one number, a range, or neither where nothing is known."""
+
+    cost_usd_estimated: float | None = None
+    cost_range_usd: list[float] | None = None
+
+
+class EstimateAnswer(QuoteAnswer):
+    """A quote with everything it depends on."""
+
+    model: str
+    size: str
+    quality: str
+    n: int
+    output_format: str
+    input_images: int
+    cost_basis: str
+    by_quality: dict[str, QuoteAnswer]
+    budget: BudgetAnswer
+    notes: list[str]
+    next: str
+
+
+def dollars(amount: Decimal | None) -> float | None:
+    """US dollars for JSON, to the millionth."""
+    return None if amount is None else float(amount.quantize(_MICRO))
+
+
+def images_answer(result: ImageResult, *, next_step: str) -> ImagesAnswer:
+    """The structured content of an image result."""
+    is_running = result.status == "running"
+    spent = result.cost
+    return ImagesAnswer(
+        status=result.status,
+        model=result.model,
+        prompt=shortened(result.prompt),
+        requested=RequestedAnswer.model_validate(result.requested, from_attributes=True),
+        applied=_applied(result),
+        images=[image_answer(image) for image in result.images],
+        usage=None if result.usage is None else usage_answer(result.usage),
+        cost_usd_estimated=dollars(spent.usd) if spent else None,
+        cost_basis=spent.basis if spent else "unknown",
+        route=result.route,
+        notes=list(result.notes),
+        sandbox=result.sandbox,
+        next=next_step,
+        session_id=result.session.session_id if result.session else None,
+        turn=result.session.turn if result.session else None,
+        parent_turn=result.session.parent_turn if result.session else None,
+        job_id=result.call_id if is_running else None,
+        elapsed_seconds=result.elapsed_seconds if is_running else None,
+        expected_seconds=result.expected_seconds if is_running else None,
+    )
+
+
+def batch_answer(result: BatchResult, *, next_step: str) -> BatchAnswer:
+    """The structured content of a batch."""
+    is_running = result.status == "running"
+    return BatchAnswer(
+        status=result.status,
+        model=result.model,
+        prompt=shortened(result.prompt),
+        requested=RequestedAnswer.model_validate(result.requested, from_attributes=True),
+        items=[_batch_item(entry) for entry in result.items],
+        total=result.total,
+        cost_usd_estimated=dollars(batch_cost(result)),
+        notes=list(result.notes),
+        sandbox=result.sandbox,
+        next=next_step,
+        job_id=result.call_id if is_running else None,
+        elapsed_seconds=result.elapsed_seconds if is_running else None,
+    )
+
+
+def _batch_item(entry: BatchEntry) -> BatchItemAnswer:
+    return BatchItemAnswer(
+        input=entry.input,
+        status=entry.status,
+        images=[image_answer(image) for image in entry.images],
+        cost_usd_estimated=dollars(entry.cost.usd) if entry.cost else None,
+        notes=list(entry.notes) or None,
+        error=entry.error or None,
+    )
+
+
+def sessions_answer(listed: Sequence[SessionSummary], *, next_step: str) -> SessionsAnswer:
+    """The structured content of a list of sessions."""
+    return SessionsAnswer(sessions=[_session(session) for session in listed], next=next_step)
+
+
+def _session(session: SessionSummary) -> SessionAnswer:
+    image = session.last_image
+    return SessionAnswer(
+        session_id=session.id,
+        status=session.status,
+        created_at=session.created_at.isoformat(timespec="seconds"),
+        updated_at=session.updated_at.isoformat(timespec="seconds"),
+        turns=session.turns,
+        last_prompt=shortened(session.last_prompt),
+        last_image_id=session.last_image_id,
+        last_image_path=str(image.file_path) if image else None,
+        sandbox=session.sandbox,
+    )
+
+
+def input_answer(image: InputImage, *, next_step: str) -> InputAnswer:
+    """The structured content of an image that is not of the library."""
+    return InputAnswer(
+        source=image.source,
+        width=image.width,
+        height=image.height,
+        mime_type=image.mime_type,
+        size_bytes=len(image.data),
+        notes=list(image.notes),
+        next=next_step,
+    )
+
+
+def ended_answer(ended: EndedSession, *, next_step: str) -> EndedAnswer:
+    """The structured content of an ended session."""
+    return EndedAnswer(ended=True, session_id=ended.id, turns=ended.turns, next=next_step)
+
+
+def _applied(result: ImageResult) -> AppliedAnswer | None:
+    if result.applied is None:
+        return None
+    return AppliedAnswer.model_validate(result.applied, from_attributes=True)
+
+
+def image_answer(image: StoredImage) -> ImageAnswer:
+    """One stored image as results show it."""
+    return ImageAnswer(
+        id=image.id,
+        file_path=str(image.file_path),
+        filename=image.file_path.name,
+        uri=image.uri,
+        size_bytes=image.size_bytes,
+        mime_type=image.mime_type,
+        width=image.width,
+        height=image.height,
+    )
+
+
+def usage_answer(usage: TokenUsage) -> UsageAnswer:
+    """Token counts in the shape of the API."""
+    return UsageAnswer(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        total_tokens=usage.total_tokens,
+        input_tokens_details=_known(
+            text_tokens=usage.input_text_tokens,
+            image_tokens=usage.input_image_tokens,
+            cached_text_tokens=usage.cached_text_tokens,
+            cached_image_tokens=usage.cached_image_tokens,
+        ),
+        output_tokens_details=_known(
+            text_tokens=usage.output_text_tokens, image_tokens=usage.output_image_tokens
+        ),
+    )
+
+
+def estimate_answer(estimate: Estimate, *, next_step: str) -> EstimateAnswer:
+    """The structured content of a quote."""
+    budget = estimate.budget
+    quoted = quote_answer(estimate.quote)
+    return EstimateAnswer(
+        model=estimate.model,
+        size=estimate.size,
+        quality=estimate.quality,
+        n=estimate.n,
+        output_format=estimate.output_format,
+        input_images=estimate.input_images,
+        cost_usd_estimated=quoted.cost_usd_estimated,
+        cost_range_usd=quoted.cost_range_usd,
+        cost_basis=estimate.quote.basis,
+        by_quality={name: quote_answer(quote) for name, quote in estimate.by_quality.items()},
+        budget=BudgetAnswer(
+            max_cost_usd=dollars(budget.per_call_usd),
+            daily_budget_usd=dollars(budget.daily_usd),
+            spent_today_usd=float(budget.spent_today_usd.quantize(_MICRO)),
+            left_today_usd=dollars(budget.left_today_usd),
+        ),
+        notes=list(estimate.notes),
+        next=next_step,
+    )
+
+
+def quote_answer(quote: Quote) -> QuoteAnswer:
+    """A quote as one number where it is exact, as a range where it is not, empty where nothing is known."""
+    if quote.expected_usd is not None:
+        return QuoteAnswer(cost_usd_estimated=dollars(quote.expected_usd))
+    if quote.low_usd is None or quote.high_usd is None:
+        return QuoteAnswer()
+    return QuoteAnswer(
+        cost_range_usd=[float(quote.low_usd.quantize(_MICRO)), float(quote.high_usd.quantize(_MICRO))]
+    )
+
+
+def _known(**counts: int | None) -> dict[str, int]:
+    return {name: count for name, count in counts.items() if count is not None}

@@ -1,0 +1,1 @@
+"""What the use cases need: inputs, edits, sessions, batches, exports, the history."""

@@ -1,0 +1,164 @@
+"""What a studio works with: library, connections and running jobs, each opened when it is first needed."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gpt_image_mcp.calls.acknowledgements import Receipts
+    from gpt_image_mcp.calls.jobs import Jobs
+    from gpt_image_mcp.calls.runner import PaidCalls
+    from gpt_image_mcp.library.route_memo import Rejections
+    from gpt_image_mcp.library.store import Library
+    from gpt_image_mcp.openai_api import OpenAIApi
+    from gpt_image_mcp.openai_api.routing import Router
+    from gpt_image_mcp.services.batches import Batches
+    from gpt_image_mcp.services.edit_sessions import EditSessions
+    from gpt_image_mcp.services.edits import Edits
+    from gpt_image_mcp.services.exports import Exports
+    from gpt_image_mcp.services.inputs import Inputs
+    from gpt_image_mcp.services.lookup import Looking
+    from gpt_image_mcp.settings import Settings
+
+
+def utc_now() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
+
+
+class Workbench:
+    """The tools of one configuration; opens no file and no connection by itself.
+
+    Args:
+        settings: The configuration.
+        clock: The time that the memory of rejected routes goes by.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._opening = asyncio.Lock()
+        self._library: Library | None = None
+        self._jobs: Jobs | None = None
+        self._sessions: EditSessions | None = None
+        self._receipts: Receipts | None = None
+        self._apis: dict[bool, OpenAIApi] = {}
+
+    async def aclose(self) -> None:
+        """Lets sent requests finish within the grace period and closes everything."""
+        if self._jobs is not None:
+            await self._jobs.close(grace_seconds=self._settings.shutdown_grace_seconds)
+        for api in self._apis.values():
+            await api.aclose()
+        if self._receipts is not None:
+            await self._receipts.written()
+        if self._library is not None:
+            await asyncio.to_thread(self._library.close)
+
+    @property
+    def jobs(self) -> Jobs:
+        """The jobs that run now."""
+        from gpt_image_mcp.calls.jobs import Jobs
+
+        if self._jobs is None:
+            self._jobs = Jobs()
+        return self._jobs
+
+    async def library(self) -> Library:
+        """The images, calls and sessions of the user."""
+        async with self._opening:
+            if self._library is None:
+                self._library = await asyncio.to_thread(_open_library, self._settings)
+            return self._library
+
+    async def paid_calls(self) -> PaidCalls:
+        """What runs calls that cost money."""
+        from gpt_image_mcp.calls.acknowledgements import Receipts
+        from gpt_image_mcp.calls.budget import Reservations
+        from gpt_image_mcp.calls.runner import PaidCalls
+
+        library = await self.library()
+        if self._receipts is None:
+            self._receipts = Receipts(library.ledger)
+        return PaidCalls(library, self.jobs, Reservations(self._settings, library), self._receipts)
+
+    async def inputs(self) -> Inputs:
+        """What reads images from wherever they are."""
+        from gpt_image_mcp.services.inputs import Inputs
+
+        return Inputs(self._settings, await self.library())
+
+    async def looking(self) -> Looking:
+        """What looks at images."""
+        from gpt_image_mcp.services.lookup import Looking
+
+        return Looking(await self.inputs())
+
+    async def edits(self) -> Edits:
+        """What plans and sends edits."""
+        from gpt_image_mcp.services.edits import Edits
+
+        inputs = await self.inputs()
+        return Edits(self._settings, inputs, partial(self._router, inputs.library.rejections))
+
+    async def exports(self) -> Exports:
+        """What converts images into files for a use."""
+        from gpt_image_mcp.services.exports import Exports
+
+        return Exports(self._settings, await self.inputs())
+
+    async def batches(self) -> Batches:
+        """What edits many images."""
+        from gpt_image_mcp.services.batches import Batches
+
+        return Batches(await self.edits(), await self.paid_calls())
+
+    async def sessions(self) -> EditSessions:
+        """The edit sessions; one object, because it holds the locks."""
+        from gpt_image_mcp.services.edit_sessions import EditSessions
+
+        edits, library = await self.edits(), await self.library()
+        # From here on without waiting: two first calls must not get two of them.
+        if self._sessions is None:
+            self._sessions = EditSessions(edits, library)
+        return self._sessions
+
+    def api(self, *, sandbox: bool) -> OpenAIApi:
+        """The connection to OpenAI, or to the sandbox; one of each."""
+        if sandbox not in self._apis:
+            self._apis[sandbox] = _connect(self._settings, sandbox=sandbox)
+        return self._apis[sandbox]
+
+    def _router(self, rejections: Rejections, sandbox: bool) -> Router:  # noqa: FBT001 - one of two worlds
+        from gpt_image_mcp.openai_api.routing import Router
+
+        settings = self._settings
+        return Router(
+            self.api(sandbox=sandbox),
+            rejections,
+            endpoint="sandbox" if sandbox else settings.base_url or "",
+            host_model=settings.responses_edit_model,
+            is_pinned=settings.force_responses_edits,
+            clock=self._clock,
+        )
+
+
+def _open_library(settings: Settings) -> Library:
+    from gpt_image_mcp.library.store import Library
+
+    return Library(settings)
+
+
+def _connect(settings: Settings, *, sandbox: bool) -> OpenAIApi:
+    from gpt_image_mcp.openai_api import OpenAIApi
+
+    if not sandbox:
+        return OpenAIApi(settings)
+    from gpt_image_mcp.openai_api.sandbox.transport import SandboxTransport
+
+    return OpenAIApi(settings, transport=SandboxTransport())

@@ -1,0 +1,266 @@
+"""Converting an image into files for a use: another format, another size, or the set of a preset.
+
+Everything happens on this machine. The source is only read, and no file is ever overwritten.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, TypedDict
+from urllib.parse import unquote, urlsplit
+
+from gpt_image_mcp.atomic_files import write_exclusive
+from gpt_image_mcp.errors import StorageFailed
+from gpt_image_mcp.folders import output_folder, require_writable
+from gpt_image_mcp.imaging.export_presets import ExportOptions, check_options, plan_targets
+from gpt_image_mcp.imaging.fit import Size
+from gpt_image_mcp.imaging.normalise import decode
+from gpt_image_mcp.imaging.rendering import read_colour, render, require_writer
+from gpt_image_mcp.imaging.xmp import has_c2pa
+from gpt_image_mcp.library.naming import clean_label
+from gpt_image_mcp.paths import unquoted
+from gpt_image_mcp.threads import in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Unpack
+
+    from gpt_image_mcp.imaging.export_presets import Target
+    from gpt_image_mcp.imaging.normalise import Decoded
+    from gpt_image_mcp.imaging.rendering import Colour, Rendered
+    from gpt_image_mcp.services.inputs import Inputs, Source
+    from gpt_image_mcp.settings import Settings
+
+_EXTENSIONS = {"jpeg": "jpg"}
+_MIME_TYPES = {"ico": "image/vnd.microsoft.icon"}
+_NAMELESS = "image"
+# Without an output_format, a single file and the pictures to share keep that of the source.
+_KEEPING = ("", "social")
+
+
+class ExportArguments(TypedDict, total=False):
+    """``ExportOptions`` as keyword arguments, for methods that take them one by one."""
+
+    output_format: str
+    width: int
+    height: int
+    fit: str
+    preset: str
+    background: str
+    output_dir: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedFile:
+    """A file that an export wrote; the pixel size of an ico is that of the largest picture in it."""
+
+    file_path: Path
+    size_bytes: int
+    mime_type: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportResult:
+    """The outcome of an export.
+
+    Attributes:
+        source: The image that was converted, as messages call it.
+        folder: Where the files are.
+        preset: The set they are; empty for a single file.
+    """
+
+    source: str
+    folder: Path
+    preset: str
+    files: tuple[ExportedFile, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A target and the file that was made for it."""
+
+    target: Target
+    rendered: Rendered
+
+    @property
+    def name(self) -> str:
+        """The file's name, without what the source is called."""
+        stem = self.target.name or str(self.rendered.size)
+        return f"{stem}.{_EXTENSIONS.get(self.target.output_format, self.target.output_format)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """An export that is not written yet.
+
+    Attributes:
+        source: The image that was converted, as messages call it.
+        size: The size of the source.
+        notes: What happened to the source.
+    """
+
+    source: str
+    size: Size
+    preset: str
+    pictures: tuple[_Picture, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Exports:
+    """Exports images for one configuration."""
+
+    settings: Settings
+    inputs: Inputs
+
+    async def run(self, ref: str, **options: Unpack[ExportArguments]) -> ExportResult:
+        """Converts an image.
+
+        Args:
+            ref: Anything that can be an input image.
+            **options: The fields of ``ExportOptions``.
+
+        Raises:
+            RequestError: If the image, the folder or an option cannot be used; nothing was written.
+            StorageFailed: If a file could not be written.
+        """
+        chosen = ExportOptions(**options)
+        check_options(chosen)
+        background = read_colour(chosen.background)
+        folder = await in_thread(output_folder, self.settings, chosen.output_dir)
+        source = await self.inputs.read(ref)
+        made = await in_thread(_make, source, chosen, background)
+        return await in_thread(_write, made, folder, stem=_stem(source, ref))
+
+
+def _stem(source: Source, ref: str) -> str:
+    """What the source is called, as a part of a file name."""
+    name = source.image.file_path.name if source.image else _name_in(source.label, ref)
+    return clean_label(Path(name).stem) or _NAMELESS
+
+
+def _name_in(label: str, ref: str) -> str:
+    """The file name that a path or web address ends with; other references have none."""
+    if label.startswith(("http://", "https://")):
+        return PurePosixPath(unquote(urlsplit(unquoted(ref)).path)).name
+    return Path(label).name if Path(label).is_absolute() else ""
+
+
+def _make(source: Source, options: ExportOptions, background: Colour | None) -> _Made:
+    """Makes all files before any is written, so that what cannot be made leaves nothing behind."""
+    decoded = decode(source.data, source=source.label)
+    size = Size(*decoded.image.size)
+    targets = plan_targets(options, source=size, source_format=decoded.picture.format)
+    for target in targets:
+        require_writer(target.output_format)
+    return _Made(
+        source=source.label,
+        size=size,
+        preset=options.preset,
+        pictures=tuple(
+            _Picture(target, render(decoded.image, target, background=background)) for target in targets
+        ),
+        notes=(*_source_notes(source, decoded), *_format_notes(options, decoded, targets)),
+    )
+
+
+def _write(made: _Made, folder: Path, *, stem: str) -> ExportResult:
+    require_writable(folder)
+    try:
+        folder, files = _written(made, folder, stem=stem)
+    except OSError as error:
+        message = f"The export could not be written to {folder}: {error.strerror or error}."
+        raise StorageFailed(message, next_step="Free some space, or pass another output_dir.") from error
+    notes = (*made.notes, *_file_notes(made, files))
+    return ExportResult(source=made.source, folder=folder, preset=made.preset, files=files, notes=notes)
+
+
+def _written(made: _Made, folder: Path, *, stem: str) -> tuple[Path, tuple[ExportedFile, ...]]:
+    """The files on disk: beside each other in a new folder if they are a set."""
+    if not made.preset:
+        return folder, tuple(_saved(entry, folder, name=f"{stem}-{entry.name}") for entry in made.pictures)
+    folder = _new_folder(folder, f"{stem}-{made.preset}")
+    return folder, tuple(_saved(entry, folder, name=entry.name) for entry in made.pictures)
+
+
+def _saved(entry: _Picture, folder: Path, *, name: str) -> ExportedFile:
+    path, data, size = Path(name), entry.rendered.data, entry.rendered.size
+    numbered = (f"{path.stem}-{count}{path.suffix}" for count in itertools.count(2))
+    output_format = entry.target.output_format
+    return ExportedFile(
+        file_path=write_exclusive(folder, itertools.chain([name], numbered), data),
+        size_bytes=len(data),
+        mime_type=_MIME_TYPES.get(output_format, f"image/{output_format}"),
+        width=size.width,
+        height=size.height,
+    )
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    """A folder that was not there before."""
+    names = itertools.chain([name], (f"{name}-{count}" for count in itertools.count(2)))
+    return next(folder for folder in map(parent.joinpath, names) if _is_made(folder))
+
+
+def _is_made(folder: Path) -> bool:
+    """Makes a folder; says whether it is new."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
+def _source_notes(source: Source, decoded: Decoded) -> list[str]:
+    notes: list[str] = []
+    if source.image and source.sha256 != source.image.sha256:
+        notes.append(
+            f"Image {source.image.id} was changed since it was made; the file as it is now was used."
+        )
+    if decoded.is_animated:
+        notes.append("The source is animated; its first frame was used.")
+    if decoded.is_recoloured:
+        notes.append("The colours were converted from the source's profile to sRGB.")
+    if has_c2pa(source.data):
+        notes.append("The source carries signed C2PA provenance, which no converted file can keep.")
+    return notes
+
+
+def _format_notes(options: ExportOptions, decoded: Decoded, targets: Sequence[Target]) -> list[str]:
+    """Where the source's format was to be kept and could not be."""
+    source_format = decoded.picture.format
+    if options.output_format or options.preset not in _KEEPING or targets[0].output_format == source_format:
+        return []
+    if options.preset:
+        return [f"Not every network shows {source_format}, so the files are PNGs; output_format chooses."]
+    return [f"{source_format} is not written, so the export is a PNG."]
+
+
+def _file_notes(made: _Made, files: Sequence[ExportedFile]) -> list[str]:
+    """What happened to the picture, a sentence for each kind of thing, with the files it happened in."""
+    rendered = [(entry.rendered, file) for entry, file in zip(made.pictures, files, strict=True)]
+    enlarged = ", ".join(
+        f"{file.file_path.name} to {picture.size}" for picture, file in rendered if picture.is_enlarged
+    )
+    cropped = _names(file for picture, file in rendered if picture.is_cropped)
+    barred = _names(file for picture, file in rendered if picture.is_barred)
+    flattened = _names(file for picture, file in rendered if picture.is_flattened)
+    notes: list[str] = []
+    if enlarged:
+        notes.append(f"Enlarged from a source of {made.size}, so not as sharp as it could be: {enlarged}.")
+    if cropped:
+        notes.append(f"Cropped in the middle: {cropped}; fit contain keeps the whole picture.")
+    if barred:
+        notes.append(f"Bars were added: {barred}; background chooses their colour, and fit cover has none.")
+    if flattened:
+        notes.append(f"Transparency was filled: {flattened}; background chooses the colour.")
+    return notes
+
+
+def _names(files: Iterable[ExportedFile]) -> str:
+    return ", ".join(file.file_path.name for file in files)

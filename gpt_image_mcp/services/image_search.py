@@ -1,0 +1,142 @@
+"""Finding images of the history again, with what they cost and which calls are still open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
+
+from gpt_image_mcp.errors import InvalidArgument, NotFound
+from gpt_image_mcp.periods import parse_since, parse_until
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.library.call_records import CallRecord
+    from gpt_image_mcp.library.search.matching import Search
+    from gpt_image_mcp.library.spending import Spending
+    from gpt_image_mcp.library.store import Library
+    from gpt_image_mcp.values import StoredImage
+
+FileState: TypeAlias = Literal["present", "missing", "changed"]
+MOST_AT_ONCE = 100
+_MOST_OPEN_CALLS = 5
+
+
+class Wanted(TypedDict, total=False):
+    """What to look for, as keyword arguments; what is left out does not narrow.
+
+    ``since`` and ``until`` are dates, times, today, yesterday, or spans such as 7d.
+    """
+
+    query: str
+    session_id: str
+    model: str
+    since: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundImage:
+    """An image that matches, and what became of its file; ``changed`` if it has another size in bytes."""
+
+    image: StoredImage
+    file: FileState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundImages:
+    """One page of what matches.
+
+    Attributes:
+        images: Newest first.
+        total: How many match.
+        next_offset: Where the next page begins; None on the last.
+        spending: What all that match cost.
+        open_calls: Of the same time and model: those that run, and those whose outcome is unknown.
+        is_library_empty: Whether there is no image at all that could match.
+    """
+
+    images: tuple[FoundImage, ...]
+    total: int
+    next_offset: int | None
+    spending: Spending
+    open_calls: tuple[CallRecord, ...]
+    is_library_empty: bool = False
+
+
+def find(wanted: Wanted, library: Library, *, limit: int, offset: int) -> FoundImages:
+    """The images that match, newest first. Blocking.
+
+    Raises:
+        InvalidArgument: If a date is none, the time ends before it begins, or ``limit`` or ``offset`` are
+            out of range.
+        NotFound: If there never was such a session.
+    """
+    _require_page(limit, offset)
+    search = _search(wanted)
+    found = library.search.find(search, limit=limit, offset=offset)
+    if search.session_id and not found.total:
+        _require_session(search.session_id, library)
+    shown = offset + len(found.images)
+    return FoundImages(
+        images=tuple(FoundImage(image=image, file=file_state(image)) for image in found.images),
+        total=found.total,
+        next_offset=shown if found.images and shown < found.total else None,
+        spending=found.spending,
+        open_calls=() if search.query or search.session_id else _open_calls(search, library),
+        is_library_empty=not found.total and not library.catalogue.newest(1),
+    )
+
+
+def file_state(image: StoredImage) -> FileState:
+    """What became of an image's file, as far as a look at the folder tells."""
+    try:
+        size_bytes = image.file_path.stat().st_size
+    except OSError:
+        return "missing"
+    return "present" if size_bytes == image.size_bytes else "changed"
+
+
+def _require_page(limit: int, offset: int) -> None:
+    if not 1 <= limit <= MOST_AT_ONCE:
+        message = f"limit is {limit}; it goes from 1 to {MOST_AT_ONCE}."
+        raise InvalidArgument(message, next_step="Use a limit in this range, and offset for further pages.")
+    if offset < 0:
+        message = f"offset is {offset}; it begins with 0."
+        raise InvalidArgument(message, next_step="Use next_offset of the last page as offset.")
+
+
+def _require_session(session_id: str, library: Library) -> None:
+    """Refuses a session that is not known; one whose images are still there counts as known."""
+    from gpt_image_mcp.library.search.matching import Search
+
+    known = (
+        library.sessions.find(session_id) or library.search.find(Search(session_id=session_id), limit=1).total
+    )
+    if not known:
+        message = f"There is no edit session {session_id!r}."
+        raise NotFound(message, next_step="Leave out session_id to search the images of all sessions.")
+
+
+def _open_calls(search: Search, library: Library) -> tuple[CallRecord, ...]:
+    library.ledger.give_up_lost_calls()
+    return library.ledger.open_calls(
+        model=search.model, since=search.since, until=search.until, limit=_MOST_OPEN_CALLS
+    )
+
+
+def _search(wanted: Wanted) -> Search:
+    from gpt_image_mcp.library.search.matching import Search
+
+    now = datetime.now(UTC)
+    since, until = wanted.get("since", ""), wanted.get("until", "")
+    search = Search(
+        query=wanted.get("query", "").strip(),
+        model=wanted.get("model", "").strip(),
+        session_id=wanted.get("session_id", "").strip(),
+        since=parse_since(since, now),
+        until=parse_until(until, now),
+    )
+    if search.since and search.until and search.since >= search.until:
+        message = f"until {until!r} ends before since {since!r} begins, so nothing can match."
+        raise InvalidArgument(message, next_step="Exchange them, or leave one out.")
+    return search

@@ -1,0 +1,112 @@
+"""Where an image comes from and what was made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gpt_image_mcp.errors import NotFound
+from gpt_image_mcp.services.image_search import FileState, file_state
+from gpt_image_mcp.services.references import known_image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from gpt_image_mcp.library.store import Library
+    from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.values import StoredImage
+
+# The direct relatives are always complete; beyond them, nobody reads more.
+_MOST_FOLLOWED = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relative:
+    """An image in a lineage with those on its far side: the parents of a parent, the children of a child.
+
+    Attributes:
+        image: None if the library does not know it any more.
+        beyond: Empty too where the image stands in the lineage a second time, or the lineage was cut.
+    """
+
+    image_id: str
+    image: StoredImage | None
+    beyond: tuple[Relative, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """Where an image comes from and what was made of it.
+
+    Attributes:
+        parents: All of them, as are the children; those beyond as far as ``is_cut`` says.
+        is_cut: Whether some relatives beyond the direct ones were left out.
+    """
+
+    image: StoredImage
+    file: FileState
+    parents: tuple[Relative, ...]
+    children: tuple[Relative, ...]
+    is_cut: bool
+
+
+def trace(ref: str, library: Library, *, settings: Settings) -> Lineage:
+    """The lineage of an image, whose file is also recognised where it was moved to. Blocking.
+
+    Raises:
+        NotFound: If the library has no such image.
+    """
+    image = known_image(ref, library, settings=settings)
+    if image is None:
+        message = f"The library has no image {ref!r}."
+        raise NotFound(message, next_step="Pass the id or the file of an image that the history lists.")
+    parents = _Walk(library, lambda child: child.provenance.parents)
+    children = _Walk(library, lambda parent: library.search.children_of(parent.id))
+    return Lineage(
+        image=image,
+        file=_true_state(image, library),
+        parents=parents.all_from(image),
+        children=children.all_from(image),
+        is_cut=parents.is_cut or children.is_cut,
+    )
+
+
+@dataclass(slots=True)
+class _Walk:
+    """A walk over the relatives of an image on one side.
+
+    Each is listed wherever it belongs, but followed only where it is met first, and only a sane number are.
+    """
+
+    library: Library
+    relatives_of: Callable[[StoredImage], Iterable[str]]
+    known: set[str] = field(default_factory=set[str])
+    is_cut: bool = False
+
+    def all_from(self, image: StoredImage) -> tuple[Relative, ...]:
+        self.known.add(image.id)
+        return self._listed(dict.fromkeys(self.relatives_of(image)))
+
+    def _listed(self, image_ids: Iterable[str]) -> tuple[Relative, ...]:
+        # All of one generation are claimed before any is followed: nearer comes first.
+        new = set(image_ids) - self.known
+        self.known |= new
+        return tuple([self._relative(image_id, is_new=image_id in new) for image_id in image_ids])
+
+    def _relative(self, image_id: str, *, is_new: bool) -> Relative:
+        image = self.library.catalogue.find_image(image_id)
+        beyond = self._beyond(image) if image and is_new else ()
+        return Relative(image_id=image_id, image=image, beyond=beyond)
+
+    def _beyond(self, image: StoredImage) -> tuple[Relative, ...]:
+        image_ids = dict.fromkeys(self.relatives_of(image))
+        if image_ids and len(self.known) > _MOST_FOLLOWED:
+            self.is_cut = True
+            return ()
+        return self._listed(image_ids)
+
+
+def _true_state(image: StoredImage, library: Library) -> FileState:
+    """As for a list, but the bytes count."""
+    state = file_state(image)
+    return "changed" if state == "present" and library.digest(image) != image.sha256 else state

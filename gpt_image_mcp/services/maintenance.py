@@ -1,0 +1,332 @@
+"""Upkeep of the library: metadata read into the database again, and old images deleted. Blocking."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from gpt_image_mcp.errors import InvalidArgument, OutputRejected, StorageFailed
+from gpt_image_mcp.folders import APP, output_folder
+from gpt_image_mcp.imaging.preview_cache import forget
+from gpt_image_mcp.imaging.xmp import recovered_image
+from gpt_image_mcp.library.sidecars import FOLDER, metadata_path, read_metadata
+from gpt_image_mcp.periods import parse_since
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+    from gpt_image_mcp.library.store import Library
+    from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.values import StoredImage
+
+_BYTES_PER_MB = 1_000_000
+_EMBEDDING = (".png", ".jpg", ".jpeg", ".webp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuilt:
+    """What a rebuild found.
+
+    Attributes:
+        images: How many images were read.
+        folders: Where they were looked for.
+        unreadable: Metadata files that could not be used.
+        set_aside: Where the damaged database is now; None if it was in order.
+    """
+
+    images: int
+    folders: tuple[Path, ...]
+    unreadable: tuple[Path, ...]
+    set_aside: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What was deleted, or would be.
+
+    Attributes:
+        images: Oldest first.
+        start_images: Copies that edit sessions kept of their start images, and that none can use any more.
+        kept: Images that were old enough and stay, each with the reason.
+        failed: What could not be deleted, each with the reason.
+        freed_bytes: Of the files alone, as far as they were still there.
+        is_done: Whether they are gone.
+    """
+
+    images: tuple[StoredImage, ...]
+    start_images: tuple[Path, ...]
+    kept: tuple[str, ...]
+    failed: tuple[str, ...]
+    freed_bytes: int
+    is_done: bool
+
+
+def rebuild(library: Library, named: Sequence[Path], *, settings: Settings) -> Rebuilt:
+    """Reads metadata files into the database again: of the folders named, the configured and the known ones.
+
+    In the folders named, metadata inside of image files count too, for images that are not known otherwise.
+    What the database knows besides (calls, sessions, images whose metadata is gone) stays, unless the
+    database is damaged; then it is set aside.
+
+    Raises:
+        InvalidArgument: If a named folder is none.
+        StorageFailed: If no database can be made, or another program holds it.
+    """
+    roots = [_require_folder(path) for path in named]
+    set_aside = _set_aside_if_damaged(library)
+    known = {image.file_path.parent for image in library.catalogue.all_images()}
+    described = set(_folders_with_metadata([*roots, *_usual_folders(settings)]))
+    folders = sorted({*roots, *described, *known})
+    read, unreadable = _add_described(folders, library)
+    read += sum(_add_embedded(root, library) for root in roots)
+    library.search.reindex()
+    return Rebuilt(images=read, folders=tuple(folders), unreadable=tuple(unreadable), set_aside=set_aside)
+
+
+def prune(
+    library: Library, *, older_than: str, keep_mb: float | None, is_confirmed: bool, settings: Settings
+) -> Pruned:
+    """Deletes old images, or says which it would; what cannot be deleted does not keep the others.
+
+    With the images go what edit sessions kept of their start images, where none needs it any more.
+
+    Raises:
+        InvalidArgument: If no limit is given, or one is malformed.
+    """
+    before = parse_since(older_than, datetime.now(UTC), name="older_than")
+    _require_limit(before, keep_mb)
+    kept: list[str] = []
+    candidates = _beyond(tuple(library.catalogue.all_images()), before=before, keep_mb=keep_mb)
+    in_use = _open_sessions(library, settings)
+    chosen = [image for image in candidates if _may_go(image, library, in_use, kept=kept)]
+    deletion = _Deletion(library, is_real=is_confirmed)
+    images = tuple([image for image in chosen if deletion.takes_image(image)])
+    start_images = deletion.take_leftovers({image.id for image in images}, in_use=in_use)
+    if images:
+        deletion.tidy_search()
+    return Pruned(
+        images=images,
+        start_images=start_images,
+        kept=tuple(kept),
+        failed=tuple(deletion.failed),
+        freed_bytes=deletion.freed_bytes,
+        is_done=is_confirmed,
+    )
+
+
+def _require_folder(path: Path) -> Path:
+    """The absolute path of a folder that is there.
+
+    Raises:
+        InvalidArgument: If it is not.
+    """
+    folder = path.expanduser().absolute()
+    if not folder.is_dir():
+        message = f"{path} is {'a file' if folder.exists() else 'not there'}, so nothing was read."
+        raise InvalidArgument(message, next_step="Pass folders that hold images, or none.")
+    return folder
+
+
+def _set_aside_if_damaged(library: Library) -> Path | None:
+    try:
+        library.check()
+    except StorageFailed as error:
+        if error.retryable:
+            raise
+        return library.set_database_aside()
+    return None
+
+
+def _usual_folders(settings: Settings) -> list[Path]:
+    usual = [platformdirs.user_config_path(APP, appauthor=False) / "output"]
+    try:
+        return [*usual, output_folder(settings, "").absolute()]
+    except OutputRejected:
+        return usual
+
+
+def _folders_with_metadata(roots: Iterable[Path]) -> Iterator[Path]:
+    """The folders at or below the given ones that hold metadata files."""
+    for root in roots:
+        for folder in root.rglob(FOLDER):
+            if folder.is_dir():
+                yield folder.parent
+
+
+def _add_described(folders: Iterable[Path], library: Library) -> tuple[int, list[Path]]:
+    """Adds the images that metadata files describe; gives their number, and the files that describe none."""
+    places = _Places(library)
+    read = 0
+    unreadable: list[Path] = []
+    for path in (path for folder in folders for path in sorted((folder / FOLDER).glob("*.json"))):
+        image = _read(path)
+        if image is None:
+            unreadable.append(path)
+        else:
+            library.catalogue.add_image(places.at_its_place(image))
+            read += 1
+    return read, unreadable
+
+
+def _read(path: Path) -> StoredImage | None:
+    try:
+        return read_metadata(path)
+    except OSError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where the files of images are, looking into each folder at most once."""
+
+    library: Library
+    folders: dict[Path, dict[int, list[Path]]] = field(default_factory=dict[Path, dict[int, list[Path]]])
+
+    def at_its_place(self, image: StoredImage) -> StoredImage:
+        """The image with its file, which may have been moved with our knowledge, or renamed in its folder."""
+        known = self.library.catalogue.find_image(image.id)
+        if known is not None and known.file_path.exists():
+            return replace(image, file_path=known.file_path)
+        if image.file_path.exists():
+            return image
+        candidates = (replace(image, file_path=path) for path in self._of_its_size(image))
+        return next((found for found in candidates if self.library.digest(found) == image.sha256), image)
+
+    def _of_its_size(self, image: StoredImage) -> list[Path]:
+        folder = image.file_path.parent
+        if folder not in self.folders:
+            self.folders[folder] = _files_by_size(folder)
+        return self.folders[folder].get(image.size_bytes, [])
+
+
+def _files_by_size(folder: Path) -> dict[int, list[Path]]:
+    found: dict[int, list[Path]] = {}
+    for path in folder.iterdir():
+        if path.is_file():
+            found.setdefault(path.stat().st_size, []).append(path)
+    return found
+
+
+def _add_embedded(root: Path, library: Library) -> int:
+    """Adds the images whose files say themselves how they were made and that are not known; their number."""
+    paths = (path for path in sorted(root.rglob("*")) if path.suffix.lower() in _EMBEDDING)
+    return sum(_is_added(path, library) for path in paths)
+
+
+def _is_added(path: Path, library: Library) -> bool:
+    """Adds the image of a file that is not known, if metadata of ours are in it; whether they were."""
+    try:
+        image = recovered_image(path, path.read_bytes())
+    except OSError:
+        return False
+    if image is None or library.catalogue.find_image(image.id):
+        return False
+    library.catalogue.add_image(image)
+    return True
+
+
+def _require_limit(before: datetime | None, keep_mb: float | None) -> None:
+    if before is None and keep_mb is None:
+        message = "No limit was given, so nothing was deleted."
+        raise InvalidArgument(message, next_step="Pass --older-than, such as 90d, or --keep-mb.")
+    if keep_mb is not None and not (math.isfinite(keep_mb) and keep_mb >= 0):
+        message = f"keep_mb is {keep_mb}, which is no number of megabytes; nothing was deleted."
+        raise InvalidArgument(message, next_step="Pass 0 or more.")
+
+
+def _beyond(
+    images: Sequence[StoredImage], *, before: datetime | None, keep_mb: float | None
+) -> list[StoredImage]:
+    """Of images in the order of time, those that are too old or too much."""
+    budget_bytes = None if keep_mb is None else keep_mb * _BYTES_PER_MB
+    total_bytes = 0
+    beyond: list[StoredImage] = []
+    for image in reversed(images):
+        total_bytes += _bytes_on_disk(image.file_path)
+        is_old = before is not None and image.created_at < before
+        if is_old or (budget_bytes is not None and total_bytes > budget_bytes):
+            beyond.append(image)
+    return beyond[::-1]
+
+
+def _bytes_on_disk(path: Path) -> int:
+    """The size of a file; 0 if it is gone."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _open_sessions(library: Library, settings: Settings) -> set[str]:
+    idle_since = datetime.now(UTC) - timedelta(milliseconds=settings.session_ttl_ms)
+    listed = library.sessions.latest(most_open=settings.session_max, idle_since=idle_since)
+    return {session.id for session in listed if session.status == "open"}
+
+
+def _may_go(image: StoredImage, library: Library, in_use: set[str], *, kept: list[str]) -> bool:
+    """Whether an image may be deleted; otherwise notes why not."""
+    if image.provenance.session_id in in_use:
+        kept.append(f"{image.id} belongs to the open session {image.provenance.session_id}")
+        return False
+    if image.file_path.exists() and library.digest(image) != image.sha256:
+        kept.append(f"{image.file_path} was changed outside")
+        return False
+    return True
+
+
+@dataclass(slots=True)
+class _Deletion:
+    """Deletes one thing after the other, or only counts what that would free; notes what fails."""
+
+    library: Library
+    is_real: bool
+    freed_bytes: int = 0
+    failed: list[str] = field(default_factory=list[str])
+
+    def takes_image(self, image: StoredImage) -> bool:
+        """Deletes an image with all that is known about it; whether it is, or would be, gone."""
+        files = (image.file_path, metadata_path(image))
+        return self._takes(files, f"{image.file_path} ({image.id})", lambda: self._forget(image))
+
+    def take_leftovers(self, leaving: Collection[str], *, in_use: Collection[str]) -> tuple[Path, ...]:
+        """Deletes what no session can use without these images; gives the start images among it."""
+        leftovers = self.library.sessions.leftovers(leaving, in_use=in_use)
+        if self.is_real:
+            self.library.sessions.remove(leftovers.sessions)
+        return tuple([path for path in leftovers.start_images if self._takes((path,), str(path))])
+
+    def tidy_search(self) -> None:
+        """Keeps searches as quick as they are in a library that never had more images."""
+        try:
+            if self.is_real:
+                self.library.search.tidy()
+        except StorageFailed as error:
+            mending = "until the next prune or: gpt-image-mcp history rebuild"
+            self.failed.append(f"Searches may take longer, {mending}. {error.message}")
+
+    def _takes(self, files: Sequence[Path], name: str, then: Callable[[], None] = lambda: None) -> bool:
+        """Deletes files, of which the first one counts, and does what comes then."""
+        size_bytes = _bytes_on_disk(files[0])
+        try:
+            if self.is_real:
+                for path in files:
+                    path.unlink(missing_ok=True)
+                then()
+        except (OSError, StorageFailed) as error:
+            self.failed.append(f"{name} cannot be deleted: {_reason(error)}")
+            return False
+        self.freed_bytes += size_bytes
+        return True
+
+    def _forget(self, image: StoredImage) -> None:
+        forget(image.sha256)
+        self.library.catalogue.remove_image(image.id)
+
+
+def _reason(error: OSError | StorageFailed) -> str:
+    return error.message if isinstance(error, StorageFailed) else error.strerror or str(error)

@@ -1,0 +1,92 @@
+"""What a caller may mean by a reference to an image of the library."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from gpt_image_mcp.errors import NotFound
+from gpt_image_mcp.folders import project_folder
+from gpt_image_mcp.paths import is_within, local_path
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.library.store import Library
+    from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.values import StoredImage
+
+_IMAGE_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+_IMAGE_URI = re.compile(r"gpt-image://images/([^/]+)(/preview|/metadata)?", re.IGNORECASE)
+
+
+def is_job_id(ref: str) -> bool:
+    """Whether a reference names a job rather than an image."""
+    return ref.startswith("job-")
+
+
+def is_session_id(ref: str) -> bool:
+    """Whether a reference names an edit session rather than an image."""
+    return ref.startswith("session-")
+
+
+def find_image(ref: str, library: Library, *, settings: Settings) -> StoredImage:
+    """The image of the library that a reference means, with its file.
+
+    Raises:
+        NotFound: If the library has no such image, or its file is gone.
+    """
+    return with_file(image_of(ref, library, settings=settings))
+
+
+def with_file(image: StoredImage) -> StoredImage:
+    """The image.
+
+    Raises:
+        NotFound: If its file is gone.
+    """
+    if not image.file_path.is_file():
+        message = f"The file of image {image.id} is no longer at {image.file_path}."
+        raise NotFound(message, next_step="If it was moved, pass its new path as ref.")
+    return image
+
+
+def image_of(ref: str, library: Library, *, settings: Settings) -> StoredImage:
+    """The image that an id, a ``gpt-image://`` address, a path or ``file://`` URL means, file or not.
+
+    Raises:
+        NotFound: If the library has no such image.
+    """
+    found = known_image(ref, library, settings=settings)
+    if found is None:
+        message = f"The library has no image {ref!r}."
+        raise NotFound(
+            message,
+            next_step="Pass the id or file_path of an image from an earlier result, or a job id; find_images "
+            "searches.",
+        )
+    return found
+
+
+def known_image(ref: str, library: Library, *, settings: Settings) -> StoredImage | None:
+    """As ``image_of``, but None if the library has no such image."""
+    image_id = image_id_in(ref)
+    if image_id:
+        return library.catalogue.find_image(image_id)
+    return _by_path(ref, library, settings) if ref else None
+
+
+def image_id_in(ref: str) -> str:
+    """The image id that a reference is or addresses; empty for anything else."""
+    if matched := _IMAGE_URI.fullmatch(ref):
+        return matched[1]
+    return ref if _IMAGE_ID.fullmatch(ref) else ""
+
+
+def _by_path(ref: str, library: Library, settings: Settings) -> StoredImage | None:
+    try:
+        path = local_path(ref, base=project_folder(settings))
+    except (ValueError, RuntimeError):
+        return None
+    # Looking at a file would already tell that it is there.
+    if settings.input_roots is not None and not is_within(path, settings.input_roots):
+        return None
+    return library.identify(path)

@@ -1,0 +1,200 @@
+"""Requests checked against the model before anything is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpt_image_mcp.catalogue.validation import CheckedRequest, check_input_images, check_request
+from gpt_image_mcp.errors import InvalidArgument, RequestError, UnsupportedByModel
+from gpt_image_mcp.settings import Settings
+from gpt_image_mcp.values import OutputOptions
+
+
+def _check(
+    prompt: str = "a fox", *, moderation: str = "auto", settings: Settings | None = None, **options: Any
+) -> CheckedRequest:
+    return check_request(
+        prompt, OutputOptions(**options), moderation=moderation, settings=settings or Settings()
+    )
+
+
+def test_defaults_come_from_the_settings() -> None:
+    settings = Settings(model="gpt-image-2.5-flare", quality="hd", partial_images=2)
+    request = _check(settings=settings).request
+    assert (request.model, request.quality, request.partial_images) == ("gpt-image-2.5-flare", "high", 2)
+    assert _check(settings=settings, quality="low").request.quality == "low"
+
+
+def test_several_images_are_asked_for_without_partial_ones_and_a_note_says_so() -> None:
+    settings = Settings(partial_images=2)
+    single, several = _check(settings=settings), _check(settings=settings, n=2)
+    assert (single.request.partial_images, several.request.partial_images) == (2, 0)
+    assert [note for note in several.notes if "partial" in note] == [
+        "No partial images (GPT_IMAGE_PARTIAL_IMAGES is 2) are made for n above 1."
+    ]
+    assert not any("partial" in note for note in (*single.notes, *_check(n=2).notes))
+
+
+def test_an_open_request_leaves_the_choice_to_the_model() -> None:
+    request = _check().request
+    assert (request.model, request.size, request.quality, request.background) == (
+        "gpt-image-2",
+        "auto",
+        "auto",
+        "auto",
+    )
+    assert request.output_compression is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"), [("standard", "medium"), ("HD", "high"), (" Low ", "low"), ("", "auto")]
+)
+def test_older_names_of_qualities_are_understood(asked: str, sent: str) -> None:
+    assert _check(quality=asked).request.quality == sent
+
+
+@pytest.mark.parametrize(("asked", "sent"), [("jpg", "jpeg"), (".PNG", "png"), ("WebP", "webp")])
+def test_formats_are_understood_as_people_write_them(asked: str, sent: str) -> None:
+    assert _check(output_format=asked).request.output_format == sent
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"quality": "best"}, InvalidArgument, "low, medium, high"),
+        ({"quality": "max"}, UnsupportedByModel, "gpt-image-2.5-sunburst"),
+        ({"output_format": "gif"}, InvalidArgument, "png, jpeg, webp"),
+        ({"background": "blue"}, InvalidArgument, "auto, opaque, transparent"),
+        ({"background": "transparent", "output_format": "jpg"}, InvalidArgument, "png or webp"),
+        ({"output_compression": 50}, InvalidArgument, "jpeg or webp"),
+        ({"output_compression": 101, "output_format": "webp"}, InvalidArgument, "0 to 100"),
+        ({"output_compression": -1}, InvalidArgument, "0 to 100"),
+        ({"n": 0}, InvalidArgument, "1 to 10"),
+        ({"n": 11}, InvalidArgument, "1 to 10"),
+        ({"user": "x" * 257}, InvalidArgument, "256"),
+        ({"model": "dall-e-2"}, UnsupportedByModel, "gpt-image-2"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_what_can(
+    options: dict[str, Any], error: type[RequestError], words: str
+) -> None:
+    with pytest.raises(error) as refusal:
+        _check(**options)
+    assert words in refusal.value.message + refusal.value.next_step
+
+
+def test_moderation_is_checked_too() -> None:
+    assert _check(moderation="low").request.moderation == "low"
+    with pytest.raises(InvalidArgument, match="moderation"):
+        _check(moderation="off")
+
+
+def test_compression_is_sent_where_it_means_something() -> None:
+    assert _check(output_format="webp", output_compression=80).request.output_compression == 80
+    assert _check(output_format="jpeg", output_compression=0).request.output_compression == 0
+    assert _check(output_format="jpeg", output_compression=100).request.output_compression is None
+
+
+def test_transparency_in_preview_is_sent_with_a_note() -> None:
+    checked = _check(background="transparent")
+    assert checked.request.background == "transparent"
+    assert any("preview" in note for note in checked.notes)
+    sure = _check(background="transparent", model="gpt-image-2.5-flare")
+    assert not sure.notes
+
+
+def test_an_unknown_model_is_passed_on_with_a_note() -> None:
+    checked = _check(model="my-gateway/image", size="100x100", quality="max")
+    assert checked.model is None
+    assert (checked.request.model, checked.request.size) == ("my-gateway/image", "100x100")
+    assert any("not in the catalogue" in note for note in checked.notes)
+    assert checked.request.partial_images == 0
+
+
+def test_a_model_that_may_end_is_used_with_a_note() -> None:
+    checked = _check(model="gpt-image-1.5")
+    assert checked.model is not None
+    assert any("2026-12-01" in note for note in checked.notes)
+
+
+def test_a_gateway_may_still_have_what_openai_shut_down() -> None:
+    settings = Settings(base_url="https://gateway.example/v1")
+    checked = _check(model="gpt-image-1", settings=settings)
+    assert checked.request.model == "gpt-image-1"
+    assert any("2026-10-23" in note for note in checked.notes)
+
+
+@pytest.mark.parametrize("prompt", ["", "  \n", "\0\0"])
+def test_an_empty_prompt_is_refused(prompt: str) -> None:
+    with pytest.raises(InvalidArgument, match="empty"):
+        _check(prompt)
+
+
+def test_the_longest_prompt_is_sent_and_one_more_character_is_refused() -> None:
+    assert len(_check("x" * 32_000).request.prompt) == 32_000
+    with pytest.raises(InvalidArgument, match="32,001"):
+        _check("x" * 32_001)
+
+
+def test_what_json_cannot_carry_is_removed_with_a_note() -> None:
+    checked = _check("a \ud800fox\0 in snow \U0001f98a")
+    assert checked.request.prompt == "a fox in snow \U0001f98a"
+    assert any("removed" in note for note in checked.notes)
+
+
+@given(st.text(st.characters(codec=None), max_size=50))
+def test_any_prompt_is_sendable_or_refused(prompt: str) -> None:
+    try:
+        sent = _check(prompt).request.prompt
+    except InvalidArgument:
+        return
+    assert sent.encode()
+    assert "\0" not in sent
+
+
+ENGLISH = Settings(prompt_language="english")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a red fox in deep snow at dawn",
+        "fox",
+        "café in Malmö with a naïve mural",
+        'a neon sign that says "Öffnungszeiten: 北京"',
+        "a label with the words 'die Katze und der Hund'",
+        "isometric icon, 3 colours, #ff0000",
+    ],
+)
+def test_english_prompts_pass_where_english_is_demanded(prompt: str) -> None:
+    assert _check(prompt, settings=ENGLISH).request.prompt == prompt
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "ein roter Fuchs im tiefen Schnee",
+        "un renard roux dans la neige",
+        "un zorro rojo en la nieve con una luna",
+        "雪の中の赤い狐",
+        "рыжая лиса в снегу",
+        "a fox in the snow, 赤い",
+    ],
+)
+def test_other_languages_are_refused_where_english_is_demanded(prompt: str) -> None:
+    with pytest.raises(InvalidArgument, match="not English") as refusal:
+        _check(prompt, settings=ENGLISH)
+    assert "Translate" in refusal.value.next_step
+    assert _check(prompt).request.prompt == prompt
+
+
+@pytest.mark.parametrize("count", [-1, 17])
+def test_more_input_images_than_a_model_takes_are_refused(count: int) -> None:
+    for model in (None, _check().model):
+        check_input_images(16, model)
+        with pytest.raises(InvalidArgument, match="from 0 to 16"):
+            check_input_images(count, model)

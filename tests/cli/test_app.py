@@ -1,0 +1,322 @@
+"""The command line as a user runs it: a process, two streams, an exit code."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from gpt_image_mcp.catalogue.models import load_catalogue
+from gpt_image_mcp.cli.app import run
+from gpt_image_mcp.cli.console import Console
+from tests.standin import serve_standin
+
+
+def _run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gpt_image_mcp", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+        env={**os.environ, **settings},
+    )
+
+
+def _run_here(capsys: pytest.CaptureFixture[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The same without a process, which takes seconds to start, where only the words matter."""
+    code = run(arguments)
+    return subprocess.CompletedProcess(arguments, code, *capsys.readouterr())
+
+
+def _format(path: Path) -> str | None:
+    with Image.open(path) as image:
+        image.load()
+        return image.format
+
+
+def test_demo_makes_images_without_key_and_network(project: Path) -> None:
+    done = _run("demo", "--output-dir", str(project / "out"))
+    assert done.returncode == 0, done.stderr
+    printed = [line.split("  ")[1] for line in done.stdout.splitlines() if line.startswith("  ")]
+    kinds = [Path(path).name.partition("-")[0] for path in printed]
+    assert kinds == ["image", "image", "image", "edit", "session", "session", "batch", "batch"]
+    assert all(_format(Path(path)) in {"PNG", "WEBP"} for path in printed)
+    assert "total $" in done.stdout
+    assert done.stdout.count("$0.") >= 8
+
+
+def test_demo_ignores_a_key_that_is_set(project: Path) -> None:
+    done = _run(
+        "demo", "--output-dir", str(project), OPENAI_API_KEY="sk-x", OPENAI_BASE_URL="http://127.0.0.1:9/v1"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_generate_prints_the_path_on_stdout_and_the_rest_on_stderr(project: Path) -> None:
+    done = _run("generate", "a fox", "--sandbox", "--quality", "low", "-o", "fox.webp")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{project / 'fox.webp'}\n"
+    assert "Cost outside the sandbox: $0.00" in done.stderr
+    assert _format(project / "fox.webp") == "WEBP"
+
+
+def test_generate_prints_the_structured_result_as_json() -> None:
+    done = _run("generate", "a fox", "--sandbox", "--quality", "low", "--n", "2", "--json")
+    answer = json.loads(done.stdout)
+    assert answer["status"] == "completed"
+    assert len(answer["images"]) == 2
+    assert "job_id" not in answer
+    assert all(Path(image["file_path"]).is_file() for image in answer["images"])
+
+
+@pytest.mark.parametrize(
+    ("output", "file"), [("~/fox.jpeg", "fox.jpeg"), ("~/fox", "fox.png"), ("~/v1.2.PNG", "v1.2.png")]
+)
+def test_the_file_is_called_as_it_was_told(
+    capsys: pytest.CaptureFixture[str], project: Path, output: str, file: str
+) -> None:
+    done = _run_here(capsys, "generate", "a fox", "--sandbox", "--quality", "low", "-o", output)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{project.parent / 'home' / file}\n"
+    refused = _run_here(capsys, "generate", "a fox", "--sandbox", "-o", output)
+    assert "exists" in refused.stderr
+    assert len(list((project.parent / "home").glob("[!.]*.*"))) == 1
+
+
+def test_an_existing_file_is_only_replaced_when_told(project: Path) -> None:
+    target = project / "fox.png"
+    target.write_bytes(b"mine")
+    refused = _run("generate", "a fox", "--sandbox", "-o", "fox.png")
+    assert refused.returncode == 1
+    assert "--overwrite" in refused.stderr
+    assert target.read_bytes() == b"mine"
+    done = _run("generate", "a fox", "--sandbox", "--quality", "low", "-o", "fox.png", "--overwrite")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{target}\n"
+    assert _format(target) == "PNG"
+    assert [path.name for path in project.glob("*.png")] == ["fox.png"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("generate",),
+        ("generate", "a fox", "--nonsense"),
+        ("paint", "a fox"),
+        ("generate", "a fox", "--n", "many"),
+        ("serve", "--transport", "pigeon"),
+        ("estimate", "--overwrite"),
+    ],
+)
+def test_a_wrong_command_line_exits_with_2(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    done = _run_here(capsys, *arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Next: gpt-image-mcp --help" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("generate", "a fox"), "OPENAI_API_KEY"),
+        (("generate", "", "--sandbox"), "prompt"),
+        (("generate", "a fox", "--sandbox", "--size", "banana"), "banana"),
+        (("generate", "a fox", "--sandbox", "--output-dir", "/etc/x"), "output_rejected"),
+        (("generate", "a fox", "--sandbox", "-o", "fox.gif", "--overwrite"), "ends with .gif"),
+        (("generate", "a [sandbox:insufficient_quota]", "--sandbox"), "quota_exhausted"),
+        (("estimate", "--quality", "best"), "best"),
+    ],
+)
+def test_a_failure_exits_with_1_and_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
+) -> None:
+    done = _run_here(capsys, *arguments)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert words in done.stderr
+    assert "Next: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_malformed_setting_exits_with_2() -> None:
+    done = _run("estimate", GPT_IMAGE_MAX_COST_USD="lots")
+    assert done.returncode == 2
+    assert "GPT_IMAGE_MAX_COST_USD" in done.stderr
+
+
+def test_estimate_prints_the_price_at_every_quality() -> None:
+    done = _run("estimate", "--size", "1024x1024", "--quality", "high")
+    assert done.returncode == 0
+    assert "$0.2107" in done.stdout
+    assert "low $0.0059" in done.stdout
+    answer = json.loads(_run("estimate", "--size", "1024x1024", "--quality", "high", "--json").stdout)
+    assert answer["cost_usd_estimated"] == 0.21072
+
+
+def test_estimate_adds_input_images_to_the_price(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--size", "1024x1024", "--quality", "low")
+    prices: list[float] = []
+    for number in ("0", "2"):
+        assert run(["estimate", *options, "--input-images", number, "--json"]) == 0
+        prices.append(json.loads(capsys.readouterr().out)["cost_usd_estimated"])
+    assert prices[0] < prices[1]
+    assert run(["estimate", *options]) == 0
+    assert f"${prices[0]:.4f}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "option", ["--output-dir=/x", "--filename=x", "--filename-prefix=x", "--user=x", "--background=opaque"]
+)
+def test_estimate_refuses_options_that_do_not_change_a_price(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["estimate", option]) == 2
+    assert option.partition("=")[0] in capsys.readouterr().err
+
+
+def test_models_lists_each_model_with_its_price_and_end() -> None:
+    done = _run("models")
+    assert done.returncode == 0
+    for words in ("gpt-image-2.6-flare", "low $0.0059", "ended 2026-05-12, use gpt-image-2"):
+        assert words in done.stdout
+
+
+@pytest.mark.parametrize("width", ["80", "100", "131", "132", "200"])
+def test_models_breaks_no_name_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", width)
+    shown = _run_here(capsys, "models").stdout
+    assert max(len(line) for line in shown.splitlines() if line.startswith("│")) <= int(width)
+    models = load_catalogue().models
+    for model in models:
+        snapshots = sum(other.snapshot_of == model.name for other in models)
+        assert shown.count(f" {model.name} ") >= 1 + snapshots
+
+
+@pytest.mark.parametrize(
+    ("day", "words"), [("2026-05-11", "ends 2026-05-12, then"), ("2026-05-12", "ended 2026-05-12, use")]
+)
+def test_models_says_ended_from_the_day_of_the_end(
+    capsys: pytest.CaptureFixture[str], day: str, words: str
+) -> None:
+    Console().print_models(load_catalogue(), today=dt.date.fromisoformat(day))
+    assert f"{words} gpt-image-2" in capsys.readouterr().out
+
+
+def test_version_and_help_are_there() -> None:
+    assert _run("--version").stdout.strip() == "0.1.0"
+    done = _run("--help")
+    assert done.returncode == 0
+    for command in ("generate", "estimate", "models", "demo", "serve"):
+        assert command in done.stdout
+
+
+async def test_generate_reaches_an_http_api(project: Path) -> None:
+    import asyncio
+
+    async with serve_standin() as standin:
+        done = await asyncio.to_thread(
+            _run,
+            *("generate", "a fox", "--quality", "low", "-o", "fox.jpg", "--json"),
+            OPENAI_API_KEY="sk-test",
+            OPENAI_BASE_URL=standin.base_url,
+        )
+        assert done.returncode == 0, done.stderr
+        assert standin.posts[0].json is not None
+        assert standin.posts[0].json["output_format"] == "jpeg"
+    assert _format(project / "fox.jpg") == "JPEG"
+    assert "sk-test" not in done.stdout + done.stderr
+
+
+@pytest.fixture
+def photo(project: Path) -> str:
+    """A picture of the user's."""
+    Image.linear_gradient("L").resize((256, 256)).convert("RGB").save(project / "photo.png")
+    return "photo.png"
+
+
+QUICK = ("--sandbox", "--quality", "low", "--size", "816x816")
+
+
+def test_edit_writes_the_file_that_was_named(project: Path, photo: str) -> None:
+    region = '{"shape": "ellipse", "box": [0.2, 0.2, 0.8, 0.8]}'
+    done = _run("edit", "make it night", photo, "-o", "night.webp", "--region", region, "--sandbox")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{project / 'night.webp'}\n"
+    with Image.open(project / "night.webp") as image:
+        assert (image.format, image.size) == ("WEBP", (256, 256))
+    assert "outside the mask had changed" in done.stderr
+
+
+def test_edit_takes_several_images_and_prints_json(photo: str) -> None:
+    done = _run("edit", "combine them", photo, photo, "--json", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["images"][0]["width"] == 816
+
+
+def test_edit_says_what_is_wrong_with_an_input(project: Path) -> None:
+    (project / "notes.png").write_text("not a picture")
+    done = _run("edit", "make it night", "notes.png", *QUICK)
+    assert done.returncode == 1
+    assert "input_rejected: " in done.stderr
+    assert "Next: " in done.stderr
+
+
+def test_batch_edits_files_and_reports_the_failed_ones(project: Path, photo: str) -> None:
+    done = _run("batch", "warmer", photo, "gone.png", "--json", *QUICK)
+    assert done.returncode == 1
+    answer = json.loads(done.stdout)
+    assert [item["status"] for item in answer["items"]] == ["completed", "failed"]
+    done = _run("batch", "warmer", str(project), *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert _format(Path(done.stdout.strip())) == "PNG"
+
+
+def test_a_manifest_gives_each_image_its_own_prompt_and_options(project: Path, photo: str) -> None:
+    lines = [
+        {"image": photo, "prompt": "make it night", "output_format": "webp"},
+        {"image": photo, "filename": "day", "regions": [{"box": [0, 0, 0.5, 1]}], "size": "auto"},
+    ]
+    (project / "jobs.jsonl").write_text("\n\n".join(json.dumps(line) for line in lines))
+    done = _run("batch", "make it day", "--manifest", "jobs.jsonl", *QUICK, "--output-dir", "out")
+    assert done.returncode == 0, done.stderr
+    first, second = (Path(line) for line in done.stdout.split())
+    assert (_format(first), _format(second)) == ("WEBP", "PNG")
+    assert second == project / "out" / "day.png"
+    assert first.stem.endswith("-photo")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"image": 3}', "Line 1"),
+        ('{"image": "a.png"}\n{"image": "a.png", "colour": "red"}', "Line 2 of the manifest"),
+        ("[1]", "Line 1"),
+        ("not json", "Line 1"),
+        ('{"image": "a.png", "n": "many"}', "Line 1"),
+        ("", "lists 0 images"),
+    ],
+)
+def test_a_malformed_manifest_is_refused_with_its_line(project: Path, text: str, words: str) -> None:
+    (project / "jobs.jsonl").write_text(text)
+    done = _run("batch", "warmer", "--manifest", "jobs.jsonl", *QUICK)
+    assert done.returncode == 1
+    assert words in done.stderr
+
+
+def test_a_manifest_and_images_do_not_mix(photo: str) -> None:
+    done = _run("batch", "warmer", photo, "--manifest", "jobs.jsonl", *QUICK)
+    assert done.returncode == 1
+    assert "besides --manifest" in done.stderr
+    assert "cannot be read" in _run("batch", "warmer", "--manifest", "jobs.jsonl", *QUICK).stderr

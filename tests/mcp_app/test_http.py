@@ -1,0 +1,391 @@
+"""The server over Streamable HTTP: a real process, driven by clients of both protocol eras."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import errno
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import httpx2
+import pytest
+from fastmcp import Client
+from PIL import Image
+
+import gpt_image_mcp
+from gpt_image_mcp.cli.app import run
+from gpt_image_mcp.mcp_app.http import MAX_BODY_BYTES
+from tests.web import pretend
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from fastmcp.client.client import CallToolResult
+
+ERAS = ("auto", "legacy")
+START_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server.
+
+    Attributes:
+        url: Where MCP is.
+        folder: The project folder of the process.
+    """
+
+    process: subprocess.Popen[str]
+    url: str
+    folder: Path
+
+    @property
+    def root(self) -> str:
+        """The address without the path."""
+        return self.url.removesuffix("/mcp")
+
+    def client(self, era: str = "auto") -> Client[Any]:
+        """A client of this server, not yet connected."""
+        return Client(self.url, mode=cast("Literal['auto', 'legacy']", era))
+
+
+@contextmanager
+def serve(folder: Path, *arguments: str, **settings: str) -> Generator[Served]:
+    """Serves the sandbox from a folder, on a free port; ends the process in the end, if it still runs."""
+    places = {"HOME": folder, "XDG_CONFIG_HOME": folder / "config", "XDG_DATA_HOME": folder / "data"}
+    env = {**os.environ, **{name: str(path) for name, path in places.items()}, "GPT_IMAGE_SANDBOX": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "gpt_image_mcp", "serve", "--transport", "http", "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**env, **settings},
+        cwd=folder,
+    ) as process:
+        assert process.stderr is not None
+        try:
+            line = process.stderr.readline()
+            found = re.search(r"http://\S+(?=,)", line)
+            assert found, line + process.stderr.read()
+            yield Served(process, found[0], folder)
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One server for the tests that leave it as it was; local files are off."""
+    with serve(tmp_path_factory.mktemp("served")) as running:
+        yield running
+
+
+def _stopped(running: Served) -> tuple[int, str, str]:
+    """Exit code and output of a process that was told to stop."""
+    out, err = running.process.communicate(timeout=START_SECONDS)
+    return running.process.returncode, out, err
+
+
+async def _call(client: Client[Any], tool: str, **arguments: Any) -> CallToolResult:
+    return await client.call_tool(tool, arguments, raise_on_error=False)
+
+
+def _answer(result: CallToolResult) -> dict[str, Any]:
+    assert not result.is_error, _text(result)
+    assert result.structured_content is not None
+    return result.structured_content
+
+
+def _text(result: CallToolResult) -> str:
+    return "\n".join(block.text for block in result.content if block.type == "text")
+
+
+def _noise(edge: int) -> bytes:
+    """A PNG that does not compress."""
+    stream = io.BytesIO()
+    Image.frombytes("RGB", (edge, edge), os.urandom(edge * edge * 3)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_an_image_is_made_looked_at_and_read_over_http(served: Served, era: str) -> None:
+    async with served.client(era) as client:
+        made = _answer(await _call(client, "generate_image", prompt=f"a boat, {era}", quality="low"))
+        image = made["images"][0]
+        seen = await _call(client, "get_image", ref=image["id"])
+        (content,) = await client.read_resource(image["uri"])
+    assert Path(image["file_path"]).is_file()
+    assert _answer(seen)["images"] == [image]
+    assert seen.content[0].type == "image"
+    assert base64.b64decode(content.model_dump()["blob"]) == Path(image["file_path"]).read_bytes()
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_an_input_larger_than_the_librarys_limit_comes_as_a_data_url(served: Served, era: str) -> None:
+    photo = _noise(1280)
+    assert len(photo) > 4 * 1024 * 1024
+    url = f"data:image/png;base64,{base64.b64encode(photo).decode()}"
+    async with served.client(era) as client:
+        edited = _answer(await _call(client, "edit_image", prompt=f"at night, {era}", images=[url]))
+    assert edited["status"] == "completed"
+
+
+async def test_health_tells_the_version_and_nothing_else(served: Served) -> None:
+    async with httpx2.AsyncClient() as http:
+        answer = await http.get(f"{served.root}/health")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok", "name": "gpt-image-mcp", "version": gpt_image_mcp.__version__}
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/health"])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 421),
+        ({"Host": "localhost.evil.example:8000"}, 421),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://127.0.0.1.evil.example"}, 403),
+    ],
+)
+async def test_requests_of_other_sites_are_refused(
+    served: Served, path: str, headers: dict[str, str], status: int
+) -> None:
+    async with httpx2.AsyncClient() as http:
+        answer = await http.post(f"{served.root}{path}", headers=headers, json={})
+    assert answer.status_code == status
+
+
+async def test_a_body_beyond_every_use_is_refused_before_it_is_read(served: Served) -> None:
+    host, port = served.root.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = f"POST /mcp HTTP/1.1\r\nHost: {host}\r\nContent-Length: {MAX_BODY_BYTES + 1}\r\n\r\n"
+    writer.write(head.encode())
+    assert b" 413 " in await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_local_files_are_off_unless_folders_are_named(served: Served) -> None:
+    private = served.folder / "private.png"
+    private.write_bytes(_noise(64))
+    async with served.client() as client:
+        edited = await _call(client, "edit_image", prompt="at night", images=[str(private)])
+        seen = await _call(client, "get_image", ref=str(private))
+        missing = await _call(client, "get_image", ref=str(served.folder / "missing.png"))
+        batch = await _call(client, "batch_edit_images", prompt="at night", images=[str(served.folder)])
+        masked = await _call(
+            client,
+            "edit_image",
+            prompt="at night",
+            images=[f"data:image/png;base64,{base64.b64encode(_noise(64)).decode()}"],
+            mask=str(private),
+        )
+    for refused in (edited, masked, batch, seen):
+        assert refused.is_error
+        assert _text(refused).startswith("input_rejected: ")
+        assert "GPT_IMAGE_INPUT_ROOTS" in _text(refused)
+    assert _text(seen) == _text(missing).replace("missing", "private")
+
+
+async def test_a_file_of_ours_is_reached_by_its_id_and_not_by_its_path(served: Served) -> None:
+    async with served.client() as client:
+        made = _answer(await _call(client, "generate_image", prompt="ours", quality="low"))
+        image = made["images"][0]
+        by_path = [
+            await _call(client, "get_image", ref=image["file_path"]),
+            await _call(client, "edit_image", prompt="x", images=[image["file_path"]]),
+        ]
+        by_id = await _call(client, "edit_image", prompt="x", images=[image["id"]])
+    assert all(_text(refused).startswith("input_rejected: ") for refused in by_path)
+    assert _answer(by_id)["status"] == "completed"
+
+
+async def test_files_come_from_the_folders_that_are_named(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "photo.png").write_bytes(_noise(640))
+    (tmp_path / "private.png").write_bytes(_noise(64))
+    (shared / "way-out.png").symlink_to(tmp_path / "private.png")
+    with serve(tmp_path, GPT_IMAGE_INPUT_ROOTS=str(shared)) as running:
+        async with running.client() as client:
+            allowed = await _call(client, "edit_image", prompt="at night", images=[str(shared / "photo.png")])
+            outside = await _call(
+                client, "edit_image", prompt="at night", images=[str(shared / "way-out.png")]
+            )
+    assert _answer(allowed)["status"] == "completed"
+    assert _text(outside).startswith("input_rejected: ")
+    assert str(shared) in _text(outside)
+
+
+async def test_two_clients_draw_at_once(served: Served) -> None:
+    async with served.client("auto") as one, served.client("legacy") as other:
+        results = await asyncio.gather(
+            *(
+                _call(client, "generate_image", prompt=f"[sandbox:delay=0.3] picture {number}", quality="low")
+                for number, client in enumerate((one, other, one, other))
+            )
+        )
+    paths = {image["file_path"] for result in results for image in _answer(result)["images"]}
+    assert len(paths) == 4
+
+
+@pytest.mark.parametrize(("begins", "collects"), [("auto", "legacy"), ("legacy", "auto")])
+async def test_a_job_of_one_connection_is_collected_by_another(
+    served: Served, begins: str, collects: str
+) -> None:
+    async with served.client(begins) as client:
+        started = _answer(
+            await _call(
+                client,
+                "generate_image",
+                prompt=f"[sandbox:delay=0.5] for {collects}",
+                quality="low",
+                wait_seconds=0,
+            )
+        )
+    assert started["status"] == "running"
+    async with served.client(collects) as client:
+        collected = _answer(await _call(client, "get_image", ref=started["job_id"], wait_seconds=30))
+    assert collected["status"] == "completed"
+    assert Path(collected["images"][0]["file_path"]).is_file()
+
+
+async def _draw(client: Client[Any], prompt: str, drawing: asyncio.Event) -> CallToolResult:
+    """Draws for a while; sets the event when the request has left."""
+
+    async def watch(progress: float, total: float | None, message: str | None) -> None:
+        del progress, total
+        if message and message.startswith("drawing"):
+            drawing.set()
+
+    arguments = {"prompt": f"[sandbox:delay=1.5] {prompt}", "quality": "low"}
+    return await client.call_tool("generate_image", arguments, progress_handler=watch, raise_on_error=False)
+
+
+async def test_calls_that_are_drawing_are_answered_before_the_server_ends(tmp_path: Path) -> None:
+    drawing = [asyncio.Event() for _ in ERAS]
+    with serve(tmp_path) as running:
+        async with running.client("auto") as one, running.client("legacy") as other:
+            calls = [
+                asyncio.create_task(_draw(client, f"for {event}", event))
+                for client, event in zip((one, other), drawing, strict=True)
+            ]
+            for event in drawing:
+                await event.wait()
+            running.process.send_signal(signal.SIGTERM)
+            results = await asyncio.gather(*calls)
+        code, out, _ = _stopped(running)
+    assert all(Path(_answer(result)["images"][0]["file_path"]).is_file() for result in results)
+    assert (code, out) == (0, "")
+
+
+async def test_a_client_that_only_listens_does_not_keep_the_server_up(tmp_path: Path) -> None:
+    with serve(tmp_path, GPT_IMAGE_SHUTDOWN_GRACE_SECONDS="3600") as running:
+        async with running.client("legacy") as client:
+            await client.list_tools()
+            running.process.send_signal(signal.SIGINT)
+            code, out, err = await asyncio.to_thread(_stopped, running)
+    assert (code, out) == (0, "")
+    assert "Traceback" not in err
+
+
+async def test_a_second_signal_does_not_wait_for_what_is_being_drawn(tmp_path: Path) -> None:
+    with serve(tmp_path, GPT_IMAGE_SHUTDOWN_GRACE_SECONDS="0.1", GPT_IMAGE_DEBUG="1") as running:
+        async with running.client() as client:
+            await _call(client, "generate_image", prompt="[sandbox:delay=30] a boat", wait_seconds=0)
+        for _ in range(2):
+            running.process.send_signal(signal.SIGTERM)
+        code, out, _ = _stopped(running)
+    assert (code, out) == (0, "")
+
+
+def _http(*arguments: str) -> int:
+    return run(["serve", "--transport", "http", *arguments])
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "[::]", "0", "192.168.1.20", "2001:db8::1"])  # noqa: S104 - refused
+def test_an_address_that_others_can_reach_is_refused(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _http("--host", host) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "no authentication" in shown.err.replace("\n", " ")
+    assert "Next: " in shown.err
+
+
+def test_a_name_is_refused_if_any_of_its_addresses_is_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretend(monkeypatch, {"mixed.example": [["127.0.0.1", "192.168.1.20"]]}, {})
+    assert _http("--host", "mixed.example") == 2
+    assert "192.168.1.20" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--host", "a..b"), "not known"),
+        (("--port", "65536"), "65535"),
+        (("--port=-1",), "65535"),
+        (("--path", "mcp"), "slash"),
+        (("--path", "/health/"), "/health"),
+        (("--path", "/"), "slash"),
+        (("--path", "/a\nb"), "slash"),
+        (("--path", "/a?b"), "slash"),
+        (("--path", "/a#b"), "slash"),
+        (("--path", "/{x"), "slash"),
+        (("--path", "/{x}"), "slash"),
+        (("--path", "/a b"), "slash"),
+        (("--path", "/a//b"), "slash"),
+        (("--path", "/ä"), "slash"),
+        (("--path", "/a/../b"), "slash"),
+    ],
+)
+def test_malformed_addresses_are_usage_errors(
+    arguments: tuple[str, ...], word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _http(*arguments) == 2
+    shown = capsys.readouterr().err
+    assert word in shown
+    assert "Next: " in shown
+
+
+def test_addresses_are_not_for_stdio(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["serve", "--port", "9000"]) == 2
+    assert "--transport http" in capsys.readouterr().err
+
+
+def test_a_malformed_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GPT_IMAGE_TOOLS", "core,everything")
+    assert _http() == 2
+    assert "GPT_IMAGE_TOOLS" in capsys.readouterr().err
+
+
+def test_a_taken_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert _http("--port", str(port)) == 1
+    shown = capsys.readouterr().err
+    assert f"Port {port} of 127.0.0.1 cannot be listened on: {os.strerror(errno.EADDRINUSE)}." in shown
+    assert "--port" in shown
+
+
+async def test_the_server_listens_on_ipv6_too(tmp_path: Path) -> None:
+    with serve(tmp_path, "--host", "::1", "--path", "/images") as running:
+        assert running.url.startswith("http://[::1]:")
+        async with Client(running.url) as client:
+            assert json.dumps([tool.name for tool in await client.list_tools()]).count("image") > 1
+        running.process.send_signal(signal.SIGTERM)
+        assert _stopped(running)[0] == 0

@@ -1,0 +1,192 @@
+"""The API's error answers and what they mean."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpt_image_mcp.errors import (
+    AuthenticationFailed,
+    ImageError,
+    ModerationBlocked,
+    OrganizationNotVerified,
+    OutcomeUnknown,
+    QuotaExhausted,
+    RateLimited,
+    UpstreamRejected,
+    UpstreamUnavailable,
+)
+from gpt_image_mcp.openai_api.error_mapping import Refusal, explain, retry_after_seconds
+
+
+def _explained(status: int, message: str = "words", **fields: Any) -> ImageError:
+    return explain(Refusal(status=status, message=message, request_id="req_1", **fields), model="gpt-image-2")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "expected", "remedy"),
+    [
+        (
+            {"status": 400, "code": "moderation_blocked", "message": "rejected by the safety system."},
+            ModerationBlocked,
+            "Rephrase",
+        ),
+        ({"status": 429, "code": "insufficient_quota", "message": "quota"}, QuotaExhausted, "billing"),
+        ({"status": 400, "code": "billing_hard_limit_reached", "message": "x"}, QuotaExhausted, "billing"),
+        (
+            {"status": 403, "message": "Your organization must be verified to use the model."},
+            OrganizationNotVerified,
+            "settings/organization/general",
+        ),
+        ({"status": 400, "message": "organization must be verified"}, OrganizationNotVerified, "Verify"),
+        ({"status": 403, "message": "no permission"}, AuthenticationFailed, "permission"),
+        ({"status": 401, "code": "invalid_api_key", "message": "x"}, AuthenticationFailed, "OPENAI_API_KEY"),
+        ({"status": 404, "code": "model_not_found", "message": "no"}, UpstreamRejected, "another model"),
+        ({"status": 500, "message": ""}, UpstreamUnavailable, "again"),
+        ({"status": 529, "message": "overloaded"}, UpstreamUnavailable, "again"),
+        ({"status": 504, "message": "gateway"}, OutcomeUnknown, "usage page"),
+        ({"status": 524, "message": "cloud"}, OutcomeUnknown, "usage page"),
+        ({"status": 0, "code": "server_error", "message": "in the stream"}, OutcomeUnknown, "usage page"),
+        (
+            {"status": 400, "message": "Invalid size '872x2048'. Must both be divisible by 16."},
+            UpstreamRejected,
+            "size",
+        ),
+        (
+            {"status": 400, "message": "Transparent background is not supported for this model."},
+            UpstreamRejected,
+            "opaque",
+        ),
+        (
+            {"status": 400, "message": "Invalid value: 'gpt-image-2'. Value must be 'dall-e-2'."},
+            UpstreamRejected,
+            "verified",
+        ),
+        ({"status": 400, "message": "Unknown parameter: 'quality'."}, UpstreamRejected, "default"),
+        ({"status": 422, "message": "odd"}, UpstreamRejected, "models command"),
+        ({"status": 429, "message": "Rate limit reached"}, RateLimited, "again"),
+        (
+            {"status": 429, "code": "429", "message": '{"error": {"code": "insufficient_quota"}}'},
+            QuotaExhausted,
+            "billing",
+        ),
+        (
+            {"status": 429, "code": "429", "type": "insufficient_quota", "message": "x"},
+            QuotaExhausted,
+            "billing",
+        ),
+        (
+            {"status": 429, "code": "429", "message": "OpenAIException - {'type': 'billing_not_active'}"},
+            QuotaExhausted,
+            "billing",
+        ),
+        (
+            {"status": 500, "code": "500", "message": r"{\"code\": \"insufficient_quota\"}"},
+            QuotaExhausted,
+            "billing",
+        ),
+        ({"status": 429, "message": "You exceeded your current quota, please …"}, QuotaExhausted, "billing"),
+        (
+            {
+                "status": 400,
+                "message": "There is no failure 'x'; there are insufficient_quota, rate_limited.",
+            },
+            UpstreamRejected,
+            "models command",
+        ),
+    ],
+)
+def test_each_refusal_has_its_error_and_its_remedy(
+    refusal: dict[str, Any], expected: type[ImageError], remedy: str
+) -> None:
+    error = explain(Refusal(request_id="req_1", **refusal), model="gpt-image-2")
+    assert type(error) is expected
+    assert remedy in error.next_step
+    assert error.request_id == "req_1"
+
+
+def test_a_refused_key_is_never_repeated() -> None:
+    error = _explained(401, "Incorrect API key provided: sk-proj-abc***xyz.", code="invalid_api_key")
+    assert "sk-" not in str(error)
+
+
+def test_moderation_names_stage_and_categories() -> None:
+    error = _explained(
+        400,
+        "rejected by the safety system",
+        code="moderation_blocked",
+        details={"moderation_stage": "output", "categories": ["violence", "self-harm"]},
+    )
+    assert "violence, self-harm" in str(error)
+    assert "the picture that was made" in str(error)
+
+
+def test_moderation_categories_are_found_in_the_words_too() -> None:
+    error = _explained(400, "rejected by the safety system. safety_violations=[sexual].")
+    assert "for sexual" in str(error)
+
+
+def test_a_rate_limit_says_when_to_come_back() -> None:
+    error = _explained(429, "Rate limit", retry_after="12")
+    assert isinstance(error, RateLimited)
+    assert error.retry_after_seconds == 12
+    assert "in 12 s" in error.next_step
+    assert "in a minute" in _explained(429, "Rate limit").next_step
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 529])
+def test_a_pause_too_long_to_wait_for_is_a_rate_limit_that_says_when(status: int) -> None:
+    error = _explained(status, "overloaded", retry_after="3600")
+    assert isinstance(error, RateLimited)
+    assert error.retry_after_seconds == 3600
+    assert f"HTTP {status}" in error.message
+    assert "in 3600 s" in error.next_step
+
+
+def test_a_failing_server_that_asks_for_a_short_pause_says_how_long() -> None:
+    error = _explained(503, "overloaded", retry_after="60")
+    assert isinstance(error, UpstreamUnavailable)
+    assert error.retry_after_seconds == 60
+    assert "in 60 s" in error.next_step
+
+
+def test_an_absurd_pause_is_cut_to_a_month() -> None:
+    month = 31 * 24 * 3600
+    assert retry_after_seconds("100000000000000000000") == month
+    assert retry_after_seconds("9" * 400) == month
+    assert retry_after_seconds("Fri, 31 Dec 9999 23:59:59 GMT") == month
+
+
+@given(st.text() | st.from_regex(r"[0-9]+(\.[0-9]+)?", fullmatch=True))
+def test_no_header_breaks_the_reading_of_a_pause(header: str) -> None:
+    seconds = retry_after_seconds(header)
+    assert seconds is None or 0 <= seconds <= 31 * 24 * 3600
+
+
+def test_a_proxy_page_is_called_one() -> None:
+    assert "an HTML page" in str(_explained(502, "<html><body>Bad gateway</body></html>"))
+
+
+def test_long_words_are_cut() -> None:
+    assert len(str(_explained(400, "x" * 5000))) < 1000
+
+
+def test_retry_after_is_read_in_both_forms() -> None:
+    now = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+    assert retry_after_seconds("1.5") == 1.5
+    assert retry_after_seconds("Sat, 21 Nov 2026 12:00:30 GMT", now=now) == 30
+    assert retry_after_seconds("Sat, 21 Nov 2026 12:00:30 -0000", now=now) == 30
+    assert retry_after_seconds("Sat, 21 Nov 2026 11:00:00 GMT", now=now) == 0
+    assert retry_after_seconds("soon") is None
+    assert retry_after_seconds("") is None
+
+
+def test_every_message_says_whether_to_repeat_and_what_to_do() -> None:
+    for status in (400, 401, 403, 404, 429, 500, 502, 504):
+        text = str(_explained(status))
+        assert "The same call" in text
+        assert "Next: " in text

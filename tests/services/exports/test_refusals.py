@@ -1,0 +1,98 @@
+"""What cannot be exported, and what that is answered with."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+from gpt_image_mcp.errors import InputNotFound, InputRejected, InvalidArgument, OutputRejected, StorageFailed
+from gpt_image_mcp.imaging.normalise import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gpt_image_mcp import Studio
+
+
+def _saved(path: Path, image: Image.Image | None = None) -> str:
+    (image or Image.new("RGB", (300, 200), "lime")).save(path)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"output_format": "tiff"}, "tiff"),
+        ({"fit": "fill"}, "fill"),
+        ({"preset": "banner"}, "banner"),
+        ({"width": -1}, "-1"),
+        ({"height": 20_000}, "20000"),
+        ({"preset": "favicon", "width": 5}, "favicon"),
+        ({"preset": "app_icon", "output_format": "png"}, "app_icon"),
+        ({"preset": "social", "output_format": "ico"}, "ico"),
+        ({"output_format": "ico", "width": 300}, "300"),
+        ({"output_format": "ico", "width": 30, "height": 40}, "40x30"),
+        ({"background": "greenish"}, "greenish"),
+        ({"width": 16_000, "height": 16_000, "fit": "stretch"}, "16000x16000"),
+    ],
+)
+async def test_what_cannot_be_made_is_refused_with_its_value(
+    studio: Studio, project: Path, options: dict[str, Any], word: str
+) -> None:
+    source = _saved(project / "a.png")
+    with pytest.raises(InvalidArgument, match=word):
+        await studio.export(source, **options)
+    assert list((project.parent).glob("out/*")) == []
+
+
+async def test_an_edge_that_webp_cannot_store_is_refused(studio: Studio, project: Path) -> None:
+    with pytest.raises(InvalidArgument, match="16,383"):
+        await studio.export(_saved(project / "a.png", Image.new("1", (1, 17_000))), output_format="webp")
+
+
+async def test_avif_is_refused_where_pillow_was_built_without(
+    studio: Studio, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = _saved(project / "a.avif")
+    monkeypatch.delitem(Image.SAVE, "AVIF")
+    for options in ({"output_format": "avif"}, {"output_format": ""}):
+        with pytest.raises(InvalidArgument, match="built without"):
+            await studio.export(source, **options)  # type: ignore[arg-type]
+
+
+async def test_a_source_that_cannot_be_used_is_refused(studio: Studio, project: Path) -> None:
+    with pytest.raises(InputNotFound):
+        await studio.export("missing.png")
+    (project / "note.png").write_text("no image")
+    with pytest.raises(InputRejected, match="not an image"):
+        await studio.export("note.png")
+    whole = io.BytesIO()
+    Image.new("RGB", (300, 200), "lime").save(whole, "PNG")
+    (project / "cut.png").write_bytes(whole.getvalue()[:-40])
+    with pytest.raises(InputRejected):
+        await studio.export("cut.png")
+    bomb = Image.new("1", (MAX_PIXELS // 1000 + 1, 1000))
+    with pytest.raises(InputRejected, match="pixels"):
+        await studio.export(_saved(project / "bomb.png", bomb))
+
+
+async def test_a_forbidden_folder_is_refused_before_anything_is_read(studio: Studio) -> None:
+    with pytest.raises(OutputRejected):
+        await studio.export("missing.png", output_dir="/etc/icons")
+
+
+async def test_a_file_that_the_disk_does_not_take_is_a_storage_failure(studio: Studio, project: Path) -> None:
+    resource = pytest.importorskip("resource")
+    source = _saved(project / "a.png", Image.effect_noise((1200, 1200), 90))
+    await studio.export(source, width=9)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
+    try:
+        with pytest.raises(StorageFailed, match="could not be written"):
+            await studio.export(source)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.name for path in (project.parent / "out").iterdir()] == ["a-9x9.png"]

@@ -1,0 +1,120 @@
+"""Batches that are interrupted: what was made is kept, told of, and not paid for again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+from gpt_image_mcp import Settings, Studio
+from gpt_image_mcp.errors import Cancelled
+from gpt_image_mcp.services.batches import BatchItem
+from gpt_image_mcp.values import BatchResult, OutputOptions
+from tests.faults.observed import QUICK, calls
+from tests.standin import serve_standin
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.standin import Standin
+
+SLOW = "warmer [sandbox:delay=0.3]"
+
+
+@pytest.fixture
+def photos(project: Path) -> list[str]:
+    """Three pictures of the user's."""
+    paths = [project / f"{name}.png" for name in ("a", "b", "c")]
+    for path in paths:
+        Image.new("RGB", (256, 256), "navy").save(path)
+    return [str(path) for path in paths]
+
+
+def _studio(standin: Standin, **settings: Any) -> Studio:
+    return Studio(Settings.model_validate({"api_key": "sk-test", "base_url": standin.base_url, **settings}))
+
+
+async def _received(standin: Standin, *, posts: int) -> None:
+    async with asyncio.timeout(20):
+        while len(standin.posts) < posts:  # noqa: ASYNC110 - the stand-in has no event for it
+            await asyncio.sleep(0.01)
+
+
+async def _collected(studio: Studio, job_id: str) -> BatchResult:
+    found = await studio.get(job_id)
+    assert isinstance(found, BatchResult)
+    return found
+
+
+async def test_who_stops_waiting_for_a_batch_that_was_handed_out_does_not_stop_it(photos: list[str]) -> None:
+    async with serve_standin() as standin, _studio(standin) as studio:
+        started = await studio.batch_edit(SLOW, photos, concurrency=1, wait_seconds=0, **QUICK)
+        waiting = asyncio.create_task(studio.get(started.call_id))
+        await _received(standin, posts=2)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        collected = await _collected(studio, started.call_id)
+    assert [item.status for item in collected.items] == ["completed"] * 3
+    assert len(standin.posts) == 3
+
+
+async def test_a_batch_that_is_stopped_keeps_what_it_made_and_the_same_again_makes_the_rest(
+    photos: list[str],
+) -> None:
+    async with serve_standin() as standin, _studio(standin) as studio:
+        started = await studio.batch_edit(SLOW, photos, concurrency=1, wait_seconds=0, **QUICK)
+        await _received(standin, posts=2)
+        studio.abandon(started.call_id)
+        stopped = await _collected(studio, started.call_id)
+        assert [item.status for item in stopped.items][0::2] == ["completed", "skipped"]
+        again = await studio.batch_edit(SLOW, photos, concurrency=1, **QUICK)
+        assert again.call_id != started.call_id
+        assert [item.status for item in again.items] == ["completed"] * 3
+        assert again.items[0].images == stopped.items[0].images
+        assert len(standin.posts) == 3
+        await studio.batch_edit(SLOW, photos, concurrency=1, **QUICK)
+        assert len(standin.posts) == 6
+
+
+async def test_an_image_that_was_cut_off_is_said_to_be_made_all_the_same(photos: list[str]) -> None:
+    async with serve_standin() as standin:
+        async with _studio(standin) as studio:
+            started = await studio.batch_edit(SLOW, photos, concurrency=1, wait_seconds=0, **QUICK)
+            await _received(standin, posts=2)
+        async with _studio(standin) as studio:
+            stopped = await _collected(studio, started.call_id)
+            assert [item.status for item in stopped.items] == ["completed", "failed", "skipped"]
+            assert stopped.items[1].error.startswith("outcome_unknown: ")
+            assert "same batch again" in stopped.items[1].error
+            await studio.batch_edit(SLOW, photos, concurrency=1, **QUICK)
+    assert len(standin.posts) == 3
+
+
+async def test_a_batch_that_is_stopped_before_an_image_is_done_is_cancelled(photos: list[str]) -> None:
+    async with serve_standin() as standin, _studio(standin) as studio:
+        started = await studio.batch_edit(SLOW, photos, wait_seconds=0, **QUICK)
+        await _received(standin, posts=1)
+        studio.abandon(started.call_id)
+        with pytest.raises(Cancelled, match="before an image was done") as caught:
+            await studio.get(started.call_id)
+        assert caught.value.retryable
+        again = await studio.batch_edit(SLOW, photos, **QUICK)
+    assert [item.status for item in again.items] == ["completed"] * 3
+    assert len(standin.posts) == 3
+
+
+async def test_a_defect_ends_a_batch_that_is_remembered_as_failed(photos: list[str]) -> None:
+    """A program passes a size that is no text, which only the second image comes upon."""
+    wrong: Any = 5
+    items = [
+        BatchItem(image=image, prompt="warmer", output=OutputOptions(size=size))
+        for image, size in zip(photos, ("816x816", wrong), strict=False)
+    ]
+    async with serve_standin() as standin, _studio(standin) as studio:
+        with pytest.raises(AttributeError):
+            await studio.edit_each(items, concurrency=1)
+    assert len(standin.posts) == 1
+    assert "running" not in {call.status for call in calls()}

@@ -1,0 +1,276 @@
+"""Upkeep of the library: what is read again, what is deleted, and what is refused."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+from gpt_image_mcp import Settings, Studio
+from gpt_image_mcp.errors import InvalidArgument, NotFound
+from gpt_image_mcp.library.sidecars import metadata_path
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from pathlib import Path
+
+    from gpt_image_mcp.values import StoredImage
+
+QUICK: dict[str, Any] = {"size": "816x816", "quality": "low"}
+
+
+@pytest.fixture
+async def studio(project: Path) -> AsyncGenerator[Studio]:
+    """A studio in the sandbox, working for a project."""
+    del project
+    async with Studio(Settings(sandbox=True)) as opened:
+        yield opened
+
+
+async def _make(studio: Studio, prompt: str = "a red fox in the snow", **options: Any) -> StoredImage:
+    return (await studio.generate(prompt, **QUICK, **options)).images[0]
+
+
+async def _known(studio: Studio) -> list[tuple[str, Path]]:
+    """Every image of the history, newest first, with its path."""
+    return [(hit.image.id, hit.image.file_path) for hit in (await studio.history.find()).images]
+
+
+async def _moved(studio: Studio, made: StoredImage, path: Path) -> StoredImage:
+    """An image whose file was moved, and recognised at its new place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made.file_path.rename(path)
+    return (await studio.history.trace(str(path))).image
+
+
+async def test_the_metadata_follow_a_file_that_was_moved(studio: Studio, tmp_path: Path) -> None:
+    made = await _make(studio)
+    moved = await _moved(studio, made, tmp_path / "elsewhere" / "moved.png")
+    assert not metadata_path(made).exists()
+    assert metadata_path(moved).is_file()
+    await studio.history.prune(keep_mb=0, is_confirmed=True)
+    assert not moved.file_path.exists()
+    assert (await studio.history.rebuild([tmp_path / "elsewhere"])).images == 0
+    assert await _known(studio) == []
+
+
+async def test_the_metadata_of_a_renamed_file_stay_beside_it(studio: Studio) -> None:
+    made = await _make(studio)
+    renamed = await _moved(studio, made, made.file_path.with_name("renamed.png"))
+    assert metadata_path(renamed).is_file()
+    await studio.history.rebuild()
+    assert await _known(studio) == [(made.id, renamed.file_path)]
+
+
+async def test_a_folder_moved_with_its_metadata_keeps_them(studio: Studio, tmp_path: Path) -> None:
+    made = await _make(studio, output_dir=str(tmp_path / "old"))
+    (tmp_path / "old").rename(tmp_path / "new")
+    traced = (await studio.history.trace(str(tmp_path / "new" / made.file_path.name))).image
+    assert metadata_path(traced).is_file()
+    assert not (tmp_path / "old").exists()
+
+
+async def test_metadata_that_cannot_follow_stay_where_they_are(studio: Studio, tmp_path: Path) -> None:
+    made = await _make(studio)
+    target = tmp_path / "full" / "moved.png"
+    target.parent.mkdir()
+    (target.parent / ".metadata").write_text("a file in the way")
+    moved = await _moved(studio, made, target)
+    assert moved.file_path == target
+    assert metadata_path(made).is_file()
+
+
+async def test_rebuilding_keeps_what_is_known_of_moved_files(studio: Studio, tmp_path: Path) -> None:
+    made = await _make(studio)
+    target = tmp_path / "elsewhere" / "moved.png"
+    target.parent.mkdir()
+    (target.parent / ".metadata").write_text("metadata cannot follow")
+    await _moved(studio, made, target)
+    await studio.history.rebuild()
+    assert await _known(studio) == [(made.id, target)]
+
+
+async def test_a_copied_folder_does_not_draw_the_images_to_it(studio: Studio, tmp_path: Path) -> None:
+    made = await _make(studio)
+    copy = tmp_path / "copy"
+    (copy / ".metadata").mkdir(parents=True)
+    (copy / made.file_path.name).write_bytes(made.file_path.read_bytes())
+    (copy / ".metadata" / f"{made.id}.json").write_bytes(metadata_path(made).read_bytes())
+    await studio.history.rebuild([copy])
+    assert await _known(studio) == [(made.id, made.file_path)]
+
+
+async def test_renamed_files_of_one_folder_are_told_apart(studio: Studio, tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    made = [await _make(studio, f"fox {number}", output_dir=str(folder)) for number in range(3)]
+    renamed = {
+        image.id: image.file_path.rename(folder / f"{number}.png") for number, image in enumerate(made)
+    }
+    made[0].file_path.parent.joinpath("0.png").unlink()
+    await studio.history.rebuild()
+    known = dict(await _known(studio))
+    assert {image.id: known[image.id] for image in made[1:]} == {
+        image.id: renamed[image.id] for image in made[1:]
+    }
+    assert known[made[0].id] == made[0].file_path
+
+
+@pytest.mark.parametrize("name", ["nowhere", "file.txt"])
+async def test_rebuilding_from_what_is_no_folder_is_refused(
+    studio: Studio, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "file.txt").write_text("no folder")
+    with pytest.raises(InvalidArgument, match=name):
+        await studio.history.rebuild([tmp_path, tmp_path / name])
+
+
+async def test_without_database_and_metadata_the_files_tell(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    settings = Settings(sandbox=True, embed_metadata=True, output_dir=str(folder))
+    async with Studio(settings) as studio:
+        made = await _make(studio, output_format="webp")
+        edited = (await studio.edit("night", [made.id], **QUICK)).images[0]
+        known = (await studio.history.trace(edited.id)).image
+    for path in [*folder.glob(".metadata/*"), *tmp_path.glob("home/data/gpt-image-mcp/library.db*")]:
+        path.unlink()
+    (folder / ".metadata").rmdir()
+    renamed = made.file_path.rename(folder / "renamed.webp")
+    Image.new("RGB", (5, 5)).save(folder / "foreign.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    async with Studio(replace_output(settings, project)) as again:
+        with pytest.raises(NotFound):
+            await again.history.trace(str(renamed))
+        rebuilt = await again.history.rebuild([folder])
+        assert (rebuilt.images, rebuilt.folders) == (2, (folder,))
+        traced = await again.history.trace(str(renamed))
+        assert (traced.image.id, traced.image.file_path, traced.file) == (made.id, renamed, "present")
+        assert [child.image_id for child in traced.children] == [edited.id]
+        found = (await again.history.trace(edited.id)).image
+    plain = replace(known.provenance, usage=None, request_id=None, project_dir="")
+    assert found == replace(known, provenance=plain)
+
+
+def replace_output(settings: Settings, folder: Path) -> Settings:
+    """The settings with another output folder."""
+    return settings.model_copy(update={"output_dir": str(folder)})
+
+
+async def test_what_cannot_be_read_does_not_end_a_rebuild(studio: Studio, tmp_path: Path) -> None:
+    made = await _make(studio)
+    (metadata_path(made).parent / "folder.json").mkdir()
+    (tmp_path / "odd" / "folder.png").mkdir(parents=True)
+    (tmp_path / "odd" / ".metadata").write_text("a file")
+    rebuilt = await studio.history.rebuild([tmp_path / "odd"])
+    assert rebuilt.images == 1
+    assert [path.name for path in rebuilt.unreadable] == ["folder.json"]
+
+
+async def test_a_forbidden_output_folder_does_not_end_a_rebuild(studio: Studio) -> None:
+    await _make(studio)
+    async with Studio(Settings(sandbox=True, output_dir="/etc/images")) as guarded:
+        assert (await guarded.history.rebuild()).images == 1
+
+
+async def test_metadata_in_a_file_do_not_replace_what_is_known(tmp_path: Path) -> None:
+    settings = Settings(sandbox=True, embed_metadata=True, output_dir=str(tmp_path / "a"))
+    async with Studio(settings) as studio:
+        made = await _make(studio)
+        (tmp_path / "a" / "copy.png").write_bytes(made.file_path.read_bytes())
+        await studio.history.rebuild()
+        assert (await studio.history.trace(made.id)).image == made
+        assert (await studio.history.find()).total == 1
+
+
+@pytest.mark.parametrize("keep_mb", [-5, math.nan, math.inf])
+async def test_a_limit_that_is_none_is_refused(studio: Studio, keep_mb: float) -> None:
+    made = await _make(studio)
+    with pytest.raises(InvalidArgument, match="keep_mb"):
+        await studio.history.prune(keep_mb=keep_mb, is_confirmed=True)
+    assert made.file_path.exists()
+
+
+async def test_an_age_that_is_none_is_refused_under_its_own_name(studio: Studio) -> None:
+    with pytest.raises(InvalidArgument, match=r"^invalid_argument: older_than 'xx' is no date"):
+        await studio.history.prune(older_than="xx")
+
+
+async def test_what_is_gone_already_frees_nothing_and_takes_no_room(studio: Studio) -> None:
+    kept, gone = await _make(studio, "a boat"), await _make(studio)
+    gone.file_path.unlink()
+    assert (await studio.history.prune(keep_mb=kept.size_bytes / 1e6)).images == ()
+    planned = await studio.history.prune(older_than="0h")
+    assert [image.id for image in planned.images] == [kept.id, gone.id]
+    assert planned.freed_bytes == kept.size_bytes
+
+
+async def test_what_cannot_be_deleted_is_said_beside_what_went(studio: Studio) -> None:
+    stuck, gone = await _make(studio), await _make(studio, "a boat")
+    metadata_path(stuck).unlink()
+    metadata_path(stuck).mkdir()
+    pruned = await studio.history.prune(older_than="0h", is_confirmed=True)
+    assert (pruned.images, pruned.freed_bytes) == ((gone,), gone.size_bytes)
+    (failure,) = pruned.failed
+    assert stuck.id in failure
+    assert [known for known, _ in await _known(studio)] == [stuck.id]
+
+
+def _copies(tmp_path: Path) -> set[str]:
+    """The kept start images."""
+    return {path.name for path in (tmp_path / "home/data/gpt-image-mcp/inputs").glob("*")}
+
+
+async def _session(studio: Studio, project: Path, colour: str) -> str:
+    """An edit session that started from a picture of this colour; gives its id."""
+    Image.new("RGB", (640, 640), colour).save(project / f"{colour}.png")
+    started = await studio.start_session("night", [f"{colour}.png"], **QUICK)
+    assert started.session is not None
+    return started.session.session_id
+
+
+async def test_start_images_go_with_the_last_session_that_can_use_them(
+    studio: Studio, project: Path, tmp_path: Path
+) -> None:
+    ended = await _session(studio, project, "red")
+    (red,) = _copies(tmp_path)
+    await _session(studio, project, "blue")
+    blue = (_copies(tmp_path) - {red}).pop()
+    assert (await studio.history.prune(older_than="1d", is_confirmed=True)).start_images == ()
+    await studio.end_session(ended)
+    planned = await studio.history.prune(older_than="1d")
+    assert [path.name for path in planned.start_images] == [red]
+    assert planned.freed_bytes == planned.start_images[0].stat().st_size
+    assert _copies(tmp_path) == {red, blue}
+    done = await studio.history.prune(older_than="1d", is_confirmed=True)
+    assert (done.images, len(done.start_images), done.freed_bytes) == ((), 1, planned.freed_bytes)
+    assert _copies(tmp_path) == {blue}
+    assert (await studio.history.prune(older_than="1d")).start_images == ()
+
+
+async def test_a_start_image_that_two_sessions_share_stays_for_the_other(
+    studio: Studio, project: Path, tmp_path: Path
+) -> None:
+    await studio.end_session(await _session(studio, project, "red"))
+    other = await _session(studio, project, "red")
+    await studio.history.prune(older_than="1d", is_confirmed=True)
+    assert len(_copies(tmp_path)) == 1
+    again = await studio.continue_session(other, "day", from_turn=0, **QUICK)
+    assert again.images
+
+
+async def test_a_session_whose_images_were_all_deleted_is_forgotten_with_its_start_images(
+    project: Path, tmp_path: Path
+) -> None:
+    async with Studio(Settings(sandbox=True, session_max=1)) as studio:
+        closed = await _session(studio, project, "red")
+        opened = await _session(studio, project, "blue")
+        planned = await studio.history.prune(keep_mb=0)
+        assert (len(planned.images), len(planned.start_images)) == (1, 1)
+        assert len(_copies(tmp_path)) == 2
+        await studio.history.prune(keep_mb=0, is_confirmed=True)
+        assert [session.id for session in await studio.list_sessions()] == [opened]
+        assert len(_copies(tmp_path)) == 1
+        with pytest.raises(NotFound, match="no edit session"):
+            await studio.continue_session(closed, "day")

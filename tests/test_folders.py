@@ -1,0 +1,190 @@
+"""Where images go: which folder is chosen, which are refused, and that it can be written."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpt_image_mcp.errors import OutputRejected
+from gpt_image_mcp.folders import (
+    default_folder,
+    fallback_folders,
+    output_folder,
+    project_folder,
+    require_writable,
+)
+from gpt_image_mcp.settings import Settings
+
+
+def test_the_calls_folder_beats_the_configured_one(tmp_path: Path) -> None:
+    settings = Settings(output_dir=str(tmp_path / "configured"))
+    assert output_folder(settings, str(tmp_path / "own")) == tmp_path / "own"
+    assert output_folder(settings, "") == tmp_path / "configured"
+
+
+def test_the_default_folder_is_named_after_the_project_and_its_real_path(project: Path) -> None:
+    folder = output_folder(Settings(), "")
+    assert folder.parent == Path.home() / "config" / "gpt-image-mcp" / "output"
+    assert re.fullmatch(r"project-[0-9a-f]{12}", folder.name)
+    (project / "sub").mkdir()
+    assert default_folder(Settings(project_dir=str(project / "sub"))) != folder
+
+
+def test_all_folders_of_a_git_repository_share_its_default_folder(project: Path) -> None:
+    (project / ".git").mkdir()
+    (project / "a" / "b").mkdir(parents=True)
+    assert default_folder(Settings(project_dir=str(project / "a" / "b"))) == default_folder(Settings())
+
+
+def test_a_project_reached_through_a_link_has_the_same_default_folder(project: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(project)
+    assert default_folder(Settings(project_dir=str(link))) == default_folder(Settings())
+
+
+def test_the_file_systems_root_as_project_has_a_default_folder_too() -> None:
+    assert default_folder(Settings(project_dir="/")).name.startswith("root-")
+
+
+def test_a_project_with_the_longest_name_has_a_default_folder(tmp_path: Path) -> None:
+    longest = tmp_path / ("ü" * 127)
+    longest.mkdir()
+    assert require_writable(default_folder(Settings(project_dir=str(longest)))).is_dir()
+
+
+def test_a_relative_folder_starts_at_the_project(project: Path, tmp_path: Path) -> None:
+    assert output_folder(Settings(), "pictures/new") == project / "pictures" / "new"
+    other = tmp_path / "other"
+    assert output_folder(Settings(project_dir=str(other)), "pictures") == other / "pictures"
+
+
+def test_a_relative_folder_without_a_project_is_refused() -> None:
+    with pytest.raises(OutputRejected, match=r"'pictures' is relative") as caught:
+        output_folder(Settings(project_dir="/"), "pictures")
+    assert "absolute path" in caught.value.next_step
+
+
+def test_home_is_expanded_and_quotes_are_removed() -> None:
+    assert output_folder(Settings(), ' "~/pictures" ') == Path.home() / "pictures"
+    assert output_folder(Settings(output_dir="'~/pictures'"), "") == Path.home() / "pictures"
+    assert project_folder(Settings(project_dir="~/project")) == Path.home() / "project"
+
+
+@pytest.mark.parametrize("bad", ["/tmp/a\0b", "/tmp/\ud800", "~no-such-user-here/pictures"])
+def test_what_is_no_path_is_refused(bad: str) -> None:
+    with pytest.raises(OutputRejected):
+        output_folder(Settings(), bad)
+
+
+@given(st.text(st.characters(), max_size=40))
+def test_any_text_is_a_folder_or_refused(text: str) -> None:
+    with contextlib.suppress(OutputRejected):
+        assert output_folder(Settings(), text).is_absolute()
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        *("/etc", "/etc/images", "/usr/local/share", "/proc/self", "/bin", "/System/Library", "/ETC/x"),
+        *("~/.ssh", "~/.ssh/keys/new", "~/.config/gcloud", "~/.AWS", "~/.kube/cache", "~/.docker"),
+        *("/tmp/../etc", "~/pictures/../.gnupg", "/root/pictures", "/var/root"),
+    ],
+)
+def test_system_and_credential_folders_are_refused(folder: str) -> None:
+    with pytest.raises(OutputRejected) as caught:
+        output_folder(Settings(), folder)
+    assert "system files or credentials" in caught.value.message
+    assert "GPT_IMAGE_ALLOW_UNSAFE_OUTPUT_DIR" in caught.value.next_step
+
+
+def test_a_configured_folder_is_guarded_like_a_calls_own() -> None:
+    with pytest.raises(OutputRejected):
+        output_folder(Settings(output_dir="/etc/images"), "")
+
+
+def test_a_link_into_a_guarded_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "innocent").symlink_to(Path.home() / ".ssh")
+    with pytest.raises(OutputRejected, match=r"\.ssh"):
+        output_folder(Settings(), str(tmp_path / "innocent" / "not" / "there" / "yet"))
+
+
+def test_a_link_to_a_file_system_folder_is_named_as_it_really_is(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/etc")
+    with pytest.raises(OutputRejected, match=r"is in /etc,"):
+        output_folder(Settings(), str(tmp_path / "link"))
+
+
+@pytest.mark.parametrize("folder", ["/etcetera", "~/.sshd", "~/.config/gcloud-images", "/usrlocal"])
+def test_a_folder_that_only_begins_like_a_guarded_one_is_accepted(folder: str) -> None:
+    assert output_folder(Settings(), folder) == Path(folder).expanduser()
+
+
+def test_the_guard_can_be_lifted() -> None:
+    settings = Settings(allow_unsafe_output_dir=True)
+    assert output_folder(settings, "~/.ssh/pictures") == Path.home() / ".ssh" / "pictures"
+    assert output_folder(settings, "/etc/pictures") == Path("/etc/pictures")
+
+
+def test_the_users_own_home_in_a_system_folder_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/root")
+    assert output_folder(Settings(), "/root/pictures") == Path("/root/pictures")
+    with pytest.raises(OutputRejected):
+        output_folder(Settings(), "/root/.ssh")
+
+
+def test_a_home_at_the_root_does_not_lift_the_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/")
+    with pytest.raises(OutputRejected):
+        output_folder(Settings(), "/etc")
+
+
+def test_a_writable_folder_is_made_and_left_empty(tmp_path: Path) -> None:
+    folder = require_writable(tmp_path / "a" / "b")
+    assert folder == tmp_path / "a" / "b"
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("tail", "reason"), [("file", "File exists"), ("file/x", "Not a directory"), ("x" * 300, "too long")]
+)
+def test_a_folder_that_cannot_be_made_is_refused_with_the_reason(
+    tail: str, reason: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputRejected, match=reason) as caught:
+        require_writable(tmp_path / tail)
+    assert "GPT_IMAGE_OUTPUT_DIR" in caught.value.next_step
+
+
+def test_a_folder_that_takes_no_files_is_refused() -> None:
+    with pytest.raises(OutputRejected, match="cannot be written"):
+        require_writable(Path("/proc/self"))
+
+
+def test_the_fallbacks_are_the_default_folder_and_then_a_temporary_one() -> None:
+    settings = Settings(output_dir="elsewhere")
+    default, temporary = fallback_folders(settings)
+    assert default == default_folder(settings)
+    assert temporary.parent == Path(tempfile.gettempdir())
+
+
+def test_a_working_directory_that_is_gone_refuses_calls_and_leaves_the_temporary_fallback(
+    project: Path,
+) -> None:
+    project.rmdir()
+    with pytest.raises(OutputRejected, match="project folder") as caught:
+        output_folder(Settings(), "")
+    assert "GPT_IMAGE_PROJECT_DIR" in caught.value.next_step
+    (temporary,) = fallback_folders(Settings())
+    assert temporary.parent == Path(tempfile.gettempdir())
+
+
+def test_a_project_whose_name_is_not_unicode_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputRejected, match="project folder"):
+        project_folder(Settings(project_dir=str(tmp_path / "\udcff")))
