@@ -1,4 +1,4 @@
-"""Lists as models send them: a list, a single item, or a list written as JSON text."""
+"""Reading what models send forgivingly: lists in any spelling, names in any case."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ _LIST_OF_TEXTS = re.compile(rf"\s*\[\s*(?:{_TEXT}\s*(?:,\s*{_TEXT}\s*)*,?\s*)?\]
 _ONE_TEXT = re.compile(_TEXT, re.DOTALL)
 _ESCAPE = re.compile(r'\\(["\\/]|u[0-9a-fA-F]{4})')
 _DRIVE_PATH = re.compile(r"[A-Za-z]:\\|\\\\")
+
+
+def lowered(value: object) -> object:
+    """A text without its case and outer blanks; anything else as it is."""
+    return value.strip().lower() if isinstance(value, str) else value
 
 
 def as_list(value: object) -> object:

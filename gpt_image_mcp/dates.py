@@ -1,8 +1,17 @@
-"""Days as the user lives them: from one local midnight to the next."""
+"""Days as the user lives them, and moments as people and models write them."""
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+import re
+from datetime import date, datetime, time, timedelta
+
+from gpt_image_mcp.errors import InvalidArgument
+
+_HOURS = re.compile(r"(\d{1,4})\s*h", re.IGNORECASE)
+_SPAN = re.compile(r"(\d{1,4})\s*(d|w)", re.IGNORECASE)
+_MONTH = re.compile(r"(\d{4})-(\d{2})")
+_DAYS_IN = {"d": 1, "w": 7}
+_DAYS_AGO = {"today": 0, "yesterday": 1}
 
 
 def today() -> date:
@@ -19,3 +28,83 @@ def midnight(day: date) -> datetime:
     """The first moment of a day where the user is; where clocks skip midnight, the one they go on with."""
     first = datetime.combine(day, time.min).astimezone()
     return first if first.date() == day else datetime.combine(day, time(fold=1)).astimezone()
+
+
+def parse_since(text: str, now: datetime, *, name: str = "since") -> datetime | None:
+    """The first moment that a text means; None for an empty one.
+
+    ``7d`` and ``2w`` begin at the midnight so many days ago, ``24h`` so many hours ago. What has no time zone
+    is local.
+
+    Args:
+        text: A date, a month, a time in ISO 8601, today, yesterday, or a number with h, d or w.
+        now: The current time with its time zone.
+        name: What messages call the text.
+
+    Raises:
+        InvalidArgument: If it is none of these.
+    """
+    return _parse(name, text, now, is_end=False)
+
+
+def parse_until(text: str, now: datetime) -> datetime | None:
+    """The moment after the last that a text means: a day or a month counts to its end. Else as above."""
+    return _parse("until", text, now, is_end=True)
+
+
+def _parse(name: str, text: str, now: datetime, *, is_end: bool) -> datetime | None:
+    text = text.strip()
+    if not text:
+        return None
+    try:
+        if hours := _HOURS.fullmatch(text):
+            return now - timedelta(hours=int(hours[1]))
+        days = _days(text, now)
+        if days is not None:
+            return _between_days(midnight(days[1] if is_end else days[0]))
+        return _between_days(datetime.fromisoformat(text).astimezone())
+    except (ValueError, OverflowError) as error:
+        message = f"{name} {text!r} is no date."
+        raise InvalidArgument(
+            message,
+            next_step="Use a date such as 2026-11-21, a month such as 2026-11, a time such as "
+            "2026-11-21T15:00, today, yesterday, 24h, 7d or 4w.",
+        ) from error
+
+
+def _between_days(moment: datetime) -> datetime:
+    """The moment, which a search needs to have a day before and one after.
+
+    Raises:
+        OverflowError: If the calendar ends there.
+    """
+    for days in (-1, 1):
+        midnight(local_day(moment) + timedelta(days=days))
+    return moment
+
+
+def _days(text: str, now: datetime) -> tuple[date, date] | None:
+    """The first day that a text means and the one after the last; None if it means no days.
+
+    Raises:
+        ValueError: If it names a month that the calendar does not have.
+        OverflowError: If they are outside the calendar.
+    """
+    if month := _MONTH.fullmatch(text):
+        first = date(int(month[1]), int(month[2]), 1)
+        return first, (first + timedelta(days=31)).replace(day=1)
+    day = _day(text, now)
+    return None if day is None else (day, day + timedelta(days=1))
+
+
+def _day(text: str, now: datetime) -> date | None:
+    present = local_day(now)
+    if span := _SPAN.fullmatch(text):
+        return present - timedelta(days=int(span[1]) * _DAYS_IN[span[2].lower()])
+    ago = _DAYS_AGO.get(text.lower())
+    if ago is not None:
+        return present - timedelta(days=ago)
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None

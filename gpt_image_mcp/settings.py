@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from gpt_image_mcp.coercion import lowered
 from gpt_image_mcp.errors import InvalidSetting
-from gpt_image_mcp.mcp_app.tools.parameters import PlainQuality
+from gpt_image_mcp.values.options import QualityName
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -69,10 +70,6 @@ def _database_address(value: object) -> object:
     return value
 
 
-def _lower(value: object) -> object:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
 Paths = Annotated[tuple[Path, ...] | None, NoDecode, BeforeValidator(_split_paths)]
 Groups = Annotated[frozenset[ToolGroup], NoDecode, BeforeValidator(_split_groups)]
 UsdLimit = Annotated[Decimal | None, Field(ge=0, allow_inf_nan=False)]
@@ -113,7 +110,7 @@ class Settings(BaseSettings):
         validation_alias=_env("GPT_IMAGE_MODEL"),
         description="What an empty model means.",
     )
-    quality: PlainQuality = Field(
+    quality: Annotated[QualityName, BeforeValidator(lowered)] = Field(
         default="auto",
         validation_alias=_env("GPT_IMAGE_QUALITY"),
         description="What quality auto means.",
@@ -152,7 +149,7 @@ class Settings(BaseSettings):
         validation_alias=_env("GPT_IMAGE_MAX_INPUT_MB", "MAX_FILE_SIZE_MB"),
         description="Largest input image in megabytes.",
     )
-    inline: Annotated[Literal["preview", "full", "none"], BeforeValidator(_lower)] = Field(
+    inline: Annotated[Literal["preview", "full", "none"], BeforeValidator(lowered)] = Field(
         default="preview",
         validation_alias=_env("GPT_IMAGE_INLINE"),
         description="What image content a result carries: small pictures, the whole files, or neither.",
@@ -255,7 +252,7 @@ class Settings(BaseSettings):
         validation_alias=_env("OPENAI_USE_DIRECT_EDITS"),
         description="Ignored: edits always try the edits endpoint first.",
     )
-    prompt_language: Annotated[Literal["any", "english"], BeforeValidator(_lower)] = Field(
+    prompt_language: Annotated[Literal["any", "english"], BeforeValidator(lowered)] = Field(
         default="any",
         validation_alias=_env("GPT_IMAGE_PROMPT_LANGUAGE"),
         description="english refuses prompts that are not English outside quoted text.",

@@ -21,23 +21,19 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Unpack
 
-    from gpt_image_mcp.calls.progress import ProgressWatcher
     from gpt_image_mcp.calls.runner import Errand, PaidJob
     from gpt_image_mcp.money import Estimate
     from gpt_image_mcp.services.batches import BatchItem
     from gpt_image_mcp.services.edits import EditArguments
     from gpt_image_mcp.services.exports import ExportArguments, ExportResult
     from gpt_image_mcp.services.history import History
-    from gpt_image_mcp.values import (
-        BatchResult,
-        Delivery,
-        EndedSession,
-        ImageResult,
-        InputImage,
-        OutputArguments,
-        SessionSummary,
-        StoredImage,
-    )
+    from gpt_image_mcp.values.images import StoredImage
+    from gpt_image_mcp.values.options import OutputArguments
+    from gpt_image_mcp.values.progress import ProgressWatcher
+    from gpt_image_mcp.values.requests import InputImage
+    from gpt_image_mcp.values.responses import Delivery
+    from gpt_image_mcp.values.results import BatchResult, ImageResult
+    from gpt_image_mcp.values.sessions import EndedSession, SessionSummary
 
 
 class Studio:
@@ -90,7 +86,7 @@ class Studio:
         """
         from gpt_image_mcp.calls.planning import plan_generation
         from gpt_image_mcp.calls.runner import Errand
-        from gpt_image_mcp.values import OutputOptions
+        from gpt_image_mcp.values.options import OutputOptions
 
         options = OutputOptions(**output)
         plan = partial(plan_generation, prompt, options, moderation=moderation, settings=self.settings)
@@ -123,7 +119,7 @@ class Studio:
             UpstreamError: If the API refuses or fails.
         """
         from gpt_image_mcp.services.edits import read_options
-        from gpt_image_mcp.values import OutputOptions
+        from gpt_image_mcp.values.options import OutputOptions
 
         options, how = OutputOptions(**output), read_options(edit or {})
         edits = await self._bench.edits()
@@ -160,7 +156,7 @@ class Studio:
             ImageError: If every image failed.
         """
         from gpt_image_mcp.services.batches import make_items
-        from gpt_image_mcp.values import OutputOptions
+        from gpt_image_mcp.values.options import OutputOptions
 
         options = OutputOptions(**output)
         items = await in_database(
@@ -208,7 +204,7 @@ class Studio:
     ) -> ImageResult:
         """Starts an edit session with its first turn; arguments and errors as for ``edit``."""
         from gpt_image_mcp.services.edits import read_options
-        from gpt_image_mcp.values import OutputOptions
+        from gpt_image_mcp.values.options import OutputOptions
 
         options, how = OutputOptions(**output), read_options(edit or {})
         sessions = await self._bench.sessions()
@@ -245,7 +241,7 @@ class Studio:
             ImageError: As for ``edit``; the session is then as it was.
         """
         from gpt_image_mcp.services.edits import read_options
-        from gpt_image_mcp.values import OutputOptions
+        from gpt_image_mcp.values.options import OutputOptions
 
         options, how = OutputOptions(**output), read_options(edit or {})
         sessions = await self._bench.sessions()
@@ -274,7 +270,7 @@ class Studio:
             RequestError: If the call could not be made as described.
         """
         from gpt_image_mcp.calls.planning import estimate
-        from gpt_image_mcp.values import OutputOptions
+        from gpt_image_mcp.values.options import OutputOptions
 
         library = await self._bench.library()
         return await in_database(
@@ -300,7 +296,7 @@ class Studio:
         Raises:
             ImageError: What the job failed with, or why there is nothing to look at.
         """
-        from gpt_image_mcp.services.references import is_job_id
+        from gpt_image_mcp.ids import is_job_id
 
         ref = ref.strip().strip("\"'")
         if not is_job_id(ref):

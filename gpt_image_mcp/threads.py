@@ -13,12 +13,12 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache, partial
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from gpt_image_mcp.turns import stepping_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
 # Measured with 64 calls at once: above the loop's own, so that it runs first, and not so high that a busy
 # machine never gets to the images.
@@ -61,6 +61,16 @@ async def _boxed(pool: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(pool, lambda: inside.run(lambda: box.append(work())))
     return box.pop()
+
+
+async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """Awaits work that a cancellation must not leave half done; the cancellation comes through afterwards."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 def computed(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from gpt_image_mcp.cli.gallery.page import write_gallery
 from gpt_image_mcp.money import Cost
-from gpt_image_mcp.values import Applied, Provenance, Requested, StoredImage
+from gpt_image_mcp.values.images import Applied, Provenance, Requested, StoredImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gpt_image_mcp.dates import local_day, midnight
+from gpt_image_mcp.dates import local_day, midnight, parse_since, parse_until
 from gpt_image_mcp.errors import InvalidArgument
-from gpt_image_mcp.periods import parse_since, parse_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,13 +17,13 @@ from gpt_image_mcp.errors import (
     OutcomeUnknown,
     OutputRejected,
 )
-from gpt_image_mcp.values import ImageResult
+from gpt_image_mcp.values.results import ImageResult
 from tests.standin import serve_standin
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gpt_image_mcp.calls.progress import Progress
+    from gpt_image_mcp.values.progress import Progress
 
 
 async def _got(studio: Studio, ref: str, *, wait_seconds: float | None = None) -> ImageResult:

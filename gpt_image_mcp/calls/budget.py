@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gpt_image_mcp.calls.stored_results import dump_result
 from gpt_image_mcp.errors import OutcomeUnknown, StorageFailed
-from gpt_image_mcp.library.call_records import CallStart
-from gpt_image_mcp.values import BatchResult, CallStatus, ImageResult
+from gpt_image_mcp.values.history import CallStart
+from gpt_image_mcp.values.results import BatchResult, ImageResult
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.errors import ImageError
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.values.history import CallStatus
 
 SIGN_OF_LIFE_SECONDS = 10.0
 _Result = TypeVar("_Result", ImageResult, BatchResult)

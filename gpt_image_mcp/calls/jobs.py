@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,11 +15,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
-from gpt_image_mcp.calls.progress import Progress, ProgressWatcher, Stage
 from gpt_image_mcp.errors import Cancelled, OutcomeUnknown
+from gpt_image_mcp.openai_api.observer import Cleanup, Unread
+from gpt_image_mcp.threads import to_the_end
+from gpt_image_mcp.values.progress import Progress, ProgressWatcher, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 
     from gpt_image_mcp.errors import ImageError
 
@@ -43,10 +44,8 @@ _DRAWING_ENDS = 0.95
 _CREEPS_BY = 0.01
 _UNKNOWN_EXPECTED_SECONDS = 40.0
 
-Cleanup = Callable[[], Coroutine[Any, Any, tuple[str, ...]]]
 
 _R = TypeVar("_R")
-_T = TypeVar("_T")
 
 
 async def _nothing() -> None:
@@ -81,7 +80,7 @@ class Job(Generic[_R]):
     stages: list[Stage] = field(default_factory=list[Stage])
     is_sent: bool = False
     is_handed_out: bool = False
-    partial: Callable[[], bytes] | None = None
+    partial: Unread | None = None
     fraction: float = 0.0
     started: float = field(default_factory=monotonic)
     waiters: int = 0
@@ -110,10 +109,14 @@ class Job(Generic[_R]):
         self.is_sent = False
         self.advance("queued")
 
-    def receive_partial(self, image: Callable[[], bytes]) -> None:
+    def receive_partial(self, image: Unread) -> None:
         """Keeps a partial image and wakes whoever watches."""
         self.partial = image
         self.changed.set()
+
+    def add_cleanup(self, cleanup: Cleanup) -> None:
+        """Puts something off until the work has ended."""
+        self.cleanups.append(cleanup)
 
     async def clean_up(self) -> tuple[str, ...]:
         """Does what was put off until the work had ended, once; gives notes about it."""
@@ -244,16 +247,6 @@ class Jobs:
         self._running.pop(job.id, None)
         if not task.cancelled():
             task.exception()  # a failure nobody waited for is in the library; asyncio need not warn
-
-
-async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
-    """Awaits work that a cancellation must not leave half done; the cancellation comes through afterwards."""
-    task = asyncio.create_task(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
 
 
 async def _cleanly(job: Job[_R], work: Callable[[], Coroutine[Any, Any, _R]]) -> _R:

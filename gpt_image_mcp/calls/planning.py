@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.catalogue.models import ImageModel
     from gpt_image_mcp.library.store import Library
-    from gpt_image_mcp.values import ImageRequest, Kind, OutputOptions, Requested, Retouch, SessionTurn
+    from gpt_image_mcp.values.images import Kind, Requested
+    from gpt_image_mcp.values.options import OutputOptions
+    from gpt_image_mcp.values.requests import ImageRequest, Retouch
+    from gpt_image_mcp.values.sessions import SessionTurn
 
 SANDBOX_MODEL = "sandbox"
 _ANY_PROMPT = "any"

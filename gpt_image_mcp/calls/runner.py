@@ -16,20 +16,21 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gpt_image_mcp.calls.budget import Reservations, start_of
-from gpt_image_mcp.calls.jobs import Job, Jobs, stopped, to_the_end
+from gpt_image_mcp.calls.jobs import Job, Jobs, stopped
 from gpt_image_mcp.calls.planning import Plan, expected_seconds
 from gpt_image_mcp.calls.saving import Keeper, cost_of
 from gpt_image_mcp.calls.stored_results import are_saved, collect, joined
 from gpt_image_mcp.errors import ImageError, StorageFailed
-from gpt_image_mcp.library.naming import new_call_id
-from gpt_image_mcp.threads import in_database, in_reader
+from gpt_image_mcp.ids import new_call_id
+from gpt_image_mcp.threads import in_database, in_reader, to_the_end
 from gpt_image_mcp.turns import elapsed_seconds, stepping_aside
-from gpt_image_mcp.values import BatchResult, Delivery, ImageResult
+from gpt_image_mcp.values.responses import Delivery
+from gpt_image_mcp.values.results import BatchResult, ImageResult
 
 if TYPE_CHECKING:
     from gpt_image_mcp.calls.acknowledgements import Receipts
-    from gpt_image_mcp.calls.progress import ProgressWatcher
     from gpt_image_mcp.library.store import Library
+    from gpt_image_mcp.values.progress import ProgressWatcher
 
 _Result = TypeVar("_Result", ImageResult, BatchResult)
 _Found = TypeVar("_Found", bound=ImageResult | BatchResult)

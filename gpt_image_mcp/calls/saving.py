@@ -11,14 +11,16 @@ from gpt_image_mcp.errors import ImageError, OutcomeUnknown
 from gpt_image_mcp.imaging.formats import is_complete, read_picture
 from gpt_image_mcp.library.naming import numbered, without_extension
 from gpt_image_mcp.threads import computed
-from gpt_image_mcp.values import Applied, Delivery, ImageResult, Picture, Provenance, StoredImage
+from gpt_image_mcp.values.images import Applied, Picture, Provenance, StoredImage
+from gpt_image_mcp.values.results import ImageResult
 
 if TYPE_CHECKING:
     from gpt_image_mcp.calls.planning import Plan
     from gpt_image_mcp.library.naming import Naming
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.money import Cost
-    from gpt_image_mcp.values import ImageRequest, Retouch
+    from gpt_image_mcp.values.requests import ImageRequest, Retouch
+    from gpt_image_mcp.values.responses import Delivery
 
 _AS_RETURNED = "as-returned"
 

@@ -16,13 +16,14 @@ from pydantic import TypeAdapter
 from gpt_image_mcp.errors import NotFound, StorageFailed
 from gpt_image_mcp.threads import in_database
 from gpt_image_mcp.turns import elapsed_seconds, stepping_aside
-from gpt_image_mcp.values import BatchResult, ImageResult, Requested, StoredImage
+from gpt_image_mcp.values.images import Requested, StoredImage
+from gpt_image_mcp.values.results import BatchResult, ImageResult
 
 if TYPE_CHECKING:
     from gpt_image_mcp.errors import ImageError
-    from gpt_image_mcp.library.call_records import CallRecord
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.money import Cost
+    from gpt_image_mcp.values.history import CallRecord
 
 POLL_SECONDS = 0.5
 _Result = TypeVar("_Result", ImageResult, BatchResult)

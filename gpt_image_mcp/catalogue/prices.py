@@ -23,7 +23,8 @@ from gpt_image_mcp.money import Cost, Quote
 
 if TYPE_CHECKING:
     from gpt_image_mcp.catalogue.models import ImageModel, Prices, Quality, TokenRule
-    from gpt_image_mcp.values import Delivery, HostUsage, ImageRequest, TokenUsage
+    from gpt_image_mcp.values.requests import ImageRequest
+    from gpt_image_mcp.values.responses import Delivery, HostUsage, TokenUsage
 
 _MILLION = Decimal(1_000_000)
 PARTIAL_IMAGE_TOKENS = 100

@@ -14,11 +14,13 @@ from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.catalogue.prompt_language import require_english
 from gpt_image_mcp.catalogue.sizes import resolve_size
 from gpt_image_mcp.errors import InvalidArgument, MissingApiKey, UnsupportedByModel
-from gpt_image_mcp.values import ImageRequest, OutputOptions, Requested
+from gpt_image_mcp.values.images import Requested
+from gpt_image_mcp.values.requests import ImageRequest
 
 if TYPE_CHECKING:
     from gpt_image_mcp.catalogue.models import ImageModel
     from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.values.options import OutputOptions
 
 # Why a setting makes edits take the Responses route.
 PINNED = "OPENAI_FORCE_RESPONSES_EDITS is set"

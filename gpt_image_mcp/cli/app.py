@@ -31,13 +31,13 @@ from gpt_image_mcp.services.edits import EditArguments
 from gpt_image_mcp.services.globbing import MOST_FILES
 from gpt_image_mcp.settings import Settings, read_settings
 from gpt_image_mcp.studio import Studio
-from gpt_image_mcp.values import OutputArguments, OutputOptions
+from gpt_image_mcp.values.options import OutputArguments, OutputOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpt_image_mcp.services.batches import BatchItem
-    from gpt_image_mcp.values import ImageResult
+    from gpt_image_mcp.values.results import ImageResult
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 _AFTER_IMAGES = "gpt-image-mcp edit changes an image; gpt-image-mcp history show tells all about it."

@@ -16,7 +16,7 @@ from rich.tree import Tree
 from gpt_image_mcp.catalogue.models import FixedSizes
 from gpt_image_mcp.catalogue.prices import quotes_by_quality
 from gpt_image_mcp.presentation.text import describe_cost, describe_quote, shortened
-from gpt_image_mcp.values import ImageRequest
+from gpt_image_mcp.values.requests import ImageRequest
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from gpt_image_mcp.calls.progress import Progress, ProgressWatcher
     from gpt_image_mcp.catalogue.models import ImageModel, ModelCatalogue
     from gpt_image_mcp.cli.doctor.findings import Finding
     from gpt_image_mcp.services.image_search import FileState
     from gpt_image_mcp.services.lineage import Lineage, Relative
-    from gpt_image_mcp.values import StoredImage
+    from gpt_image_mcp.values.images import StoredImage
+    from gpt_image_mcp.values.progress import Progress, ProgressWatcher
 
 _NEVER_FOLDED = 100_000
 _WIDTH_OF_PIPES = 200

@@ -12,7 +12,8 @@ from gpt_image_mcp.studio import Studio
 if TYPE_CHECKING:
     from gpt_image_mcp.cli.console import Console
     from gpt_image_mcp.money import Cost
-    from gpt_image_mcp.values import OutputArguments, StoredImage
+    from gpt_image_mcp.values.images import StoredImage
+    from gpt_image_mcp.values.options import OutputArguments
 
 _POSTER = 'A poster for a small bakery, the words "FRESH AT SEVEN" in large letters, morning light'
 _ICON = "A paper boat, flat icon, two colours"

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.services.batches import BatchItem, label
 from gpt_image_mcp.services.edits import EditArguments, read_options
-from gpt_image_mcp.values import OutputOptions
+from gpt_image_mcp.values.options import OutputOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

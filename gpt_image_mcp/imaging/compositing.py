@@ -13,7 +13,7 @@ from gpt_image_mcp.imaging.normalise import encode
 if TYPE_CHECKING:
     from PIL import Image
 
-    from gpt_image_mcp.values import Retouch
+    from gpt_image_mcp.values.requests import Retouch
 
 # A pixel counts as changed if a channel differs by more: less is noise of compression and scaling.
 VISIBLE_DIFFERENCE = 16

@@ -8,7 +8,7 @@ import re
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from gpt_image_mcp.values import Picture
+from gpt_image_mcp.values.images import Picture
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -9,10 +9,9 @@ from __future__ import annotations
 import io
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from gpt_image_mcp.errors import InputRejected
-from gpt_image_mcp.imaging.colours import in_srgb
 from gpt_image_mcp.imaging.formats import announced_format, is_complete, open_picture, read_picture
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from gpt_image_mcp.values import Picture
+    from gpt_image_mcp.values.images import Picture
 
 # Pillow's own limit, a gigabyte of decoded pixels: beyond it a file is taken for a decompression bomb.
 MAX_PIXELS = 89_478_485
@@ -33,6 +32,10 @@ _LIGHT = 160
 _LONGEST_WEBP_EDGE = 16_383
 _SAVE_AGAIN = "Save or download the image again, or pass it as PNG or JPEG."
 _PAPER, _SLATE = (255, 255, 255), (64, 64, 64)
+# The colour space that a profile is for, bytes 16 to 19 of its header (ICC.1:2022, section 7.2), by Pillow's
+# mode of the pixels that it can describe.
+_SPACES = {"RGB": b"RGB ", "RGBA": b"RGB ", "CMYK": b"CMYK", "L": b"GRAY"}
+_SPACE_FIELD = slice(16, 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,3 +276,25 @@ def _looks_like(data: bytes) -> str:
     if start.startswith(b"%pdf"):
         return "it looks like a PDF"
     return "it looks like text" if start.isascii() and b"\0" not in start else "its kind is unknown"
+
+
+def in_srgb(image: Image.Image) -> Image.Image | None:
+    """The image in sRGB; None if it is that already, or has no profile that can be applied."""
+    profile: bytes = image.info.get("icc_profile") or b""
+    if image.mode == "P":
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    if profile[_SPACE_FIELD] != _SPACES.get(image.mode, b"none"):
+        return None
+    from PIL import ImageCms
+
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in ImageCms.getProfileDescription(source).lower():
+            return None
+        mode = "RGBA" if image.mode == "RGBA" else "RGB"
+        # Pillow does not say of what type its own profiles are.
+        srgb = cast("Any", ImageCms).createProfile("sRGB")
+        return ImageCms.profileToProfile(image, source, srgb, outputMode=mode)
+    except (ImageCms.PyCMSError, OSError):
+        # A damaged profile; programs that show the image ignore it too.
+        return None

@@ -21,7 +21,7 @@ from gpt_image_mcp.imaging.previews import Preview, View, make_preview, reduced
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gpt_image_mcp.values import StoredImage
+    from gpt_image_mcp.values.images import StoredImage
 
 # A usual square image is unpacked in 25 ms, one in 4K in 140.
 _LARGE_PIXELS = 3_000_000

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
 
+from gpt_image_mcp.coercion import lowered
 from gpt_image_mcp.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -31,12 +32,8 @@ _FARTHEST_EDGES = 10
 _HALF = 128
 
 
-def _lower(value: object) -> object:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
 def _unit(value: object) -> object:
-    text = _lower(value)
+    text = lowered(value)
     aliases = {"pixel": "px", "pixels": "px", "fractions": "fraction", "relative": "fraction"}
     return aliases.get(text, text) if isinstance(text, str) else text
 
@@ -55,7 +52,7 @@ class Region(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    shape: Annotated[Literal["rectangle", "ellipse", "polygon"], BeforeValidator(_lower)] = "rectangle"
+    shape: Annotated[Literal["rectangle", "ellipse", "polygon"], BeforeValidator(lowered)] = "rectangle"
     box: tuple[FiniteFloat, ...] = ()
     points: tuple[tuple[FiniteFloat, FiniteFloat], ...] = ()
     unit: Annotated[Literal["fraction", "px"], BeforeValidator(_unit)] = "fraction"

@@ -21,7 +21,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from gpt_image_mcp.imaging.containers import jpeg, png, webp
 from gpt_image_mcp.imaging.formats import announced_format, read_picture
 from gpt_image_mcp.money import Cost
-from gpt_image_mcp.values import Applied, Kind, Provenance, Requested, Route, StoredImage
+from gpt_image_mcp.values.images import Applied, Kind, Provenance, Requested, StoredImage
+from gpt_image_mcp.values.responses import Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from gpt_image_mcp.library.schema import image_parents, images, nanodollars
 from gpt_image_mcp.library.search.indexing import forget_image, index_image
-from gpt_image_mcp.values import StoredImage
+from gpt_image_mcp.values.images import StoredImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

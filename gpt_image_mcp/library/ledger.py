@@ -12,9 +12,10 @@ from sqlalchemy import bindparam, func, insert, or_, select, update
 
 from gpt_image_mcp.dates import local_day
 from gpt_image_mcp.errors import BudgetExceeded, OutcomeUnknown
-from gpt_image_mcp.library.call_records import CallRecord, CallStart, dump_error, load_error
+from gpt_image_mcp.library.call_records import dump_error, load_error
 from gpt_image_mcp.library.naming import is_of_model
 from gpt_image_mcp.library.schema import calls, dollars, nanodollars
+from gpt_image_mcp.values.history import CallRecord, CallStart
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from gpt_image_mcp.errors import ImageError
     from gpt_image_mcp.library.database import Database
     from gpt_image_mcp.money import Quote
-    from gpt_image_mcp.values import CallStatus, Kind
+    from gpt_image_mcp.values.history import CallStatus
+    from gpt_image_mcp.values.images import Kind
 
 CALL_LEASE = timedelta(seconds=30)
 _REMEMBERED_DURATIONS = 20

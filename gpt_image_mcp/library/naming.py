@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-import secrets
 import unicodedata
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import OutputRejected
@@ -15,12 +13,11 @@ from gpt_image_mcp.errors import OutputRejected
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gpt_image_mcp.values import Kind
+    from gpt_image_mcp.values.images import Kind
 
 LONGEST_LABEL = 60
 # The limit of common file systems, less room for a number and an extension.
 LONGEST_NAME_BYTES = 255 - 16
-_CALL, _MOMENT = "job-", "%Y%m%d-%H%M%S"
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 # Control characters, what Windows refuses, and halves of characters that UTF-8 cannot carry.
 _FORBIDDEN = re.compile('[\x00-\x1f\x7f-\x9f<>:"|?*\ud800-\udfff]')
@@ -46,22 +43,6 @@ class Naming:
     filename: str = ""
     turn: int = 0
     overwrite: bool = False
-
-
-def new_image_id(now: datetime) -> str:
-    """A unique id that sorts by time: ``20261121-150301-a1b2c3``."""
-    return f"{now:{_MOMENT}}-{secrets.token_hex(3)}"
-
-
-def new_call_id() -> str:
-    """A unique id of a call, under which its result can be collected."""
-    return f"{_CALL}{new_image_id(datetime.now().astimezone())}"
-
-
-def started_at(call_id: str) -> datetime:
-    """When a call began, to the second, by its id."""
-    moment = call_id.removeprefix(_CALL)[: len("20261121-150301")]
-    return datetime.strptime(moment, _MOMENT).astimezone()
 
 
 def is_of_model(name: str, model: str) -> bool:

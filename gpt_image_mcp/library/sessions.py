@@ -20,7 +20,10 @@ from sqlalchemy import delete, func, insert, or_, select, update
 from gpt_image_mcp.atomic_files import write_over
 from gpt_image_mcp.folders import APP
 from gpt_image_mcp.library.schema import images, session_turns, sessions
-from gpt_image_mcp.values import InputImage, OutputOptions, SessionSummary, StoredImage
+from gpt_image_mcp.values.images import StoredImage
+from gpt_image_mcp.values.options import OutputOptions
+from gpt_image_mcp.values.requests import InputImage
+from gpt_image_mcp.values.sessions import SessionSummary
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gpt_image_mcp.atomic_files import write_over
-from gpt_image_mcp.values import StoredImage
+from gpt_image_mcp.values.images import StoredImage
 
 FOLDER = ".metadata"
 SCHEMA = 1

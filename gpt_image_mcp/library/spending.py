@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, select
@@ -14,6 +13,7 @@ from gpt_image_mcp.library.search.columns import in_columns, read_columns
 from gpt_image_mcp.library.search.matching import parts_by_days
 from gpt_image_mcp.library.search.sums import Sums
 from gpt_image_mcp.money import OTHERS
+from gpt_image_mcp.values.history import Spending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,22 +30,6 @@ _NAMES_OF_GROUPS = in_columns(select(_GROUP.id, _GROUP.day, _GROUP.model))
 _NAMES_OF_SESSIONS = select(_SESSION.number, _SESSION.session_id).where(
     _SESSION.number.in_(bindparam("numbers", expanding=True))
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spending:
-    """What images cost; the sandbox is free.
-
-    Attributes:
-        by_day: US dollars by local day, latest first.
-        by_model: Highest first.
-        by_session: The 100 that cost most, highest first, and if there are more these as ``OTHERS``.
-    """
-
-    total_usd: Decimal
-    by_day: dict[str, Decimal]
-    by_model: dict[str, Decimal]
-    by_session: dict[str, Decimal]
 
 
 def sum_up(connection: Connection, wanted: Matching, packs: Packs) -> tuple[int, Spending]:

@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING
 from gpt_image_mcp.atomic_files import write_exclusive, write_over
 from gpt_image_mcp.errors import NotFound, StorageFailed
 from gpt_image_mcp.folders import fallback_folders
+from gpt_image_mcp.ids import new_image_id
 from gpt_image_mcp.imaging.formats import read_picture
 from gpt_image_mcp.imaging.xmp import NOT_EMBEDDED, NOT_EMBEDDED_C2PA, describe_origin, embed, has_c2pa
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.images import Catalogue
 from gpt_image_mcp.library.ledger import Ledger
-from gpt_image_mcp.library.naming import Naming, file_names, new_image_id, numbered, without_extension
+from gpt_image_mcp.library.naming import Naming, file_names, numbered, without_extension
 from gpt_image_mcp.library.route_memo import Rejections
 from gpt_image_mcp.library.search.find import ImageSearch
 from gpt_image_mcp.library.sessions import Sessions
 from gpt_image_mcp.library.sidecars import move_metadata, write_metadata
 from gpt_image_mcp.threads import beside
-from gpt_image_mcp.values import Picture, Provenance, StoredImage
+from gpt_image_mcp.values.images import Picture, Provenance, StoredImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -27,9 +27,9 @@ from gpt_image_mcp.studio import Studio
 from gpt_image_mcp.turns import Turns
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.calls.progress import Progress, ProgressWatcher
     from gpt_image_mcp.presentation.schemas import Schema
     from gpt_image_mcp.settings import ToolGroup
+    from gpt_image_mcp.values.progress import Progress, ProgressWatcher
 
 INSTRUCTIONS = """\
 Makes and edits images with OpenAI's gpt-image models and saves them to disk. generate_image draws from \

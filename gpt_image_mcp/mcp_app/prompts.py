@@ -173,7 +173,7 @@ def _prices(order: Order, name: str, model: ImageModel | None) -> str:
     from gpt_image_mcp.catalogue.prices import quotes_by_quality
     from gpt_image_mcp.catalogue.sizes import resolve_size
     from gpt_image_mcp.presentation.text import describe_quote
-    from gpt_image_mcp.values import ImageRequest
+    from gpt_image_mcp.values.requests import ImageRequest
 
     size = resolve_size(model, order.size).size
     request = ImageRequest(prompt=order.prompt, model=name, size=size, quality="low")

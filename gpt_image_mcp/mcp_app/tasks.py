@@ -160,7 +160,7 @@ def _job_id(params: TaskParams) -> str:
     Raises:
         MCPError: If it is something else, such as an image, which is no task.
     """
-    from gpt_image_mcp.services.references import is_job_id
+    from gpt_image_mcp.ids import is_job_id
 
     if not is_job_id(params.task_id):
         message = f"{params.task_id[:100]!r} is no task; pass the taskId that a tool call was answered with."
@@ -196,7 +196,7 @@ async def _result_of(job_id: str, context: Context) -> ToolResult:
 
 
 def _started(job_id: str) -> str:
-    from gpt_image_mcp.library.naming import started_at
+    from gpt_image_mcp.ids import started_at
 
     return _as_text(started_at(job_id))
 

@@ -38,14 +38,10 @@ if TYPE_CHECKING:
     from gpt_image_mcp.services.image_search import FoundImages
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.studio import Studio
-    from gpt_image_mcp.values import (
-        BatchResult,
-        EndedSession,
-        ImageResult,
-        InputImage,
-        SessionSummary,
-        StoredImage,
-    )
+    from gpt_image_mcp.values.images import StoredImage
+    from gpt_image_mcp.values.requests import InputImage
+    from gpt_image_mcp.values.results import BatchResult, ImageResult
+    from gpt_image_mcp.values.sessions import EndedSession, SessionSummary
 
 ERROR_META = "gpt-image-mcp/error"
 # The most that an explicit wish for a larger view may use: some clients cut results at 1,000,000 characters.
@@ -122,7 +118,8 @@ async def present_found(
     grid: bool,
 ) -> ToolResult:
     """What was asked for by reference as MCP content: an image, or the result of a job."""
-    from gpt_image_mcp.values import BatchResult, InputImage
+    from gpt_image_mcp.values.requests import InputImage
+    from gpt_image_mcp.values.results import BatchResult
 
     if isinstance(found, BatchResult):
         return await present_batch(found, studio)

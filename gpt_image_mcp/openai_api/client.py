@@ -34,15 +34,16 @@ from gpt_image_mcp.openai_api.sdk_errors import (
 )
 from gpt_image_mcp.openai_api.sse import read_stream
 from gpt_image_mcp.threads import in_reader
-from gpt_image_mcp.values import Delivery, HostUsage, ImageRequest
+from gpt_image_mcp.values.responses import Delivery, HostUsage
 
 if TYPE_CHECKING:
     import httpx2
 
-    from gpt_image_mcp.openai_api.observer import Listener
+    from gpt_image_mcp.openai_api.observer import Observer
     from gpt_image_mcp.openai_api.rate_limit import Clock, Sleep
     from gpt_image_mcp.openai_api.request_bodies import Upload
     from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.values.requests import ImageRequest
 
 DELETE_TIMEOUT_SECONDS = 15.0
 
@@ -69,12 +70,12 @@ class OpenAIApi:
     ) -> None:
         self._connection = Connection(settings, transport=transport, sleep=sleep, clock=clock)
 
-    async def generate(self, request: ImageRequest, listener: Listener = NOBODY) -> Delivery:
+    async def generate(self, request: ImageRequest, observer: Observer = NOBODY) -> Delivery:
         """Makes the images of a request: ``POST /v1/images/generations``.
 
         Args:
             request: Already checked against the model.
-            listener: Told when the request leaves and what comes of it.
+            observer: Told when the request leaves and what comes of it.
 
         Raises:
             MissingApiKey: If there is no key to send.
@@ -82,13 +83,13 @@ class OpenAIApi:
         """
         client = await self._connection.open()
         create = client.images.with_streaming_response.generate
-        return await self._make(create, generation_body(request), listener)
+        return await self._make(create, generation_body(request), observer)
 
-    async def edit(self, request: ImageRequest, listener: Listener = NOBODY) -> Delivery:
+    async def edit(self, request: ImageRequest, observer: Observer = NOBODY) -> Delivery:
         """Edits the images of a request: ``POST /v1/images/edits``. As ``generate`` otherwise."""
         client = await self._connection.open()
         edit = client.images.with_streaming_response.edit
-        return await self._make(edit, edit_body(request), listener)
+        return await self._make(edit, edit_body(request), observer)
 
     async def upload(self, upload: Upload) -> str:
         """Uploads a file for the Responses API and gives its id: ``POST /v1/files``.
@@ -132,7 +133,7 @@ class OpenAIApi:
     async def respond(
         self,
         request: ImageRequest,
-        listener: Listener = NOBODY,
+        observer: Observer = NOBODY,
         *,
         host_model: str,
         file_ids: list[str],
@@ -152,7 +153,7 @@ class OpenAIApi:
             whole = await self._connection.read(response)
             return await _read_response(whole, response, host_model)
 
-        return await self._in_slot(partial(_sent, responses.create, body), read, listener)
+        return await self._in_slot(partial(_sent, responses.create, body), read, observer)
 
     async def list_models(self) -> tuple[str, ...]:
         """The models that the key may use: ``GET /v1/models``. Free; raises as ``find_model``."""
@@ -175,28 +176,28 @@ class OpenAIApi:
         self,
         send: Callable[[], Coroutine[None, None, httpx2.Response]],
         read: Callable[[httpx2.Response], Awaitable[Delivery]],
-        listener: Listener,
+        observer: Observer,
     ) -> Delivery:
         """Reads outside the retries: an answer that began to arrive was accepted, and may be billed."""
         async with self._connection.slots:
-            response = await self._connection.retrying(send, listener)
+            response = await self._connection.retrying(send, observer)
             try:
                 return await read(response)
             finally:
                 await response.aclose()
 
-    async def _make(self, method: _Method, body: dict[str, Any], listener: Listener) -> Delivery:
+    async def _make(self, method: _Method, body: dict[str, Any], observer: Observer) -> Delivery:
         """Sends a request for images, as a stream where partial images are wanted."""
 
         async def read(response: httpx2.Response) -> Delivery:
             # Some gateways answer a call for a stream without streaming.
             if "stream" in body and "json" not in response.headers.get("content-type", ""):
-                whole = await read_stream(response, listener.receive_partial, model=str(body["model"]))
+                whole = await read_stream(response, observer.receive_partial, model=str(body["model"]))
             else:
                 whole = await self._connection.read(response)
             return await self._read(whole, response)
 
-        return await self._in_slot(partial(_sent, method, body), read, listener)
+        return await self._in_slot(partial(_sent, method, body), read, observer)
 
     async def _read(self, body: bytes, response: httpx2.Response) -> Delivery:
         try:

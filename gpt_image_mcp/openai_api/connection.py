@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gpt_image_mcp.catalogue.validation import require_key
 from gpt_image_mcp.errors import AuthenticationFailed, UpstreamError
-from gpt_image_mcp.openai_api.observer import NOBODY, Listener
+from gpt_image_mcp.openai_api.observer import NOBODY, Observer
 from gpt_image_mcp.openai_api.rate_limit import Clock, Pace, Sleep, can_be_sent_again, wait_seconds
 from gpt_image_mcp.openai_api.sdk_errors import broken, lost, request_id_of
 from gpt_image_mcp.turns import Gate
@@ -87,17 +87,17 @@ class Connection:
             await self._client.close()
 
     async def retrying(
-        self, send: Callable[[], Coroutine[None, None, _T]], listener: Listener = NOBODY
+        self, send: Callable[[], Coroutine[None, None, _T]], observer: Observer = NOBODY
     ) -> _T:
         """Sends, and sends again what certainly made no picture, at the pace that all callers keep.
 
-        The listener is told when the request leaves, and when it came back without having made anything:
+        The observer is told when the request leaves, and when it came back without having made anything:
         while it waits it can be cancelled without a doubt about what is billed.
         """
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
         async def leave() -> _T:
-            listener.mark_sent()
+            observer.mark_sent()
             return await send()
 
         async def paced() -> _T:
@@ -107,7 +107,7 @@ class Connection:
             except UpstreamError as error:
                 self._pace.slow_down(error)
                 if can_be_sent_again(error):
-                    listener.mark_unsent()
+                    observer.mark_unsent()
                 raise
 
         attempts = AsyncRetrying(

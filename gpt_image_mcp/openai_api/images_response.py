@@ -13,7 +13,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from gpt_image_mcp.values import TokenUsage
+from gpt_image_mcp.values.responses import TokenUsage
 
 
 class UnusableBody(Exception):

@@ -1,16 +1,25 @@
-"""Who hears how far a request is."""
+"""Who is told how far a request is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.values.progress import Stage
 
 # Gives the bytes of an image, empty if it is damaged. Blocking: nothing is decoded before someone looks.
 Unread: TypeAlias = Callable[[], bytes]
+# What is to be done when the work has ended, however it ended; gives notes about it.
+Cleanup: TypeAlias = Callable[[], Coroutine[Any, Any, tuple[str, ...]]]
 
 
-class Listener(Protocol):
+class Observer(Protocol):
     """What a caller is told while its request is made."""
+
+    def advance(self, stage: Stage) -> None:
+        """The request enters a stage."""
+        ...
 
     def mark_sent(self) -> None:
         """The request leaves; from now on it may be billed."""
@@ -24,9 +33,16 @@ class Listener(Protocol):
         """A partial image arrived, where the request asks for them."""
         ...
 
+    def add_cleanup(self, cleanup: Cleanup) -> None:
+        """Something is left behind that is to be removed when the work has ended."""
+        ...
+
 
 class Nobody:
-    """A listener who does not listen."""
+    """An observer who does not look."""
+
+    def advance(self, stage: Stage) -> None:
+        """Nothing happens."""
 
     def mark_sent(self) -> None:
         """Nothing happens."""
@@ -37,5 +53,8 @@ class Nobody:
     def receive_partial(self, image: Unread) -> None:
         """Nothing happens."""
 
+    def add_cleanup(self, cleanup: Cleanup) -> None:
+        """Nothing happens."""
 
-NOBODY: Listener = Nobody()
+
+NOBODY: Observer = Nobody()

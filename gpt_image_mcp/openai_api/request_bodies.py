@@ -6,7 +6,7 @@ import io
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.values import ImageRequest, InputImage
+    from gpt_image_mcp.values.requests import ImageRequest, InputImage
 
     Upload = tuple[str, IO[bytes], str]
 

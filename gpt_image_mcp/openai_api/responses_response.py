@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pydantic import ValidatorFunctionWrapHandler
 
-    from gpt_image_mcp.values import TokenUsage
+    from gpt_image_mcp.values.responses import TokenUsage
 
 _CALL = "image_generation_call"
 _T = TypeVar("_T")

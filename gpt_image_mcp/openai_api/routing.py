@@ -14,18 +14,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from gpt_image_mcp.calls.jobs import to_the_end
 from gpt_image_mcp.catalogue.validation import PINNED, require_single
 from gpt_image_mcp.errors import ImageError, UpstreamRejected
 from gpt_image_mcp.openai_api.request_bodies import as_upload, mask_upload
+from gpt_image_mcp.threads import to_the_end
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.calls.jobs import Job
     from gpt_image_mcp.openai_api import OpenAIApi
+    from gpt_image_mcp.openai_api.observer import Observer
     from gpt_image_mcp.openai_api.request_bodies import Upload
-    from gpt_image_mcp.values import Delivery, HostUsage, ImageRequest
+    from gpt_image_mcp.values.requests import ImageRequest
+    from gpt_image_mcp.values.responses import Delivery, HostUsage
 
 REMEMBERED_FOR = timedelta(minutes=10)
 # How long a call goes on for the sake of an upload that does not let itself be deleted.
@@ -77,7 +78,7 @@ class Router:
         return ""
 
     async def edit(
-        self, request: ImageRequest, job: Job[Any], *, before_detour: Callable[[], Awaitable[None]]
+        self, request: ImageRequest, observer: Observer, *, before_detour: Callable[[], Awaitable[None]]
     ) -> Delivery:
         """Edits the images of a request by the route that is open.
 
@@ -85,7 +86,7 @@ class Router:
 
         Args:
             request: What to send.
-            job: Told how far it is.
+            observer: Told how far it is.
             before_detour: Awaited before the Responses route is taken; what it raises keeps from that.
 
         Raises:
@@ -95,36 +96,36 @@ class Router:
         reason = await self.detour(request.model)
         if not reason:
             try:
-                return await self.api.edit(request, job)
+                return await self.api.edit(request, observer)
             except UpstreamRejected as error:
                 if not is_launch_era(error, request.model):
                     raise
-            job.mark_unsent()
+            observer.mark_unsent()
             await asyncio.to_thread(
                 self.rejections.remember_rejection, self.endpoint, request.model, self.clock()
             )
             reason = f"/v1/images/edits does not take {request.model} yet"
         require_single(request.n, reason)
         await before_detour()
-        return await self._respond(request, job, reason=reason)
+        return await self._respond(request, observer, reason=reason)
 
     def _is_remembered(self, model: str) -> bool:
         when = self.rejections.rejected_at(self.endpoint, model)
         return when is not None and timedelta(0) <= self.clock() - when < REMEMBERED_FOR
 
-    async def _respond(self, request: ImageRequest, job: Job[Any], *, reason: str) -> Delivery:
+    async def _respond(self, request: ImageRequest, observer: Observer, *, reason: str) -> Delivery:
         """The same edit through the Responses API."""
         uploads: list[str] = []
         # Whatever happens, and when the picture is safe: deleting may take long.
-        job.cleanups.append(partial(self._delete, uploads))
-        job.advance("uploading")
+        observer.add_cleanup(partial(self._delete, uploads))
+        observer.advance("uploading")
         for image in request.images:
             await self._upload(as_upload(image), uploads)
         if request.mask:
             await self._upload(mask_upload(request.mask), uploads)
         delivery = await self.api.respond(
             request,
-            job,
+            observer,
             host_model=self.host_model,
             file_ids=uploads[: len(request.images)],
             mask_id=uploads[-1] if request.mask else None,

@@ -12,10 +12,9 @@ from gpt_image_mcp.presentation.text import describe_cost, shortened
 from gpt_image_mcp.services.image_search import FileState, FoundImage, file_state
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.library.call_records import CallRecord
-    from gpt_image_mcp.library.spending import Spending
     from gpt_image_mcp.services.image_search import FoundImages
     from gpt_image_mcp.services.maintenance import Pruned, Rebuilt
+    from gpt_image_mcp.values.history import CallRecord, Spending
 
 FOUND_CHARACTERS = 120
 _DAYS_SHOWN, _MODELS_SHOWN, _SESSIONS_SHOWN = 31, 20, 20

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, model_serializer
 
 from gpt_image_mcp.money import CostBasis
 from gpt_image_mcp.presentation.text import batch_cost, shortened
-from gpt_image_mcp.values import Route
+from gpt_image_mcp.values.responses import Route
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,16 +21,11 @@ if TYPE_CHECKING:
     from pydantic import SerializerFunctionWrapHandler
 
     from gpt_image_mcp.money import Estimate, Quote
-    from gpt_image_mcp.values import (
-        BatchEntry,
-        BatchResult,
-        EndedSession,
-        ImageResult,
-        InputImage,
-        SessionSummary,
-        StoredImage,
-        TokenUsage,
-    )
+    from gpt_image_mcp.values.images import StoredImage
+    from gpt_image_mcp.values.requests import InputImage
+    from gpt_image_mcp.values.responses import TokenUsage
+    from gpt_image_mcp.values.results import BatchEntry, BatchResult, ImageResult
+    from gpt_image_mcp.values.sessions import EndedSession, SessionSummary
 
 _MICRO = Decimal("0.000001")
 

@@ -9,14 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpt_image_mcp.money import Cost, Estimate, Quote
-    from gpt_image_mcp.values import (
-        BatchEntry,
-        BatchResult,
-        ImageResult,
-        InputImage,
-        SessionSummary,
-        StoredImage,
-    )
+    from gpt_image_mcp.values.images import StoredImage
+    from gpt_image_mcp.values.requests import InputImage
+    from gpt_image_mcp.values.results import BatchEntry, BatchResult, ImageResult
+    from gpt_image_mcp.values.sessions import SessionSummary
 
 PROMPT_CHARACTERS = 200
 _PARTIAL = " The picture shown is a partial image."

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.calls.budget import start_of
 from gpt_image_mcp.calls.idempotency import fingerprint
-from gpt_image_mcp.calls.jobs import Job, to_the_end
-from gpt_image_mcp.calls.progress import Progress, Stage
+from gpt_image_mcp.calls.jobs import Job
 from gpt_image_mcp.errors import (
     AGAIN_IN_VAIN,
     AGAIN_LATER,
@@ -25,20 +24,26 @@ from gpt_image_mcp.errors import (
     StorageFailed,
 )
 from gpt_image_mcp.folders import project_folder
-from gpt_image_mcp.library.naming import new_call_id, numbered
+from gpt_image_mcp.ids import new_call_id
+from gpt_image_mcp.library.naming import numbered
 from gpt_image_mcp.money import Quote
 from gpt_image_mcp.paths import is_file_url
 from gpt_image_mcp.services.edits import EditOptions, Edits, plan_edit
 from gpt_image_mcp.services.globbing import expand
-from gpt_image_mcp.values import BatchEntry, BatchResult, Delivery, Kind, OutputOptions
+from gpt_image_mcp.threads import to_the_end
+from gpt_image_mcp.values.options import OutputOptions
+from gpt_image_mcp.values.progress import Progress, Stage
+from gpt_image_mcp.values.results import BatchEntry, BatchResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gpt_image_mcp.calls.planning import Plan
-    from gpt_image_mcp.calls.progress import ProgressWatcher
     from gpt_image_mcp.calls.runner import PaidCalls, PaidJob
     from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.values.images import Kind
+    from gpt_image_mcp.values.progress import ProgressWatcher
+    from gpt_image_mcp.values.responses import Delivery
 
 _KIND: Kind = "batch"
 MOST_AT_ONCE = 16

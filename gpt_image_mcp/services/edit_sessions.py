@@ -15,21 +15,24 @@ from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from gpt_image_mcp.calls.jobs import to_the_end
 from gpt_image_mcp.calls.runner import Errand, PaidJob
 from gpt_image_mcp.errors import InputNotFound, InvalidArgument, NotFound, StorageFailed
-from gpt_image_mcp.library.naming import new_image_id
+from gpt_image_mcp.ids import new_session_id
 from gpt_image_mcp.library.sessions import LEASE, SessionRecord, StartImage, Turn
 from gpt_image_mcp.services.edits import EditOptions, Edits, check_count, plan_edit
-from gpt_image_mcp.threads import in_thread
-from gpt_image_mcp.values import EndedSession, ImageResult, InputImage, Kind, OutputOptions, SessionTurn
+from gpt_image_mcp.threads import in_thread, to_the_end
+from gpt_image_mcp.values.options import OutputOptions
+from gpt_image_mcp.values.requests import InputImage
+from gpt_image_mcp.values.sessions import EndedSession, SessionTurn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
     from gpt_image_mcp.calls.planning import Plan
     from gpt_image_mcp.library.store import Library
-    from gpt_image_mcp.values import SessionSummary
+    from gpt_image_mcp.values.images import Kind
+    from gpt_image_mcp.values.results import ImageResult
+    from gpt_image_mcp.values.sessions import SessionSummary
 
 LATEST = -1
 _POLL_SECONDS = 0.2
@@ -249,11 +252,6 @@ class EditSessions:
                 await self._take_lease(session_id, call_id)
             except StorageFailed as error:
                 _log.warning("the lease of %s could not be renewed: %s", session_id, error.message)
-
-
-def new_session_id() -> str:
-    """A unique id of a session."""
-    return f"session-{new_image_id(datetime.now().astimezone())}"
 
 
 def _on_turn(plan: Plan, turn: SessionTurn) -> Plan:

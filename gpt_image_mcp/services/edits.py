@@ -20,7 +20,7 @@ from gpt_image_mcp.imaging.masks import make_mask, place_on_canvas, read_mask
 from gpt_image_mcp.imaging.normalise import encode
 from gpt_image_mcp.imaging.regions import Region, cover, parse_regions
 from gpt_image_mcp.threads import in_thread
-from gpt_image_mcp.values import Delivery, InputImage, Kind, OutputOptions, Retouch
+from gpt_image_mcp.values.requests import InputImage, Retouch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from gpt_image_mcp.openai_api.routing import Router
     from gpt_image_mcp.services.inputs import Inputs, Source
     from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.values.images import Kind
+    from gpt_image_mcp.values.options import OutputOptions
+    from gpt_image_mcp.values.responses import Delivery
 
 MAX_IMAGES = 16
 # More of a difference between two ratios than this makes an edited area visibly miss its place.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.services.lineage import Lineage
     from gpt_image_mcp.services.maintenance import Pruned, Rebuilt
     from gpt_image_mcp.settings import Settings
-    from gpt_image_mcp.values import StoredImage
+    from gpt_image_mcp.values.images import StoredImage
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
 
+from gpt_image_mcp.dates import parse_since, parse_until
 from gpt_image_mcp.errors import InvalidArgument, NotFound
-from gpt_image_mcp.periods import parse_since, parse_until
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.library.call_records import CallRecord
     from gpt_image_mcp.library.search.matching import Search
-    from gpt_image_mcp.library.spending import Spending
     from gpt_image_mcp.library.store import Library
-    from gpt_image_mcp.values import StoredImage
+    from gpt_image_mcp.values.history import CallRecord, Spending
+    from gpt_image_mcp.values.images import StoredImage
 
 FileState: TypeAlias = Literal["present", "missing", "changed"]
 MOST_AT_ONCE = 100

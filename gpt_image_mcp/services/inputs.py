@@ -18,12 +18,13 @@ from urllib.parse import unquote_to_bytes
 
 from gpt_image_mcp.errors import InputNotFound, InputRejected, InvalidArgument, NotFound, OutputRejected
 from gpt_image_mcp.folders import project_folder
+from gpt_image_mcp.ids import image_id_in
 from gpt_image_mcp.imaging.normalise import make_acceptable
 from gpt_image_mcp.paths import is_file_url, is_within, local_path, unquoted
 from gpt_image_mcp.services.downloads import Fetcher
-from gpt_image_mcp.services.references import find_image, image_id_in
+from gpt_image_mcp.services.references import find_image
 from gpt_image_mcp.threads import in_thread
-from gpt_image_mcp.values import InputImage
+from gpt_image_mcp.values.requests import InputImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.settings import Settings
-    from gpt_image_mcp.values import StoredImage
+    from gpt_image_mcp.values.images import StoredImage
 
 _AT_ONCE = 4
 _SHOWN_CHARACTERS = 120

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.settings import Settings
-    from gpt_image_mcp.values import StoredImage
+    from gpt_image_mcp.values.images import StoredImage
 
 # The direct relatives are always complete; beyond them, nobody reads more.
 _MOST_FOLLOWED = 200

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.calls.stored_results import result_of
 from gpt_image_mcp.errors import InputNotFound, NotFound
+from gpt_image_mcp.ids import image_id_in, is_session_id
 from gpt_image_mcp.paths import unquoted
 from gpt_image_mcp.services.image_search import file_state
-from gpt_image_mcp.services.references import find_image, image_id_in, is_session_id, known_image, with_file
+from gpt_image_mcp.services.references import find_image, known_image, with_file
 from gpt_image_mcp.threads import in_database
 from gpt_image_mcp.turns import stepping_aside
-from gpt_image_mcp.values import SessionTurn
+from gpt_image_mcp.values.sessions import SessionTurn
 
 if TYPE_CHECKING:
     from gpt_image_mcp.services.inputs import Inputs
-    from gpt_image_mcp.values import ImageResult, InputImage, StoredImage
+    from gpt_image_mcp.values.images import StoredImage
+    from gpt_image_mcp.values.requests import InputImage
+    from gpt_image_mcp.values.results import ImageResult
 
 _CHANGED = "The file was changed since it was made; size, prompt and cost are those of the saved image."
 _SHARED = (

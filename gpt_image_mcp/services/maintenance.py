@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from gpt_image_mcp.dates import parse_since
 from gpt_image_mcp.errors import InvalidArgument, OutputRejected, StorageFailed
 from gpt_image_mcp.folders import APP, output_folder
 from gpt_image_mcp.imaging.preview_cache import forget
 from gpt_image_mcp.imaging.xmp import recovered_image
 from gpt_image_mcp.library.sidecars import FOLDER, metadata_path, read_metadata
-from gpt_image_mcp.periods import parse_since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.settings import Settings
-    from gpt_image_mcp.values import StoredImage
+    from gpt_image_mcp.values.images import StoredImage
 
 _BYTES_PER_MB = 1_000_000
 _EMBEDDING = (".png", ".jpg", ".jpeg", ".webp")

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import NotFound
 from gpt_image_mcp.folders import project_folder
+from gpt_image_mcp.ids import image_id_in
 from gpt_image_mcp.paths import is_within, local_path
 
 if TYPE_CHECKING:
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.settings import Settings
-    from gpt_image_mcp.values import StoredImage
-
-_IMAGE_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
-_IMAGE_URI = re.compile(r"gpt-image://images/([^/]+)(/preview|/metadata)?", re.IGNORECASE)
-
-
-def is_job_id(ref: str) -> bool:
-    """Whether a reference names a job rather than an image."""
-    return ref.startswith("job-")
-
-
-def is_session_id(ref: str) -> bool:
-    """Whether a reference names an edit session rather than an image."""
-    return ref.startswith("session-")
+    from gpt_image_mcp.values.images import StoredImage
 
 
 def find_image(ref: str, library: Library, *, settings: Settings) -> StoredImage:
@@ -72,13 +59,6 @@ def known_image(ref: str, library: Library, *, settings: Settings) -> StoredImag
     if image_id:
         return library.catalogue.find_image(image_id)
     return _by_path(ref, library, settings) if ref else None
-
-
-def image_id_in(ref: str) -> str:
-    """The image id that a reference is or addresses; empty for anything else."""
-    if matched := _IMAGE_URI.fullmatch(ref):
-        return matched[1]
-    return ref if _IMAGE_ID.fullmatch(ref) else ""
 
 
 def _by_path(ref: str, library: Library, settings: Settings) -> StoredImage | None:

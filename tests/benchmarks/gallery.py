@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from gpt_image_mcp.cli.gallery.page import write_gallery
 from gpt_image_mcp.money import Cost
-from gpt_image_mcp.values import Applied, Provenance, Requested, StoredImage
+from gpt_image_mcp.values.images import Applied, Provenance, Requested, StoredImage
 from tests.benchmarks.harness import photo
 from tests.browser import Page, chromium, find_chromium
 

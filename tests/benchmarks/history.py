@@ -26,7 +26,7 @@ from tests.benchmarks.harness import report, server, standin, timed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from gpt_image_mcp.values import StoredImage
+    from gpt_image_mcp.values.images import StoredImage
 
 IMAGES, ROUNDS = 100_000, 9
 COLOURS = ["red", "blue", "green", "golden", "silver", "black", "white", "violet", "orange", "teal"]
@@ -51,7 +51,8 @@ CHARACTERS = "雪山の狐水面月光森林城市未来空海花火"
 def _images(folder: Path, session_of: Callable[[int], str]) -> Iterator[StoredImage]:
     """Images of a year and a half, eight minutes apart."""
     from gpt_image_mcp.money import Cost
-    from gpt_image_mcp.values import Applied, Provenance, Requested, StoredImage, TokenUsage
+    from gpt_image_mcp.values.images import Applied, Provenance, Requested, StoredImage
+    from gpt_image_mcp.values.responses import TokenUsage
 
     chance = random.Random(1)  # noqa: S311 - the same library every time
     newest = datetime.now(UTC)

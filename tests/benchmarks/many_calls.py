@@ -30,7 +30,7 @@ import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from gpt_image_mcp.errors import BudgetExceeded
-from gpt_image_mcp.library.call_records import CallStart
+from gpt_image_mcp.values.history import CallStart
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.money import Quote
@@ -133,10 +133,10 @@ async def _listed_until(calls: asyncio.Future[list[bytes]], client: RawClient) -
 
 def measure_ledger(folder: Path) -> None:
     """Reserving and settling one call."""
-    from gpt_image_mcp.library.call_records import CallStart
     from gpt_image_mcp.library.database import Database
     from gpt_image_mcp.library.ledger import Ledger
     from gpt_image_mcp.money import Quote
+    from gpt_image_mcp.values.history import CallStart
 
     ledger = Ledger(Database(f"sqlite:///{folder / 'ledger.db'}"))
     took: list[float] = []

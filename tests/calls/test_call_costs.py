@@ -16,7 +16,7 @@ from tests.standin import Standin, serve_standin
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gpt_image_mcp.values import ImageResult
+    from gpt_image_mcp.values.results import ImageResult
 
 QUICK: dict[str, Any] = {"size": "816x816", "quality": "low"}
 

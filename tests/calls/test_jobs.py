@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gpt_image_mcp.calls.jobs import Job, Jobs, to_the_end
+from gpt_image_mcp.calls.jobs import Job, Jobs
 from gpt_image_mcp.errors import Cancelled, ModerationBlocked, OutcomeUnknown
+from gpt_image_mcp.threads import to_the_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

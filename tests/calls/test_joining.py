@@ -15,14 +15,14 @@ from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.calls.acknowledgements import held_back
 from gpt_image_mcp.errors import ModerationBlocked, OutcomeUnknown, StorageFailed
 from gpt_image_mcp.library.store import Library
-from gpt_image_mcp.values import BatchResult, ImageResult
+from gpt_image_mcp.values.results import BatchResult, ImageResult
 from tests.standin import serve_standin
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
     from pathlib import Path
 
-    from gpt_image_mcp.calls.progress import Progress
+    from gpt_image_mcp.values.progress import Progress
     from tests.standin import Standin
 
 _Result = TypeVar("_Result", ImageResult, BatchResult)

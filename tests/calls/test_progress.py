@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.calls.jobs import Job, Jobs
-from gpt_image_mcp.calls.progress import Progress
+from gpt_image_mcp.values.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable

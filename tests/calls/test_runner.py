@@ -20,7 +20,7 @@ from gpt_image_mcp.errors import BudgetExceeded, Cancelled, InputNotFound, NotFo
 from gpt_image_mcp.server import mcp
 from gpt_image_mcp.services.container import Workbench
 from gpt_image_mcp.threads import in_thread
-from gpt_image_mcp.values import ImageResult
+from gpt_image_mcp.values.results import ImageResult
 from tests.standin import serve_standin
 from tests.web import answer, serve
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
     from pathlib import Path
 
-    from gpt_image_mcp.calls.progress import Progress
+    from gpt_image_mcp.values.progress import Progress
     from tests.standin import Standin
     from tests.web import Web
 

@@ -13,7 +13,9 @@ from gpt_image_mcp import Settings
 from gpt_image_mcp.calls.planning import plan_generation
 from gpt_image_mcp.calls.saving import Keeper
 from gpt_image_mcp.library.store import Library
-from gpt_image_mcp.values import Delivery, OutputOptions, Retouch
+from gpt_image_mcp.values.options import OutputOptions
+from gpt_image_mcp.values.requests import Retouch
+from gpt_image_mcp.values.responses import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.calls.planning import Plan
     from gpt_image_mcp.library.naming import Naming
-    from gpt_image_mcp.values import ImageResult, Provenance, StoredImage
+    from gpt_image_mcp.values.images import Provenance, StoredImage
+    from gpt_image_mcp.values.results import ImageResult
 
 Saved = tuple[tuple["StoredImage", ...], tuple[str, ...]]
 

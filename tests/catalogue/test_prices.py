@@ -22,7 +22,8 @@ from gpt_image_mcp.catalogue.prices import (
 )
 from gpt_image_mcp.catalogue.sizes import Pixels
 from gpt_image_mcp.money import Cost, Quote
-from gpt_image_mcp.values import Delivery, HostUsage, ImageRequest, Route, TokenUsage
+from gpt_image_mcp.values.requests import ImageRequest
+from gpt_image_mcp.values.responses import Delivery, HostUsage, Route, TokenUsage
 
 
 def _model(name: str = "gpt-image-2") -> ImageModel:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gpt_image_mcp.catalogue.validation import CheckedRequest, check_input_images, check_request
 from gpt_image_mcp.errors import InvalidArgument, RequestError, UnsupportedByModel
 from gpt_image_mcp.settings import Settings
-from gpt_image_mcp.values import OutputOptions
+from gpt_image_mcp.values.options import OutputOptions
 
 
 def _check(

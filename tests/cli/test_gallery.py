@@ -29,7 +29,7 @@ from gpt_image_mcp.errors import OutputRejected, StorageFailed
 from tests.gallery_samples import HOSTILE, sample_image, write_page, write_picture
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.values import StoredImage
+    from gpt_image_mcp.values.images import StoredImage
 
 
 class _Reader(HTMLParser):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gpt_image_mcp.errors import OutcomeUnknown
-from gpt_image_mcp.values import ImageResult
+from gpt_image_mcp.values.results import ImageResult
 from tests.faults.observed import QUICK, calls, database_file, files, spent_usd, studio_for
 from tests.faults.processes import serve_process
 from tests.faults.scripted import (

@@ -11,7 +11,7 @@ import pytest
 from gpt_image_mcp.errors import RateLimited, UpstreamUnavailable
 from gpt_image_mcp.openai_api import OpenAIApi
 from gpt_image_mcp.settings import Settings
-from gpt_image_mcp.values import ImageRequest
+from gpt_image_mcp.values.requests import ImageRequest
 from tests.faults.scripted import image_file, refusal, serve_script, unused_address
 
 if TYPE_CHECKING:

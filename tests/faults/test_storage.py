@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gpt_image_mcp import Studio
-    from gpt_image_mcp.values import ImageResult
+    from gpt_image_mcp.values.results import ImageResult
     from tests.faults.scripted import Endpoint
 
 DISK_BYTES = 8192

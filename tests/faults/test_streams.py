@@ -18,7 +18,7 @@ from gpt_image_mcp.errors import (
 from gpt_image_mcp.openai_api import OpenAIApi
 from gpt_image_mcp.openai_api.observer import Nobody
 from gpt_image_mcp.settings import Settings
-from gpt_image_mcp.values import ImageRequest
+from gpt_image_mcp.values.requests import ImageRequest
 from tests.faults.observed import QUICK, calls, files, spent_usd, studio_for
 from tests.faults.scripted import (
     REQUEST_ID,

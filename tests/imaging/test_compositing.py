@@ -13,7 +13,7 @@ from PIL import Image
 
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.imaging.compositing import put_back
-from gpt_image_mcp.values import Retouch
+from gpt_image_mcp.values.requests import Retouch
 
 if TYPE_CHECKING:
     from gpt_image_mcp.imaging.compositing import Retouched

@@ -20,7 +20,7 @@ from tests.gallery_samples import sample_image
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gpt_image_mcp.values import StoredImage
+    from gpt_image_mcp.values.images import StoredImage
 
 LARGE = (2560, 1440)
 VIEW = View(max_bytes=200_000, max_edge=1024)

@@ -19,7 +19,7 @@ from PIL import Image
 from gpt_image_mcp.imaging.containers import jpeg, png, webp
 from gpt_image_mcp.imaging.xmp import Embedded, describe_origin, embed, has_c2pa, read_embedded
 from gpt_image_mcp.money import Cost
-from gpt_image_mcp.values import Applied, Provenance, Requested
+from gpt_image_mcp.values.images import Applied, Provenance, Requested
 
 if TYPE_CHECKING:
     from collections.abc import Callable

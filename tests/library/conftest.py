@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from gpt_image_mcp.library.call_records import CallStart
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.images import Catalogue
 from gpt_image_mcp.library.ledger import Ledger
@@ -20,7 +19,9 @@ from gpt_image_mcp.library.search.find import ImageSearch
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.money import Cost, Quote
 from gpt_image_mcp.settings import Settings
-from gpt_image_mcp.values import Applied, Provenance, Requested, StoredImage, TokenUsage
+from gpt_image_mcp.values.history import CallStart
+from gpt_image_mcp.values.images import Applied, Provenance, Requested, StoredImage
+from gpt_image_mcp.values.responses import TokenUsage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from gpt_image_mcp.values import Provenance
+    from gpt_image_mcp.values.images import Provenance
 
 PLAIN = Naming(kind="image")
 

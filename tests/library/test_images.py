@@ -13,7 +13,7 @@ from gpt_image_mcp.money import Cost
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gpt_image_mcp.values import StoredImage
+    from gpt_image_mcp.values.images import StoredImage
 
 
 def test_an_image_is_found_by_id_path_and_bytes(catalogue: Catalogue, image: StoredImage) -> None:

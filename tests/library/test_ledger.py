@@ -20,8 +20,7 @@ from gpt_image_mcp.library.schema import dollars, nanodollars
 from gpt_image_mcp.money import Quote
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.library.call_records import CallStart
-    from gpt_image_mcp.values import CallStatus
+    from gpt_image_mcp.values.history import CallStart, CallStatus
 
 PROCESSES = 8
 CALLS_EACH = 10
@@ -30,7 +29,7 @@ import sys
 from datetime import datetime, UTC
 from decimal import Decimal
 from gpt_image_mcp.errors import BudgetExceeded
-from gpt_image_mcp.library.call_records import CallStart
+from gpt_image_mcp.values.history import CallStart
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.money import Quote

@@ -12,16 +12,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gpt_image_mcp.errors import OutputRejected
+from gpt_image_mcp.ids import new_call_id, new_image_id, started_at
 from gpt_image_mcp.library.naming import (
     LONGEST_LABEL,
     Naming,
     check_filename,
     clean_label,
     file_names,
-    new_call_id,
-    new_image_id,
     numbered,
-    started_at,
 )
 
 ID = "20260422-150301-a1b2c3"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from gpt_image_mcp.values import StoredImage
+    from gpt_image_mcp.values.images import StoredImage
 
 
 def _ids(search: ImageSearch, *, limit: int = 20, offset: int = 0, **wanted: object) -> list[str]:

@@ -16,7 +16,7 @@ from gpt_image_mcp.money import Cost
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gpt_image_mcp.values import StoredImage
+    from gpt_image_mcp.values.images import StoredImage
 
 
 def test_everything_known_about_an_image_is_read_back(image: StoredImage) -> None:

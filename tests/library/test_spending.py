@@ -24,7 +24,7 @@ from tests.library.conftest import NOON
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gpt_image_mcp.values import StoredImage
+    from gpt_image_mcp.values.images import StoredImage
 
 
 def test_costs_are_summed_by_day_model_and_session(

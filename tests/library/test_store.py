@@ -21,7 +21,7 @@ from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.settings import Settings
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.values import Provenance, StoredImage
+    from gpt_image_mcp.values.images import Provenance, StoredImage
 
 PLAIN = Naming(kind="image")
 

@@ -23,9 +23,10 @@ from gpt_image_mcp.errors import (
 )
 from gpt_image_mcp.imaging.formats import read_picture
 from gpt_image_mcp.openai_api import OpenAIApi
+from gpt_image_mcp.openai_api.observer import Nobody
 from gpt_image_mcp.openai_api.sandbox.transport import SandboxTransport
 from gpt_image_mcp.settings import Settings
-from gpt_image_mcp.values import ImageRequest
+from gpt_image_mcp.values.requests import ImageRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 REQUEST = ImageRequest(prompt="a fox", model="gpt-image-2", size="1024x1024", quality="low")
 
 
-class Told:
+class Told(Nobody):
     """What a caller is told: how many requests had arrived when each left, and the partial images."""
 
     def __init__(self, harness: Harness) -> None:
@@ -44,9 +45,6 @@ class Told:
     def mark_sent(self) -> None:
         """The request leaves."""
         self.sent.append(len(self._harness.posts))
-
-    def mark_unsent(self) -> None:
-        """It came back without having made anything."""
 
     def receive_partial(self, image: Callable[[], bytes]) -> None:
         """A partial image."""

@@ -12,16 +12,17 @@ import pytest
 from gpt_image_mcp import Settings
 from gpt_image_mcp.errors import Cancelled, ModerationBlocked, RateLimited
 from gpt_image_mcp.openai_api import OpenAIApi
+from gpt_image_mcp.openai_api.observer import Nobody
 from gpt_image_mcp.openai_api.rate_limit import Pace
 from gpt_image_mcp.openai_api.sandbox.transport import SandboxTransport
-from gpt_image_mcp.values import ImageRequest
+from gpt_image_mcp.values.requests import ImageRequest
 from tests.faults.observed import QUICK, calls, spent_usd, studio_for
 from tests.faults.scripted import refusal, serve_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gpt_image_mcp.calls.progress import Progress
+    from gpt_image_mcp.values.progress import Progress
 
 REQUEST = ImageRequest(prompt="a fox", model="gpt-image-2", size="816x816", quality="low")
 LIMITED = {"error": {"message": "Slow down.", "type": "requests", "code": "rate_limit_exceeded"}}
@@ -97,7 +98,7 @@ async def test_without_a_limit_nobody_is_held_back() -> None:
     assert upstream.came == [1000.0, 1000.0]
 
 
-class Told:
+class Told(Nobody):
     """What a caller is told of its request, and when."""
 
     def __init__(self, upstream: Upstream) -> None:

@@ -22,7 +22,7 @@ from gpt_image_mcp.errors import (
 )
 from gpt_image_mcp.openai_api.routing import is_launch_era
 from gpt_image_mcp.openai_api.sandbox.transport import EDITS, RESPONSES, SandboxTransport
-from gpt_image_mcp.values import ImageResult
+from gpt_image_mcp.values.results import ImageResult
 from tests.standin import Standin, serve_standin
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from gpt_image_mcp.calls.progress import Progress
     from gpt_image_mcp.openai_api.sandbox.forms import FormFile
+    from gpt_image_mcp.values.progress import Progress
 
 QUICK: dict[str, Any] = {"size": "816x816", "quality": "low"}
 REGION = {"shape": "rectangle", "box": [0.2, 0.2, 0.8, 0.8]}

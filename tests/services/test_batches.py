@@ -11,7 +11,8 @@ from PIL import Image
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.errors import Cancelled
 from gpt_image_mcp.services.batches import BatchItem
-from gpt_image_mcp.values import BatchResult, OutputOptions
+from gpt_image_mcp.values.options import OutputOptions
+from gpt_image_mcp.values.results import BatchResult
 from tests.faults.observed import QUICK, calls
 from tests.standin import serve_standin
 

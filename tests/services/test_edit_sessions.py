@@ -15,7 +15,7 @@ from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.errors import InputNotFound, InvalidArgument, NotFound
 from gpt_image_mcp.library.sessions import LEASE
 from gpt_image_mcp.library.store import Library
-from gpt_image_mcp.values import ImageResult
+from gpt_image_mcp.values.results import ImageResult
 
 if TYPE_CHECKING:
     from pathlib import Path

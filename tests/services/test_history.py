@@ -15,7 +15,6 @@ from sqlalchemy import text
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.cli.console import lineage_tree
 from gpt_image_mcp.errors import InvalidArgument, NotFound, StorageFailed
-from gpt_image_mcp.library.spending import Spending
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.presentation.details import image_record
 from gpt_image_mcp.presentation.history import (
@@ -25,14 +24,15 @@ from gpt_image_mcp.presentation.history import (
     spending_answer,
 )
 from gpt_image_mcp.services.image_search import FoundImages
-from gpt_image_mcp.values import ImageResult
+from gpt_image_mcp.values.history import Spending
+from gpt_image_mcp.values.results import ImageResult
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
     from gpt_image_mcp.services.edits import EditArguments
-    from gpt_image_mcp.values import StoredImage
+    from gpt_image_mcp.values.images import StoredImage
 
 QUICK: dict[str, Any] = {"size": "816x816", "quality": "low"}
 PART: EditArguments = {"regions": [{"shape": "rectangle", "box": [0, 0, 1, 0.4]}]}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from gpt_image_mcp.values import StoredImage
+    from gpt_image_mcp.values.images import StoredImage
 
 QUICK: dict[str, Any] = {"size": "816x816", "quality": "low"}
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.cli.gallery.thumbnails import Thumbnail
     from gpt_image_mcp.services.image_search import FileState
-    from gpt_image_mcp.values import StoredImage
+    from gpt_image_mcp.values.images import StoredImage
 
 # Inside <script>, these could end the element or begin a comment; in JSON they mean the same escaped.
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gpt_image_mcp.cli.gallery.thumbnails import Thumbnail
-    from gpt_image_mcp.values import StoredImage
+    from gpt_image_mcp.values.images import StoredImage
 
 THUMBNAIL_SECONDS = 7.0
 _GENERATOR = b'<meta name="generator" content="gpt-image-mcp gallery">'

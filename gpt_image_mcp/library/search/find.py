@@ -15,7 +15,7 @@ from gpt_image_mcp.library.search.indexing import index_all
 from gpt_image_mcp.library.search.matching import matching
 from gpt_image_mcp.library.search.packs import Packs
 from gpt_image_mcp.library.spending import sum_up
-from gpt_image_mcp.values import StoredImage
+from gpt_image_mcp.values.images import StoredImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.library.database import Database
     from gpt_image_mcp.library.search.conditions import Conditions
     from gpt_image_mcp.library.search.matching import Matching, Search
-    from gpt_image_mcp.library.spending import Spending
+    from gpt_image_mcp.values.history import Spending
 
 _IMAGE = TypeAdapter(StoredImage)
 _ENTRY = search_entries.c

@@ -21,7 +21,7 @@ from gpt_image_mcp.library.schema import (
 from gpt_image_mcp.library.search.fulltext import EVERY_ENTRY, forget_all_words, search_words
 from gpt_image_mcp.library.search.packs import pack_before
 from gpt_image_mcp.library.search.words import indexed_words
-from gpt_image_mcp.values import StoredImage
+from gpt_image_mcp.values.images import StoredImage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

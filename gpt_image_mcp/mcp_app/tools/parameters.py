@@ -10,17 +10,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from gpt_image_mcp.coercion import as_list
-
-
-def _lower(value: object) -> object:
-    """Forgives case and blanks."""
-    return value.strip().lower() if isinstance(value, str) else value
+from gpt_image_mcp.coercion import as_list, lowered
+from gpt_image_mcp.values.options import QualityName
 
 
 def _format(value: object) -> object:
     """Also understands ``jpg``, ``.png`` and ``image/webp``."""
-    text = _lower(value)
+    text = lowered(value)
     if isinstance(text, str):
         text = text.removeprefix("image/").removeprefix(".")
         return "jpeg" if text == "jpg" else text
@@ -43,19 +39,19 @@ Size = Annotated[
     ),
 ]
 Quality = Annotated[
-    Literal["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"],
+    QualityName,
     Field(description="low is cheap and fast: use it for drafts. xhigh and max: newest models only."),
-    BeforeValidator(_lower),
+    BeforeValidator(lowered),
 ]
 Count = Annotated[int, Field(ge=1, le=10, description="How many images; each is paid for.")]
-Background = Annotated[Literal["auto", "opaque", "transparent"], BeforeValidator(_lower)]
+Background = Annotated[Literal["auto", "opaque", "transparent"], BeforeValidator(lowered)]
 OutputFormat = Annotated[
     Literal["png", "jpeg", "webp"],
     Field(description="transparent needs png or webp."),
     BeforeValidator(_format),
 ]
 OutputCompression = Annotated[int, Field(ge=0, le=100, description="0-100, jpeg and webp only.")]
-Moderation = Annotated[Literal["auto", "low"], BeforeValidator(_lower)]
+Moderation = Annotated[Literal["auto", "low"], BeforeValidator(lowered)]
 OutputDir = Annotated[str, Field(description="Folder for the files; empty = the configured one.")]
 FilenamePrefix = Annotated[str, Field(description="A label put into the unique file name.")]
 Filename = Annotated[str, Field(description="An exact file name instead; never overwrites.")]
@@ -69,11 +65,9 @@ WaitSeconds = Annotated[
 ]
 Wait = Annotated[float, Field(ge=-1)]
 # The same parameters without the words, for all tools but the first.
-PlainQuality = Annotated[
-    Literal["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"], BeforeValidator(_lower)
-]
+PlainQuality = Annotated[QualityName, BeforeValidator(lowered)]
 PlainCount = Annotated[int, Field(ge=1, le=10)]
-PlainBackground = Annotated[Literal["auto", "opaque", "transparent"], BeforeValidator(_lower)]
+PlainBackground = Annotated[Literal["auto", "opaque", "transparent"], BeforeValidator(lowered)]
 PlainFormat = Annotated[Literal["png", "jpeg", "webp"], BeforeValidator(_format)]
 PlainCompression = Annotated[int, Field(ge=0, le=100)]
 
@@ -108,17 +102,17 @@ PlainEditType = Annotated[
         "color_adjustment",
         "enhancement",
     ],
-    BeforeValidator(_lower),
+    BeforeValidator(lowered),
 ]
 EditType = Annotated[
     PlainEditType,
     Field(description="Words the request for this kind of edit; outpaint extends image 1 to size."),
 ]
 InputFidelity = Annotated[
-    Literal["auto", "low", "high"], Field(description="Older models only."), BeforeValidator(_lower)
+    Literal["auto", "low", "high"], Field(description="Older models only."), BeforeValidator(lowered)
 ]
 KeepUnmasked = Annotated[bool, Field(description="Put the original pixels back outside mask and regions.")]
-OnError = Annotated[Literal["continue", "stop"], BeforeValidator(_lower)]
+OnError = Annotated[Literal["continue", "stop"], BeforeValidator(lowered)]
 Concurrency = Annotated[int, Field(ge=1, le=16)]
 FromTurn = Annotated[
     int, Field(ge=-1, description="-1 = latest, 0 = the start images, 1 = the first result.")
@@ -139,12 +133,12 @@ PlainEdge = Annotated[int, Field(ge=0, le=16383)]
 FitMode = Annotated[
     Literal["auto", "contain", "cover", "stretch"],
     Field(description="cover crops; auto = cover for presets, else contain."),
-    BeforeValidator(_lower),
+    BeforeValidator(lowered),
 ]
 Preset = Annotated[
     str,
     Field(description="A set of files: favicon, app_icon or social (og, square, story)."),
-    BeforeValidator(_lower),
+    BeforeValidator(lowered),
 ]
 Backdrop = Annotated[
     str,

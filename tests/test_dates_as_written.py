@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpt_image_mcp.dates import parse_since, parse_until
 from gpt_image_mcp.errors import InvalidArgument
-from gpt_image_mcp.periods import parse_since, parse_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

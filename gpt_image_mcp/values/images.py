@@ -1,0 +1,122 @@
+"""Images: what their bytes are, how they came to be, and where they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from gpt_image_mcp.money import Cost
+from gpt_image_mcp.values.responses import Route, TokenUsage
+
+Kind: TypeAlias = Literal["image", "edit", "session", "batch"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """What a file's bytes are.
+
+    Attributes:
+        format: ``png``, ``jpeg``, ``webp``, ``gif``, …, in lower case.
+        extension: The file extension that belongs to the bytes, without a dot (``jpg`` for JPEG).
+    """
+
+    format: str
+    mime_type: str
+    extension: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requested:
+    """The caller's choices, as a result repeats them."""
+
+    size: str = "auto"
+    quality: str = "auto"
+    n: int = 1
+    format: str = "png"
+    background: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """The settings that took effect, read from the response and the bytes."""
+
+    size: str
+    quality: str
+    background: str
+    output_format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """How an image came to be: everything that is kept about it beside its file.
+
+    Attributes:
+        parents: Ids of the images it was made from.
+        edit_type: What kind of edit the caller named; empty for a generation.
+        cost: Its share of the call's cost: the call's cost divided by the number of images.
+        call_id: The call (and job) that made it.
+        project_dir: The project folder the server worked in.
+        owner: Whose image it is; empty for a local user.
+    """
+
+    kind: Kind
+    prompt: str
+    model: str
+    requested: Requested
+    applied: Applied
+    cost: Cost
+    route: Route = "images"
+    usage: TokenUsage | None = None
+    parents: tuple[str, ...] = ()
+    edit_type: str = ""
+    call_id: str = ""
+    request_id: str | None = None
+    session_id: str = ""
+    turn: int = 0
+    project_dir: str = ""
+    owner: str = ""
+    sandbox: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredImage:
+    """An image file in the library.
+
+    Attributes:
+        id: ``YYYYMMDD-HHMMSS-xxxxxx``, unique in the library.
+        file_path: Absolute path of the file.
+        sha256: Hex digest of the file's bytes.
+        c2pa: Whether the file carries signed C2PA provenance.
+    """
+
+    id: str
+    file_path: Path
+    size_bytes: int
+    sha256: str
+    mime_type: str
+    width: int
+    height: int
+    created_at: datetime
+    provenance: Provenance
+    c2pa: bool = False
+
+    @property
+    def uri(self) -> str:
+        """The resource address of the file."""
+        return f"gpt-image://images/{self.id}"
+
+    def paid_with(self, calls: Mapping[str, str]) -> str:
+        """The parent that this was made from by the same call, which carries the cost already; mostly empty.
+
+        Args:
+            calls: The calls of images that may be parents, by their ids.
+        """
+        made = self.provenance
+        if not made.call_id:
+            return ""
+        return next((parent for parent in made.parents if calls.get(parent) == made.call_id), "")

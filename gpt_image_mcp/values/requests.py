@@ -1,0 +1,71 @@
+"""What is sent to the API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputImage:
+    """An image that goes up with an edit, as it will be sent.
+
+    Attributes:
+        name: File name for the upload; its extension belongs to the bytes.
+        data: The file, in a format and mode that the API takes.
+        mime_type: ``image/png``, ``image/jpeg`` or ``image/webp``, true to the bytes.
+        width: Pixels, after the orientation of the camera is applied; so is the height.
+        source: How the caller called it, shortened, for messages.
+        image_id: Its id in the library; empty for an image from elsewhere.
+        notes: What had to be converted, a sentence each.
+    """
+
+    name: str
+    data: bytes = field(repr=False)
+    mime_type: str
+    width: int
+    height: int
+    source: str = ""
+    image_id: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retouch:
+    """What puts the pixels back that an edit was not to change.
+
+    Attributes:
+        original: The file whose pixels count outside the mask: image 1, or its extended canvas.
+        coverage: A grey PNG of the same size: 255 takes the edit, 0 the original, between them a blend.
+    """
+
+    original: bytes = field(repr=False)
+    coverage: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRequest:
+    """A generation, or with ``images`` an edit, as it will be sent: resolved and checked against the model.
+
+    Attributes:
+        size: ``auto`` or ``WIDTHxHEIGHT``.
+        output_compression: 0-100, or None where the format takes none (it is then not sent).
+        safety_identifier: Sent when not empty.
+        partial_images: 0 for a plain call; 1-3 streams that many previews.
+        mask: A PNG of image 1's size whose transparent pixels are to be edited; empty for none.
+        input_fidelity: ``low`` or ``high``; not sent when empty.
+    """
+
+    prompt: str
+    model: str
+    size: str
+    quality: str
+    n: int = 1
+    background: str = "auto"
+    output_format: str = "png"
+    output_compression: int | None = None
+    moderation: str = "auto"
+    safety_identifier: str = ""
+    partial_images: int = 0
+    images: tuple[InputImage, ...] = ()
+    mask: bytes = field(default=b"", repr=False)
+    input_fidelity: str = ""

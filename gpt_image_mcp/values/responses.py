@@ -1,0 +1,56 @@
+"""What the API gave back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Route: TypeAlias = Literal["images", "responses"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenUsage:
+    """Tokens as the API reported them; a detail it did not report is None."""
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    input_text_tokens: int | None = None
+    input_image_tokens: int | None = None
+    cached_text_tokens: int | None = None
+    cached_image_tokens: int | None = None
+    output_text_tokens: int | None = None
+    output_image_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostUsage:
+    """The tokens of the chat model through which the Responses API makes an image."""
+
+    model: str
+    usage: TokenUsage | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What the API gave back for one request, read and not assumed.
+
+    Attributes:
+        images: The file bytes of each image, exactly as delivered.
+        size: The echoed value, None where the endpoint echoes none; so for the next three.
+        usage: The tokens of the image model.
+        route: The endpoint that made it.
+        host: On the Responses route, the model in between.
+        notes: Sentences a user should know, such as "the endpoint reported no usage".
+    """
+
+    images: tuple[bytes, ...]
+    size: str | None = None
+    quality: str | None = None
+    background: str | None = None
+    output_format: str | None = None
+    usage: TokenUsage | None = None
+    request_id: str | None = None
+    route: Route = "images"
+    host: HostUsage | None = None
+    notes: tuple[str, ...] = ()
