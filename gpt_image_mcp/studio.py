@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from gpt_image_mcp.calls.runner import Errand, PaidJob
     from gpt_image_mcp.money import Estimate
     from gpt_image_mcp.services.batches import BatchItem
-    from gpt_image_mcp.services.edits import EditArguments
     from gpt_image_mcp.services.exports import ExportArguments, ExportResult
     from gpt_image_mcp.services.history import History
     from gpt_image_mcp.values.images import StoredImage
@@ -99,9 +98,13 @@ class Studio:
         prompt: str,
         images: Sequence[str],
         *,
+        mask: str = "",
+        regions: Sequence[object] = (),
+        edit_type: str = "free",
+        input_fidelity: str = "auto",
+        keep_unmasked: bool = True,
         wait_seconds: float | None = None,
         watch: ProgressWatcher | None = None,
-        edit: EditArguments | None = None,
         **output: Unpack[OutputArguments],
     ) -> ImageResult:
         """Edits an image, or composes several into one.
@@ -109,9 +112,13 @@ class Studio:
         Args:
             prompt: What to change, up to 32,000 characters.
             images: 1 to 16 paths, addresses, ``data:`` URLs or library ids; the first is the one edited.
+            mask: A reference to a mask file, as for an image; empty for none.
+            regions: Parts of image 1 to edit, as in ``docs/masks.md``.
+            edit_type: What kind of edit it is: one of ``catalogue.edit_types``.
+            input_fidelity: ``auto``, ``low`` or ``high``; for the models that take it.
+            keep_unmasked: Whether the original pixels are put back outside mask and regions.
             wait_seconds: As for ``generate``.
             watch: As for ``generate``.
-            edit: Mask, regions, kind of edit and fidelity.
             **output: The fields of ``OutputOptions``.
 
         Raises:
@@ -121,7 +128,14 @@ class Studio:
         from gpt_image_mcp.services.edits import read_options
         from gpt_image_mcp.values.options import OutputOptions
 
-        options, how = OutputOptions(**output), read_options(edit or {})
+        options = OutputOptions(**output)
+        how = read_options(
+            mask=mask,
+            regions=regions,
+            edit_type=edit_type,
+            input_fidelity=input_fidelity,
+            keep_unmasked=keep_unmasked,
+        )
         edits = await self._bench.edits()
         errand = edits.errand("edit", prompt, images, output=options, edit=how)
         what = ("edit", prompt, how.without_mask, options)
@@ -197,16 +211,17 @@ class Studio:
         prompt: str,
         images: Sequence[str],
         *,
+        mask: str = "",
+        regions: Sequence[object] = (),
         wait_seconds: float | None = None,
         watch: ProgressWatcher | None = None,
-        edit: EditArguments | None = None,
         **output: Unpack[OutputArguments],
     ) -> ImageResult:
         """Starts an edit session with its first turn; arguments and errors as for ``edit``."""
         from gpt_image_mcp.services.edits import read_options
         from gpt_image_mcp.values.options import OutputOptions
 
-        options, how = OutputOptions(**output), read_options(edit or {})
+        options, how = OutputOptions(**output), read_options(mask=mask, regions=regions)
         sessions = await self._bench.sessions()
         errand = sessions.start(prompt, images, output=options, edit=how)
         what = ("start", prompt, how.without_mask, options)
@@ -219,9 +234,10 @@ class Studio:
         *,
         from_turn: int = -1,
         images: Sequence[str] = (),
+        mask: str = "",
+        regions: Sequence[object] = (),
         wait_seconds: float | None = None,
         watch: ProgressWatcher | None = None,
-        edit: EditArguments | None = None,
         **output: Unpack[OutputArguments],
     ) -> ImageResult:
         """Edits the image of the latest turn of a session, or of an earlier one.
@@ -231,9 +247,10 @@ class Studio:
             prompt: What to change now.
             from_turn: -1 for the latest turn, 0 for the start images, 1 for the first result, and so on.
             images: Extra references for this turn.
+            mask: As for ``edit``, for this turn.
+            regions: As for ``edit``, for this turn.
             wait_seconds: As for ``generate``.
             watch: As for ``generate``.
-            edit: A mask or regions for this turn.
             **output: What differs from the session's choice.
 
         Raises:
@@ -243,7 +260,7 @@ class Studio:
         from gpt_image_mcp.services.edits import read_options
         from gpt_image_mcp.values.options import OutputOptions
 
-        options, how = OutputOptions(**output), read_options(edit or {})
+        options, how = OutputOptions(**output), read_options(mask=mask, regions=regions)
         sessions = await self._bench.sessions()
         errand = sessions.resume(session_id, prompt, images, from_turn=from_turn, output=options, edit=how)
         what = ("continue", session_id, from_turn, prompt, how.without_mask, options)

@@ -1,145 +1,102 @@
-"""The direction of imports: each module knows only those below it."""
+"""The import contract of ``docs/architecture.md``: which wing may know which, and no circles anywhere."""
 
 from __future__ import annotations
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import gpt_image_mcp
 
 PACKAGE = Path(gpt_image_mcp.__file__).parent
-# From the ground up; a module may import from its own layer's modules only where it is named with them.
-LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "days"}),
-    frozenset({"money", "progress", "crops", "lists", "paths", "recipes", "redaction", "schemas", "turns"}),
-    frozenset({"colours", "containers", "placements", "threads"}),
-    frozenset({"values", "parameters", "periods", "aliases"}),
-    frozenset(
-        {"settings", "models", "pictures", "refusals", "wire", "languages", "jobs", "framing", "regions"}
-    ),
-    frozenset({"sizes", "previews", "summaries", "conversions", "downloads", "responses_wire", "listings"}),
-    frozenset({"embedding", "export_plans", "rendering"}),
-    frozenset({"prices", "checks", "answers", "library", "masks", "retouching"}),
-    frozenset({"openai_api", "sandbox", "plans", "references"}),
-    frozenset({"checkups"}),
-    frozenset({"reductions"}),
-    frozenset({"routing", "inputs", "deliveries", "fingerprints", "collecting", "finding"}),
-    frozenset({"looking", "lineage", "upkeep", "receipts", "reservations"}),
-    frozenset({"paid_calls"}),
-    frozenset({"edits"}),
-    frozenset({"sessions", "batches"}),
-    frozenset({"exports"}),
-    frozenset({"export_answers", "manifests"}),
-    frozenset({"workbench"}),
-    frozenset({"history"}),
-    frozenset({"studio", "history_answers", "records"}),
-    frozenset({"results", "console", "gallery", "client_config"}),
-    frozenset({"middleware", "demo", "stdio"}),
-    frozenset({"application"}),
-    frozenset({"tools", "resources", "prompts", "tool_groups"}),
-    frozenset({"completions", "tasks"}),
-    frozenset({"server"}),
-    frozenset({"serving"}),
-    frozenset({"http_serving"}),
-    frozenset({"commands"}),
-    frozenset({"cli"}),
-    frozenset({"__main__"}),
-)
-
-
-def _rank(module: str) -> int:
-    return next(index for index, layer in enumerate(LAYERS) if module in layer)
+SPENDING = {"library", "openai_api", "imaging", "catalogue"}
+# Each wing with those that it may import. Every wing may import the leaves, and leaves import only leaves.
+MAY_IMPORT = {
+    "__main__": {"cli", "mcp_app"},
+    "cli": {"mcp_app", "server", "presentation", "studio", "services", "calls", *SPENDING},
+    "server": {"mcp_app"},
+    "mcp_app": {"studio", "presentation", "catalogue"},
+    "presentation": {"services", "calls", "catalogue"},
+    "studio": {"services", "calls"},
+    "services": {"calls", *SPENDING},
+    "calls": SPENDING,
+    "library": {"imaging", "catalogue"},
+    "openai_api": {"catalogue"},
+    "imaging": set[str](),
+    "catalogue": set[str](),
+}
+# Packages that only one place knows, so that a change of them is a change there.
+OWNERS = {
+    "openai": {"openai_api"},
+    "sqlalchemy": {"library"},
+    "python_multipart": {"openai_api"},
+    "PIL": {"imaging", "openai_api", "cli", "services"},
+    "fastmcp": {"mcp_app"},
+    "starlette": {"mcp_app"},
+    "uvicorn": {"mcp_app"},
+    "pydantic_settings": {"settings"},
+    "cyclopts": {"cli"},
+    "rich": {"cli"},
+    "tomlkit": {"cli"},
+}
 
 
 def _imports(path: Path) -> set[str]:
-    """Rooms of this package that a file imports, wherever in the file it does."""
+    """What a file imports, wherever in the file it does: modules, and names that may be modules."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("gpt_image_mcp"):
-            parts = node.module.split(".")
-            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
         if isinstance(node, ast.Import):
-            found |= {
-                name.name.split(".")[1] for name in node.names if name.name.startswith("gpt_image_mcp.")
-            }
+            found |= {alias.name for alias in node.names}
     return found
 
 
-def _rooms() -> dict[str, set[str]]:
-    rooms: dict[str, set[str]] = {}
-    for path in PACKAGE.rglob("*.py"):
-        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if room != "__init__":
-            rooms.setdefault(room, set()).update(_imports(path) - {room})
-    return rooms
-
-
-def test_every_module_has_its_layer() -> None:
-    assert set(_rooms()) == set().union(*LAYERS)
-
-
-def test_imports_point_down_only() -> None:
-    upward = {
-        (room, imported)
-        for room, imports in _rooms().items()
-        for imported in imports
-        if imported != "settings" or _rank(room) > _rank("settings")
-        if _rank(imported) > _rank(room)
+def _modules() -> dict[str, set[str]]:
+    """Each module of the package with those that it imports."""
+    paths = {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in PACKAGE.rglob("*.py")
     }
-    assert upward == set()
 
+    def module_of(name: str) -> str:
+        return name if name in paths else name.rpartition(".")[0]
 
-def test_no_two_modules_import_each_other() -> None:
-    rooms = _rooms()
-    assert {
-        tuple(sorted((room, imported)))
-        for room, imports in rooms.items()
-        for imported in imports
-        if room in rooms.get(imported, set())
-    } == set()
-
-
-def test_each_outside_fact_has_one_room() -> None:
-    """Only these rooms import these packages, wherever in the file they do."""
-    owners = {
-        "openai": {"openai_api"},
-        "sqlalchemy": {"library"},
-        "PIL": {
-            *(
-                "colours",
-                "conversions",
-                "edits",
-                "gallery",
-                "masks",
-                "pictures",
-                "previews",
-                "regions",
-                "rendering",
-                "retouching",
-                "sandbox",
-            ),
-        },
-        "python_multipart": {"sandbox"},
-        "fastmcp": {
-            *("application", "completions", "http_serving", "middleware", "prompts", "resources"),
-            *("results", "stdio", "tasks", "tool_groups", "tools"),
-        },
-        "starlette": {"http_serving"},
-        "uvicorn": {"http_serving"},
-        "pydantic_settings": {"settings"},
-        "cyclopts": {"cli", "commands"},
-        "rich": {"console"},
-        "tomlkit": {"client_config"},
+    return {
+        name: ({module_of(found) for found in _imports(path)} & paths.keys()) - {name}
+        for name, path in paths.items()
     }
-    found: dict[str, set[str]] = {name: set() for name in owners}
+
+
+def _wing(module: str) -> str:
+    """The first name below the package; empty for the package itself."""
+    return module.partition(".")[2].partition(".")[0]
+
+
+def test_each_wing_imports_only_what_the_contract_allows() -> None:
+    forbidden = {
+        (module, imported)
+        for module, imports in _modules().items()
+        for imported in imports
+        if _wing(imported) in MAY_IMPORT.keys() - MAY_IMPORT.get(_wing(module), set()) - {_wing(module)}
+        if _wing(module)
+    }
+    assert forbidden == set()
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    modules = _modules()
+    order = list(TopologicalSorter(modules).static_order())
+    assert set(order) == set(modules)
+
+
+def test_each_outside_library_has_its_wing() -> None:
+    found: dict[str, set[str]] = {name: set() for name in OWNERS}
     for path in PACKAGE.rglob("*.py"):
-        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            for name in names:
-                found.get(name.partition(".")[0], set()).add(room)
-    assert found == owners
+        wing = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        for name in _imports(path):
+            found.get(name.partition(".")[0], set()).add(wing)
+    assert found == OWNERS
 
 
 def test_only_the_settings_read_the_environment() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gpt_image_mcp.calls.stored_results import dump_result
 from gpt_image_mcp.errors import OutcomeUnknown, StorageFailed
+from gpt_image_mcp.threads import in_database
 from gpt_image_mcp.values.history import CallStart
 from gpt_image_mcp.values.results import BatchResult, ImageResult
 
@@ -115,7 +116,7 @@ class Reservations:
             while True:
                 await asyncio.sleep(SIGN_OF_LIFE_SECONDS)
                 with contextlib.suppress(StorageFailed):
-                    await asyncio.to_thread(self.library.ledger.stay_alive, call_id)
+                    await in_database(self.library.ledger.stay_alive, call_id)
 
         saying = asyncio.create_task(say_so())
         try:

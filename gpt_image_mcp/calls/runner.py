@@ -22,8 +22,7 @@ from gpt_image_mcp.calls.saving import Keeper, cost_of
 from gpt_image_mcp.calls.stored_results import are_saved, collect, joined
 from gpt_image_mcp.errors import ImageError, StorageFailed
 from gpt_image_mcp.ids import new_call_id
-from gpt_image_mcp.threads import in_database, in_reader, to_the_end
-from gpt_image_mcp.turns import elapsed_seconds, stepping_aside
+from gpt_image_mcp.threads import in_database, in_thread, to_the_end
 from gpt_image_mcp.values.responses import Delivery
 from gpt_image_mcp.values.results import BatchResult, ImageResult
 
@@ -118,8 +117,7 @@ class PaidCalls:
             wait_seconds: None waits until it ends.
             watch: Awaited with each step.
         """
-        # Who waits for another to begin must not have the turn that the other needs.
-        async with stepping_aside(), self.jobs.beginning(fingerprint):
+        async with self.jobs.beginning(fingerprint):
             same = await self._find_same(fingerprint)
             job: Job[_Result] | str = await begin() if same is None else same
         if isinstance(job, str):
@@ -159,7 +157,7 @@ class PaidCalls:
         return result
 
     async def _begin(self, errand: Errand, *, is_watched: bool) -> PaidJob:
-        plan = await asyncio.to_thread(errand.plan, new_call_id())
+        plan = await in_database(errand.plan, new_call_id())
         job = PaidJob(
             id=plan.call_id,
             plan=plan,
@@ -175,15 +173,12 @@ class PaidCalls:
         self, job: Job[_Result], *, wait_seconds: float | None, watch: ProgressWatcher | None
     ) -> _Result:
         """The result of a job of this process, or how far it is."""
-        # A first call has loaded much before it gets here; the client's patience began when it came in.
-        seconds = None if wait_seconds is None else max(0.0, wait_seconds - elapsed_seconds())
-        async with stepping_aside():
-            finished = await self.jobs.wait(job, seconds=seconds, watch=watch)
+        finished = await self.jobs.wait(job, seconds=wait_seconds, watch=watch)
         if finished is None:
             job.is_handed_out = True
             await job.before_report()
             finished = await self.jobs.wait(job, seconds=0)  # it may have ended meanwhile
-        return await in_reader(job.report, job) if finished is None else finished
+        return await in_thread(job.report, job) if finished is None else finished
 
     async def _find_same(self, fingerprint: str) -> Job[Any] | str | None:
         """The same call, if it runs here, or its id if another process runs it or nobody got its result."""
@@ -191,7 +186,7 @@ class PaidCalls:
         if job is not None:
             return job
         await self.receipts.written()
-        return await asyncio.to_thread(self._uncollected, fingerprint)
+        return await in_database(self._uncollected, fingerprint)
 
     def _uncollected(self, fingerprint: str) -> str | None:
         """The id of the same call that another process runs, or whose result is still to be had."""

@@ -10,7 +10,6 @@ from gpt_image_mcp.catalogue.sizes import AUTO
 from gpt_image_mcp.errors import ImageError, OutcomeUnknown
 from gpt_image_mcp.imaging.formats import is_complete, read_picture
 from gpt_image_mcp.library.naming import numbered, without_extension
-from gpt_image_mcp.threads import computed
 from gpt_image_mcp.values.images import Applied, Picture, Provenance, StoredImage
 from gpt_image_mcp.values.results import ImageResult
 
@@ -84,7 +83,7 @@ class Keeper:
         from gpt_image_mcp.imaging.compositing import put_back
 
         output_format = plan.request.output_format
-        done = computed(put_back, self.library.read(image), retouch, output_format=output_format)
+        done = put_back(self.library.read(image), retouch, output_format=output_format)
         provenance = replace(image.provenance, parents=(image.id,))
         naming = replace(plan.naming, filename=numbered(plan.naming.filename, number))
         stored, notes = self.library.save(

@@ -15,7 +15,6 @@ from pydantic import TypeAdapter
 
 from gpt_image_mcp.errors import NotFound, StorageFailed
 from gpt_image_mcp.threads import in_database
-from gpt_image_mcp.turns import elapsed_seconds, stepping_aside
 from gpt_image_mcp.values.images import Requested, StoredImage
 from gpt_image_mcp.values.results import BatchResult, ImageResult
 
@@ -36,20 +35,19 @@ async def collect(call_id: str, library: Library, *, wait_seconds: float | None)
     Args:
         call_id: The call.
         library: Where it is remembered.
-        wait_seconds: How long after the request for it came in; None waits until the call ends.
+        wait_seconds: None waits until the call ends.
 
     Raises:
         NotFound: If there was no such call.
         ImageError: What it failed with; ``OutcomeUnknown`` if its process is gone.
     """
-    deadline = math.inf if wait_seconds is None else monotonic() + wait_seconds - elapsed_seconds()
+    deadline = math.inf if wait_seconds is None else monotonic() + wait_seconds
     while True:
         result = await in_database(_remembered, call_id, library)
         left = deadline - monotonic()
         if result.status != "running" or left <= 0:
             return result
-        async with stepping_aside():
-            await asyncio.sleep(min(POLL_SECONDS, left))
+        await asyncio.sleep(min(POLL_SECONDS, left))
 
 
 def are_saved(record: CallRecord) -> bool:

@@ -27,7 +27,6 @@ from gpt_image_mcp.dates import today
 from gpt_image_mcp.errors import ImageError, InvalidArgument, InvalidSetting, OutputRejected
 from gpt_image_mcp.presentation.structured import batch_answer, images_answer
 from gpt_image_mcp.presentation.text import describe, describe_batch
-from gpt_image_mcp.services.edits import EditArguments
 from gpt_image_mcp.services.globbing import MOST_FILES
 from gpt_image_mcp.settings import Settings, read_settings
 from gpt_image_mcp.studio import Studio
@@ -152,17 +151,20 @@ async def edit(
         sandbox: Use the built-in stand-in: no key, no network, no cost.
     """
     options = _aimed_at(output, options)
-    arguments = EditArguments(
-        mask=mask,
-        regions=_regions(region),
-        edit_type=edit_type,
-        input_fidelity=input_fidelity,
-        keep_unmasked=keep_unmasked,
-    )
     console = Console()
     async with Studio(_settings(sandbox=sandbox)) as studio:
         with console.progress() as watch:
-            result = await studio.edit(prompt, images, edit=arguments, watch=watch, **_arguments(options))
+            result = await studio.edit(
+                prompt,
+                images,
+                mask=mask,
+                regions=_regions(region),
+                edit_type=edit_type,
+                input_fidelity=input_fidelity,
+                keep_unmasked=keep_unmasked,
+                watch=watch,
+                **_arguments(options),
+            )
     _print_result(result, console, as_json=as_json)
     return EXIT_DONE
 

@@ -62,7 +62,7 @@ class _Steps:
     async def edit(self, poster: str) -> None:
         """A region of the poster; everything else stays pixel for pixel."""
         made = await self.studio.edit(
-            _SKY, [poster], edit={"edit_type": "inpaint", "regions": [_AROUND_THE_SKY]}, **self.output
+            _SKY, [poster], edit_type="inpaint", regions=[_AROUND_THE_SKY], **self.output
         )
         self._print("edit a region of the poster", made.images, made.cost)
 

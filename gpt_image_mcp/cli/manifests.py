@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.services.batches import BatchItem, label
-from gpt_image_mcp.services.edits import EditArguments, read_options
+from gpt_image_mcp.services.edits import EditOptions, read_options
 from gpt_image_mcp.values.options import OutputOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_EDIT_NAMES = frozenset(EditArguments.__annotations__)
+_EDIT_NAMES = frozenset(field.name for field in fields(EditOptions))
 _OUTPUT_NAMES = frozenset(entry.name for entry in fields(OutputOptions))
 _OUTPUT = TypeAdapter(OutputOptions)
 
@@ -65,7 +65,7 @@ def _item(number: int, line: str, *, prompt: str, output: OutputOptions) -> Batc
         image=entry.image,
         prompt=entry.prompt or prompt,
         output=label(replace(output, **own), entry.image),
-        edit=read_options(edit),
+        edit=read_options(**edit),
     )
 
 

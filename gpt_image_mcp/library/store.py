@@ -24,7 +24,6 @@ from gpt_image_mcp.library.route_memo import Rejections
 from gpt_image_mcp.library.search.find import ImageSearch
 from gpt_image_mcp.library.sessions import Sessions
 from gpt_image_mcp.library.sidecars import move_metadata, write_metadata
-from gpt_image_mcp.threads import beside
 from gpt_image_mcp.values.images import Picture, Provenance, StoredImage
 
 if TYPE_CHECKING:
@@ -156,13 +155,12 @@ class Library:
         data, problems = self._embedded(data, image_id, now, provenance=provenance)
         picture = read_picture(data) or _UNKNOWN
         names = partial(file_names, image_id=image_id, extension=picture.extension, number=number)
-        digest = beside(_sha256, data)
         path, notes = self._place(data, folder, naming=naming, names=names)
         image = StoredImage(
             id=image_id,
             file_path=path,
             size_bytes=len(data),
-            sha256=digest.result(),
+            sha256=_sha256(data),
             mime_type=picture.mime_type,
             width=picture.width,
             height=picture.height,

@@ -24,7 +24,6 @@ from gpt_image_mcp.mcp_app.stdio import StdioServer
 from gpt_image_mcp.mcp_app.tool_results import ToolFailure
 from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.studio import Studio
-from gpt_image_mcp.turns import Turns
 
 if TYPE_CHECKING:
     from gpt_image_mcp.presentation.schemas import Schema
@@ -40,7 +39,6 @@ was made and spent, get_image to look closer, export_image for icons and other f
 small preview, the file path and the id; show the user the path, pass the id on. An error text ends with \
 what to do next."""
 
-_BUSY_AT_ONCE = 1
 _hands_out_at_once: ContextVar[bool] = ContextVar("hands_out_at_once", default=False)
 
 _Tool = TypeVar("_Tool", bound=Callable[..., Awaitable[ToolResult]])
@@ -65,7 +63,7 @@ ENDS = ToolAnnotations(
 async def lifespan(_server: FastMCP) -> AsyncGenerator[dict[str, object]]:
     """Opens the studio for as long as the server runs."""
     async with Studio(read_settings()) as studio:
-        yield {"studio": studio, "turns": Turns(_BUSY_AT_ONCE)}
+        yield {"studio": studio}
 
 
 @asynccontextmanager

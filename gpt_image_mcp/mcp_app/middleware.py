@@ -14,7 +14,6 @@ from pydantic import ValidationError
 from gpt_image_mcp.calls.acknowledgements import held_back
 from gpt_image_mcp.errors import ImageError, InternalError, InvalidArgument
 from gpt_image_mcp.mcp_app.tool_results import ToolFailure, add_notes, failure
-from gpt_image_mcp.turns import Turns
 
 if TYPE_CHECKING:
     from fastmcp.server.context import Context
@@ -39,8 +38,7 @@ class ToolCalls(Middleware):
             meant = translate(call.name, arguments)
             call = call.model_copy(update={"name": meant.tool, "arguments": meant.arguments})
             with held_back():
-                async with _turns(context.fastmcp_context).taken():
-                    outcome: Any = await call_next(context.copy(message=call))
+                outcome: Any = await call_next(context.copy(message=call))
             # An extension may answer with something else than a result, such as a task.
             result: ToolResult = outcome
             return add_notes(result, meant.notes) if isinstance(outcome, ToolResult) else result
@@ -55,10 +53,6 @@ class ToolCalls(Middleware):
             raise
         except ToolError as problem:
             return failure(_defect(problem))
-
-
-def _turns(context: Context | None) -> Turns:
-    return cast("Turns", context.lifespan_context["turns"]) if context else Turns(1)
 
 
 async def _accepted(context: Context | None, tool_name: str) -> list[str]:

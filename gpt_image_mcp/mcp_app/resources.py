@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -78,7 +77,7 @@ async def models(context: Context = CurrentContext()) -> ResourceResult:
     from gpt_image_mcp.presentation.details import models_record
 
     default = studio_of(context).settings.model
-    return _json(await asyncio.to_thread(models_record, load_catalogue(), default=default, today=today()))
+    return _json(await in_thread(models_record, load_catalogue(), default=default, today=today()))
 
 
 @resource("gpt-image://guide/prompting", mime_type=MARKDOWN)

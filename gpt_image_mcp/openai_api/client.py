@@ -33,7 +33,7 @@ from gpt_image_mcp.openai_api.sdk_errors import (
     unusable,
 )
 from gpt_image_mcp.openai_api.sse import read_stream
-from gpt_image_mcp.threads import in_reader
+from gpt_image_mcp.threads import in_thread
 from gpt_image_mcp.values.responses import Delivery, HostUsage
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class OpenAIApi:
         client = await self._connection.open()
         body = response_body(request, host_model=host_model, file_ids=file_ids, mask_id=mask_id)
         # The SDK imports this part when it is first asked for, which takes too long for the loop.
-        responses = await asyncio.to_thread(lambda: client.responses.with_streaming_response)
+        responses = await in_thread(lambda: client.responses.with_streaming_response)
 
         async def read(response: httpx2.Response) -> Delivery:
             whole = await self._connection.read(response)
@@ -201,7 +201,7 @@ class OpenAIApi:
 
     async def _read(self, body: bytes, response: httpx2.Response) -> Delivery:
         try:
-            answer = await in_reader(read_images_body, body)
+            answer = await in_thread(read_images_body, body)
         except UnusableBody as error:
             raise unusable(error, response) from error
         fetched, notes = await self._fetch(answer, response)
@@ -263,7 +263,7 @@ async def _read_response(body: bytes, response: httpx2.Response, host_model: str
         UpstreamError: If there is none, with the reason.
     """
     try:
-        answer = await in_reader(read_response_body, body)
+        answer = await in_thread(read_response_body, body)
     except UnusableBody as error:
         raise unusable(error, response) from error
     if answer.image is None:

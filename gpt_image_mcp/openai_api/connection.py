@@ -14,7 +14,7 @@ from gpt_image_mcp.errors import AuthenticationFailed, UpstreamError
 from gpt_image_mcp.openai_api.observer import NOBODY, Observer
 from gpt_image_mcp.openai_api.rate_limit import Clock, Pace, Sleep, can_be_sent_again, wait_seconds
 from gpt_image_mcp.openai_api.sdk_errors import broken, lost, request_id_of
-from gpt_image_mcp.turns import Gate
+from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -33,7 +33,6 @@ _DOWNLOAD_ATTEMPTS = 3
 # Whenever a request begins or ends, the pool looks at the socket of every idle connection.
 _MOST_IDLE_CONNECTIONS = 4
 # How long sending a request, and reading an answer of megabytes, keep the loop busy.
-_LAUNCHING_SECONDS, _READING_SECONDS = 0.01, 0.5
 
 _T = TypeVar("_T")
 
@@ -60,8 +59,6 @@ class Connection:
         self._settings = settings
         self._transport = transport
         self._sleep = sleep
-        self._launching = Gate(1, seconds=_LAUNCHING_SECONDS)
-        self._reading = Gate(1, seconds=_READING_SECONDS)
         self._pace = Pace(sleep, clock)
         self._opening = asyncio.Lock()
         self._client: openai.AsyncOpenAI | None = None
@@ -78,7 +75,7 @@ class Connection:
         _require_sendable(self._settings.api_key)
         async with self._opening:
             if self._client is None:
-                self._client = await asyncio.to_thread(self._connect)
+                self._client = await in_thread(self._connect)
             return self._client
 
     async def aclose(self) -> None:
@@ -96,14 +93,11 @@ class Connection:
         """
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
-        async def leave() -> _T:
-            observer.mark_sent()
-            return await send()
-
         async def paced() -> _T:
             await self._pace.keep()
             try:
-                return await self._launching.for_a_moment(leave())
+                observer.mark_sent()
+                return await send()
             except UpstreamError as error:
                 self._pace.slow_down(error)
                 if can_be_sent_again(error):
@@ -129,7 +123,7 @@ class Connection:
         import httpx2
 
         try:
-            return await self._reading.for_a_moment(response.aread())
+            return await response.aread()
         except httpx2.HTTPError as error:
             raise broken(error, request_id_of(response)) from error
 

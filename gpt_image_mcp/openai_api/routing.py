@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from gpt_image_mcp.catalogue.validation import PINNED, require_single
 from gpt_image_mcp.errors import ImageError, UpstreamRejected
 from gpt_image_mcp.openai_api.request_bodies import as_upload, mask_upload
-from gpt_image_mcp.threads import to_the_end
+from gpt_image_mcp.threads import in_database, to_the_end
 
 if TYPE_CHECKING:
     from gpt_image_mcp.openai_api import OpenAIApi
@@ -73,7 +73,7 @@ class Router:
         """Why an edit by this model takes the Responses route; empty while the direct endpoint is open."""
         if self.is_pinned:
             return PINNED
-        if await asyncio.to_thread(self._is_remembered, model):
+        if await in_database(self._is_remembered, model):
             return f"/v1/images/edits rejected {model} less than 10 minutes ago"
         return ""
 
@@ -101,9 +101,7 @@ class Router:
                 if not is_launch_era(error, request.model):
                     raise
             observer.mark_unsent()
-            await asyncio.to_thread(
-                self.rejections.remember_rejection, self.endpoint, request.model, self.clock()
-            )
+            await in_database(self.rejections.remember_rejection, self.endpoint, request.model, self.clock())
             reason = f"/v1/images/edits does not take {request.model} yet"
         require_single(request.n, reason)
         await before_detour()

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from gpt_image_mcp.openai_api.error_mapping import explain
 from gpt_image_mcp.openai_api.images_response import OptionalText, UnusableBody, decode_image
 from gpt_image_mcp.openai_api.sdk_errors import broken, lost, refusal_of, request_id_of
-from gpt_image_mcp.threads import in_reader
+from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -85,7 +85,7 @@ async def _final_event(response: httpx2.Response, on_partial: Callable[[Unread],
         async for sent in events:
             kind = sent.name
             if not sent.is_image:
-                event = await in_reader(_read, sent.data, request_id)
+                event = await in_thread(_read, sent.data, request_id)
                 if event.error:
                     raise explain(
                         refusal_of(event.error, response.request, request_id=request_id), model=model

@@ -30,7 +30,7 @@ from gpt_image_mcp.money import Quote
 from gpt_image_mcp.paths import is_file_url
 from gpt_image_mcp.services.edits import EditOptions, Edits, plan_edit
 from gpt_image_mcp.services.globbing import expand
-from gpt_image_mcp.threads import to_the_end
+from gpt_image_mcp.threads import in_database, to_the_end
 from gpt_image_mcp.values.options import OutputOptions
 from gpt_image_mcp.values.progress import Progress, Stage
 from gpt_image_mcp.values.results import BatchEntry, BatchResult
@@ -128,7 +128,7 @@ class Batches:
         _check(on_error, concurrency)
 
         async def begin() -> BatchJob:
-            plan = await asyncio.to_thread(self._planned, items[0], new_call_id())
+            plan = await in_database(self._planned, items[0], new_call_id())
             job = BatchJob(
                 id=plan.call_id,
                 plan=plan,
@@ -151,7 +151,7 @@ class Batches:
     ) -> BatchResult:
         """The job itself; one that is stopped ends with what was done until then."""
         try:
-            same = await to_the_end(asyncio.to_thread(self._remember, job.plan, job.fingerprint))
+            same = await to_the_end(in_database(self._remember, job.plan, job.fingerprint))
             if same is not None:
                 return await self.paid_calls.join(same, job, job.plan)
             job.advance("drawing")
@@ -160,9 +160,9 @@ class Batches:
         except asyncio.CancelledError:
             job.is_stopped = True
         except BaseException:  # the edge of the job: a defective batch must be settled too
-            await asyncio.to_thread(self.paid_calls.reservations.settle_failure, job.id, _stopped())
+            await in_database(self.paid_calls.reservations.settle_failure, job.id, _stopped())
             raise
-        return await to_the_end(asyncio.to_thread(self._finished, job, items))
+        return await to_the_end(in_database(self._finished, job, items))
 
     async def _edit_all(
         self, job: BatchJob, items: Sequence[BatchItem], *, stops: bool, concurrency: int

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.threads import in_database
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -58,7 +60,7 @@ class Workbench:
         if self._receipts is not None:
             await self._receipts.written()
         if self._library is not None:
-            await asyncio.to_thread(self._library.close)
+            await in_database(self._library.close)
 
     @property
     def jobs(self) -> Jobs:
@@ -73,7 +75,7 @@ class Workbench:
         """The images, calls and sessions of the user."""
         async with self._opening:
             if self._library is None:
-                self._library = await asyncio.to_thread(_open_library, self._settings)
+                self._library = await in_database(_open_library, self._settings)
             return self._library
 
     async def paid_calls(self) -> PaidCalls:

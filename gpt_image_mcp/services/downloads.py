@@ -16,6 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from gpt_image_mcp.errors import InputNotFound, InputRejected
+from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
     import ssl
@@ -132,7 +133,7 @@ class Fetcher:
         coding = response.headers.get("content-encoding", "").strip().lower()
         if coding in ("", "identity"):
             return bytes(body)
-        return await asyncio.to_thread(self._unpacked, body, coding, url)
+        return await in_thread(self._unpacked, body, coding, url)
 
     def _unpacked(self, body: bytearray, coding: str, url: httpx2.URL) -> bytes:
         """A body that a server compressed unasked, as some storage services do; never more than allowed."""

@@ -20,7 +20,7 @@ from gpt_image_mcp.errors import InputNotFound, InvalidArgument, NotFound, Stora
 from gpt_image_mcp.ids import new_session_id
 from gpt_image_mcp.library.sessions import LEASE, SessionRecord, StartImage, Turn
 from gpt_image_mcp.services.edits import EditOptions, Edits, check_count, plan_edit
-from gpt_image_mcp.threads import in_thread, to_the_end
+from gpt_image_mcp.threads import in_database, in_thread, to_the_end
 from gpt_image_mcp.values.options import OutputOptions
 from gpt_image_mcp.values.requests import InputImage
 from gpt_image_mcp.values.sessions import EndedSession, SessionTurn
@@ -100,7 +100,7 @@ class EditSessions:
 
         async def prepare(planned: Plan) -> Plan:
             # The turns that ran while this one waited count too.
-            session = await asyncio.to_thread(self.require, session_id)
+            session = await in_database(self.require, session_id)
             parent = _parent(session, from_turn)
             loaded = await self._images(session, parent, images)
             planned = _on_turn(planned, _next_turn(session, parent))
@@ -239,11 +239,11 @@ class EditSessions:
     async def _take_lease(self, session_id: str, call_id: str) -> bool:
         """Takes or renews the lease; to the end, so that one that was taken is also given back."""
         take = self.library.sessions.take_lease
-        return await to_the_end(asyncio.to_thread(take, session_id, call_id, datetime.now(UTC)))
+        return await to_the_end(in_database(take, session_id, call_id, datetime.now(UTC)))
 
     async def _give_lease_back(self, session_id: str, call_id: str) -> None:
         with contextlib.suppress(StorageFailed):
-            await asyncio.to_thread(self.library.sessions.give_lease_back, session_id, call_id)
+            await in_database(self.library.sessions.give_lease_back, session_id, call_id)
 
     async def _renew(self, session_id: str, call_id: str) -> None:
         while True:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING
 
 from gpt_image_mcp.calls.planning import Plan, plan_call
 from gpt_image_mcp.calls.runner import Errand, PaidJob
@@ -19,7 +18,7 @@ from gpt_image_mcp.imaging.formats import open_picture
 from gpt_image_mcp.imaging.masks import make_mask, place_on_canvas, read_mask
 from gpt_image_mcp.imaging.normalise import encode
 from gpt_image_mcp.imaging.regions import Region, cover, parse_regions
-from gpt_image_mcp.threads import in_thread
+from gpt_image_mcp.threads import in_database, in_thread
 from gpt_image_mcp.values.requests import InputImage, Retouch
 
 if TYPE_CHECKING:
@@ -64,29 +63,25 @@ class EditOptions:
         return replace(self, mask="")
 
 
-class EditArguments(TypedDict, total=False):
-    """``EditOptions`` as a caller writes them; regions may be plain JSON objects."""
-
-    mask: str
-    regions: Sequence[Any]
-    edit_type: str
-    input_fidelity: str
-    keep_unmasked: bool
-
-
-def read_options(arguments: EditArguments) -> EditOptions:
-    """The options that arguments mean.
+def read_options(
+    *,
+    mask: str = "",
+    regions: Sequence[object] = (),
+    edit_type: str = FREE,
+    input_fidelity: str = "auto",
+    keep_unmasked: bool = True,
+) -> EditOptions:
+    """The options that a caller's arguments mean; regions may be plain JSON objects.
 
     Raises:
         InvalidArgument: If a region is malformed.
     """
-    default = EditOptions()
     return EditOptions(
-        mask=arguments.get("mask", default.mask),
-        regions=parse_regions(arguments.get("regions", ())),
-        edit_type=arguments.get("edit_type", default.edit_type),
-        input_fidelity=arguments.get("input_fidelity", default.input_fidelity),
-        keep_unmasked=arguments.get("keep_unmasked", default.keep_unmasked),
+        mask=mask,
+        regions=parse_regions(regions),
+        edit_type=edit_type,
+        input_fidelity=input_fidelity,
+        keep_unmasked=keep_unmasked,
     )
 
 
@@ -149,7 +144,7 @@ class Edits:
         quoted = _quoted(job.plan, self.settings.responses_edit_model)
         if quoted != job.plan.quote:
             ledger, settings = self.inputs.library.ledger, self.settings
-            await asyncio.to_thread(
+            await in_database(
                 ledger.raise_reservation,
                 job.id,
                 quoted,

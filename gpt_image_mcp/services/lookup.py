@@ -12,7 +12,6 @@ from gpt_image_mcp.paths import unquoted
 from gpt_image_mcp.services.image_search import file_state
 from gpt_image_mcp.services.references import find_image, known_image, with_file
 from gpt_image_mcp.threads import in_database
-from gpt_image_mcp.turns import stepping_aside
 from gpt_image_mcp.values.sessions import SessionTurn
 
 if TYPE_CHECKING:
@@ -49,8 +48,7 @@ class Looking:
         if known is not None:
             return known
         try:
-            async with stepping_aside():
-                return (await self.inputs.load([ref]))[0]
+            return (await self.inputs.load([ref]))[0]
         except InputNotFound as error:
             raise NotFound(error.message, next_step=_NEXT) from error
 

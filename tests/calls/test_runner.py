@@ -228,7 +228,7 @@ async def test_the_second_edit_with_a_mask_is_told_how_long_the_first_took(photo
     region = {"shape": "rectangle", "box": [0, 0, 0.5, 0.5]}
     async with Studio(Settings(sandbox=True)) as studio:
         for prompt in ("a hat [sandbox:delay=1]", "a cap [sandbox:delay=4]"):
-            await studio.edit(prompt, [str(photo)], edit={"regions": [region]}, watch=watch, quality="low")
+            await studio.edit(prompt, [str(photo)], regions=[region], watch=watch, quality="low")
     assert any("usually about" in message for message in seen)
 
 

@@ -88,7 +88,7 @@ async def test_several_images_go_up_as_a_list_with_the_mask_of_the_first(photo: 
     Image.new("RGB", (64, 64), "blue").save(project / "style.webp")
     images = [photo, "style.png", "style.webp"]
     async with serve_standin() as standin, _studio(standin) as studio:
-        await studio.edit("night", images, edit={"regions": [REGION]}, **QUICK)
+        await studio.edit("night", images, regions=[REGION], **QUICK)
     sent = [(file.name, file.content_type) for file in _files(standin)]
     assert sent == [
         ("image[]", "image/jpeg"),
@@ -109,7 +109,7 @@ async def test_input_fidelity_and_output_choices_are_sent(photo: str) -> None:
         await studio.edit(
             "night",
             [photo],
-            edit={"input_fidelity": "high"},
+            input_fidelity="high",
             model="gpt-image-1.5",
             size="square",
             quality="hd",
@@ -148,7 +148,7 @@ async def test_partial_images_of_an_edit_stream(photo: str) -> None:
 
 async def test_the_launch_era_rejection_switches_this_call_to_the_responses_api(photo: str) -> None:
     async with serve_standin(SandboxTransport(rejects_edits=True)) as standin, _studio(standin) as studio:
-        result = await studio.edit("night", [photo], edit={"regions": [REGION]}, **QUICK)
+        result = await studio.edit("night", [photo], regions=[REGION], **QUICK)
         assert standin.transport.uploads.kept == {}
     assert _paths(standin) == [EDITS, "/v1/files", "/v1/files", RESPONSES]
     assert result.route == "responses"
@@ -275,7 +275,7 @@ async def test_failures_behind_the_responses_api_are_clear_and_nothing_is_left_t
     settings: dict[str, Any] = {"force_responses_edits": True, "max_retries": 0}
     async with serve_standin() as standin, _studio(standin, **settings) as studio:
         with pytest.raises(kind, match=words):
-            await studio.edit(f"night [sandbox:{failure}]", [photo], edit={"regions": [REGION]}, **QUICK)
+            await studio.edit(f"night [sandbox:{failure}]", [photo], regions=[REGION], **QUICK)
         assert standin.transport.uploads.kept == {}
     assert _paths(standin).count(RESPONSES) == 1
 

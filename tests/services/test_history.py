@@ -31,11 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from gpt_image_mcp.services.edits import EditArguments
     from gpt_image_mcp.values.images import StoredImage
 
 QUICK: dict[str, Any] = {"size": "816x816", "quality": "low"}
-PART: EditArguments = {"regions": [{"shape": "rectangle", "box": [0, 0, 1, 0.4]}]}
+PART = {"shape": "rectangle", "box": [0, 0, 1, 0.4]}
 
 
 @pytest.fixture
@@ -136,7 +135,7 @@ async def test_a_running_call_is_listed_until_it_is_done(studio: Studio) -> None
 
 async def test_an_edit_is_traced_to_what_it_was_made_from_and_on(studio: Studio) -> None:
     fox = await _make(studio)
-    edited = (await studio.edit("a hat", [fox.id], edit=PART, **QUICK)).images[0]
+    edited = (await studio.edit("a hat", [fox.id], regions=[PART], **QUICK)).images[0]
     last = (await studio.edit("night", [edited.id], **QUICK)).images[0]
     lineage = await studio.history.trace(edited.id)
     (as_returned,) = lineage.parents

@@ -63,13 +63,11 @@ async def edit_image(
     result = await studio.edit(
         prompt,
         images,
-        edit={
-            "mask": mask,
-            "regions": regions,
-            "edit_type": edit_type,
-            "input_fidelity": input_fidelity,
-            "keep_unmasked": keep_unmasked,
-        },
+        mask=mask,
+        regions=regions,
+        edit_type=edit_type,
+        input_fidelity=input_fidelity,
+        keep_unmasked=keep_unmasked,
         wait_seconds=patience(wait_seconds, studio),
         watch=watcher(context),
         model=model,

@@ -26,6 +26,7 @@ from gpt_image_mcp.openai_api.sandbox.failures import (
 from gpt_image_mcp.openai_api.sandbox.forms import Form, read_form
 from gpt_image_mcp.openai_api.sandbox.uploads import Uploads
 from gpt_image_mcp.openai_api.sandbox.validation import RequestRefused, find_model, validate_generation
+from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -87,7 +88,7 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
         """One request, one answer; refusals are answers, faults of the connection are exceptions."""
         content = await request.aread()
         try:
-            received = await asyncio.to_thread(_received, request, content)
+            received = await in_thread(_received, request, content)
             self.requests.append(received)
             return await self._routed(request, received)
         except RequestRefused as error:
@@ -112,7 +113,7 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
     async def _image_endpoint(self, request: httpx2.Request, received: ReceivedRequest) -> httpx2.Response:
         """What the endpoints that make images have in common: checks, failures on demand, time."""
         path = request.url.path
-        checked = await asyncio.to_thread(self._checked, path, received)
+        checked = await in_thread(self._checked, path, received)
         directives = self._read(checked.prompt)
         await asyncio.sleep(max(directives.delay_seconds, self._delay_seconds))
         is_edit = path == EDITS
@@ -124,7 +125,7 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
         _break_connection(directives.names, request)
         job = checked.job(directives.prompt, int(time.time()))
         if checked.asked is not None:
-            image = (await asyncio.to_thread(job.images))[0]
+            image = (await in_thread(job.images))[0]
             return self._damaged(
                 responses.answer(job, image, checked.asked, names=directives.names), directives.names
             )
@@ -178,7 +179,7 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
     async def _plain(self, job: generations.Job, names: tuple[str, ...]) -> httpx2.Response:
         if "wrong_format" in names:
             job = _in_another_format(job)
-        images = await asyncio.to_thread(job.images)
+        images = await in_thread(job.images)
         if "truncated_image" in names:
             images = [data[: len(data) // 2] for data in images]
         if "not_an_image" in names:
@@ -263,7 +264,7 @@ class _EventStream(httpx2.AsyncByteStream):
             error = {"type": "error", "error": {"message": "The image failed.", "code": "server_error"}}
             yield f"event: error\ndata: {json.dumps(error)}\n\n".encode()
             return
-        while (event := await asyncio.to_thread(next, self._events, None)) is not None:
+        while (event := await in_thread(next, self._events, None)) is not None:
             if "stream_cut" in self._names and b"completed" in event[:60]:
                 return
             yield event
