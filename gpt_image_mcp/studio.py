@@ -8,11 +8,9 @@ A ``Studio`` opens nothing until it is used: no database, no connection, no fold
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from gpt_image_mcp.services.container import Workbench, utc_now
+from gpt_image_mcp.services.container import Container, utc_now
 from gpt_image_mcp.settings import Settings, read_settings
 from gpt_image_mcp.threads import in_database, in_thread
 
@@ -21,16 +19,15 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Unpack
 
-    from gpt_image_mcp.calls.runner import Errand, PaidJob
+    from gpt_image_mcp.calls.paid_call import PaidCall
     from gpt_image_mcp.money import Estimate
-    from gpt_image_mcp.services.batches import BatchItem
+    from gpt_image_mcp.services.batch_items import BatchItem
     from gpt_image_mcp.services.exports import ExportArguments, ExportResult
     from gpt_image_mcp.services.history import History
     from gpt_image_mcp.values.images import StoredImage
     from gpt_image_mcp.values.options import OutputArguments
     from gpt_image_mcp.values.progress import ProgressWatcher
     from gpt_image_mcp.values.requests import InputImage
-    from gpt_image_mcp.values.responses import Delivery
     from gpt_image_mcp.values.results import BatchResult, ImageResult
     from gpt_image_mcp.values.sessions import EndedSession, SessionSummary
 
@@ -48,7 +45,7 @@ class Studio:
 
     def __init__(self, settings: Settings | None = None, *, clock: Callable[[], datetime] = utc_now) -> None:
         self.settings = settings or read_settings()
-        self._bench = Workbench(self.settings, clock=clock)
+        self._services = Container(self.settings, clock=clock)
 
     async def __aenter__(self) -> Self:
         return self
@@ -58,7 +55,7 @@ class Studio:
 
     async def aclose(self) -> None:
         """Lets sent requests finish within the grace period and closes everything."""
-        await self._bench.aclose()
+        await self._services.aclose()
 
     async def generate(
         self,
@@ -83,15 +80,17 @@ class Studio:
             RequestError: If the request cannot be made as asked; nothing was sent.
             UpstreamError: If the API refuses or fails.
         """
-        from gpt_image_mcp.calls.planning import plan_generation
-        from gpt_image_mcp.calls.runner import Errand
+        from gpt_image_mcp.calls.generation import Generation
         from gpt_image_mcp.values.options import OutputOptions
 
-        options = OutputOptions(**output)
-        plan = partial(plan_generation, prompt, options, moderation=moderation, settings=self.settings)
-        errand = Errand(plan=plan, send=self._generate)
-        what = ("generate", prompt, moderation, options)
-        return await self._run(errand, what, (), wait_seconds=wait_seconds, watch=watch)
+        call = Generation(
+            prompt=prompt,
+            output=OutputOptions(**output),
+            moderation=moderation,
+            settings=self.settings,
+            connect=self._services.api,
+        )
+        return await self._run(call, wait_seconds=wait_seconds, watch=watch)
 
     async def edit(
         self,
@@ -125,21 +124,25 @@ class Studio:
             RequestError: If the request cannot be made as asked; nothing was sent.
             UpstreamError: If the API refuses or fails.
         """
-        from gpt_image_mcp.services.edits import read_options
+        from gpt_image_mcp.services.edit_planning import read_options
+        from gpt_image_mcp.services.edits import Edit
         from gpt_image_mcp.values.options import OutputOptions
 
-        options = OutputOptions(**output)
-        how = read_options(
-            mask=mask,
-            regions=regions,
-            edit_type=edit_type,
-            input_fidelity=input_fidelity,
-            keep_unmasked=keep_unmasked,
+        call = Edit(
+            services=await self._services.edits(),
+            kind="edit",
+            prompt=prompt,
+            images=images,
+            output=OutputOptions(**output),
+            edit=read_options(
+                mask=mask,
+                regions=regions,
+                edit_type=edit_type,
+                input_fidelity=input_fidelity,
+                keep_unmasked=keep_unmasked,
+            ),
         )
-        edits = await self._bench.edits()
-        errand = edits.errand("edit", prompt, images, output=options, edit=how)
-        what = ("edit", prompt, how.without_mask, options)
-        return await self._run(errand, what, [*images, how.mask], wait_seconds=wait_seconds, watch=watch)
+        return await self._run(call, wait_seconds=wait_seconds, watch=watch)
 
     async def batch_edit(
         self,
@@ -169,7 +172,7 @@ class Studio:
             RequestError: If the batch cannot be made as asked; nothing was sent.
             ImageError: If every image failed.
         """
-        from gpt_image_mcp.services.batches import make_items
+        from gpt_image_mcp.services.batch_items import make_items
         from gpt_image_mcp.values.options import OutputOptions
 
         options = OutputOptions(**output)
@@ -190,21 +193,21 @@ class Studio:
         watch: ProgressWatcher | None = None,
     ) -> BatchResult:
         """A batch whose images have prompts and options of their own; otherwise as ``batch_edit``."""
-        from gpt_image_mcp.calls.idempotency import fingerprint_of_call
+        from gpt_image_mcp.calls.idempotency import key_of_call
 
-        what = ("batch", [(item.prompt, item.output, item.edit.without_mask) for item in items])
-        images = [ref for item in items for ref in (item.image, item.edit.mask)]
-        same = await in_database(fingerprint_of_call, what, images, self.settings)
-        batches = await self._bench.batches()
+        identity = ("batch", [(item.prompt, item.output, item.edit.without_mask) for item in items])
+        inputs = [ref for item in items for ref in (item.image, item.edit.mask)]
+        key = await in_database(key_of_call, identity, inputs, self.settings)
+        batches = await self._services.batches()
         result = await batches.run(
             items,
             on_error=on_error,
             concurrency=concurrency,
             wait_seconds=wait_seconds,
             watch=watch,
-            fingerprint=same,
+            idempotency_key=key,
         )
-        return batches.paid_calls.deliver(result)
+        return batches.runner.acknowledged(result)
 
     async def start_session(
         self,
@@ -218,14 +221,19 @@ class Studio:
         **output: Unpack[OutputArguments],
     ) -> ImageResult:
         """Starts an edit session with its first turn; arguments and errors as for ``edit``."""
-        from gpt_image_mcp.services.edits import read_options
+        from gpt_image_mcp.services.edit_planning import read_options
+        from gpt_image_mcp.services.session_turns import FirstTurn
         from gpt_image_mcp.values.options import OutputOptions
 
-        options, how = OutputOptions(**output), read_options(mask=mask, regions=regions)
-        sessions = await self._bench.sessions()
-        errand = sessions.start(prompt, images, output=options, edit=how)
-        what = ("start", prompt, how.without_mask, options)
-        return await self._run(errand, what, [*images, how.mask], wait_seconds=wait_seconds, watch=watch)
+        call = FirstTurn(
+            services=await self._services.edits(),
+            sessions=await self._services.sessions(),
+            prompt=prompt,
+            images=images,
+            output=OutputOptions(**output),
+            edit=read_options(mask=mask, regions=regions),
+        )
+        return await self._run(call, wait_seconds=wait_seconds, watch=watch)
 
     async def continue_session(
         self,
@@ -257,14 +265,21 @@ class Studio:
             NotFound: If the session was ended or never was.
             ImageError: As for ``edit``; the session is then as it was.
         """
-        from gpt_image_mcp.services.edits import read_options
+        from gpt_image_mcp.services.edit_planning import read_options
+        from gpt_image_mcp.services.session_turns import NextTurn
         from gpt_image_mcp.values.options import OutputOptions
 
-        options, how = OutputOptions(**output), read_options(mask=mask, regions=regions)
-        sessions = await self._bench.sessions()
-        errand = sessions.resume(session_id, prompt, images, from_turn=from_turn, output=options, edit=how)
-        what = ("continue", session_id, from_turn, prompt, how.without_mask, options)
-        return await self._run(errand, what, [*images, how.mask], wait_seconds=wait_seconds, watch=watch)
+        call = NextTurn(
+            services=await self._services.edits(),
+            sessions=await self._services.sessions(),
+            session_id=session_id.strip(),
+            from_turn=from_turn,
+            prompt=prompt,
+            images=images,
+            output=OutputOptions(**output),
+            edit=read_options(mask=mask, regions=regions),
+        )
+        return await self._run(call, wait_seconds=wait_seconds, watch=watch)
 
     async def end_session(self, session_id: str) -> EndedSession:
         """Ends a session; its images stay.
@@ -272,12 +287,12 @@ class Studio:
         Raises:
             NotFound: If it never was.
         """
-        sessions = await self._bench.sessions()
+        sessions = await self._services.sessions()
         return await in_database(sessions.end, session_id)
 
     async def list_sessions(self) -> tuple[SessionSummary, ...]:
         """The sessions that can be continued, latest first."""
-        sessions = await self._bench.sessions()
+        sessions = await self._services.sessions()
         return await in_database(sessions.list)
 
     async def estimate(self, *, input_images: int = 0, **output: Unpack[OutputArguments]) -> Estimate:
@@ -286,10 +301,10 @@ class Studio:
         Raises:
             RequestError: If the call could not be made as described.
         """
-        from gpt_image_mcp.calls.planning import estimate
+        from gpt_image_mcp.services.estimates import estimate
         from gpt_image_mcp.values.options import OutputOptions
 
-        library = await self._bench.library()
+        library = await self._services.library()
         return await in_database(
             estimate,
             OutputOptions(**output),
@@ -317,13 +332,13 @@ class Studio:
 
         ref = ref.strip().strip("\"'")
         if not is_job_id(ref):
-            return await (await self._bench.looking()).look(ref)
-        paid_calls = await self._bench.paid_calls()
-        return paid_calls.deliver(await paid_calls.collect(ref, wait_seconds=wait_seconds, watch=watch))
+            return await (await self._services.looking()).look(ref)
+        runner = await self._services.runner()
+        return runner.acknowledged(await runner.collect(ref, wait_seconds=wait_seconds, watch=watch))
 
     def abandon(self, job_id: str) -> None:
         """Stops a job whose request was not sent yet; one that was sent finishes and its image is kept."""
-        self._bench.jobs.abandon(job_id)
+        self._services.jobs.abandon(job_id)
 
     async def find(self, ref: str) -> StoredImage:
         """The image of an id, resource address or path.
@@ -333,7 +348,7 @@ class Studio:
         """
         from gpt_image_mcp.services.references import find_image
 
-        library = await self._bench.library()
+        library = await self._services.library()
         return await in_database(find_image, ref, library, settings=self.settings)
 
     async def export(self, ref: str, **options: Unpack[ExportArguments]) -> ExportResult:
@@ -342,7 +357,7 @@ class Studio:
         Raises:
             RequestError: If the image, the folder or an option cannot be used; nothing was written.
         """
-        return await (await self._bench.exports()).run(ref, **options)
+        return await (await self._services.exports()).run(ref, **options)
 
     async def read(self, image: StoredImage) -> bytes:
         """The bytes of an image's file.
@@ -350,7 +365,7 @@ class Studio:
         Raises:
             NotFound: If the file is gone.
         """
-        library = await self._bench.library()
+        library = await self._services.library()
         return await in_thread(library.read, image)
 
     @property
@@ -358,26 +373,15 @@ class Studio:
         """The images made so far: search, lineage, costs, upkeep."""
         from gpt_image_mcp.services.history import History
 
-        return History(self.settings, self._bench)
+        return History(self.settings, self._services)
 
     async def _run(
-        self,
-        errand: Errand,
-        what: tuple[object, ...],
-        images: Sequence[str],
-        *,
-        wait_seconds: float | None,
-        watch: ProgressWatcher | None,
+        self, call: PaidCall, *, wait_seconds: float | None, watch: ProgressWatcher | None
     ) -> ImageResult:
-        """Runs a call for whoever asked; ``what`` and the images make it the same as another."""
-        from gpt_image_mcp.calls.idempotency import fingerprint_of_call
+        """Makes a paid call for whoever asked for it."""
+        from gpt_image_mcp.calls.idempotency import key_of_call
 
-        identify = partial(fingerprint_of_call, what, images, self.settings)
-        same = await in_database(identify) if images else identify()
-        paid_calls = await self._bench.paid_calls()
-        errand = replace(errand, fingerprint=same)
-        return paid_calls.deliver(await paid_calls.run(errand, wait_seconds=wait_seconds, watch=watch))
-
-    async def _generate(self, job: PaidJob) -> Delivery:
-        api = self._bench.api(sandbox=job.plan.sandbox)
-        return await api.generate(job.plan.request, job)
+        key = await in_database(key_of_call, call.identity, call.inputs, self.settings)
+        runner = await self._services.runner()
+        result = await runner.run(call, idempotency_key=key, wait_seconds=wait_seconds, watch=watch)
+        return runner.acknowledged(result)

@@ -1,7 +1,7 @@
 """Noting which results reached whoever asked for them: only those are made anew when asked for again.
 
-For a program, a result is delivered when its call returns. A server holds the note back until the answer
-that carries the result is built: a client may give up before that, and would pay again.
+For a program, a result is received when its call returns. A server holds the note back until the answer that
+carries the result is built: a client may give up before that, and would pay again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _held: ContextVar[list[Callable[[], None]] | None] = ContextVar("held", default=
 
 @contextmanager
 def held_back() -> Generator[None]:
-    """Notes what is delivered inside the block when the block ends, and not at all if it fails."""
+    """Acknowledges the results inside the block when the block ends, and none of them if it fails."""
     held: list[Callable[[], None]] = []
     token = _held.set(held)
     try:
@@ -37,15 +37,15 @@ def held_back() -> Generator[None]:
         write()
 
 
-class Receipts:
-    """The notes of one process, written beside everything else: nobody waits for them but the next search."""
+class Acknowledgements:
+    """The notes of one process. Nobody waits until they are written, but for the next search among them."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._writing: set[asyncio.Task[None]] = set()
 
     def note(self, call_id: str) -> None:
-        """Notes that the result of a call was delivered."""
+        """Notes that the result of a call was received."""
         write = partial(self._begin_to_write, call_id)
         held = _held.get()
         if held is None:
@@ -64,6 +64,6 @@ class Receipts:
         task.add_done_callback(self._writing.discard)
 
     async def _write(self, call_id: str) -> None:
-        """A note that cannot be written lets the same call have its result once more, and costs nothing."""
+        """Without the note, the same call would be given the same result once more, which costs nothing."""
         with contextlib.suppress(StorageFailed):
-            await in_database(self._ledger.deliver, call_id)
+            await in_database(self._ledger.acknowledge, call_id)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from gpt_image_mcp.calls.jobs import broken, stopped
 from gpt_image_mcp.calls.stored_results import dump_result
-from gpt_image_mcp.errors import OutcomeUnknown, StorageFailed
-from gpt_image_mcp.threads import in_database
+from gpt_image_mcp.errors import ImageError, OutcomeUnknown, StorageFailed
+from gpt_image_mcp.threads import in_database, to_the_end
 from gpt_image_mcp.values.history import CallStart
 from gpt_image_mcp.values.results import BatchResult, ImageResult
 
@@ -19,17 +22,18 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from decimal import Decimal
 
+    from gpt_image_mcp.calls.paid_call import PlannedJob
     from gpt_image_mcp.calls.planning import Plan
-    from gpt_image_mcp.errors import ImageError
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.history import CallStatus
 
 SIGN_OF_LIFE_SECONDS = 10.0
 _Result = TypeVar("_Result", ImageResult, BatchResult)
+_log = logging.getLogger(__name__)
 
 
-def start_of(plan: Plan, fingerprint: str = "") -> CallStart:
+def start_of(plan: Plan, idempotency_key: str = "") -> CallStart:
     """A planned call as it is remembered from its beginning."""
     return CallStart(
         id=plan.call_id,
@@ -41,13 +45,13 @@ def start_of(plan: Plan, fingerprint: str = "") -> CallStart:
         started_at=datetime.now(UTC),
         quote=plan.quote,
         sandbox=plan.sandbox,
-        fingerprint=fingerprint,
+        idempotency_key=idempotency_key,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Reservations:
-    """Reserves and settles calls in one library. All but ``kept_alive`` is blocking, for a worker thread."""
+    """Reserves and settles calls in one library. What is not ``async`` blocks, and is for a worker thread."""
 
     settings: Settings
     library: Library
@@ -69,13 +73,13 @@ class Reservations:
             daily_usd=self.settings.daily_budget_usd,
         )
 
-    def settle(self, result: _Result, *, usd: Decimal | None, is_delivered: bool = False) -> _Result:
+    def settle(self, result: _Result, *, usd: Decimal | None, is_acknowledged: bool = False) -> _Result:
         """Settles a finished call; the images are safe, so a failure is only a note.
 
         Args:
             result: What the call made.
             usd: What it did cost; None if that is unknown.
-            is_delivered: Whether the same call again is to be made anew rather than given this result.
+            is_acknowledged: Whether the same call again is to be made anew rather than given this result.
         """
         try:
             self.library.ledger.finish_call(
@@ -83,20 +87,53 @@ class Reservations:
                 status="completed",
                 cost_usd=usd,
                 result_json=dump_result(result),
-                is_delivered=is_delivered,
+                is_acknowledged=is_acknowledged,
             )
         except StorageFailed as error:
             note = f"The cost could not be settled, so the whole quote counts as spent: {error.message}"
             return replace(result, notes=(*result.notes, note))
         return result
 
+    @asynccontextmanager
+    async def settled_on_failure(self, job: PlannedJob[Any]) -> AsyncGenerator[None]:
+        """Settles what the job reserved if the block fails, whatever it fails with.
+
+        Raises:
+            InternalError: If it fails with a defect of this program, whose traceback is logged.
+        """
+        try:
+            yield
+        except ImageError as error:
+            await self._settle_failure(job, error)
+            raise
+        except asyncio.CancelledError:
+            await self._settle_failure(job, stopped(job))
+            raise
+        except Exception as defect:  # the edge of the job: nobody further out could settle it
+            _log.exception("the job %s ended with a defect", job.id)
+            failure = broken(job, defect)
+            await self._settle_failure(job, failure)
+            raise failure from defect
+
+    async def _settle_failure(self, job: PlannedJob[Any], error: ImageError) -> None:
+        """Settles what was reserved; without that, only who was given the job's id must learn of it.
+
+        What the call failed with matters more than a failure to write it down.
+        """
+        if job.is_reserved:
+            work = partial(self.settle_failure, job.id, error)
+        elif job.is_handed_out:
+            work = partial(self._note_failure, start_of(job.plan), error)
+        else:
+            return
+        await to_the_end(in_database(work))
+
     def settle_failure(self, call_id: str, error: ImageError, *, usd: Decimal | None = None) -> None:
-        """Settles a call that failed; what it failed with matters more than a failure to note it."""
+        """Settles a call that failed; one that was settled before stays as it is."""
         with contextlib.suppress(StorageFailed):
             self.library.ledger.finish_call(call_id, status=_status_of(error), cost_usd=usd, error=error)
 
-    def note_failure(self, start: CallStart, error: ImageError) -> None:
-        """Remembers what a call failed with that had reserved nothing, for those who were given its id."""
+    def _note_failure(self, start: CallStart, error: ImageError) -> None:
         with contextlib.suppress(StorageFailed):
             self.library.ledger.add_ended_call(start, status=_status_of(error), error=error)
 

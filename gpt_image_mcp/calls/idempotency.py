@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _LONGEST_PATH = 4096
 
 
-def fingerprint_of_call(what: object, images: Iterable[str], settings: Settings) -> str:
-    """The fingerprint of a call. Blocking: looks at files.
+def key_of_call(what: object, images: Iterable[str], settings: Settings) -> str:
+    """The idempotency key of a call. Blocking: looks at files.
 
     Args:
         what: Everything the caller said besides the images.
@@ -29,10 +29,10 @@ def fingerprint_of_call(what: object, images: Iterable[str], settings: Settings)
     Raises:
         OutputRejected: If there is no project folder.
     """
-    return fingerprint(what, identities(images, settings), _circumstances(settings))
+    return key_from(what, identities(images, settings), _circumstances(settings))
 
 
-def fingerprint(*parts: object) -> str:
+def key_from(*parts: object) -> str:
     """A digest of what makes up a call; the same parts give the same digest in every process."""
     # JSON would not do: texts may hold what is not valid Unicode. Our values show all that they hold.
     return hashlib.sha256(repr(parts).encode()).hexdigest()

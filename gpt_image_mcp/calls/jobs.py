@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from abc import ABC, abstractmethod
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,13 +16,14 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
-from gpt_image_mcp.errors import Cancelled, OutcomeUnknown
+from gpt_image_mcp.calls.progress import DRAWING_ENDS, advanced, fraction_at, message_at
+from gpt_image_mcp.errors import Cancelled, InternalError, OutcomeUnknown
 from gpt_image_mcp.openai_api.observer import Cleanup, Unread
 from gpt_image_mcp.threads import to_the_end
 from gpt_image_mcp.values.progress import Progress, ProgressWatcher, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+    from collections.abc import AsyncGenerator, Callable, Coroutine
 
     from gpt_image_mcp.errors import ImageError
 
@@ -31,36 +33,17 @@ HEARTBEAT_SECONDS = 3.0
 CHECKING_SECONDS = 0.9
 # How long a stopped job may take to write down what became of it.
 ENDING_SECONDS = 3.0
-# Where each stage begins on the way from 0 to 1; drawing fills what lies between it and saved.
-_STARTS: dict[Stage, float] = {
-    "checked": 0.02,
-    "uploading": 0.05,
-    "queued": 0.08,
-    "drawing": 0.1,
-    "saved": 1.0,
-}
-_DRAWING_ENDS = 0.95
-# Of what is left, with each look.
-_CREEPS_BY = 0.01
-_UNKNOWN_EXPECTED_SECONDS = 40.0
-
 
 _R = TypeVar("_R")
 
 
-async def _nothing() -> None:
-    """The default of ``before_report``."""
-
-
 @dataclass(eq=False, slots=True, kw_only=True)
-class Job(Generic[_R]):
+class Job(ABC, Generic[_R]):
     """One piece of running work that ends with a result of type ``_R``.
 
     Attributes:
         id: Under which a caller may collect the result.
-        report: Makes the result that says how far the job is. Blocking.
-        before_report: Looks up what the report should also tell.
-        fingerprint: What makes another call the same as this; empty where each call is its own.
+        idempotency_key: What makes another call the same as this; empty where each call is its own.
         expected_seconds: What calls of this kind took before; None until that is known.
         stages: Those entered so far; empty while the request is still being checked.
         is_sent: Whether a request is out that may be billed; then it is not cancelled.
@@ -73,9 +56,7 @@ class Job(Generic[_R]):
     """
 
     id: str
-    report: Callable[[Any], _R]
-    before_report: Callable[[], Awaitable[None]] = _nothing
-    fingerprint: str = ""
+    idempotency_key: str = ""
     expected_seconds: float | None = None
     stages: list[Stage] = field(default_factory=list[Stage])
     is_sent: bool = False
@@ -87,6 +68,10 @@ class Job(Generic[_R]):
     cleanups: list[Cleanup] = field(default_factory=list[Cleanup])
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[_R] | None = None
+
+    @abstractmethod
+    def report(self) -> _R:
+        """The result that says how far the job is. Blocking."""
 
     @property
     def elapsed_seconds(self) -> float:
@@ -126,36 +111,14 @@ class Job(Generic[_R]):
         return tuple(notes)
 
     def progress(self, stage: Stage) -> Progress:
-        """Where the job stands in a stage, further than when someone last looked until all is done."""
-        fraction = _STARTS[stage]
-        if stage == "drawing":
-            expected = self.expected_seconds or _UNKNOWN_EXPECTED_SECONDS
-            done = 1 - math.exp(-self.elapsed_seconds / expected)
-            fraction += (_DRAWING_ENDS - fraction) * done
-        self.reach(fraction, limit=_DRAWING_ENDS)
-        return Progress(stage=stage, fraction=self.fraction, message=self._message(stage))
-
-    def reach(self, fraction: float, *, limit: float) -> None:
-        """Takes the job to a fraction or, where it was that far already, a little nearer to a limit.
-
-        A client may take a fraction that stands still for a job that does.
-        """
-        self.fraction = max(fraction, self.fraction, self.fraction + (limit - self.fraction) * _CREEPS_BY)
-
-    def _message(self, stage: Stage) -> str:
-        if stage != "drawing":
-            return _MESSAGES[stage]
-        usual = f", usually about {self.expected_seconds:.0f} s" if self.expected_seconds else ""
-        seen = ", a partial image has arrived" if self.partial else ""
-        return f"drawing: {self.elapsed_seconds:.0f} s so far{usual}{seen}"
-
-
-_MESSAGES: dict[Stage, str] = {
-    "checked": "checked: the request is valid and within budget",
-    "uploading": "uploading the input images",
-    "queued": "queued: waiting for its turn",
-    "saved": "saved to disk",
-}
+        """Where the job stands in a stage, a little further with each look until all is done."""
+        elapsed, expected = self.elapsed_seconds, self.expected_seconds
+        fraction = fraction_at(stage, elapsed_seconds=elapsed, expected_seconds=expected)
+        self.fraction = advanced(self.fraction, fraction, limit=DRAWING_ENDS)
+        message = message_at(
+            stage, elapsed_seconds=elapsed, expected_seconds=expected, has_partial=self.partial is not None
+        )
+        return Progress(stage=stage, fraction=self.fraction, message=message)
 
 
 class Jobs:
@@ -180,18 +143,23 @@ class Jobs:
         """The running job of this id, if there is one."""
         return self._running.get(job_id)
 
-    def find_same(self, fingerprint: str) -> Job[Any] | None:
-        """The running job of a fingerprint, if there is one."""
-        return next((job for job in self._running.values() if job.fingerprint == fingerprint), None)
+    def find_same(self, idempotency_key: str) -> Job[Any] | None:
+        """The running job of a key, if there is one; no two jobs without a key are the same."""
+        if not idempotency_key:
+            return None
+        return next((job for job in self._running.values() if job.idempotency_key == idempotency_key), None)
 
     @asynccontextmanager
-    async def beginning(self, fingerprint: str) -> AsyncGenerator[None]:
-        """Held from looking for the same job until one is started, so that of two calls at once one is.
+    async def beginning(self, idempotency_key: str) -> AsyncGenerator[None]:
+        """Held from looking for the same job until one is started, so that of two equal calls one begins.
 
-        One that is being stopped is waited for, here: nobody could join it any more.
+        A job that is being stopped is waited for here, because nobody could join it any more.
         """
-        async with self._beginning.setdefault(fingerprint, asyncio.Lock()):
-            same = self.find_same(fingerprint)
+        if not idempotency_key:
+            yield
+            return
+        async with self._beginning.setdefault(idempotency_key, asyncio.Lock()):
+            same = self.find_same(idempotency_key)
             if same is not None and _task(same).cancelling():
                 await asyncio.wait({_task(same)})
             yield
@@ -343,3 +311,15 @@ def stopped(job: Job[Any]) -> ImageError:
         )
     message = "The call was cancelled before its request was sent; nothing was made and nothing is billed."
     return Cancelled(message, next_step="Call again if you still want the image.", retryable=True)
+
+
+def broken(job: Job[Any], defect: Exception) -> InternalError:
+    """What a defect of this program makes of a job; its traceback belongs into the log."""
+    if job.is_sent:
+        when = "after its request was sent, so it may be billed"
+        step = "Look into the output folder, which may have the image, before you call again."
+    else:
+        when = "before its request was sent; nothing is billed"
+        step = "Call again if you still want the image."
+    message = f"An unexpected {type(defect).__name__} ended the call {when}."
+    return InternalError(message, next_step=f"{step} Report it with the server's log on stderr.")

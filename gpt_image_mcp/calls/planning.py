@@ -5,18 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.catalogue.prices import quote, quotes_by_quality
-from gpt_image_mcp.catalogue.validation import (
-    PINNED,
-    check_input_images,
-    check_request,
-    require_key,
-    require_single,
-)
-from gpt_image_mcp.dates import today
+from gpt_image_mcp.catalogue.prices import quote
+from gpt_image_mcp.catalogue.validation import check_request, require_key
 from gpt_image_mcp.folders import output_folder, project_folder, require_writable
 from gpt_image_mcp.library.naming import Naming, check_filename
-from gpt_image_mcp.money import Budget, Estimate, Quote
 from gpt_image_mcp.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,13 +16,13 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.catalogue.models import ImageModel
     from gpt_image_mcp.library.store import Library
+    from gpt_image_mcp.money import Quote
     from gpt_image_mcp.values.images import Kind, Requested
     from gpt_image_mcp.values.options import OutputOptions
     from gpt_image_mcp.values.requests import ImageRequest, Retouch
     from gpt_image_mcp.values.sessions import SessionTurn
 
 SANDBOX_MODEL = "sandbox"
-_ANY_PROMPT = "any"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,17 +53,6 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def plan_generation(
-    prompt: str, options: OutputOptions, call_id: str, *, moderation: str, settings: Settings
-) -> Plan:
-    """Checks a generation against the model and the disk.
-
-    Raises:
-        RequestError: If the model, the folder or an argument cannot be used.
-    """
-    return plan_call("image", prompt, options, call_id=call_id, moderation=moderation, settings=settings)
-
-
 def plan_call(
     kind: Kind,
     prompt: str,
@@ -87,7 +68,7 @@ def plan_call(
         RequestError: If the model, the folder or an argument cannot be used.
     """
     checked = check_request(
-        prompt, _without_sandbox(options, settings), moderation=moderation, settings=settings
+        prompt, without_sandbox(options, settings), moderation=moderation, settings=settings
     )
     if options.filename:
         check_filename(options.filename)
@@ -130,44 +111,13 @@ def expected_seconds(plan: Plan, library: Library) -> float | None:
     return measured
 
 
-def estimate(options: OutputOptions, *, input_images: int, settings: Settings, library: Library) -> Estimate:
-    """Quotes a call of this shape, at every quality, without making it.
-
-    Raises:
-        RequestError: If the call could not be made as described.
-    """
-    checked = check_request(
-        _ANY_PROMPT, _without_sandbox(options, settings), moderation="auto", settings=settings
-    )
-    check_input_images(input_images, checked.model)
-    host_model = ""
-    if input_images and settings.force_responses_edits:
-        require_single(checked.request.n, PINNED)
-        host_model = settings.responses_edit_model
-    request = replace(checked.request, prompt="")
-    return Estimate(
-        model=request.model,
-        size=request.size,
-        quality=request.quality,
-        n=request.n,
-        output_format=request.output_format,
-        input_images=input_images,
-        quote=quote(checked.model, request, input_images=input_images, host_model=host_model),
-        by_quality=quotes_by_quality(
-            checked.model, request, input_images=input_images, host_model=host_model
-        ),
-        budget=_budget(settings, library),
-        notes=checked.notes,
-    )
-
-
 def is_sandbox(model: str) -> bool:
     """Whether a model name asks for the sandbox."""
     return model.strip().lower() == SANDBOX_MODEL
 
 
-def _without_sandbox(options: OutputOptions, settings: Settings) -> OutputOptions:
-    """``sandbox`` is not a model but a place to run the default one."""
+def without_sandbox(options: OutputOptions, settings: Settings) -> OutputOptions:
+    """The options with a real model: ``sandbox`` is not a model but a place to run the default one."""
     if not is_sandbox(_named(options, settings)):
         return options
     built_in = Settings.model_fields["model"].default
@@ -177,14 +127,3 @@ def _without_sandbox(options: OutputOptions, settings: Settings) -> OutputOption
 def _named(options: OutputOptions, settings: Settings) -> str:
     """The model of a call in the words of the caller, or of the settings."""
     return options.model.strip() or settings.model
-
-
-def _budget(settings: Settings, library: Library) -> Budget:
-    spent = library.ledger.spent_usd(today())
-    daily = settings.daily_budget_usd
-    return Budget(
-        per_call_usd=settings.max_cost_usd,
-        daily_usd=daily,
-        spent_today_usd=spent,
-        left_today_usd=None if daily is None else max(daily - spent, daily * 0),
-    )

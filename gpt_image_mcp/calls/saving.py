@@ -1,8 +1,8 @@
-"""From what the API delivered to saved images: whole pictures only, with their history, nothing paid lost."""
+"""Saving the images of a call: whole pictures only, each with how it came to be."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.catalogue.prices import cost, quote
@@ -24,83 +24,76 @@ if TYPE_CHECKING:
 _AS_RETURNED = "as-returned"
 
 
-@dataclass(frozen=True, slots=True)
-class Keeper:
-    """Saves what planned calls deliver into one library."""
+def save(plan: Plan, delivery: Delivery, library: Library, *, elapsed_seconds: float) -> ImageResult:
+    """Saves the images of a call and gives its result. Blocking.
 
-    library: Library
-
-    def keep(self, plan: Plan, delivery: Delivery, *, elapsed_seconds: float) -> ImageResult:
-        """Saves the images of a delivery. Blocking, for a thread that may wait for locks.
-
-        Raises:
-            OutcomeUnknown: If none of them is a whole picture.
-            StorageFailed: If an image could not be written to any folder.
-        """
-        spent = cost_of(plan, delivery)
-        images, picture, notes = _usable_images(delivery, plan)
-        applied = _applied(plan, delivery, picture)
-        provenance = _provenance(plan, delivery, applied, share=_share(spent, len(images)))
-        naming = _naming_as_returned(plan.naming) if plan.retouch else plan.naming
-        stored, saving_notes = self.library.save(
-            images, provenance=provenance, naming=naming, folder=plan.folder
-        )
-        result = ImageResult(
-            status="completed",
-            call_id=plan.call_id,
-            prompt=plan.prompt,
-            model=plan.request.model,
-            requested=plan.requested,
-            applied=applied,
-            images=stored,
-            usage=delivery.usage,
-            cost=spent,
-            route=delivery.route,
-            notes=(*plan.notes, *delivery.notes, *notes, *saving_notes),
-            sandbox=plan.sandbox,
-            session=plan.session,
-            elapsed_seconds=round(elapsed_seconds, 1),
-        )
-        return self._retouched(result, plan, plan.retouch) if plan.retouch else result
-
-    def _retouched(self, result: ImageResult, plan: Plan, retouch: Retouch) -> ImageResult:
-        """The result with each image replaced by one that has the original pixels outside the mask."""
-        notes: list[str] = []
-        images: list[StoredImage] = []
-        for number, image in enumerate(result.images, start=1):
-            try:
-                made = self._put_back(image, plan, retouch, number=number if len(result.images) > 1 else 0)
-            except ImageError as error:
-                notes.append(f"keep_unmasked failed, so this is the picture as returned: {error.message}")
-                images.append(image)
-                continue
-            images.append(made.image)
-            notes += made.notes
-        applied = replace(result.applied, size=_size(images[0])) if result.applied else None
-        return replace(result, images=tuple(images), applied=applied, notes=(*result.notes, *notes))
-
-    def _put_back(self, image: StoredImage, plan: Plan, retouch: Retouch, *, number: int) -> _Composed:
-        from gpt_image_mcp.imaging.compositing import put_back
-
-        output_format = plan.request.output_format
-        done = put_back(self.library.read(image), retouch, output_format=output_format)
-        provenance = replace(image.provenance, parents=(image.id,))
-        naming = replace(plan.naming, filename=numbered(plan.naming.filename, number))
-        stored, notes = self.library.save(
-            [done.data], provenance=provenance, naming=naming, folder=image.file_path.parent
-        )
-        lossy = " JPEG cannot keep them exactly; png and webp do." if output_format == "jpeg" else ""
-        changed = (
-            f"{done.changed_share:.1%} of the pixels outside the mask had changed; the original ones are "
-            f"back.{lossy} As returned by the API: {image.file_path} (id {image.id})."
-        )
-        return _Composed(stored[0], (changed, *notes))
+    Raises:
+        OutcomeUnknown: If none of them is a whole picture.
+        StorageFailed: If an image could not be written to any folder.
+    """
+    images, picture, notes = _usable_images(delivery, plan)
+    spent = cost_of(plan, delivery)
+    applied = _applied(plan, delivery, picture)
+    provenance = _provenance(plan, delivery, applied, share=_share(spent, len(images)))
+    naming = _naming_as_returned(plan.naming) if plan.retouch else plan.naming
+    stored, saving_notes = library.save(images, provenance=provenance, naming=naming, folder=plan.folder)
+    result = ImageResult(
+        status="completed",
+        call_id=plan.call_id,
+        prompt=plan.prompt,
+        model=plan.request.model,
+        requested=plan.requested,
+        applied=applied,
+        images=stored,
+        usage=delivery.usage,
+        cost=spent,
+        route=delivery.route,
+        notes=(*plan.notes, *delivery.notes, *notes, *saving_notes),
+        sandbox=plan.sandbox,
+        session=plan.session,
+        elapsed_seconds=round(elapsed_seconds, 1),
+    )
+    return _composed(result, plan, plan.retouch, library=library) if plan.retouch else result
 
 
-@dataclass(frozen=True, slots=True)
-class _Composed:
-    image: StoredImage
-    notes: tuple[str, ...]
+def _composed(result: ImageResult, plan: Plan, retouch: Retouch, *, library: Library) -> ImageResult:
+    """The result with each image replaced by one that has the original pixels outside the mask."""
+    notes: list[str] = []
+    images: list[StoredImage] = []
+    for number, image in enumerate(result.images, start=1):
+        try:
+            made, said = _put_back(
+                image, plan, retouch, library=library, number=number if len(result.images) > 1 else 0
+            )
+        except ImageError as error:
+            notes.append(f"keep_unmasked failed, so this is the picture as returned: {error.message}")
+            images.append(image)
+            continue
+        images.append(made)
+        notes += said
+    applied = replace(result.applied, size=_size(images[0])) if result.applied else None
+    return replace(result, images=tuple(images), applied=applied, notes=(*result.notes, *notes))
+
+
+def _put_back(
+    image: StoredImage, plan: Plan, retouch: Retouch, *, library: Library, number: int
+) -> tuple[StoredImage, list[str]]:
+    """The image with the original pixels outside the mask, saved as its child, and what there is to say."""
+    from gpt_image_mcp.imaging.compositing import put_back
+
+    output_format = plan.request.output_format
+    done = put_back(library.read(image), retouch, output_format=output_format)
+    provenance = replace(image.provenance, parents=(image.id,))
+    naming = replace(plan.naming, filename=numbered(plan.naming.filename, number))
+    stored, notes = library.save(
+        [done.data], provenance=provenance, naming=naming, folder=image.file_path.parent
+    )
+    lossy = " JPEG cannot keep them exactly; png and webp do." if output_format == "jpeg" else ""
+    changed = (
+        f"{done.changed_share:.1%} of the pixels outside the mask had changed; the original ones are "
+        f"back.{lossy} As returned by the API: {image.file_path} (id {image.id})."
+    )
+    return stored[0], [changed, *notes]
 
 
 def cost_of(plan: Plan, delivery: Delivery) -> Cost:

@@ -35,7 +35,7 @@ from gpt_image_mcp.values.options import OutputArguments, OutputOptions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gpt_image_mcp.services.batches import BatchItem
+    from gpt_image_mcp.services.batch_items import BatchItem
     from gpt_image_mcp.values.results import ImageResult
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2

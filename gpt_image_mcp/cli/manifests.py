@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from gpt_image_mcp.errors import InvalidArgument
-from gpt_image_mcp.services.batches import BatchItem, label
-from gpt_image_mcp.services.edits import EditOptions, read_options
+from gpt_image_mcp.services.batch_items import BatchItem, label
+from gpt_image_mcp.services.edit_planning import EditOptions, read_options
 from gpt_image_mcp.values.options import OutputOptions
 
 if TYPE_CHECKING:

@@ -90,7 +90,7 @@ class Ledger:
         if limited and per_call_usd is not None and reserved > per_call_usd:
             raise _over_call_limit(reserved, per_call_usd)
         with self.database.writing() as connection:
-            same = _same_call(connection, call.fingerprint)
+            same = _same_call(connection, call.idempotency_key)
             if same is not None:
                 return same.id
             if limited and daily_usd is not None:
@@ -132,7 +132,7 @@ class Ledger:
         error: ImageError | None = None,
     ) -> None:
         """Remembers a call that ended without having reserved anything; it cost nothing."""
-        ending = _ending(status, result_json=result_json, error=error, is_delivered=True)
+        ending = _ending(status, result_json=result_json, error=error, is_acknowledged=True)
         with self.database.writing() as connection:
             connection.execute(
                 insert(calls), {**_call_values(call, Decimal(0)), **ending, "cost_nanodollars": 0}
@@ -146,17 +146,17 @@ class Ledger:
         cost_usd: Decimal | None = None,
         result_json: str | None = None,
         error: ImageError | None = None,
-        is_delivered: bool = False,
+        is_acknowledged: bool = False,
     ) -> None:
         """Settles a running call, once: what it did cost takes the place of what was reserved.
 
         A failed call gives its reservation back. Where the outcome or the cost is unknown it stays.
-        ``is_delivered`` says that the result is not to be given to the same call again.
+        ``is_acknowledged`` says that the result is not to be given to the same call again.
         """
         amount = None if cost_usd is None else nanodollars(cost_usd)
         if amount is None and status == "failed":
             amount = 0
-        ending = _ending(status, result_json=result_json, error=error, is_delivered=is_delivered)
+        ending = _ending(status, result_json=result_json, error=error, is_acknowledged=is_acknowledged)
         with self.database.writing() as connection:
             connection.execute(_SETTLE_CALL, {**ending, "cost_nanodollars": amount, "call_id": call_id})
 
@@ -174,7 +174,7 @@ class Ledger:
         with self.database.writing() as connection:
             connection.execute(_STAY_ALIVE, {"until": until, "call_id": call_id})
 
-    def deliver(self, call_id: str) -> None:
+    def acknowledge(self, call_id: str) -> None:
         """Notes that the result of a call reached whoever asked for it."""
         with self.database.writing() as connection:
             connection.execute(_DELIVER, {"delivered_at": datetime.now(UTC).timestamp(), "call_id": call_id})
@@ -211,10 +211,10 @@ class Ledger:
             rows = connection.execute(query.order_by(calls.c.started_at.desc()).limit(limit)).all()
         return tuple(_call_record(row) for row in rows)
 
-    def find_same_call(self, fingerprint: str) -> CallRecord | None:
-        """The latest call of this fingerprint that runs, or whose result was never delivered."""
+    def find_same_call(self, idempotency_key: str) -> CallRecord | None:
+        """The latest call of this key that runs, or whose result was never delivered."""
         with self.database.reading() as connection:
-            return _same_call(connection, fingerprint)
+            return _same_call(connection, idempotency_key)
 
     def spent_usd(self, day: date) -> Decimal:
         """What was spent, or is reserved, on a local day; the sandbox does not count."""
@@ -237,13 +237,13 @@ class Ledger:
         return statistics.median(durations) if durations else None
 
 
-def _same_call(connection: Connection, fingerprint: str) -> CallRecord | None:
-    """See ``find_same_call``; without a fingerprint no call is the same."""
-    if not fingerprint:
+def _same_call(connection: Connection, idempotency_key: str) -> CallRecord | None:
+    """See ``find_same_call``; without a key no call is the same."""
+    if not idempotency_key:
         return None
     now = datetime.now(UTC)
     values = {
-        "wanted": fingerprint,
+        "wanted": idempotency_key,
         "since": (now - _JOINABLE_FOR).timestamp(),
         "now": now.timestamp(),
     }
@@ -273,18 +273,18 @@ def _call_values(call: CallStart, reserved: Decimal) -> dict[str, Any]:
         "started_at": call.started_at.timestamp(),
         "reserved_nanodollars": nanodollars(reserved),
         "alive_until": (call.started_at + CALL_LEASE).timestamp(),
-        "fingerprint": call.fingerprint or None,
+        "fingerprint": call.idempotency_key or None,
     }
 
 
 def _ending(
-    status: CallStatus, *, result_json: str | None, error: ImageError | None, is_delivered: bool
+    status: CallStatus, *, result_json: str | None, error: ImageError | None, is_acknowledged: bool
 ) -> dict[str, Any]:
     now = datetime.now(UTC).timestamp()
     return {
         "status": status,
         "finished_at": now,
-        "delivered_at": now if is_delivered else None,
+        "delivered_at": now if is_acknowledged else None,
         "result": result_json,
         "error": None if error is None else dump_error(error),
     }

@@ -7,12 +7,12 @@ import contextlib
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.calls.budget import start_of
-from gpt_image_mcp.calls.idempotency import fingerprint
-from gpt_image_mcp.calls.jobs import Job
+from gpt_image_mcp.calls.idempotency import key_from
+from gpt_image_mcp.calls.paid_call import PlannedJob
+from gpt_image_mcp.calls.progress import advanced
 from gpt_image_mcp.errors import (
     AGAIN_IN_VAIN,
     AGAIN_LATER,
@@ -23,57 +23,39 @@ from gpt_image_mcp.errors import (
     OutcomeUnknown,
     StorageFailed,
 )
-from gpt_image_mcp.folders import project_folder
 from gpt_image_mcp.ids import new_call_id
-from gpt_image_mcp.library.naming import numbered
 from gpt_image_mcp.money import Quote
-from gpt_image_mcp.paths import is_file_url
-from gpt_image_mcp.services.edits import EditOptions, Edits, plan_edit
-from gpt_image_mcp.services.globbing import expand
+from gpt_image_mcp.services.edits import Edit, EditServices
 from gpt_image_mcp.threads import in_database, to_the_end
-from gpt_image_mcp.values.options import OutputOptions
 from gpt_image_mcp.values.progress import Progress, Stage
 from gpt_image_mcp.values.results import BatchEntry, BatchResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gpt_image_mcp.calls.planning import Plan
-    from gpt_image_mcp.calls.runner import PaidCalls, PaidJob
-    from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.calls.paid_call import PaidJob
+    from gpt_image_mcp.calls.runner import Runner
+    from gpt_image_mcp.services.batch_items import BatchItem
     from gpt_image_mcp.values.images import Kind
     from gpt_image_mcp.values.progress import ProgressWatcher
     from gpt_image_mcp.values.responses import Delivery
 
-_KIND: Kind = "batch"
 MOST_AT_ONCE = 16
 _CONTINUE, _STOP = "continue", "stop"
 _ERRORS_NAMED = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchItem:
-    """One image of a batch and what is to be done with it."""
-
-    image: str
-    prompt: str
-    output: OutputOptions = field(default_factory=OutputOptions)
-    edit: EditOptions = field(default_factory=EditOptions)
-
-
 @dataclass(eq=False, slots=True, kw_only=True)
-class BatchJob(Job[BatchResult]):
-    """A running batch.
+class BatchJob(PlannedJob[BatchResult]):
+    """A running batch; its plan is that of the first image, for what a result repeats.
 
     Attributes:
-        plan: That of the first image, for what a result repeats.
         entries: What is known so far, in the order of the inputs.
         made: The calls whose images were made.
         latest: The image that was finished last.
         is_stopped: Whether it was told to end before all images were done.
     """
 
-    plan: Plan
     entries: list[BatchEntry | None]
     failures: list[ImageError] = field(default_factory=list[ImageError])
     made: list[str] = field(default_factory=list[str])
@@ -88,18 +70,47 @@ class BatchJob(Job[BatchResult]):
 
     def progress(self, stage: Stage) -> Progress:
         """Which part of the images is done."""
-        done = sum(entry is not None for entry in self.entries)
-        self.reach(done / len(self.entries), limit=min(1.0, (done + 1) / len(self.entries)))
-        message = f"{done} of {len(self.entries)} images done{self.latest}"
+        count, done = len(self.entries), sum(entry is not None for entry in self.entries)
+        self.fraction = advanced(self.fraction, done / count, limit=min(1.0, (done + 1) / count))
+        message = f"{done} of {count} images done{self.latest}"
         return Progress(stage=stage, fraction=self.fraction, message=message)
+
+    def report(self) -> BatchResult:
+        """How far the batch is."""
+        plan = self.plan
+        return BatchResult(
+            status="running",
+            call_id=self.id,
+            prompt=plan.prompt,
+            model=plan.request.model,
+            requested=plan.requested,
+            items=tuple(entry for entry in self.entries if entry is not None),
+            total=len(self.entries),
+            notes=plan.notes,
+            sandbox=plan.sandbox,
+            elapsed_seconds=round(self.elapsed_seconds, 1),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchItemEdit(Edit):
+    """The edit of one image of a batch; as many as the limiter allows are with the API at once."""
+
+    limiter: asyncio.Semaphore
+    kind: Kind = "batch"
+
+    async def send(self, job: PaidJob) -> Delivery:
+        """Makes the request when it is this image's turn."""
+        async with self.limiter:
+            return await Edit.send(self, job)
 
 
 @dataclass(frozen=True, slots=True)
 class Batches:
     """Runs batches for one configuration."""
 
-    edits: Edits
-    paid_calls: PaidCalls
+    services: EditServices
+    runner: Runner
 
     async def run(
         self,
@@ -109,7 +120,7 @@ class Batches:
         concurrency: int,
         wait_seconds: float | None,
         watch: ProgressWatcher | None,
-        fingerprint: str,
+        idempotency_key: str,
     ) -> BatchResult:
         """Edits every image, ``concurrency`` at once.
 
@@ -119,195 +130,132 @@ class Batches:
             concurrency: How many at once; the setting for all calls together still holds.
             wait_seconds: None waits until all are done.
             watch: Awaited with each image that is done.
-            fingerprint: What makes another batch the same as this.
+            idempotency_key: What makes another batch the same as this.
 
         Raises:
             RequestError: If the batch cannot be made as asked; nothing was sent.
             ImageError: If every image failed.
         """
         _check(on_error, concurrency)
+        limiter = asyncio.Semaphore(concurrency)
+        calls = [self._call(item, limiter) for item in items]
+        # A few more than may be sent at once: they read inputs and save images while others are drawn.
+        workers = concurrency if on_error == _STOP else concurrency + concurrency // 2
 
         async def begin() -> BatchJob:
-            plan = await in_database(self._planned, items[0], new_call_id())
+            plan = await in_database(calls[0].plan, new_call_id())
             job = BatchJob(
-                id=plan.call_id,
-                plan=plan,
-                report=report,
-                fingerprint=fingerprint,
-                entries=[None] * len(items),
+                id=plan.call_id, plan=plan, idempotency_key=idempotency_key, entries=[None] * len(calls)
             )
-            work = partial(self._carry_out, job, items, stops=on_error == _STOP, concurrency=concurrency)
-            self.paid_calls.jobs.start(job, work)
+            work = partial(self._carry_out, job, calls, stops=on_error == _STOP, workers=workers)
+            self.runner.jobs.start(job, work)
             return job
 
-        return await self.paid_calls.once(fingerprint, begin, wait_seconds=wait_seconds, watch=watch)
+        return await self.runner.run_once(idempotency_key, begin, wait_seconds=wait_seconds, watch=watch)
 
-    def _planned(self, item: BatchItem, call_id: str) -> Plan:
-        settings = self.edits.settings
-        return plan_edit(_KIND, item.prompt, call_id, output=item.output, edit=item.edit, settings=settings)
+    def _call(self, item: BatchItem, limiter: asyncio.Semaphore) -> BatchItemEdit:
+        return BatchItemEdit(
+            services=self.services,
+            prompt=item.prompt,
+            images=[item.image],
+            output=item.output,
+            edit=item.edit,
+            limiter=limiter,
+        )
 
     async def _carry_out(
-        self, job: BatchJob, items: Sequence[BatchItem], *, stops: bool, concurrency: int
+        self, job: BatchJob, calls: Sequence[BatchItemEdit], *, stops: bool, workers: int
     ) -> BatchResult:
         """The job itself; one that is stopped ends with what was done until then."""
-        try:
-            same = await to_the_end(in_database(self._remember, job.plan, job.fingerprint))
-            if same is not None:
-                return await self.paid_calls.join(same, job, job.plan)
-            job.advance("drawing")
-            async with self.paid_calls.reservations.kept_alive(job.id):
-                await self._edit_all(job, items, stops=stops, concurrency=concurrency)
-        except asyncio.CancelledError:
-            job.is_stopped = True
-        except BaseException:  # the edge of the job: a defective batch must be settled too
-            await in_database(self.paid_calls.reservations.settle_failure, job.id, _stopped())
-            raise
-        return await to_the_end(in_database(self._finished, job, items))
+        async with self.runner.reservations.settled_on_failure(job):
+            try:
+                same = await to_the_end(self._reserve(job))
+                if same is not None:
+                    return await self.runner.join(same, job)
+                job.advance("drawing")
+                async with self.runner.reservations.kept_alive(job.id):
+                    await self._edit_all(job, calls, stops=stops, workers=workers)
+            except asyncio.CancelledError:
+                job.is_stopped = True
+            return await to_the_end(in_database(self._finished, job, calls))
+
+    async def _reserve(self, job: BatchJob) -> str | None:
+        """A row for the batch itself, so that its result can be collected; its images reserve their own.
+
+        Gives the id of the same batch instead, if another process came first.
+        """
+        free = Quote(high_usd=Decimal(0), basis="each image of a batch has its own")
+        start = replace(start_of(job.plan, job.idempotency_key), quality="", size="", quote=free)
+        same = await in_database(self.runner.reservations.make, start)
+        job.is_reserved = same is None
+        return same
 
     async def _edit_all(
-        self, job: BatchJob, items: Sequence[BatchItem], *, stops: bool, concurrency: int
+        self, job: BatchJob, calls: Sequence[BatchItemEdit], *, stops: bool, workers: int
     ) -> None:
-        waiting, gate = iter(enumerate(items)), asyncio.Semaphore(concurrency)
-        # A few more than may be sent at once: they read inputs and save images while others are drawn.
-        count = concurrency if stops else concurrency + concurrency // 2
-        workers = [
-            asyncio.create_task(self._work(job, waiting, gate, stops=stops))
-            for _ in range(min(count, len(items)))
+        waiting = iter(enumerate(calls))
+        working = [
+            asyncio.create_task(self._work(job, waiting, stops=stops))
+            for _ in range(min(workers, len(calls)))
         ]
         try:
-            await asyncio.gather(*workers)
+            await asyncio.gather(*working)
         finally:
-            for worker in workers:
+            for worker in working:
                 worker.cancel()
 
     async def _work(
-        self,
-        job: BatchJob,
-        waiting: Iterator[tuple[int, BatchItem]],
-        gate: asyncio.Semaphore,
-        *,
-        stops: bool,
+        self, job: BatchJob, waiting: Iterator[tuple[int, BatchItemEdit]], *, stops: bool
     ) -> None:
         """Takes one image after the other, so that nobody waits for the slowest of a group."""
-        for position, item in waiting:
+        for position, call in waiting:
             if stops and job.failures:
                 return
-            job.note(position, await self._edited(job, position, item, gate=gate))
+            job.note(position, await self._edited(job, position, call))
 
-    async def _edited(
-        self, job: BatchJob, position: int, item: BatchItem, *, gate: asyncio.Semaphore
-    ) -> BatchEntry:
-        async def send(call: PaidJob) -> Delivery:
-            async with gate:
-                return await self.edits.send(call)
-
+    async def _edited(self, job: BatchJob, position: int, call: BatchItemEdit) -> BatchEntry:
+        (image,) = call.images
+        key = key_from(job.idempotency_key, position) if job.idempotency_key else ""
         try:
-            errand = self.edits.errand(_KIND, item.prompt, [item.image], output=item.output, edit=item.edit)
-            errand = replace(errand, send=send, fingerprint=fingerprint(job.fingerprint, position))
-            result = await self.paid_calls.run(errand, wait_seconds=None, watch=None)
+            result = await self.runner.run(call, idempotency_key=key, wait_seconds=None, watch=None)
         except asyncio.CancelledError:
-            job.note(position, _cut_off(item))
+            job.note(position, _cut_off(image))
             raise
         except ImageError as error:
             job.failures.append(error)
-            return BatchEntry(input=_shown(item.image), status="failed", error=str(error))
+            return BatchEntry(input=_shown(image), status="failed", error=str(error))
         job.made.append(result.call_id)
         return BatchEntry(
-            input=_shown(item.image),
+            input=_shown(image),
             status="completed",
             images=result.images,
             cost=result.cost,
             notes=result.notes,
         )
 
-    def _remember(self, plan: Plan, fingerprint: str) -> str | None:
-        """A row for the batch itself, so that its result can be collected; its images reserve their own.
-
-        Gives the id of the same batch instead, if another process came first.
-        """
-        free = Quote(high_usd=Decimal(0), basis="each image of a batch has its own")
-        start = replace(start_of(plan, fingerprint), quality="", size="", quote=free)
-        return self.paid_calls.reservations.make(start)
-
-    def _finished(self, job: BatchJob, items: Sequence[BatchItem]) -> BatchResult:
+    def _finished(self, job: BatchJob, calls: Sequence[BatchItemEdit]) -> BatchResult:
         """The result, settled.
 
         Raises:
             ImageError: If no image was made: of the kind that the first failed with.
         """
-        for position, item in enumerate(items):
+        for position, call in enumerate(calls):
             if job.entries[position] is None:
-                job.entries[position] = BatchEntry(input=_shown(item.image), status="skipped")
-        result = replace(report(job), status="completed")
+                job.entries[position] = BatchEntry(input=_shown(call.images[0]), status="skipped")
+        result = replace(job.report(), status="completed")
         if not job.made:
-            error = _stopped() if job.is_stopped else _all_failed(job.failures, result)
-            self.paid_calls.reservations.settle_failure(job.id, error)
-            raise error
+            raise _stopped() if job.is_stopped else _all_failed(job.failures, result)
         # A stopped batch is not joined: the same again goes on with the images that are missing.
-        settled = self.paid_calls.reservations.settle(result, usd=Decimal(0), is_delivered=job.is_stopped)
+        settled = self.runner.reservations.settle(result, usd=Decimal(0), is_acknowledged=job.is_stopped)
         if not job.is_stopped:
-            self._deliver(job.made)
+            self._acknowledge(job.made)
         return settled
 
-    def _deliver(self, call_ids: list[str]) -> None:
+    def _acknowledge(self, call_ids: list[str]) -> None:
         """Notes that the images are part of a result now; until then the same batch finds each by itself."""
         for call_id in call_ids:
             with contextlib.suppress(StorageFailed):
-                self.paid_calls.library.ledger.deliver(call_id)
-
-
-def report(job: BatchJob) -> BatchResult:
-    """How far a batch is."""
-    plan = job.plan
-    return BatchResult(
-        status="running",
-        call_id=job.id,
-        prompt=plan.prompt,
-        model=plan.request.model,
-        requested=plan.requested,
-        items=tuple(entry for entry in job.entries if entry is not None),
-        total=len(job.entries),
-        notes=plan.notes,
-        sandbox=plan.sandbox,
-        elapsed_seconds=round(job.elapsed_seconds, 1),
-    )
-
-
-def make_items(
-    images: Sequence[str], prompt: str, *, output: OutputOptions, edit_type: str, settings: Settings
-) -> tuple[BatchItem, ...]:
-    """One item for each image, also of folders and globs; files are labelled with the stem of their input.
-
-    Raises:
-        InputNotFound: If a folder or glob has no images.
-        InputRejected: If one is not allowed.
-    """
-    found = expand(images, base=project_folder(settings), roots=settings.input_roots)
-    edit = EditOptions(edit_type=edit_type)
-    return tuple(
-        BatchItem(image=image, prompt=prompt, output=_named(output, image, number), edit=edit)
-        for number, image in enumerate(found, start=1)
-    )
-
-
-def _named(output: OutputOptions, image: str, number: int) -> OutputOptions:
-    if output.filename:
-        return replace(output, filename=numbered(output.filename, number))
-    return label(output, image)
-
-
-def label(output: OutputOptions, image: str) -> OutputOptions:
-    """The options with the stem of an input added to the label of its file."""
-    return replace(output, filename_prefix=f"{output.filename_prefix}-{_stem(image)}".strip("-"))
-
-
-def _stem(image: str) -> str:
-    """What an input is called without folders and extension; nothing for data URLs."""
-    if image.lower().startswith("data:"):
-        return ""
-    if "://" in image and not is_file_url(image):
-        image = image.partition("?")[0]
-    return Path(image.replace("\\", "/")).stem
+                self.runner.library.ledger.acknowledge(call_id)
 
 
 def _shown(image: str) -> str:
@@ -336,14 +284,14 @@ def _all_failed(failures: list[ImageError], result: BatchResult) -> ImageError:
     return made
 
 
-def _cut_off(item: BatchItem) -> BatchEntry:
+def _cut_off(image: str) -> BatchEntry:
     """The entry of an image that was being made when the batch was stopped."""
     error = OutcomeUnknown(
         "The batch was stopped while this image was being made. If its request was sent, it is saved all the "
         "same.",
         next_step="Call the same batch again: it goes on with what is missing and does not pay twice.",
     )
-    return BatchEntry(input=_shown(item.image), status="failed", error=str(error))
+    return BatchEntry(input=_shown(image), status="failed", error=str(error))
 
 
 def _one_line(error: str) -> str:

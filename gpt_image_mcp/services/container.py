@@ -1,8 +1,9 @@
-"""What a studio works with: library, connections and running jobs, each opened when it is first needed."""
+"""The service container: library, connections, jobs and services, each opened when it is first needed."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,16 +13,16 @@ from gpt_image_mcp.threads import in_database
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gpt_image_mcp.calls.acknowledgements import Receipts
+    from gpt_image_mcp.calls.acknowledgements import Acknowledgements
     from gpt_image_mcp.calls.jobs import Jobs
-    from gpt_image_mcp.calls.runner import PaidCalls
+    from gpt_image_mcp.calls.runner import Runner
     from gpt_image_mcp.library.route_memo import Rejections
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.openai_api import OpenAIApi
     from gpt_image_mcp.openai_api.routing import Router
     from gpt_image_mcp.services.batches import Batches
     from gpt_image_mcp.services.edit_sessions import EditSessions
-    from gpt_image_mcp.services.edits import Edits
+    from gpt_image_mcp.services.edits import EditServices
     from gpt_image_mcp.services.exports import Exports
     from gpt_image_mcp.services.inputs import Inputs
     from gpt_image_mcp.services.lookup import Looking
@@ -33,8 +34,8 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Workbench:
-    """The tools of one configuration; opens no file and no connection by itself.
+class Container:
+    """The services of one configuration, each made when it is first asked for.
 
     Args:
         settings: The configuration.
@@ -48,19 +49,23 @@ class Workbench:
         self._library: Library | None = None
         self._jobs: Jobs | None = None
         self._sessions: EditSessions | None = None
-        self._receipts: Receipts | None = None
+        self._acknowledgements: Acknowledgements | None = None
         self._apis: dict[bool, OpenAIApi] = {}
 
     async def aclose(self) -> None:
-        """Lets sent requests finish within the grace period and closes everything."""
-        if self._jobs is not None:
-            await self._jobs.close(grace_seconds=self._settings.shutdown_grace_seconds)
-        for api in self._apis.values():
-            await api.aclose()
-        if self._receipts is not None:
-            await self._receipts.written()
-        if self._library is not None:
-            await in_database(self._library.close)
+        """Lets sent requests finish within the grace period and closes everything.
+
+        Whatever fails to close, the rest is closed all the same.
+        """
+        async with AsyncExitStack() as closing:
+            if self._library is not None:
+                closing.push_async_callback(in_database, self._library.close)
+            if self._acknowledgements is not None:
+                closing.push_async_callback(self._acknowledgements.written)
+            for api in self._apis.values():
+                closing.push_async_callback(api.aclose)
+            if self._jobs is not None:
+                await self._jobs.close(grace_seconds=self._settings.shutdown_grace_seconds)
 
     @property
     def jobs(self) -> Jobs:
@@ -78,16 +83,16 @@ class Workbench:
                 self._library = await in_database(_open_library, self._settings)
             return self._library
 
-    async def paid_calls(self) -> PaidCalls:
-        """What runs calls that cost money."""
-        from gpt_image_mcp.calls.acknowledgements import Receipts
+    async def runner(self) -> Runner:
+        """What carries out calls that cost money."""
+        from gpt_image_mcp.calls.acknowledgements import Acknowledgements
         from gpt_image_mcp.calls.budget import Reservations
-        from gpt_image_mcp.calls.runner import PaidCalls
+        from gpt_image_mcp.calls.runner import Runner
 
         library = await self.library()
-        if self._receipts is None:
-            self._receipts = Receipts(library.ledger)
-        return PaidCalls(library, self.jobs, Reservations(self._settings, library), self._receipts)
+        if self._acknowledgements is None:
+            self._acknowledgements = Acknowledgements(library.ledger)
+        return Runner(library, self.jobs, Reservations(self._settings, library), self._acknowledgements)
 
     async def inputs(self) -> Inputs:
         """What reads images from wherever they are."""
@@ -101,12 +106,12 @@ class Workbench:
 
         return Looking(await self.inputs())
 
-    async def edits(self) -> Edits:
-        """What plans and sends edits."""
-        from gpt_image_mcp.services.edits import Edits
+    async def edits(self) -> EditServices:
+        """What every edit works with."""
+        from gpt_image_mcp.services.edits import EditServices
 
         inputs = await self.inputs()
-        return Edits(self._settings, inputs, partial(self._router, inputs.library.rejections))
+        return EditServices(self._settings, inputs, partial(self._router, inputs.library.rejections))
 
     async def exports(self) -> Exports:
         """What converts images into files for a use."""
@@ -118,19 +123,19 @@ class Workbench:
         """What edits many images."""
         from gpt_image_mcp.services.batches import Batches
 
-        return Batches(await self.edits(), await self.paid_calls())
+        return Batches(await self.edits(), await self.runner())
 
     async def sessions(self) -> EditSessions:
         """The edit sessions; one object, because it holds the locks."""
         from gpt_image_mcp.services.edit_sessions import EditSessions
 
-        edits, library = await self.edits(), await self.library()
+        library = await self.library()
         # From here on without waiting: two first calls must not get two of them.
         if self._sessions is None:
-            self._sessions = EditSessions(edits, library)
+            self._sessions = EditSessions(self._settings, library)
         return self._sessions
 
-    def api(self, *, sandbox: bool) -> OpenAIApi:
+    def api(self, sandbox: bool) -> OpenAIApi:  # noqa: FBT001 - one of two worlds
         """The connection to OpenAI, or to the sandbox; one of each."""
         if sandbox not in self._apis:
             self._apis[sandbox] = _connect(self._settings, sandbox=sandbox)
@@ -141,7 +146,7 @@ class Workbench:
 
         settings = self._settings
         return Router(
-            self.api(sandbox=sandbox),
+            self.api(sandbox),
             rejections,
             endpoint="sandbox" if sandbox else settings.base_url or "",
             host_model=settings.responses_edit_model,

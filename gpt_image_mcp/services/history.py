@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from gpt_image_mcp.services.container import Workbench
+    from gpt_image_mcp.services.container import Container
     from gpt_image_mcp.services.image_search import FoundImages, Wanted
     from gpt_image_mcp.services.lineage import Lineage
     from gpt_image_mcp.services.maintenance import Pruned, Rebuilt
@@ -24,7 +24,7 @@ class History:
     """The images that one library knows. Every method raises ``StorageFailed`` if it cannot be used."""
 
     settings: Settings
-    bench: Workbench
+    bench: Container
 
     async def find(self, *, limit: int = 20, offset: int = 0, **wanted: Unpack[Wanted]) -> FoundImages:
         """The images that match, newest first, and what all of them cost.

@@ -34,7 +34,7 @@ class CallStart:
     started_at: datetime
     quote: Quote
     sandbox: bool = False
-    fingerprint: str = ""
+    idempotency_key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,16 @@ if TYPE_CHECKING:
 RESULT, RUNNING = "the result", "still running"
 
 
+class Work(Job[str]):
+    """A job that is a text when it is done."""
+
+    def report(self) -> str:
+        """That it is not."""
+        return RUNNING
+
+
 def _job(expected_seconds: float | None = None, call_id: str = "job-1") -> Job[str]:
-    return Job(id=call_id, report=lambda _job: RUNNING, expected_seconds=expected_seconds)
+    return Work(id=call_id, expected_seconds=expected_seconds)
 
 
 def _waiter(jobs: Jobs, job: Job[str]) -> asyncio.Task[str | None]:
@@ -254,7 +262,7 @@ async def test_closing_does_not_wait_for_ever_for_what_must_be_finished() -> Non
 
 async def test_a_job_that_is_being_stopped_is_over_before_the_same_begins_anew() -> None:
     jobs, begun, gate = Jobs(), asyncio.Event(), asyncio.Event()
-    job = Job[str](id="job-1", report=lambda _job: RUNNING, fingerprint="same")
+    job = Work(id="job-1", idempotency_key="same")
 
     async def stubborn() -> None:
         begun.set()

@@ -16,8 +16,16 @@ if TYPE_CHECKING:
 RESULT, RUNNING = "the result", "still running"
 
 
+class Work(Job[str]):
+    """A job that is a text when it is done."""
+
+    def report(self) -> str:
+        """That it is not."""
+        return RUNNING
+
+
 def _job(expected_seconds: float | None = None) -> Job[str]:
-    return Job(id="job-1", report=lambda _job: RUNNING, expected_seconds=expected_seconds)
+    return Work(id="job-1", expected_seconds=expected_seconds)
 
 
 async def test_progress_names_each_stage_and_never_goes_back() -> None:

@@ -15,10 +15,10 @@ from fastmcp import Client
 from PIL import Image
 
 from gpt_image_mcp import Settings, Studio
-from gpt_image_mcp.calls.idempotency import fingerprint_of_call, identities
+from gpt_image_mcp.calls.idempotency import identities, key_of_call
 from gpt_image_mcp.errors import BudgetExceeded, Cancelled, InputNotFound, NotFound, StorageFailed
 from gpt_image_mcp.server import mcp
-from gpt_image_mcp.services.container import Workbench
+from gpt_image_mcp.services.container import Container
 from gpt_image_mcp.threads import in_thread
 from gpt_image_mcp.values.results import ImageResult
 from tests.standin import serve_standin
@@ -240,9 +240,9 @@ async def test_a_prompt_that_is_not_valid_unicode_is_cleaned_and_drawn() -> None
 
 
 async def test_two_first_calls_share_one_holder_of_session_locks() -> None:
-    bench = Workbench(Settings(sandbox=True))
-    first, second = await asyncio.gather(bench.sessions(), bench.sessions())
-    await bench.aclose()
+    container = Container(Settings(sandbox=True))
+    first, second = await asyncio.gather(container.sessions(), container.sessions())
+    await container.aclose()
     assert first is second
 
 
@@ -253,7 +253,7 @@ def test_data_is_told_apart_by_its_digest(photo: Path) -> None:
     assert (len(same), len(other)) == (64, 64)
     assert same != other
     assert str(photo) in path
-    assert fingerprint_of_call("x", [data], settings) != fingerprint_of_call("x", [data + "B"], settings)
+    assert key_of_call("x", [data], settings) != key_of_call("x", [data + "B"], settings)
 
 
 async def test_a_finished_image_can_be_collected_while_the_database_is_locked() -> None:
@@ -320,3 +320,54 @@ async def test_a_handed_out_call_that_cannot_be_reserved_fails_with_what_kept_it
         queued = await studio.continue_session(session_id, "green", wait_seconds=0)
         with _locked(), pytest.raises(StorageFailed, match="locked"):
             await studio.get(queued.call_id)
+
+
+class Defective(Generation):
+    """A call with a defect of this program after its request was sent."""
+
+    async def send(self, job: PaidJob) -> GeneratedImages:
+        """Sends nothing, says that it did, and breaks."""
+        job.mark_sent()
+        await asyncio.Event().wait() if self.prompt == "wait" else None
+        raise ZeroDivisionError
+
+
+async def _defective(container: Container) -> tuple[Runner, Defective]:
+    settings = Settings(sandbox=True)
+    call = Defective(
+        prompt="a fox", output=OutputOptions(), moderation="auto", settings=settings, connect=container.api
+    )
+    return await container.runner(), call
+
+
+async def test_a_defect_in_a_handed_out_job_is_logged_and_collected_as_internal(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    container = Container(Settings(sandbox=True))
+    runner, call = await _defective(container)
+    with pytest.raises(InternalError) as raised:
+        await runner.run(call, idempotency_key="", wait_seconds=None, watch=None)
+    (record,) = calls()
+    with pytest.raises(InternalError) as collected:
+        await runner.collect(record.id, wait_seconds=None, watch=None)
+    await container.aclose()
+    assert "billed" in raised.value.message
+    assert collected.value.message == raised.value.message
+    assert record.status == "failed"
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_closing_goes_on_when_one_part_fails_to_close() -> None:
+    container = Container(Settings(sandbox=True))
+    library = await container.library()
+
+    class Stuck(OpenAIApi):
+        async def aclose(self) -> None:
+            """Fails."""
+            raise OSError
+
+    container._apis[True] = Stuck(Settings(sandbox=True))
+    with pytest.raises(OSError):
+        await container.aclose()
+    with pytest.raises(StorageFailed):
+        library.search.find(Search(), limit=1)

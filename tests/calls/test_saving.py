@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from gpt_image_mcp import Settings
-from gpt_image_mcp.calls.planning import plan_generation
-from gpt_image_mcp.calls.saving import Keeper
+from gpt_image_mcp.calls.planning import plan_call
+from gpt_image_mcp.calls.saving import save
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.values.options import OutputOptions
 from gpt_image_mcp.values.requests import Retouch
@@ -47,8 +47,8 @@ def _png(size: tuple[int, int] = (64, 64)) -> bytes:
 
 
 def _plan(*, coverage: tuple[int, int] = (64, 64), filename: str = "") -> Plan:
-    plan = plan_generation(
-        "a fox", OutputOptions(filename=filename), "job-1", moderation="auto", settings=Settings(sandbox=True)
+    plan = plan_call(
+        "image", "a fox", OutputOptions(filename=filename), call_id="job-1", settings=Settings(sandbox=True)
     )
     stream = io.BytesIO()
     Image.new("L", coverage).save(stream, "PNG")
@@ -56,7 +56,7 @@ def _plan(*, coverage: tuple[int, int] = (64, 64), filename: str = "") -> Plan:
 
 
 def _kept(plan: Plan, library: Library, *, images: int = 1) -> ImageResult:
-    return Keeper(library).keep(plan, Delivery(images=(_png(),) * images), elapsed_seconds=1)
+    return save(plan, Delivery(images=(_png(),) * images), library, elapsed_seconds=1)
 
 
 def test_an_image_that_is_gone_before_it_is_retouched_is_told_of_as_it_was_returned() -> None:

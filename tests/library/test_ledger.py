@@ -69,7 +69,7 @@ def test_a_call_that_never_was_is_not_found(ledger: Ledger) -> None:
 
 
 def test_a_reservation_grows_within_the_limits(ledger: Ledger, call: CallStart) -> None:
-    other = replace(call, id="job-other", fingerprint="")
+    other = replace(call, id="job-other", idempotency_key="")
     _begin(ledger, call, daily="0.25")
     _begin(ledger, other, daily="0.25")
     dearer = Quote(high_usd=Decimal("0.14"), basis="")
@@ -92,7 +92,7 @@ def test_a_reservation_does_not_grow_over_a_limit(
     with pytest.raises(BudgetExceeded, match=r"\$0\.1400"):
         ledger.raise_reservation(call.id, dearer, **limits)
     assert ledger.spent_usd(_day(call)) == Decimal("0.10")
-    played = replace(call, id="job-played", sandbox=True, fingerprint="")
+    played = replace(call, id="job-played", sandbox=True, idempotency_key="")
     _begin(ledger, played)
     ledger.raise_reservation(played.id, dearer, **limits)
 
@@ -272,7 +272,7 @@ def test_money_of_nine_places_is_kept_exactly(usd: Decimal) -> None:
 
 
 def _same(call: CallStart, call_id: str) -> CallStart:
-    return replace(call, id=call_id, fingerprint="same", started_at=datetime.now(UTC))
+    return replace(call, id=call_id, idempotency_key="same", started_at=datetime.now(UTC))
 
 
 def test_the_same_call_that_comes_second_is_told_of_the_first_and_reserves_nothing(
@@ -291,7 +291,7 @@ def test_the_same_call_is_made_anew_once_the_first_was_delivered(ledger: Ledger,
         assert ledger.begin_call(same, per_call_usd=None, daily_usd=None) is None
         ledger.finish_call(same.id, status="completed", result_json="{}")
         assert ledger.begin_call(_same(call, "x"), per_call_usd=None, daily_usd=None) == same.id
-        ledger.deliver(same.id)
+        ledger.acknowledge(same.id)
 
 
 def test_calls_without_a_fingerprint_are_never_the_same(ledger: Ledger, call: CallStart) -> None:
@@ -310,7 +310,7 @@ def test_what_costs_nothing_is_made_when_the_budget_is_gone(ledger: Ledger, call
 
 def test_a_call_that_was_given_up_and_still_runs_is_taken_back(ledger: Ledger, call: CallStart) -> None:
     asleep = replace(
-        call, fingerprint="same", started_at=datetime.now(UTC) - CALL_LEASE - timedelta(seconds=1)
+        call, idempotency_key="same", started_at=datetime.now(UTC) - CALL_LEASE - timedelta(seconds=1)
     )
     _begin(ledger, asleep)
     ledger.give_up_lost_calls()

@@ -181,7 +181,7 @@ async def test_no_more_than_asked_are_edited_at_once_and_nobody_waits_for_a_grou
     """With two at once and one slow image, the others go past it."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     from gpt_image_mcp import Studio
-    from gpt_image_mcp.services.batches import BatchItem
+    from gpt_image_mcp.services.batch_items import BatchItem
 
     holding = _HoldingOne()
     async with serve_standin(holding) as standin:

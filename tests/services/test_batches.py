@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from gpt_image_mcp import Settings, Studio
-from gpt_image_mcp.errors import Cancelled
-from gpt_image_mcp.services.batches import BatchItem
+from gpt_image_mcp.errors import Cancelled, InternalError
+from gpt_image_mcp.services.batch_items import BatchItem
 from gpt_image_mcp.values.options import OutputOptions
 from gpt_image_mcp.values.results import BatchResult
 from tests.faults.observed import QUICK, calls
@@ -115,7 +115,7 @@ async def test_a_defect_ends_a_batch_that_is_remembered_as_failed(photos: list[s
         for image, size in zip(photos, ("816x816", wrong), strict=False)
     ]
     async with serve_standin() as standin, _studio(standin) as studio:
-        with pytest.raises(AttributeError):
+        with pytest.raises(InternalError):
             await studio.edit_each(items, concurrency=1)
     assert len(standin.posts) == 1
     assert "running" not in {call.status for call in calls()}

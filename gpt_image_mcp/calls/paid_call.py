@@ -1,0 +1,109 @@
+"""What the runner needs to know of a call that costs money, and the job that makes it.
+
+There is one class for each kind of call: ``Generation``, ``Edit``, ``FirstTurn``, ``NextTurn`` and
+``BatchItemEdit``. How all of them are carried out is in ``runner.py``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from gpt_image_mcp.calls.jobs import Job
+from gpt_image_mcp.values.results import BatchResult, ImageResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gpt_image_mcp.calls.planning import Plan
+    from gpt_image_mcp.values.responses import Delivery
+
+_Result = TypeVar("_Result", ImageResult, BatchResult)
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class PlannedJob(Job[_Result], ABC):
+    """A job whose outcome is kept in the library.
+
+    Attributes:
+        plan: Completed when the inputs are there.
+        is_reserved: Whether the library has a row of it, which must be settled whatever happens.
+    """
+
+    plan: Plan
+    is_reserved: bool = False
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class PaidJob(PlannedJob[ImageResult]):
+    """The job of one paid call."""
+
+    def report(self) -> ImageResult:
+        """The result of a call that is not finished yet."""
+        plan = self.plan
+        return ImageResult(
+            status="running",
+            call_id=plan.call_id,
+            prompt=plan.prompt,
+            model=plan.request.model,
+            requested=plan.requested,
+            notes=plan.notes,
+            sandbox=plan.sandbox,
+            session=plan.session,
+            elapsed_seconds=round(self.elapsed_seconds, 1),
+            expected_seconds=self.expected_seconds,
+            partial=self.partial() if self.partial else b"",
+        )
+
+
+class PaidCall(ABC):
+    """One call that costs money. The runner calls the methods in the order in which they stand here."""
+
+    @property
+    @abstractmethod
+    def identity(self) -> tuple[object, ...]:
+        """What the caller said, besides the inputs: an equal identity and equal inputs make the same call."""
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """References to the images that go up with the call."""
+        return ()
+
+    @abstractmethod
+    def plan(self, call_id: str) -> Plan:
+        """Decides the call from its arguments alone, before any input is read. Blocking.
+
+        Raises:
+            RequestError: If it cannot be made as asked.
+        """
+
+    def occupy(self, job: PaidJob) -> AbstractAsyncContextManager[None]:
+        """What the job holds while it runs, such as the lease of a session; nothing by default."""
+        del job
+        return nullcontext()
+
+    async def prepare(self, plan: Plan) -> Plan:
+        """Reads the inputs and completes the plan with them; without inputs it is complete.
+
+        Raises:
+            RequestError: If an input cannot be used.
+        """
+        return plan
+
+    @abstractmethod
+    async def send(self, job: PaidJob) -> Delivery:
+        """Makes the request of the job's plan. This alone costs money.
+
+        Raises:
+            UpstreamError: If the API refuses or fails.
+        """
+
+    def record(self, plan: Plan, result: ImageResult) -> ImageResult:
+        """Writes down what belongs to the result besides its images, such as the turn of a session. Blocking.
+
+        The images are safe by then, so a failure is only a note.
+        """
+        del plan
+        return result

@@ -1,0 +1,66 @@
+"""The items of a batch: which images, and what their files are called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gpt_image_mcp.folders import project_folder
+from gpt_image_mcp.library.naming import numbered
+from gpt_image_mcp.paths import is_file_url
+from gpt_image_mcp.services.edit_planning import EditOptions
+from gpt_image_mcp.services.globbing import expand
+from gpt_image_mcp.values.options import OutputOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gpt_image_mcp.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchItem:
+    """One image of a batch and what is to be done with it."""
+
+    image: str
+    prompt: str
+    output: OutputOptions = field(default_factory=OutputOptions)
+    edit: EditOptions = field(default_factory=EditOptions)
+
+
+def make_items(
+    images: Sequence[str], prompt: str, *, output: OutputOptions, edit_type: str, settings: Settings
+) -> tuple[BatchItem, ...]:
+    """One item for each image, also of folders and globs; files are labelled with the stem of their input.
+
+    Raises:
+        InputNotFound: If a folder or glob has no images.
+        InputRejected: If one is not allowed.
+    """
+    found = expand(images, base=project_folder(settings), roots=settings.input_roots)
+    edit = EditOptions(edit_type=edit_type)
+    return tuple(
+        BatchItem(image=image, prompt=prompt, output=_named(output, image, number), edit=edit)
+        for number, image in enumerate(found, start=1)
+    )
+
+
+def _named(output: OutputOptions, image: str, number: int) -> OutputOptions:
+    if output.filename:
+        return replace(output, filename=numbered(output.filename, number))
+    return label(output, image)
+
+
+def label(output: OutputOptions, image: str) -> OutputOptions:
+    """The options with the stem of an input added to the label of its file."""
+    return replace(output, filename_prefix=f"{output.filename_prefix}-{_stem(image)}".strip("-"))
+
+
+def _stem(image: str) -> str:
+    """What an input is called without folders and extension; nothing for data URLs."""
+    if image.lower().startswith("data:"):
+        return ""
+    if "://" in image and not is_file_url(image):
+        image = image.partition("?")[0]
+    return Path(image.replace("\\", "/")).stem

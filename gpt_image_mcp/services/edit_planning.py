@@ -1,0 +1,242 @@
+"""Deciding an edit: what is sent for the images, the mask and the kind of edit that a caller named."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gpt_image_mcp.calls.planning import Plan, plan_call
+from gpt_image_mcp.catalogue.edit_types import FREE, OUTPAINT, frame
+from gpt_image_mcp.catalogue.prices import quote
+from gpt_image_mcp.catalogue.sizes import AUTO, Pixels, canvas_size, own_size, parse_pixels
+from gpt_image_mcp.catalogue.validation import MAX_PROMPT_CHARACTERS, check_input_fidelity
+from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.imaging.formats import open_picture
+from gpt_image_mcp.imaging.masks import make_mask, place_on_canvas, read_mask
+from gpt_image_mcp.imaging.normalise import encode
+from gpt_image_mcp.imaging.regions import Region, cover, parse_regions
+from gpt_image_mcp.values.requests import InputImage, Retouch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL import Image
+
+    from gpt_image_mcp.money import Quote
+    from gpt_image_mcp.services.inputs import Source
+    from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.values.images import Kind
+    from gpt_image_mcp.values.options import OutputOptions
+
+MAX_IMAGES = 16
+# More of a difference between two ratios than this makes an edited area visibly miss its place.
+_VISIBLE_RATIO_DIFFERENCE = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditOptions:
+    """What a caller says about an edit besides prompt, images and output.
+
+    Attributes:
+        mask: A reference to a mask file, as for an image; empty for none.
+        regions: Parts to edit.
+        edit_type: One of ``framing.EDIT_TYPES``.
+        input_fidelity: ``auto``, ``low`` or ``high``.
+        keep_unmasked: Whether the original pixels are put back outside mask and regions.
+    """
+
+    mask: str = ""
+    regions: tuple[Region, ...] = ()
+    edit_type: str = FREE
+    input_fidelity: str = "auto"
+    keep_unmasked: bool = True
+
+    @property
+    def without_mask(self) -> EditOptions:
+        """All but the mask, which is an input like the images."""
+        return replace(self, mask="")
+
+
+def read_options(
+    *,
+    mask: str = "",
+    regions: Sequence[object] = (),
+    edit_type: str = FREE,
+    input_fidelity: str = "auto",
+    keep_unmasked: bool = True,
+) -> EditOptions:
+    """The options that a caller's arguments mean; regions may be plain JSON objects.
+
+    Raises:
+        InvalidArgument: If a region is malformed.
+    """
+    return EditOptions(
+        mask=mask,
+        regions=parse_regions(regions),
+        edit_type=edit_type,
+        input_fidelity=input_fidelity,
+        keep_unmasked=keep_unmasked,
+    )
+
+
+def plan_edit(
+    kind: Kind, prompt: str, call_id: str, *, output: OutputOptions, edit: EditOptions, settings: Settings
+) -> Plan:
+    """Checks the arguments of an edit against the model and the disk, before any image is read.
+
+    Raises:
+        RequestError: If the model, the folder or an argument cannot be used.
+    """
+    edit_type = edit.edit_type.strip().lower() or FREE
+    is_outpaint = edit_type == OUTPAINT
+    # What the size of an outpaint means depends on image 1, so only its spelling is checked here.
+    shape = replace(output, size=AUTO) if is_outpaint else output
+    plan = plan_call(kind, prompt, shape, call_id=call_id, settings=settings)
+    if is_outpaint:
+        canvas_size(plan.model, output.size, Pixels(1, 1))
+    sent = frame(plan.prompt, edit_type)
+    if len(sent) > MAX_PROMPT_CHARACTERS:
+        message = f"With the words for edit_type {edit_type} the prompt has {len(sent):,} characters."
+        raise InvalidArgument(message, next_step="Shorten the prompt, or use edit_type free.")
+    fidelity = check_input_fidelity(edit.input_fidelity, plan.model)
+    return replace(
+        plan,
+        request=replace(plan.request, prompt=sent, input_fidelity=fidelity),
+        requested=replace(plan.requested, size=output.size),
+        edit_type=edit_type,
+    )
+
+
+def check_count(images: Sequence[object], *, already: int = 0) -> None:
+    """Refuses an edit of no image, or of more than a call takes.
+
+    Args:
+        images: Those that the caller passed.
+        already: How many more a session brings along.
+
+    Raises:
+        InvalidArgument: With the numbers.
+    """
+    count = len(images) + already
+    if count == 0:
+        message = "images is empty."
+        raise InvalidArgument(message, next_step="Pass 1 to 16 paths, addresses, data URLs or image ids.")
+    if count > MAX_IMAGES:
+        given = f"{len(images)} images and {already} of the session" if already else f"{count} images"
+        message = f"The edit has {given}; at most {MAX_IMAGES} are allowed in one call."
+        raise InvalidArgument(message, next_step="Pass fewer; batch_edit_images edits many one by one.")
+
+
+def with_inputs(
+    plan: Plan,
+    images: tuple[InputImage, ...],
+    *,
+    mask: Source | None,
+    size: str,
+    edit: EditOptions,
+    host_model: str,
+) -> Plan:
+    """The plan with its images, its mask, its size and its price. Blocking.
+
+    Args:
+        plan: From ``plan_edit``.
+        images: In order; the first is the one edited.
+        mask: The file that the caller named as the mask.
+        size: As the caller wrote it.
+        edit: What else the caller said of the edit.
+        host_model: The chat model that the Responses route needs; empty for the direct route.
+
+    Raises:
+        RequestError: If the mask or the regions do not fit image 1.
+    """
+    coverage = _coverage(images[0], mask, edit.regions)
+    if plan.edit_type == OUTPAINT:
+        plan = _outpainted(plan, images, coverage, size=size, keeps=edit.keep_unmasked)
+    else:
+        plan = _masked(plan, images, coverage, keeps=edit.keep_unmasked)
+    notes = [note for image in images for note in image.notes]
+    return replace(plan, quote=quoted(plan, host_model), notes=(*notes, *plan.notes))
+
+
+def quoted(plan: Plan, host_model: str) -> Quote:
+    """The price of a plan that has its images, with that of a host model if there is one."""
+    request = plan.request
+    return quote(plan.model, request, input_images=len(request.images), host_model=host_model)
+
+
+@dataclass(frozen=True, slots=True)
+class _Coverage:
+    """What mask and regions say is to be edited of image 1; None if there are neither."""
+
+    image: Image.Image | None
+    notes: tuple[str, ...] = ()
+
+
+def _coverage(first: InputImage, mask: Source | None, regions: tuple[Region, ...]) -> _Coverage:
+    from PIL import ImageChops
+
+    size = (first.width, first.height)
+    area = cover(regions, size) if regions else None
+    if mask is None:
+        return _Coverage(area.coverage, area.notes) if area else _Coverage(None)
+    coverage, notes = read_mask(mask.data, size, source=mask.label)
+    if area is None:
+        return _Coverage(coverage, notes)
+    return _Coverage(ImageChops.lighter(coverage, area.coverage), (*notes, *area.notes))
+
+
+def _masked(plan: Plan, images: tuple[InputImage, ...], coverage: _Coverage, *, keeps: bool) -> Plan:
+    """The plan of an edit with or without a mask; with one, ``auto`` is image 1's own size."""
+    if coverage.image is None:
+        return replace(plan, request=replace(plan.request, images=images))
+    mask = make_mask(coverage.image, notes=coverage.notes)
+    own = Pixels(images[0].width, images[0].height)
+    wanted = parse_pixels(plan.request.size) or own_size(plan.model, own)
+    notes = [*mask.notes, *_size_notes(own, wanted, keeps=keeps)]
+    retouch = Retouch(original=images[0].data, coverage=mask.coverage) if keeps else None
+    request = replace(plan.request, images=images, mask=mask.file, size=str(wanted))
+    return replace(plan, request=request, retouch=retouch, notes=(*plan.notes, *notes))
+
+
+def _outpainted(
+    plan: Plan, images: tuple[InputImage, ...], coverage: _Coverage, *, size: str, keeps: bool
+) -> Plan:
+    """The plan of an edit that extends image 1 to a canvas and masks the new area."""
+    first = images[0]
+    own = Pixels(first.width, first.height)
+    canvas = canvas_size(plan.model, size, own)
+    if canvas == own:
+        message = f"Image 1 already has the size {canvas}, so there is nothing to extend."
+        raise InvalidArgument(message, next_step="Pass a larger size or another ratio.")
+    with open_picture(first.data) as image:
+        extended, area = place_on_canvas(
+            image, canvas, coverage.image, may_enlarge=parse_pixels(size) is None
+        )
+    if area.getbbox() is None:
+        message = f"Image 1 fills the canvas of {canvas}, so there is nothing to extend."
+        raise InvalidArgument(message, next_step="Pass another ratio, or a larger size.")
+    mask = make_mask(area, notes=coverage.notes)
+    data = encode(extended, "PNG", compress_level=4)
+    sent = replace(
+        first, name="image-1.png", data=data, mime_type="image/png", width=canvas.width, height=canvas.height
+    )
+    notes = [f"Image 1 ({own}) was placed on a canvas of {canvas}; the new area is masked.", *mask.notes]
+    if own.width > canvas.width or own.height > canvas.height:
+        notes.append("It was scaled down to fit.")
+    retouch = Retouch(original=data, coverage=mask.coverage) if keeps else None
+    request = replace(plan.request, images=(sent, *images[1:]), mask=mask.file, size=str(canvas))
+    return replace(plan, request=request, retouch=retouch, notes=(*plan.notes, *notes))
+
+
+def _size_notes(own: Pixels, wanted: Pixels, *, keeps: bool) -> list[str]:
+    """What to say where the model cannot make image 1's own size."""
+    notes: list[str] = []
+    if abs(math.log(own.ratio / wanted.ratio)) > _VISIBLE_RATIO_DIFFERENCE:
+        notes.append(
+            f"Image 1 is {own} and the model makes {wanted}, which is another ratio: the edited area may not "
+            "line up."
+        )
+    if keeps and own != wanted:
+        notes.append(f"Made at {wanted}, the result has image 1's size {own}.")
+    return notes
