@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.options import OutputArguments
     from gpt_image_mcp.values.progress import ProgressWatcher
     from gpt_image_mcp.values.requests import InputImage
-    from gpt_image_mcp.values.responses import Delivery
+    from gpt_image_mcp.values.responses import GeneratedImages
     from gpt_image_mcp.values.results import BatchResult, ImageResult
     from gpt_image_mcp.values.sessions import EndedSession, SessionSummary
 
@@ -378,6 +378,6 @@ class Studio:
         errand = replace(errand, fingerprint=same)
         return paid_calls.deliver(await paid_calls.run(errand, wait_seconds=wait_seconds, watch=watch))
 
-    async def _generate(self, job: PaidJob) -> Delivery:
+    async def _generate(self, job: PaidJob) -> GeneratedImages:
         api = self._bench.api(sandbox=job.plan.sandbox)
         return await api.generate(job.plan.request, job)

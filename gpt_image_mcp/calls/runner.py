@@ -23,7 +23,7 @@ from gpt_image_mcp.calls.stored_results import are_saved, collect, joined
 from gpt_image_mcp.errors import ImageError, StorageFailed
 from gpt_image_mcp.ids import new_call_id
 from gpt_image_mcp.threads import in_database, in_thread, to_the_end
-from gpt_image_mcp.values.responses import Delivery
+from gpt_image_mcp.values.responses import GeneratedImages
 from gpt_image_mcp.values.results import BatchResult, ImageResult
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result", ImageResult, BatchResult)
 _Found = TypeVar("_Found", bound=ImageResult | BatchResult)
-Send = Callable[["PaidJob"], Awaitable[Delivery]]
+Send = Callable[["PaidJob"], Awaitable[GeneratedImages]]
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -252,7 +252,7 @@ class PaidCalls:
             with contextlib.suppress(StorageFailed):
                 job.expected_seconds = await in_database(expected_seconds, job.plan, self.library)
 
-    def _keep(self, errand: Errand, job: PaidJob, delivery: Delivery) -> ImageResult:
+    def _keep(self, errand: Errand, job: PaidJob, delivery: GeneratedImages) -> ImageResult:
         """Saves what was delivered and settles its cost, which is spent even if nothing can be saved."""
         plan = job.plan
         try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.money import Cost
     from gpt_image_mcp.values.requests import ImageRequest, Retouch
-    from gpt_image_mcp.values.responses import Delivery
+    from gpt_image_mcp.values.responses import GeneratedImages
 
 _AS_RETURNED = "as-returned"
 
@@ -30,7 +30,7 @@ class Keeper:
 
     library: Library
 
-    def keep(self, plan: Plan, delivery: Delivery, *, elapsed_seconds: float) -> ImageResult:
+    def keep(self, plan: Plan, delivery: GeneratedImages, *, elapsed_seconds: float) -> ImageResult:
         """Saves the images of a delivery. Blocking, for a thread that may wait for locks.
 
         Raises:
@@ -103,14 +103,14 @@ class _Composed:
     notes: tuple[str, ...]
 
 
-def cost_of(plan: Plan, delivery: Delivery) -> Cost:
+def cost_of(plan: Plan, delivery: GeneratedImages) -> Cost:
     """What a delivery cost, whether or not its images can be used."""
     request = _as_made(plan.request, delivery)
     quoted = quote(plan.model, request, input_images=len(request.images))
     return cost(plan.model, delivery, quote=quoted)
 
 
-def _as_made(request: ImageRequest, delivery: Delivery) -> ImageRequest:
+def _as_made(request: ImageRequest, delivery: GeneratedImages) -> ImageRequest:
     """A request with what the model chose for ``auto`` in its place, as far as that is known."""
     picture = next(filter(None, map(read_picture, delivery.images)), None)
     made = f"{picture.width}x{picture.height}" if picture else delivery.size
@@ -132,7 +132,7 @@ def _size(image: StoredImage) -> str:
     return f"{image.width}x{image.height}"
 
 
-def _usable_images(delivery: Delivery, plan: Plan) -> tuple[list[bytes], Picture, list[str]]:
+def _usable_images(delivery: GeneratedImages, plan: Plan) -> tuple[list[bytes], Picture, list[str]]:
     """The delivered files that are whole images, what the first of them is, and what there is to say.
 
     Raises:
@@ -168,7 +168,7 @@ def _usable_images(delivery: Delivery, plan: Plan) -> tuple[list[bytes], Picture
     return usable, pictures[0], list(dict.fromkeys(notes))
 
 
-def _applied(plan: Plan, delivery: Delivery, picture: Picture) -> Applied:
+def _applied(plan: Plan, delivery: GeneratedImages, picture: Picture) -> Applied:
     """What took effect: size and format from the bytes, the rest from the answer, else as it was sent."""
     return Applied(
         size=f"{picture.width}x{picture.height}",
@@ -178,7 +178,7 @@ def _applied(plan: Plan, delivery: Delivery, picture: Picture) -> Applied:
     )
 
 
-def _provenance(plan: Plan, delivery: Delivery, applied: Applied, *, share: Cost) -> Provenance:
+def _provenance(plan: Plan, delivery: GeneratedImages, applied: Applied, *, share: Cost) -> Provenance:
     return Provenance(
         kind=plan.kind,
         prompt=plan.prompt,

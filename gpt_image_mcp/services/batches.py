@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.images import Kind
     from gpt_image_mcp.values.progress import ProgressWatcher
-    from gpt_image_mcp.values.responses import Delivery
+    from gpt_image_mcp.values.responses import GeneratedImages
 
 _KIND: Kind = "batch"
 MOST_AT_ONCE = 16
@@ -197,7 +197,7 @@ class Batches:
     async def _edited(
         self, job: BatchJob, position: int, item: BatchItem, *, gate: asyncio.Semaphore
     ) -> BatchEntry:
-        async def send(call: PaidJob) -> Delivery:
+        async def send(call: PaidJob) -> GeneratedImages:
             async with gate:
                 return await self.edits.send(call)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.images import Kind
     from gpt_image_mcp.values.options import OutputOptions
-    from gpt_image_mcp.values.responses import Delivery
+    from gpt_image_mcp.values.responses import GeneratedImages
 
 MAX_IMAGES = 16
 # More of a difference between two ratios than this makes an edited area visibly miss its place.
@@ -130,7 +130,7 @@ class Edits:
             _completed, plan, images, mask, size=output.size, edit=edit, host_model=host_model
         )
 
-    async def send(self, job: PaidJob) -> Delivery:
+    async def send(self, job: PaidJob) -> GeneratedImages:
         """Makes the request of a planned edit by the route that is open."""
         router = self.route(job.plan.sandbox)
         return await router.edit(job.plan.request, job, before_detour=partial(self._reserve_host, job))
