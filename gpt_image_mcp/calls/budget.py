@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gpt_image_mcp.calls.jobs import broken, stopped
 from gpt_image_mcp.calls.stored_results import dump_result
-from gpt_image_mcp.errors import ImageError, OutcomeUnknown, StorageFailed
+from gpt_image_mcp.errors import ImageError, InternalError, OutcomeUnknown, StorageFailed
 from gpt_image_mcp.threads import in_database, to_the_end
 from gpt_image_mcp.values.history import CallStart
 from gpt_image_mcp.values.results import BatchResult, ImageResult
@@ -121,17 +121,24 @@ class Reservations:
         What the call failed with matters more than a failure to write it down.
         """
         if job.is_reserved:
-            work = partial(self.settle_failure, job.id, error)
+            is_unknown = isinstance(error, InternalError) and job.may_be_billed
+            status: CallStatus = "outcome_unknown" if is_unknown else _status_of(error)
+            work = partial(self._finish, job.id, status=status, error=error)
         elif job.is_handed_out:
             work = partial(self._note_failure, start_of(job.plan), error)
         else:
             return
         await to_the_end(in_database(work))
 
-    def settle_failure(self, call_id: str, error: ImageError, *, usd: Decimal | None = None) -> None:
-        """Settles a call that failed; one that was settled before stays as it is."""
+    def settle_failure(self, call_id: str, error: ImageError, *, usd: Decimal | None) -> None:
+        """Settles a call that was paid and failed; one that was settled before stays as it is."""
+        self._finish(call_id, status=_status_of(error), error=error, usd=usd)
+
+    def _finish(
+        self, call_id: str, *, status: CallStatus, error: ImageError, usd: Decimal | None = None
+    ) -> None:
         with contextlib.suppress(StorageFailed):
-            self.library.ledger.finish_call(call_id, status=_status_of(error), cost_usd=usd, error=error)
+            self.library.ledger.finish_call(call_id, status=status, cost_usd=usd, error=error)
 
     def _note_failure(self, start: CallStart, error: ImageError) -> None:
         with contextlib.suppress(StorageFailed):

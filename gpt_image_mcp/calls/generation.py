@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.openai_api import OpenAIApi
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.options import OutputOptions
-    from gpt_image_mcp.values.responses import Delivery
+    from gpt_image_mcp.values.responses import GeneratedImages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,6 @@ class Generation(PaidCall):
             settings=self.settings,
         )
 
-    async def send(self, job: PaidJob) -> Delivery:
+    async def send(self, job: PaidJob) -> GeneratedImages:
         """Asks for the images."""
         return await self.connect(job.plan.sandbox).generate(job.plan.request, job)

@@ -78,6 +78,11 @@ class Job(ABC, Generic[_R]):
         """Seconds since the job began."""
         return monotonic() - self.started
 
+    @property
+    def may_be_billed(self) -> bool:
+        """Whether something was sent that may cost money."""
+        return self.is_sent
+
     def advance(self, stage: Stage) -> None:
         """Enters a stage and wakes whoever watches."""
         if not self.stages or self.stages[-1] != stage:
@@ -315,7 +320,7 @@ def stopped(job: Job[Any]) -> ImageError:
 
 def broken(job: Job[Any], defect: Exception) -> InternalError:
     """What a defect of this program makes of a job; its traceback belongs into the log."""
-    if job.is_sent:
+    if job.may_be_billed:
         when = "after its request was sent, so it may be billed"
         step = "Look into the output folder, which may have the image, before you call again."
     else:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpt_image_mcp.calls.planning import Plan
-    from gpt_image_mcp.values.responses import Delivery
+    from gpt_image_mcp.values.responses import GeneratedImages
 
 _Result = TypeVar("_Result", ImageResult, BatchResult)
 
@@ -93,7 +93,7 @@ class PaidCall(ABC):
         return plan
 
     @abstractmethod
-    async def send(self, job: PaidJob) -> Delivery:
+    async def send(self, job: PaidJob) -> GeneratedImages:
         """Makes the request of the job's plan. This alone costs money.
 
         Raises:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.calls.jobs import Job, Jobs
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.values.progress import ProgressWatcher
-    from gpt_image_mcp.values.responses import Delivery
+    from gpt_image_mcp.values.responses import GeneratedImages
 
 _Result = TypeVar("_Result", ImageResult, BatchResult)
 _Found = TypeVar("_Found", bound=ImageResult | BatchResult)
@@ -141,8 +141,8 @@ class Runner:
                 return await self.join(same, job)
             job.advance("queued")
             async with self.reservations.kept_alive(job.id):
-                delivery = await call.send(job)
-                result = await to_the_end(in_database(self._save_and_settle, call, job, delivery))
+                generated = await call.send(job)
+                result = await to_the_end(in_database(self._save_and_settle, call, job, generated))
             job.advance("saved")
             return replace(result, notes=(*result.notes, *await job.clean_up()))
 
@@ -155,13 +155,13 @@ class Runner:
             job.expected_seconds = await in_database(expected_seconds, job.plan, self.library)
         return same
 
-    def _save_and_settle(self, call: PaidCall, job: PaidJob, delivery: Delivery) -> ImageResult:
+    def _save_and_settle(self, call: PaidCall, job: PaidJob, generated: GeneratedImages) -> ImageResult:
         """Saves the images and settles what they cost, which is spent even if nothing could be saved."""
         plan = job.plan
         try:
-            result = save(plan, delivery, self.library, elapsed_seconds=job.elapsed_seconds)
+            result = save(plan, generated, self.library, elapsed_seconds=job.elapsed_seconds)
         except ImageError as error:
-            self.reservations.settle_failure(plan.call_id, error, usd=cost_of(plan, delivery).usd)
+            self.reservations.settle_failure(plan.call_id, error, usd=cost_of(plan, generated).usd)
             raise
         result = call.record(plan, result)
         return self.reservations.settle(result, usd=result.cost.usd if result.cost else None)

@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.money import Cost
     from gpt_image_mcp.values.requests import ImageRequest, Retouch
-    from gpt_image_mcp.values.responses import Delivery
+    from gpt_image_mcp.values.responses import GeneratedImages
 
 _AS_RETURNED = "as-returned"
 
 
-def save(plan: Plan, delivery: Delivery, library: Library, *, elapsed_seconds: float) -> ImageResult:
+def save(plan: Plan, generated: GeneratedImages, library: Library, *, elapsed_seconds: float) -> ImageResult:
     """Saves the images of a call and gives its result. Blocking.
 
     Raises:
         OutcomeUnknown: If none of them is a whole picture.
         StorageFailed: If an image could not be written to any folder.
     """
-    images, picture, notes = _usable_images(delivery, plan)
-    spent = cost_of(plan, delivery)
-    applied = _applied(plan, delivery, picture)
-    provenance = _provenance(plan, delivery, applied, share=_share(spent, len(images)))
+    images, picture, notes = _usable_images(generated, plan)
+    spent = cost_of(plan, generated)
+    applied = _applied(plan, generated, picture)
+    provenance = _provenance(plan, generated, applied, share=_share(spent, len(images)))
     naming = _naming_as_returned(plan.naming) if plan.retouch else plan.naming
     stored, saving_notes = library.save(images, provenance=provenance, naming=naming, folder=plan.folder)
     result = ImageResult(
@@ -45,10 +45,10 @@ def save(plan: Plan, delivery: Delivery, library: Library, *, elapsed_seconds: f
         requested=plan.requested,
         applied=applied,
         images=stored,
-        usage=delivery.usage,
+        usage=generated.usage,
         cost=spent,
-        route=delivery.route,
-        notes=(*plan.notes, *delivery.notes, *notes, *saving_notes),
+        route=generated.route,
+        notes=(*plan.notes, *generated.notes, *notes, *saving_notes),
         sandbox=plan.sandbox,
         session=plan.session,
         elapsed_seconds=round(elapsed_seconds, 1),
@@ -96,22 +96,22 @@ def _put_back(
     return stored[0], [changed, *notes]
 
 
-def cost_of(plan: Plan, delivery: Delivery) -> Cost:
-    """What a delivery cost, whether or not its images can be used."""
-    request = _as_made(plan.request, delivery)
+def cost_of(plan: Plan, generated: GeneratedImages) -> Cost:
+    """What the images cost, whether or not they can be used."""
+    request = _as_made(plan.request, generated)
     quoted = quote(plan.model, request, input_images=len(request.images))
-    return cost(plan.model, delivery, quote=quoted)
+    return cost(plan.model, generated, quote=quoted)
 
 
-def _as_made(request: ImageRequest, delivery: Delivery) -> ImageRequest:
+def _as_made(request: ImageRequest, generated: GeneratedImages) -> ImageRequest:
     """A request with what the model chose for ``auto`` in its place, as far as that is known."""
-    picture = next(filter(None, map(read_picture, delivery.images)), None)
-    made = f"{picture.width}x{picture.height}" if picture else delivery.size
+    picture = next(filter(None, map(read_picture, generated.images)), None)
+    made = f"{picture.width}x{picture.height}" if picture else generated.size
     return replace(
         request,
         size=(made or AUTO) if request.size == AUTO else request.size,
-        quality=(delivery.quality or AUTO) if request.quality == AUTO else request.quality,
-        partial_images=request.partial_images if delivery.route == "images" else 0,
+        quality=(generated.quality or AUTO) if request.quality == AUTO else request.quality,
+        partial_images=request.partial_images if generated.route == "images" else 0,
     )
 
 
@@ -125,7 +125,7 @@ def _size(image: StoredImage) -> str:
     return f"{image.width}x{image.height}"
 
 
-def _usable_images(delivery: Delivery, plan: Plan) -> tuple[list[bytes], Picture, list[str]]:
+def _usable_images(generated: GeneratedImages, plan: Plan) -> tuple[list[bytes], Picture, list[str]]:
     """The delivered files that are whole images, what the first of them is, and what there is to say.
 
     Raises:
@@ -134,10 +134,10 @@ def _usable_images(delivery: Delivery, plan: Plan) -> tuple[list[bytes], Picture
     usable: list[bytes] = []
     pictures: list[Picture] = []
     notes: list[str] = []
-    for number, data in enumerate(delivery.images, start=1):
+    for number, data in enumerate(generated.images, start=1):
         picture = read_picture(data)
         if picture is None or not is_complete(data, picture):
-            notes.append(f"Image {number} of {len(delivery.images)} arrived damaged and was not kept.")
+            notes.append(f"Image {number} of {len(generated.images)} arrived damaged and was not kept.")
         else:
             usable.append(data)
             pictures.append(picture)
@@ -149,29 +149,29 @@ def _usable_images(delivery: Delivery, plan: Plan) -> tuple[list[bytes], Picture
     if not usable:
         message = (
             f"The request was sent and answered, but what came back is not a whole image "
-            f"({len(delivery.images)} damaged). It was probably billed."
+            f"({len(generated.images)} damaged). It was probably billed."
         )
         raise OutcomeUnknown(
             message,
             next_step="Look at the usage page of the account before you call again.",
-            request_id=delivery.request_id,
+            request_id=generated.request_id,
         )
-    if len(delivery.images) != plan.request.n:
-        notes.append(f"{plan.request.n} images were asked for, {len(delivery.images)} came.")
+    if len(generated.images) != plan.request.n:
+        notes.append(f"{plan.request.n} images were asked for, {len(generated.images)} came.")
     return usable, pictures[0], list(dict.fromkeys(notes))
 
 
-def _applied(plan: Plan, delivery: Delivery, picture: Picture) -> Applied:
+def _applied(plan: Plan, generated: GeneratedImages, picture: Picture) -> Applied:
     """What took effect: size and format from the bytes, the rest from the answer, else as it was sent."""
     return Applied(
         size=f"{picture.width}x{picture.height}",
-        quality=delivery.quality or plan.request.quality,
-        background=delivery.background or plan.request.background,
+        quality=generated.quality or plan.request.quality,
+        background=generated.background or plan.request.background,
         output_format=picture.format,
     )
 
 
-def _provenance(plan: Plan, delivery: Delivery, applied: Applied, *, share: Cost) -> Provenance:
+def _provenance(plan: Plan, generated: GeneratedImages, applied: Applied, *, share: Cost) -> Provenance:
     return Provenance(
         kind=plan.kind,
         prompt=plan.prompt,
@@ -179,12 +179,12 @@ def _provenance(plan: Plan, delivery: Delivery, applied: Applied, *, share: Cost
         requested=plan.requested,
         applied=applied,
         cost=share,
-        route=delivery.route,
-        usage=delivery.usage,
+        route=generated.route,
+        usage=generated.usage,
         parents=tuple(image.image_id for image in plan.request.images if image.image_id),
         edit_type=plan.edit_type,
         call_id=plan.call_id,
-        request_id=delivery.request_id,
+        request_id=generated.request_id,
         session_id=plan.session.session_id if plan.session else "",
         turn=plan.session.turn if plan.session else 0,
         project_dir=str(plan.project_dir),

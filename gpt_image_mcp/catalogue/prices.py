@@ -24,7 +24,7 @@ from gpt_image_mcp.money import Cost, Quote
 if TYPE_CHECKING:
     from gpt_image_mcp.catalogue.models import ImageModel, Prices, Quality, TokenRule
     from gpt_image_mcp.values.requests import ImageRequest
-    from gpt_image_mcp.values.responses import Delivery, HostUsage, TokenUsage
+    from gpt_image_mcp.values.responses import GeneratedImages, HostUsage, TokenUsage
 
 _MILLION = Decimal(1_000_000)
 PARTIAL_IMAGE_TOKENS = 100
@@ -115,19 +115,19 @@ def quotes_by_quality(
     }
 
 
-def cost(model: ImageModel | None, delivery: Delivery, *, quote: Quote) -> Cost:
+def cost(model: ImageModel | None, generated: GeneratedImages, *, quote: Quote) -> Cost:
     """What a call did cost: from returned usage, else from an exact quote, else unknown.
 
     On the Responses route the host model's tokens are added, where its prices are known.
     """
     prices = model.prices if model else None
-    if prices is not None and delivery.usage is not None:
-        made = Cost(usd=_usage_usd(prices, delivery.usage), basis="usage")
+    if prices is not None and generated.usage is not None:
+        made = Cost(usd=_usage_usd(prices, generated.usage), basis="usage")
     elif quote.expected_usd is not None:
-        made = Cost(usd=quote.expected_usd, basis="usage+quote" if delivery.host else "quote")
+        made = Cost(usd=quote.expected_usd, basis="usage+quote" if generated.host else "quote")
     else:
         return Cost(usd=None, basis="unknown")
-    return replace(made, usd=(made.usd or Decimal(0)) + host_usd(delivery.host))
+    return replace(made, usd=(made.usd or Decimal(0)) + host_usd(generated.host))
 
 
 def host_usd(host: HostUsage | None) -> Decimal:

@@ -34,7 +34,7 @@ from gpt_image_mcp.openai_api.sdk_errors import (
 )
 from gpt_image_mcp.openai_api.sse import read_stream
 from gpt_image_mcp.threads import in_thread
-from gpt_image_mcp.values.responses import Delivery, HostUsage
+from gpt_image_mcp.values.responses import GeneratedImages, HostUsage
 
 if TYPE_CHECKING:
     import httpx2
@@ -70,7 +70,7 @@ class OpenAIApi:
     ) -> None:
         self._connection = Connection(settings, transport=transport, sleep=sleep, clock=clock)
 
-    async def generate(self, request: ImageRequest, observer: Observer = NOBODY) -> Delivery:
+    async def generate(self, request: ImageRequest, observer: Observer = NOBODY) -> GeneratedImages:
         """Makes the images of a request: ``POST /v1/images/generations``.
 
         Args:
@@ -85,7 +85,7 @@ class OpenAIApi:
         create = client.images.with_streaming_response.generate
         return await self._make(create, generation_body(request), observer)
 
-    async def edit(self, request: ImageRequest, observer: Observer = NOBODY) -> Delivery:
+    async def edit(self, request: ImageRequest, observer: Observer = NOBODY) -> GeneratedImages:
         """Edits the images of a request: ``POST /v1/images/edits``. As ``generate`` otherwise."""
         client = await self._connection.open()
         edit = client.images.with_streaming_response.edit
@@ -138,7 +138,7 @@ class OpenAIApi:
         host_model: str,
         file_ids: list[str],
         mask_id: str | None,
-    ) -> Delivery:
+    ) -> GeneratedImages:
         """Edits uploaded images through a chat model: ``POST /v1/responses`` with the image tool forced.
 
         Raises:
@@ -149,7 +149,7 @@ class OpenAIApi:
         # The SDK imports this part when it is first asked for, which takes too long for the loop.
         responses = await in_thread(lambda: client.responses.with_streaming_response)
 
-        async def read(response: httpx2.Response) -> Delivery:
+        async def read(response: httpx2.Response) -> GeneratedImages:
             whole = await self._connection.read(response)
             return await _read_response(whole, response, host_model)
 
@@ -175,9 +175,9 @@ class OpenAIApi:
     async def _in_slot(
         self,
         send: Callable[[], Coroutine[None, None, httpx2.Response]],
-        read: Callable[[httpx2.Response], Awaitable[Delivery]],
+        read: Callable[[httpx2.Response], Awaitable[GeneratedImages]],
         observer: Observer,
-    ) -> Delivery:
+    ) -> GeneratedImages:
         """Reads outside the retries: an answer that began to arrive was accepted, and may be billed."""
         async with self._connection.slots:
             response = await self._connection.retrying(send, observer)
@@ -186,10 +186,10 @@ class OpenAIApi:
             finally:
                 await response.aclose()
 
-    async def _make(self, method: _Method, body: dict[str, Any], observer: Observer) -> Delivery:
+    async def _make(self, method: _Method, body: dict[str, Any], observer: Observer) -> GeneratedImages:
         """Sends a request for images, as a stream where partial images are wanted."""
 
-        async def read(response: httpx2.Response) -> Delivery:
+        async def read(response: httpx2.Response) -> GeneratedImages:
             # Some gateways answer a call for a stream without streaming.
             if "stream" in body and "json" not in response.headers.get("content-type", ""):
                 whole = await read_stream(response, observer.receive_partial, model=str(body["model"]))
@@ -199,13 +199,13 @@ class OpenAIApi:
 
         return await self._in_slot(partial(_sent, method, body), read, observer)
 
-    async def _read(self, body: bytes, response: httpx2.Response) -> Delivery:
+    async def _read(self, body: bytes, response: httpx2.Response) -> GeneratedImages:
         try:
             answer = await in_thread(read_images_body, body)
         except UnusableBody as error:
             raise unusable(error, response) from error
         fetched, notes = await self._fetch(answer, response)
-        return _delivery(answer, fetched, request_id_of(response), notes=notes)
+        return _generated(answer, fetched, request_id_of(response), notes=notes)
 
     async def _fetch(
         self, answer: ImagesAnswer, response: httpx2.Response
@@ -236,15 +236,15 @@ async def _sent(method: _Method, body: dict[str, Any]) -> httpx2.Response:
         return response
 
 
-def _delivery(
+def _generated(
     answer: ImagesAnswer, fetched: tuple[bytes, ...], request_id: str | None, *, notes: tuple[str, ...]
-) -> Delivery:
+) -> GeneratedImages:
     said = list(notes)
     if answer.usage is None:
         said.append("The endpoint reported no token usage.")
     if any(fetched):
         said.append("The endpoint answered with an address instead of the image; it was fetched from there.")
-    return Delivery(
+    return GeneratedImages(
         images=answer.images + fetched,
         size=answer.size,
         quality=answer.quality,
@@ -256,7 +256,7 @@ def _delivery(
     )
 
 
-async def _read_response(body: bytes, response: httpx2.Response, host_model: str) -> Delivery:
+async def _read_response(body: bytes, response: httpx2.Response, host_model: str) -> GeneratedImages:
     """The image in an answer of the Responses API.
 
     Raises:
@@ -268,7 +268,7 @@ async def _read_response(body: bytes, response: httpx2.Response, host_model: str
         raise unusable(error, response) from error
     if answer.image is None:
         raise _no_image(answer, response, host_model)
-    return Delivery(
+    return GeneratedImages(
         images=(answer.image,),
         size=answer.size,
         quality=answer.quality,

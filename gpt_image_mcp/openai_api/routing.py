@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.openai_api.observer import Observer
     from gpt_image_mcp.openai_api.request_bodies import Upload
     from gpt_image_mcp.values.requests import ImageRequest
-    from gpt_image_mcp.values.responses import Delivery, HostUsage
+    from gpt_image_mcp.values.responses import GeneratedImages, HostUsage
 
 REMEMBERED_FOR = timedelta(minutes=10)
 # How long a call goes on for the sake of an upload that does not let itself be deleted.
@@ -79,7 +79,7 @@ class Router:
 
     async def edit(
         self, request: ImageRequest, observer: Observer, *, before_detour: Callable[[], Awaitable[None]]
-    ) -> Delivery:
+    ) -> GeneratedImages:
         """Edits the images of a request by the route that is open.
 
         What a job leaves behind at OpenAI is deleted when it cleans up.
@@ -111,7 +111,7 @@ class Router:
         when = self.rejections.rejected_at(self.endpoint, model)
         return when is not None and timedelta(0) <= self.clock() - when < REMEMBERED_FOR
 
-    async def _respond(self, request: ImageRequest, observer: Observer, *, reason: str) -> Delivery:
+    async def _respond(self, request: ImageRequest, observer: Observer, *, reason: str) -> GeneratedImages:
         """The same edit through the Responses API."""
         uploads: list[str] = []
         # Whatever happens, and when the picture is safe: deleting may take long.
@@ -121,14 +121,14 @@ class Router:
             await self._upload(as_upload(image), uploads)
         if request.mask:
             await self._upload(mask_upload(request.mask), uploads)
-        delivery = await self.api.respond(
+        generated = await self.api.respond(
             request,
             observer,
             host_model=self.host_model,
             file_ids=uploads[: len(request.images)],
             mask_id=uploads[-1] if request.mask else None,
         )
-        return replace(delivery, notes=(*delivery.notes, *_notes(reason, delivery.host)))
+        return replace(generated, notes=(*generated.notes, *_notes(reason, generated.host)))
 
     async def _upload(self, upload: Upload, uploads: list[str]) -> None:
         """Uploads a file; its id is noted, so that it can be deleted, even if the call is cancelled."""

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.services.batch_items import BatchItem
     from gpt_image_mcp.values.images import Kind
     from gpt_image_mcp.values.progress import ProgressWatcher
-    from gpt_image_mcp.values.responses import Delivery
+    from gpt_image_mcp.values.responses import GeneratedImages
 
 MOST_AT_ONCE = 16
 _CONTINUE, _STOP = "continue", "stop"
@@ -61,6 +61,11 @@ class BatchJob(PlannedJob[BatchResult]):
     made: list[str] = field(default_factory=list[str])
     latest: str = ""
     is_stopped: bool = False
+
+    @property
+    def may_be_billed(self) -> bool:
+        """Its images are paid for one by one."""
+        return bool(self.stages)
 
     def note(self, position: int, entry: BatchEntry) -> None:
         """Keeps what became of an image and wakes whoever watches."""
@@ -99,7 +104,7 @@ class BatchItemEdit(Edit):
     limiter: asyncio.Semaphore
     kind: Kind = "batch"
 
-    async def send(self, job: PaidJob) -> Delivery:
+    async def send(self, job: PaidJob) -> GeneratedImages:
         """Makes the request when it is this image's turn."""
         async with self.limiter:
             return await Edit.send(self, job)

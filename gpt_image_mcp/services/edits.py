@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.images import Kind
     from gpt_image_mcp.values.options import OutputOptions
     from gpt_image_mcp.values.requests import InputImage
-    from gpt_image_mcp.values.responses import Delivery
+    from gpt_image_mcp.values.responses import GeneratedImages
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Edit(PaidCall):
             with_inputs, plan, images, mask=mask, size=size, edit=edit, host_model=host_model
         )
 
-    async def send(self, job: PaidJob) -> Delivery:
+    async def send(self, job: PaidJob) -> GeneratedImages:
         """Makes the request by the route that is open."""
         router = self.services.route(job.plan.sandbox)
         return await router.edit(job.plan.request, job, before_detour=partial(self._reserve_host, job))

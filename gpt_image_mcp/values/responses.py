@@ -32,12 +32,13 @@ class HostUsage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """What the API gave back for one request, read and not assumed.
+class GeneratedImages:
+    """The images that the API made for one request, with what it said about them.
 
     Attributes:
-        images: The file bytes of each image, exactly as delivered.
-        size: The echoed value, None where the endpoint echoes none; so for the next three.
+        images: The file bytes of each image, exactly as they came.
+        size: As the endpoint says it was made, None where it says nothing. ``quality``, ``background`` and
+            ``output_format`` are the same.
         usage: The tokens of the image model.
         route: The endpoint that made it.
         host: On the Responses route, the model in between.

@@ -315,3 +315,12 @@ async def test_who_waits_for_a_request_that_is_cut_off_is_not_told_that_it_was_n
     await jobs.close(grace_seconds=0)
     with pytest.raises(OutcomeUnknown, match="stopped after its request was sent"):
         await waiter
+
+
+async def test_jobs_without_a_key_are_never_the_same() -> None:
+    jobs, job = Jobs(), _job()
+    jobs.start(job, _endless())
+    assert jobs.find_same("") is None
+    async with jobs.beginning(""), jobs.beginning(""):
+        pass
+    await jobs.close(grace_seconds=0)

@@ -15,7 +15,7 @@ from gpt_image_mcp.calls.saving import save
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.values.options import OutputOptions
 from gpt_image_mcp.values.requests import Retouch
-from gpt_image_mcp.values.responses import Delivery
+from gpt_image_mcp.values.responses import GeneratedImages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,7 @@ def _plan(*, coverage: tuple[int, int] = (64, 64), filename: str = "") -> Plan:
 
 
 def _kept(plan: Plan, library: Library, *, images: int = 1) -> ImageResult:
-    return save(plan, Delivery(images=(_png(),) * images), library, elapsed_seconds=1)
+    return save(plan, GeneratedImages(images=(_png(),) * images), library, elapsed_seconds=1)
 
 
 def test_an_image_that_is_gone_before_it_is_retouched_is_told_of_as_it_was_returned() -> None:

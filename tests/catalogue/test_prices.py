@@ -23,7 +23,7 @@ from gpt_image_mcp.catalogue.prices import (
 from gpt_image_mcp.catalogue.sizes import Pixels
 from gpt_image_mcp.money import Cost, Quote
 from gpt_image_mcp.values.requests import ImageRequest
-from gpt_image_mcp.values.responses import Delivery, HostUsage, Route, TokenUsage
+from gpt_image_mcp.values.responses import GeneratedImages, HostUsage, Route, TokenUsage
 
 
 def _model(name: str = "gpt-image-2") -> ImageModel:
@@ -161,21 +161,21 @@ def test_a_cost_counts_each_kind_of_token_at_its_own_rate() -> None:
         output_image_tokens=7024,
     )
     expected = (100 * 5 + 100 * Decimal("1.25") + 500 * 8 + 300 * 2 + 76 * 10 + 7024 * 30) / Decimal(10**6)
-    assert cost(_model(), _delivery(usage), quote=Quote(basis="")) == Cost(usd=expected, basis="usage")
+    assert cost(_model(), _generated(usage), quote=Quote(basis="")) == Cost(usd=expected, basis="usage")
 
 
 def test_tokens_of_an_unreported_kind_count_at_the_dearer_rate() -> None:
     usage = TokenUsage(input_tokens=100, output_tokens=10, total_tokens=110)
-    spent = cost(_model(), _delivery(usage), quote=Quote(basis=""))
+    spent = cost(_model(), _generated(usage), quote=Quote(basis=""))
     assert spent.usd == (100 * Decimal(8) + 10 * Decimal(30)) / 10**6
 
 
 def test_without_usage_an_exact_quote_stands_in() -> None:
     exact = quote(_model(), _request())
-    assert cost(_model(), _delivery(None), quote=exact) == Cost(usd=Decimal("0.21072"), basis="quote")
+    assert cost(_model(), _generated(None), quote=exact) == Cost(usd=Decimal("0.21072"), basis="quote")
     open_choice = quote(_model(), _request(quality="auto"))
-    assert cost(_model(), _delivery(None), quote=open_choice) == Cost(usd=None, basis="unknown")
-    assert cost(None, _delivery(None), quote=Quote(basis="")) == Cost(usd=None, basis="unknown")
+    assert cost(_model(), _generated(None), quote=open_choice) == Cost(usd=None, basis="unknown")
+    assert cost(None, _generated(None), quote=Quote(basis="")) == Cost(usd=None, basis="unknown")
 
 
 counts = st.integers(0, 10**6)
@@ -192,14 +192,14 @@ def test_a_cost_never_falls_below_the_cheapest_rate(
         input_text_tokens=text,
         input_image_tokens=image,
     )
-    spent = cost(_model(), _delivery(usage), quote=Quote(basis=""))
+    spent = cost(_model(), _generated(usage), quote=Quote(basis=""))
     assert spent.usd is not None
     assert spent.usd >= (total * Decimal(5) + out * Decimal(10)) / 10**6
 
 
-def _delivery(usage: TokenUsage | None, host: HostUsage | None = None) -> Delivery:
+def _generated(usage: TokenUsage | None, host: HostUsage | None = None) -> GeneratedImages:
     route: Route = "responses" if host else "images"
-    return Delivery(images=(b"x",), usage=usage, route=route, host=host)
+    return GeneratedImages(images=(b"x",), usage=usage, route=route, host=host)
 
 
 HOST_TOKENS = TokenUsage(input_tokens=2000, output_tokens=100, total_tokens=2100, cached_text_tokens=500)
@@ -208,9 +208,9 @@ HOST_USD = (1500 * Decimal("0.40") + 500 * Decimal("0.10") + 100 * Decimal("1.60
 
 def test_the_responses_route_adds_the_host_model_at_its_own_rates() -> None:
     usage = TokenUsage(input_tokens=0, output_tokens=1000, total_tokens=1000)
-    direct = cost(_model(), _delivery(usage), quote=Quote(basis=""))
+    direct = cost(_model(), _generated(usage), quote=Quote(basis=""))
     hosted = cost(
-        _model(), _delivery(usage, HostUsage(model="gpt-4.1-mini", usage=HOST_TOKENS)), quote=Quote(basis="")
+        _model(), _generated(usage, HostUsage(model="gpt-4.1-mini", usage=HOST_TOKENS)), quote=Quote(basis="")
     )
     assert direct.usd is not None
     assert hosted == Cost(usd=direct.usd + HOST_USD, basis="usage")
@@ -219,9 +219,9 @@ def test_the_responses_route_adds_the_host_model_at_its_own_rates() -> None:
 def test_without_the_image_tools_usage_the_quote_stands_in_for_its_part() -> None:
     exact = Quote(expected_usd=Decimal("0.2"), basis="")
     host = HostUsage(model="gpt-4.1-mini", usage=HOST_TOKENS)
-    spent = cost(_model(), _delivery(None, host), quote=exact)
+    spent = cost(_model(), _generated(None, host), quote=exact)
     assert spent == Cost(usd=Decimal("0.2") + HOST_USD, basis="usage+quote")
-    assert cost(_model(), _delivery(None, host), quote=Quote(basis="")).usd is None
+    assert cost(_model(), _generated(None, host), quote=Quote(basis="")).usd is None
 
 
 def test_a_host_model_without_known_prices_adds_nothing() -> None:

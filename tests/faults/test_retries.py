@@ -59,10 +59,10 @@ async def test_a_rate_limit_is_waited_for_as_long_as_it_says(
 ) -> None:
     async with serve_script(_limited(**headers)) as endpoint:
         patient = Patient(endpoint.base_url)
-        delivery = await patient.api.generate(REQUEST)
+        generated = await patient.api.generate(REQUEST)
         await patient.api.aclose()
         assert len(endpoint.posts) == 2
-    assert delivery.images == (image_file(),)
+    assert generated.images == (image_file(),)
     (slept,) = patient.slept
     assert least <= slept <= most + FIRST_BACKOFF_SECONDS
 

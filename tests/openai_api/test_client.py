@@ -87,7 +87,7 @@ async def test_a_generation_sends_exactly_what_was_decided(harness: Harness) -> 
         moderation="low",
         background="opaque",
     )
-    delivery = await harness.api.generate(request)
+    generated = await harness.api.generate(request)
     assert harness.posts[0].path == "/v1/images/generations"
     assert harness.posts[0].json == {
         "model": "gpt-image-2",
@@ -101,14 +101,14 @@ async def test_a_generation_sends_exactly_what_was_decided(harness: Harness) -> 
         "moderation": "low",
         "safety_identifier": "u1",
     }
-    picture = read_picture(delivery.images[0])
+    picture = read_picture(generated.images[0])
     assert picture is not None
     assert (picture.format, picture.width, picture.height) == ("webp", 1024, 1024)
-    assert (delivery.size, delivery.quality, delivery.background) == ("1024x1024", "low", "opaque")
-    assert delivery.usage is not None
-    assert delivery.usage.output_tokens == 196
-    assert delivery.request_id
-    assert delivery.request_id.startswith("req_")
+    assert (generated.size, generated.quality, generated.background) == ("1024x1024", "low", "opaque")
+    assert generated.usage is not None
+    assert generated.usage.output_tokens == 196
+    assert generated.request_id
+    assert generated.request_id.startswith("req_")
 
 
 async def test_quality_is_sent_even_when_it_is_auto(harness: Harness) -> None:
@@ -144,8 +144,8 @@ async def test_several_images_are_never_streamed(harness: Harness) -> None:
 
 @pytest.mark.parametrize("name", ["rate_limited", "500", "502", "503", "529", "connect_error"])
 async def test_what_was_certainly_not_billed_is_sent_again(harness: Harness, name: str) -> None:
-    delivery = await harness.api.generate(replace(REQUEST, prompt=f"a fox [sandbox:{name}*2]"))
-    assert len(delivery.images) == 1
+    generated = await harness.api.generate(replace(REQUEST, prompt=f"a fox [sandbox:{name}*2]"))
+    assert len(generated.images) == 1
     assert len(harness.posts) == 3
     assert len(harness.slept) == 2
 
@@ -200,9 +200,9 @@ async def test_a_broken_stream_is_an_unknown_outcome(harness: Harness, name: str
 
 
 async def test_an_address_instead_of_an_image_is_fetched(harness: Harness) -> None:
-    delivery = await harness.api.generate(replace(REQUEST, prompt="a fox [sandbox:url_instead_of_b64]"))
-    assert read_picture(delivery.images[0]) is not None
-    assert any("address" in note for note in delivery.notes)
+    generated = await harness.api.generate(replace(REQUEST, prompt="a fox [sandbox:url_instead_of_b64]"))
+    assert read_picture(generated.images[0]) is not None
+    assert any("address" in note for note in generated.notes)
 
 
 def _answering(
@@ -290,8 +290,8 @@ async def test_a_stream_that_breaks_after_its_final_image_has_delivered_it() -> 
     api, received = _answering(
         lambda _: httpx2.Response(200, stream=_CutAfterTheFinalEvent(), headers=headers)
     )
-    delivery = await api.generate(replace(REQUEST, partial_images=1))
-    assert delivery.images == (b"image",)
+    generated = await api.generate(replace(REQUEST, partial_images=1))
+    assert generated.images == (b"image",)
     assert len(received) == 1
     await api.aclose()
 
