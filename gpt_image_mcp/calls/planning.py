@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from gpt_image_mcp.catalogue.prices import quote, quotes_by_quality
 from gpt_image_mcp.catalogue.validation import (
     PINNED,
-    check_input_images,
-    check_request,
     require_key,
     require_single,
+    validate_input_images,
+    validate_request,
 )
 from gpt_image_mcp.dates import today
 from gpt_image_mcp.folders import output_folder, project_folder, require_writable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.values.images import Kind, Requested
     from gpt_image_mcp.values.options import OutputOptions
-    from gpt_image_mcp.values.requests import ImageRequest, Retouch
+    from gpt_image_mcp.values.requests import Backdrop, ImageRequest
     from gpt_image_mcp.values.sessions import SessionTurn
 
 SANDBOX_MODEL = "sandbox"
@@ -56,7 +56,7 @@ class Plan:
     project_dir: Path
     sandbox: bool
     edit_type: str = ""
-    retouch: Retouch | None = None
+    retouch: Backdrop | None = None
     session: SessionTurn | None = None
     notes: tuple[str, ...] = ()
 
@@ -86,7 +86,7 @@ def plan_call(
     Raises:
         RequestError: If the model, the folder or an argument cannot be used.
     """
-    checked = check_request(
+    checked = validate_request(
         prompt, _without_sandbox(options, settings), moderation=moderation, settings=settings
     )
     if options.filename:
@@ -136,10 +136,10 @@ def estimate(options: OutputOptions, *, input_images: int, settings: Settings, l
     Raises:
         RequestError: If the call could not be made as described.
     """
-    checked = check_request(
+    checked = validate_request(
         _ANY_PROMPT, _without_sandbox(options, settings), moderation="auto", settings=settings
     )
-    check_input_images(input_images, checked.model)
+    validate_input_images(input_images, checked.model)
     host_model = ""
     if input_images and settings.force_responses_edits:
         require_single(checked.request.n, PINNED)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.library.naming import Naming
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.money import Cost
-    from gpt_image_mcp.values.requests import ImageRequest, Retouch
+    from gpt_image_mcp.values.requests import Backdrop, ImageRequest
     from gpt_image_mcp.values.responses import GeneratedImages
 
 _AS_RETURNED = "as-returned"
@@ -63,7 +63,7 @@ class Keeper:
         )
         return self._retouched(result, plan, plan.retouch) if plan.retouch else result
 
-    def _retouched(self, result: ImageResult, plan: Plan, retouch: Retouch) -> ImageResult:
+    def _retouched(self, result: ImageResult, plan: Plan, retouch: Backdrop) -> ImageResult:
         """The result with each image replaced by one that has the original pixels outside the mask."""
         notes: list[str] = []
         images: list[StoredImage] = []
@@ -79,11 +79,11 @@ class Keeper:
         applied = replace(result.applied, size=_size(images[0])) if result.applied else None
         return replace(result, images=tuple(images), applied=applied, notes=(*result.notes, *notes))
 
-    def _put_back(self, image: StoredImage, plan: Plan, retouch: Retouch, *, number: int) -> _Composed:
-        from gpt_image_mcp.imaging.compositing import put_back
+    def _put_back(self, image: StoredImage, plan: Plan, retouch: Backdrop, *, number: int) -> _Composed:
+        from gpt_image_mcp.imaging.compositing import composite
 
         output_format = plan.request.output_format
-        done = put_back(self.library.read(image), retouch, output_format=output_format)
+        done = composite(self.library.read(image), retouch, output_format=output_format)
         provenance = replace(image.provenance, parents=(image.id,))
         naming = replace(plan.naming, filename=numbered(plan.naming.filename, number))
         stored, notes = self.library.save(

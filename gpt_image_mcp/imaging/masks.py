@@ -29,7 +29,7 @@ _COLOURFUL = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Mask:
+class EditMask:
     """A mask ready for use.
 
     Attributes:
@@ -43,7 +43,7 @@ class Mask:
     notes: tuple[str, ...] = ()
 
 
-def make_mask(coverage: Image.Image, *, notes: tuple[str, ...] = ()) -> Mask:
+def make_mask(coverage: Image.Image, *, notes: tuple[str, ...] = ()) -> EditMask:
     """A mask of a coverage. CPU work, for a worker thread.
 
     Raises:
@@ -59,7 +59,7 @@ def make_mask(coverage: Image.Image, *, notes: tuple[str, ...] = ()) -> Mask:
         )
     if lowest >= _HALF:
         notes = (*notes, "The mask covers the whole image, so everything may change.")
-    return Mask(_mask_file(coverage), encode(coverage, "PNG", compress_level=4), notes)
+    return EditMask(_mask_file(coverage), encode(coverage, "PNG", compress_level=4), notes)
 
 
 def read_mask(data: bytes, size: tuple[int, int], *, source: str) -> tuple[Image.Image, tuple[str, ...]]:

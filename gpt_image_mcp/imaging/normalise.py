@@ -39,7 +39,7 @@ _SPACE_FIELD = slice(16, 20)
 
 
 @dataclass(frozen=True, slots=True)
-class Converted:
+class Normalised:
     """A file that the API takes, what it is, and a sentence for each thing that was changed."""
 
     data: bytes
@@ -62,7 +62,7 @@ class Decoded:
     is_recoloured: bool
 
 
-def make_acceptable(data: bytes, *, source: str, is_first: bool) -> Converted:
+def normalise(data: bytes, *, source: str, is_first: bool) -> Normalised:
     """An image that the API takes. CPU work, for a worker thread.
 
     Args:
@@ -78,7 +78,7 @@ def make_acceptable(data: bytes, *, source: str, is_first: bool) -> Converted:
         reasons = _reasons(data, image, picture, is_first=is_first)
         if not reasons:
             _verify(data)
-            return Converted(data, picture)
+            return Normalised(data, picture)
         upright = _upright(image)
     ready = _plain(upright, keeps_alpha=is_first)
     encoded = _encoded(ready, is_lossy=picture.format in _LOSSY)
@@ -88,7 +88,7 @@ def make_acceptable(data: bytes, *, source: str, is_first: bool) -> Converted:
         raise InputRejected(message, next_step="Scale the image down and pass that.")
     if made.format == "webp":
         reasons.append("as PNG it would have more than 50 MB, so it became WebP of high quality")
-    return Converted(encoded, made, (f"{source} was converted: {', '.join(reasons)}.",))
+    return Normalised(encoded, made, (f"{source} was converted: {', '.join(reasons)}.",))
 
 
 def require_whole(data: bytes, *, source: str) -> Picture:

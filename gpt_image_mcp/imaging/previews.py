@@ -78,7 +78,7 @@ def make_preview(data: bytes, view: View) -> Preview:
         image = _scaled(image, max(SMALLEST_EDGE, int(max(image.size) * shrink)))
 
 
-def reduced(data: bytes, max_edge: int) -> bytes:
+def thumbnail(data: bytes, max_edge: int) -> bytes:
     """An image file made small enough to unpack quickly, too good for a preview to show the difference.
 
     Raises:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from gpt_image_mcp.openai_api.error_mapping import explain
+from gpt_image_mcp.openai_api.error_mapping import map_error
 from gpt_image_mcp.openai_api.images_response import OptionalText, UnusableBody, decode_image
-from gpt_image_mcp.openai_api.sdk_errors import broken, lost, refusal_of, request_id_of
+from gpt_image_mcp.openai_api.sdk_errors import broken, lost, read_error, request_id_of
 from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from gpt_image_mcp.openai_api.observer import Unread
+    from gpt_image_mcp.openai_api.observer import LazyImage
 
 _END = b"[DONE]"
 _FINAL, _PARTIAL = ".completed", ".partial_image"
@@ -58,7 +58,7 @@ class _Sent:
 
 
 async def read_stream(
-    response: httpx2.Response, on_partial: Callable[[Unread], None], *, model: str
+    response: httpx2.Response, on_partial: Callable[[LazyImage], None], *, model: str
 ) -> bytes:
     """The JSON of the final event, which carries the finished image.
 
@@ -78,7 +78,9 @@ async def read_stream(
         raise broken(error, request_id_of(response)) from error
 
 
-async def _final_event(response: httpx2.Response, on_partial: Callable[[Unread], None], model: str) -> bytes:
+async def _final_event(
+    response: httpx2.Response, on_partial: Callable[[LazyImage], None], model: str
+) -> bytes:
     request_id = request_id_of(response)
     partials = 0
     async with contextlib.aclosing(_events(response.aiter_bytes())) as events:
@@ -87,8 +89,8 @@ async def _final_event(response: httpx2.Response, on_partial: Callable[[Unread],
             if not sent.is_image:
                 event = await in_thread(_read, sent.data, request_id)
                 if event.error:
-                    raise explain(
-                        refusal_of(event.error, response.request, request_id=request_id), model=model
+                    raise map_error(
+                        read_error(event.error, response.request, request_id=request_id), model=model
                     )
                 kind = event.type or ""
             if kind.endswith(_FINAL):

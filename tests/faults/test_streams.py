@@ -16,7 +16,7 @@ from gpt_image_mcp.errors import (
     RateLimited,
 )
 from gpt_image_mcp.openai_api import OpenAIApi
-from gpt_image_mcp.openai_api.observer import Nobody
+from gpt_image_mcp.openai_api.observer import NullObserver
 from gpt_image_mcp.settings import Settings
 from gpt_image_mcp.values.requests import ImageRequest
 from tests.faults.observed import QUICK, calls, files, spent_usd, studio_for
@@ -39,17 +39,17 @@ from tests.faults.scripted import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gpt_image_mcp.openai_api.observer import Unread
+    from gpt_image_mcp.openai_api.observer import LazyImage
     from tests.faults.scripted import Reply
 
 
-class Partials(Nobody):
+class Partials(NullObserver):
     """Keeps the partial images that arrive."""
 
     def __init__(self) -> None:
-        self.images: list[Unread] = []
+        self.images: list[LazyImage] = []
 
-    def receive_partial(self, image: Unread) -> None:
+    def receive_partial(self, image: LazyImage) -> None:
         """One of them."""
         self.images.append(image)
 

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.imaging.formats import open_picture
-from gpt_image_mcp.imaging.preview_cache import LARGE_VIEWS, Reductions
+from gpt_image_mcp.imaging.preview_cache import LARGE_PREVIEWS, PreviewCache
 from gpt_image_mcp.services.image_search import file_state
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MIME_TYPE = "image/webp"
 EDGE_PIXELS = 360
 _QUALITY, _METHOD = 72, 0
-KEPT = Reductions(f"thumbnails-{EDGE_PIXELS}-{_QUALITY}")
+KEPT = PreviewCache(f"thumbnails-{EDGE_PIXELS}-{_QUALITY}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +58,12 @@ def make_thumbnails(images: Sequence[StoredImage], *, allowed_seconds: float) ->
 
 def _thumbnail(image: StoredImage, *, deadline: float) -> Thumbnail:
     state = file_state(image)
-    data = b"" if state == "changed" else KEPT.read(image.sha256)
+    data = b"" if state == "changed" else KEPT.get(image.sha256)
     if data or state == "missing" or time.monotonic() > deadline:
         return Thumbnail(state=state, data=data)
-    data = _draw((state == "present" and LARGE_VIEWS.read(image.sha256)) or _read(image.file_path))
+    data = _draw((state == "present" and LARGE_PREVIEWS.get(image.sha256)) or _read(image.file_path))
     if data and state != "changed":
-        KEPT.keep(image.sha256, data)
+        KEPT.put(image.sha256, data)
     return Thumbnail(state=state, data=data, decodable=bool(data))
 
 
