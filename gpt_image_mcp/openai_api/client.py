@@ -192,14 +192,16 @@ class OpenAIApi:
         async def read(response: httpx2.Response) -> GeneratedImages:
             # Some gateways answer a call for a stream without streaming.
             if "stream" in body and "json" not in response.headers.get("content-type", ""):
-                whole = await read_stream(response, observer.receive_partial, model=str(body["model"]))
+                whole: bytes | str = await read_stream(
+                    response, observer.receive_partial, model=str(body["model"])
+                )
             else:
                 whole = await self._connection.read(response)
             return await self._read(whole, response)
 
         return await self._in_slot(partial(_sent, method, body), read, observer)
 
-    async def _read(self, body: bytes, response: httpx2.Response) -> GeneratedImages:
+    async def _read(self, body: bytes | str, response: httpx2.Response) -> GeneratedImages:
         try:
             answer = await in_thread(read_images_body, body)
         except UnusableBody as error:

@@ -86,7 +86,7 @@ class _Body(BaseModel):
     error: Any = None
 
 
-def read_images_body(body: bytes) -> ImagesBody:
+def read_images_body(body: bytes | str) -> ImagesBody:
     """Reads the body of an images endpoint, or of its final stream event.
 
     Raises:
