@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.imaging.formats import open_picture
 from gpt_image_mcp.imaging.normalise import encode
+from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -49,9 +50,10 @@ def composite(edited: bytes, backdrop: Backdrop, *, output_format: str) -> Compo
         StorageFailed: If that fails for whatever reason; the picture as it was returned is still there.
     """
     try:
-        return _composite(edited, backdrop, output_format)
-    except Exception as error:  # Pillow raises nearly anything on a damaged file, or when memory runs out
-        message = f"The original pixels could not be put back: {str(error) or type(error).__name__}."
+        with unify_pillow_errors():
+            return _composite(edited, backdrop, output_format)
+    except DamagedImage as error:
+        message = f"The original pixels could not be put back: {error}."
         raise StorageFailed(message, next_step="Use the image as it was returned.") from error
 
 

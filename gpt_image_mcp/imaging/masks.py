@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from gpt_image_mcp.errors import InputRejected
 from gpt_image_mcp.imaging.formats import is_complete, open_picture, read_picture
 from gpt_image_mcp.imaging.normalise import MAX_PIXELS, encode
+from gpt_image_mcp.pillow_errors import DamagedImage
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -129,7 +130,7 @@ def _opened(data: bytes, source: str) -> Image.Image:
             if upright.mode.startswith("I;16"):  # Pillow would take anything above 255 for white
                 upright = upright.convert("I").point(lambda value: value * (1 / 256)).convert("L")
             return upright.convert("RGBA")
-    except Exception as error:  # Pillow raises nearly anything on a damaged file
+    except DamagedImage as error:
         message = f"The mask {source} is damaged: {error}."
         raise InputRejected(message, next_step="Save the mask again as PNG.") from error
 

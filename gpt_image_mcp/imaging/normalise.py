@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gpt_image_mcp.errors import InputRejected
 from gpt_image_mcp.imaging.formats import announced_format, is_complete, open_picture, read_picture
+from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -156,8 +157,9 @@ def _orientation(image: Image.Image) -> int:
     if image.format == "PNG" and "exif" not in image.info:
         return _UPRIGHT
     try:
-        return int(image.getexif().get(_ORIENTATION_TAG, _UPRIGHT))
-    except Exception:  # noqa: BLE001 - Pillow raises nearly anything on a damaged file
+        with unify_pillow_errors():
+            return int(image.getexif().get(_ORIENTATION_TAG, _UPRIGHT))
+    except DamagedImage:
         return _UPRIGHT
 
 
@@ -166,7 +168,7 @@ def _decodes(data: bytes) -> bool:
     try:
         with open_picture(data) as image:
             image.load()
-    except Exception:  # noqa: BLE001 - Pillow raises nearly anything on a damaged file
+    except DamagedImage:
         return False
     return True
 
@@ -186,10 +188,10 @@ def _upright(image: Image.Image) -> Image.Image:
 
 @contextmanager
 def _damage_refused(source: str) -> Generator[None]:
-    """Words whatever Pillow raises on a damaged file, which is nearly anything."""
+    """Turns the damage that is found in a file into a refusal that names the file."""
     try:
         yield
-    except Exception as error:
+    except DamagedImage as error:
         message = f"{source} is damaged: {error}."
         raise InputRejected(message, next_step=_SAVE_AGAIN) from error
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.imaging.formats import open_picture
 from gpt_image_mcp.imaging.preview_cache import LARGE_PREVIEWS, PreviewCache
+from gpt_image_mcp.pillow_errors import DamagedImage
 from gpt_image_mcp.services.image_search import file_state
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _draw(data: bytes) -> bytes:
         with open_picture(data) as image:
             image.draft("RGB", (EDGE_PIXELS, EDGE_PIXELS))
             return _encoded(_reduced(image.convert("RGBA" if image.has_transparency_data else "RGB")))
-    except Exception:  # noqa: BLE001 - Pillow raises nearly anything on a damaged file
+    except DamagedImage:
         return b""
 
 
