@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 
 from gpt_image_mcp.calls.progress import DRAWING_ENDS, advanced, fraction_at, message_at
 from gpt_image_mcp.errors import Cancelled, InternalError, OutcomeUnknown
-from gpt_image_mcp.openai_api.observer import Cleanup, Unread
+from gpt_image_mcp.openai_api.observer import Cleanup, LazyImage
 from gpt_image_mcp.threads import to_the_end
 from gpt_image_mcp.values.progress import Progress, ProgressWatcher, Stage
 
@@ -61,7 +61,7 @@ class Job(ABC, Generic[_R]):
     stages: list[Stage] = field(default_factory=list[Stage])
     is_sent: bool = False
     is_handed_out: bool = False
-    partial: Unread | None = None
+    partial: LazyImage | None = None
     fraction: float = 0.0
     started: float = field(default_factory=monotonic)
     waiters: int = 0
@@ -99,7 +99,7 @@ class Job(ABC, Generic[_R]):
         self.is_sent = False
         self.advance("queued")
 
-    def receive_partial(self, image: Unread) -> None:
+    def receive_partial(self, image: LazyImage) -> None:
         """Keeps a partial image and wakes whoever watches."""
         self.partial = image
         self.changed.set()

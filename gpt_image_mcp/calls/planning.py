@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.catalogue.prices import quote
-from gpt_image_mcp.catalogue.validation import check_request, require_key
+from gpt_image_mcp.catalogue.validation import require_key, validate_request
 from gpt_image_mcp.folders import output_folder, project_folder, require_writable
 from gpt_image_mcp.library.naming import Naming, check_filename
 from gpt_image_mcp.settings import Settings
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.money import Quote
     from gpt_image_mcp.values.images import Kind, Requested
     from gpt_image_mcp.values.options import OutputOptions
-    from gpt_image_mcp.values.requests import ImageRequest, Retouch
+    from gpt_image_mcp.values.requests import Backdrop, ImageRequest
     from gpt_image_mcp.values.sessions import SessionTurn
 
 SANDBOX_MODEL = "sandbox"
@@ -32,7 +32,7 @@ class Plan:
     Attributes:
         prompt: The caller's words; ``request.prompt`` is what is sent.
         edit_type: The kind of edit; empty for a generation.
-        retouch: What puts the original pixels back afterwards, if that is wanted.
+        backdrop: What puts the original pixels back afterwards, if that is wanted.
         session: The turn that this call is, if it is one.
     """
 
@@ -48,7 +48,7 @@ class Plan:
     project_dir: Path
     sandbox: bool
     edit_type: str = ""
-    retouch: Retouch | None = None
+    backdrop: Backdrop | None = None
     session: SessionTurn | None = None
     notes: tuple[str, ...] = ()
 
@@ -67,7 +67,7 @@ def plan_call(
     Raises:
         RequestError: If the model, the folder or an argument cannot be used.
     """
-    checked = check_request(
+    checked = validate_request(
         prompt, without_sandbox(options, settings), moderation=moderation, settings=settings
     )
     if options.filename:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.library.naming import Naming
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.money import Cost
-    from gpt_image_mcp.values.requests import ImageRequest, Retouch
+    from gpt_image_mcp.values.requests import Backdrop, ImageRequest
     from gpt_image_mcp.values.responses import GeneratedImages
 
 _AS_RETURNED = "as-returned"
@@ -35,7 +35,7 @@ def save(plan: Plan, generated: GeneratedImages, library: Library, *, elapsed_se
     spent = cost_of(plan, generated)
     applied = _applied(plan, generated, picture)
     provenance = _provenance(plan, generated, applied, share=_share(spent, len(images)))
-    naming = _naming_as_returned(plan.naming) if plan.retouch else plan.naming
+    naming = _naming_as_returned(plan.naming) if plan.backdrop else plan.naming
     stored, saving_notes = library.save(images, provenance=provenance, naming=naming, folder=plan.folder)
     result = ImageResult(
         status="completed",
@@ -53,17 +53,17 @@ def save(plan: Plan, generated: GeneratedImages, library: Library, *, elapsed_se
         session=plan.session,
         elapsed_seconds=round(elapsed_seconds, 1),
     )
-    return _composed(result, plan, plan.retouch, library=library) if plan.retouch else result
+    return _composed(result, plan, plan.backdrop, library=library) if plan.backdrop else result
 
 
-def _composed(result: ImageResult, plan: Plan, retouch: Retouch, *, library: Library) -> ImageResult:
+def _composed(result: ImageResult, plan: Plan, backdrop: Backdrop, *, library: Library) -> ImageResult:
     """The result with each image replaced by one that has the original pixels outside the mask."""
     notes: list[str] = []
     images: list[StoredImage] = []
     for number, image in enumerate(result.images, start=1):
         try:
             made, said = _put_back(
-                image, plan, retouch, library=library, number=number if len(result.images) > 1 else 0
+                image, plan, backdrop, library=library, number=number if len(result.images) > 1 else 0
             )
         except ImageError as error:
             notes.append(f"keep_unmasked failed, so this is the picture as returned: {error.message}")
@@ -76,13 +76,13 @@ def _composed(result: ImageResult, plan: Plan, retouch: Retouch, *, library: Lib
 
 
 def _put_back(
-    image: StoredImage, plan: Plan, retouch: Retouch, *, library: Library, number: int
+    image: StoredImage, plan: Plan, backdrop: Backdrop, *, library: Library, number: int
 ) -> tuple[StoredImage, list[str]]:
     """The image with the original pixels outside the mask, saved as its child, and what there is to say."""
-    from gpt_image_mcp.imaging.compositing import put_back
+    from gpt_image_mcp.imaging.compositing import composite
 
     output_format = plan.request.output_format
-    done = put_back(library.read(image), retouch, output_format=output_format)
+    done = composite(library.read(image), backdrop, output_format=output_format)
     provenance = replace(image.provenance, parents=(image.id,))
     naming = replace(plan.naming, filename=numbered(plan.naming.filename, number))
     stored, notes = library.save(

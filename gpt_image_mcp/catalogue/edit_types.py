@@ -1,7 +1,7 @@
-"""What kind of edit is meant, put into the words that the model gets.
+"""Kinds of edit, each a template that turns the caller's prompt into the one that is sent.
 
-The frames follow the prompting guide for gpt-image models: index the inputs, say what changes, and list what
-has to stay (source: OpenAI cookbook, image prompting guide).
+The templates follow OpenAI's prompting guide for gpt-image models (OpenAI cookbook): number the inputs, say
+what changes, and list what has to stay.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from gpt_image_mcp.errors import InvalidArgument
 FREE = "free"
 OUTPAINT = "outpaint"
 _SLOT = "{prompt}"
-_FRAMES: dict[str, str] = {
+_TEMPLATES: dict[str, str] = {
     FREE: _SLOT,
     "inpaint": "Change only the marked area of Image 1: {prompt}\n"
     "Match the light, perspective, grain and style around it, so that no seam shows. Keep everything outside "
@@ -35,19 +35,19 @@ _FRAMES: dict[str, str] = {
     "enhancement": "Enhance the quality of Image 1: {prompt}\n"
     "Improve sharpness, noise, exposure and detail; keep content, composition and colours as they are.",
 }
-EDIT_TYPES = tuple(_FRAMES)
+EDIT_TYPES = tuple(_TEMPLATES)
 
 
-def frame(prompt: str, edit_type: str) -> str:
-    """The prompt as it is sent for a kind of edit.
+def apply_edit_type(prompt: str, edit_type: str) -> str:
+    """The prompt that is sent for this kind of edit.
 
     Raises:
         InvalidArgument: If there is no such kind.
     """
     name = edit_type.strip().lower() or FREE
-    if name not in _FRAMES:
+    if name not in _TEMPLATES:
         message = f"edit_type is {edit_type!r}; it must be one of {', '.join(EDIT_TYPES)}."
         raise InvalidArgument(message, next_step="Use one of these, or free and say it in the prompt.")
     # Not str.format: the prompt may hold braces.
-    before, _, after = _FRAMES[name].partition(_SLOT)
+    before, _, after = _TEMPLATES[name].partition(_SLOT)
     return f"{before}{prompt}{after}"

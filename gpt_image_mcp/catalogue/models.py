@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Confidence = Literal["documented", "third_party", "inferred"]
-Quality = Literal["low", "medium", "high", "xhigh", "max"]
+QualityLevel = Literal["low", "medium", "high", "xhigh", "max"]
 
 
 class Fact(BaseModel):
@@ -70,7 +70,7 @@ class FormulaTokens(Fact):
     """Output tokens by OpenAI's calculator formula; ``exact_sizes`` says where it was checked, if not all."""
 
     kind: Literal["formula"]
-    factors: dict[Quality, int]
+    factors: dict[QualityLevel, int]
     exact_sizes: tuple[str, ...] = ()
 
 
@@ -78,15 +78,15 @@ class RangeTokens(Fact):
     """Output tokens within multiples of the formula: (lowest, highest) per quality."""
 
     kind: Literal["range"]
-    factors: dict[Quality, int]
-    multipliers: dict[Quality, tuple[Decimal, Decimal]]
+    factors: dict[QualityLevel, int]
+    multipliers: dict[QualityLevel, tuple[Decimal, Decimal]]
 
 
 class TableTokens(Fact):
     """Output tokens by size and quality."""
 
     kind: Literal["table"]
-    table: dict[str, dict[Quality, int]]
+    table: dict[str, dict[QualityLevel, int]]
 
 
 class UnknownTokens(Fact):
@@ -128,7 +128,7 @@ class ImageModel(Fact):
     released: dt.date | None = None
     shutdown: Shutdown | None = None
     sizes: SizeRule
-    qualities: tuple[Quality, ...]
+    qualities: tuple[QualityLevel, ...]
     formats: tuple[str, ...]
     extra_formats: tuple[str, ...]
     transparency: Literal["yes", "no", "preview", "unknown"]

@@ -18,11 +18,12 @@ from gpt_image_mcp.catalogue.models import (
     UnknownTokens,
     load_catalogue,
 )
-from gpt_image_mcp.catalogue.sizes import AUTO, Pixels, parse_pixels
+from gpt_image_mcp.catalogue.sizes import AUTO, parse_pixels
 from gpt_image_mcp.money import Cost, Quote
+from gpt_image_mcp.values.pixels import Pixels
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.catalogue.models import ImageModel, Prices, Quality, TokenRule
+    from gpt_image_mcp.catalogue.models import ImageModel, Prices, QualityLevel, TokenRule
     from gpt_image_mcp.values.requests import ImageRequest
     from gpt_image_mcp.values.responses import GeneratedImages, HostUsage, TokenUsage
 
@@ -50,7 +51,7 @@ class TokenRange:
         return TokenRange(self.low * count, self.high * count)
 
 
-def output_tokens(model: ImageModel, size: Pixels, quality: Quality) -> TokenRange | None:
+def output_tokens(model: ImageModel, size: Pixels, quality: QualityLevel) -> TokenRange | None:
     """Output tokens of one image; None where the catalogue has no rule for this size and quality."""
     rule = model.tokens
     if isinstance(rule, TableTokens):
@@ -188,7 +189,7 @@ def _output_range(model: ImageModel, request: ImageRequest) -> TokenRange | None
     """Tokens of one image over everything the model may choose for ``auto``."""
     exact = parse_pixels(request.size)
     sizes = (exact,) if exact else _AUTO_SIZES
-    qualities = model.qualities if request.quality == AUTO else (cast("Quality", request.quality),)
+    qualities = model.qualities if request.quality == AUTO else (cast("QualityLevel", request.quality),)
     ranges = [output_tokens(model, size, quality) for size in sizes for quality in qualities]
     known = [tokens for tokens in ranges if tokens is not None]
     if not known or len(known) < len(ranges):

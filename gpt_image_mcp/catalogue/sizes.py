@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gpt_image_mcp.catalogue.models import CustomSizes, FixedSizes, load_catalogue
 from gpt_image_mcp.errors import InvalidArgument, UnsupportedByModel
+from gpt_image_mcp.values.pixels import Pixels
 
 if TYPE_CHECKING:
     from gpt_image_mcp.catalogue.models import ImageModel
@@ -31,27 +32,6 @@ _NAMED = {
     "landscape_4k": "3840x2160",
     "portrait_4k": "2160x3840",
 }
-
-
-class Pixels(NamedTuple):
-    """A width and a height in pixels."""
-
-    width: int
-    height: int
-
-    def __str__(self) -> str:
-        """As the API writes it."""
-        return f"{self.width}x{self.height}"
-
-    @property
-    def area(self) -> int:
-        """Pixels in all."""
-        return self.width * self.height
-
-    @property
-    def ratio(self) -> float:
-        """Width over height."""
-        return self.width / self.height
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedRequest:
+class ValidRequest:
     """A request that the model should accept, and what there is to say about it.
 
     Attributes:
@@ -55,9 +55,9 @@ class CheckedRequest:
     notes: tuple[str, ...] = ()
 
 
-def check_request(
+def validate_request(
     prompt: str, options: OutputOptions, *, moderation: str, settings: Settings
-) -> CheckedRequest:
+) -> ValidRequest:
     """Checks every argument of a generation and fills in the configured defaults.
 
     Raises:
@@ -70,7 +70,7 @@ def check_request(
     size = resolve_size(model, options.size)
     output_format = _output_format(options.output_format)
     request = ImageRequest(
-        prompt=check_prompt(prompt, settings, notes),
+        prompt=validate_prompt(prompt, settings, notes),
         model=model.name if model else name,
         size=size.size,
         quality=_quality(options.quality, model, settings),
@@ -90,10 +90,10 @@ def check_request(
         format=options.output_format,
         background=options.background,
     )
-    return CheckedRequest(request=request, model=model, requested=requested, notes=tuple(notes))
+    return ValidRequest(request=request, model=model, requested=requested, notes=tuple(notes))
 
 
-def check_prompt(prompt: str, settings: Settings, notes: list[str]) -> str:
+def validate_prompt(prompt: str, settings: Settings, notes: list[str]) -> str:
     """The prompt as it can be sent; what had to be changed is added to the notes.
 
     Raises:
@@ -115,7 +115,7 @@ def check_prompt(prompt: str, settings: Settings, notes: list[str]) -> str:
     return cleaned
 
 
-def check_input_fidelity(value: str, model: ImageModel | None) -> str:
+def validate_input_fidelity(value: str, model: ImageModel | None) -> str:
     """The value to send; empty where nothing is to be sent.
 
     Raises:
@@ -148,7 +148,7 @@ def require_key(settings: Settings) -> None:
         )
 
 
-def check_input_images(count: int, model: ImageModel | None) -> None:
+def validate_input_images(count: int, model: ImageModel | None) -> None:
     """Refuses more input images than the model takes.
 
     Raises:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.imaging.formats import open_picture
 from gpt_image_mcp.imaging.normalise import encode
+from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from gpt_image_mcp.values.requests import Retouch
+    from gpt_image_mcp.values.requests import Backdrop
 
 # A pixel counts as changed if a channel differs by more: less is noise of compression and scaling.
 VISIBLE_DIFFERENCE = 16
@@ -26,7 +27,7 @@ _FORMATS: dict[str, tuple[str, dict[str, object]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Retouched:
+class Composite:
     """The file with the original pixels back, and how much had changed.
 
     Attributes:
@@ -37,29 +38,30 @@ class Retouched:
     changed_share: float
 
 
-def put_back(edited: bytes, retouch: Retouch, *, output_format: str) -> Retouched:
+def composite(edited: bytes, backdrop: Backdrop, *, output_format: str) -> Composite:
     """An edited image with the original outside the mask, in the original's size. CPU work.
 
     Args:
         edited: The file that the API returned.
-        retouch: The original and where it counts.
+        backdrop: The original and where it counts.
         output_format: ``png``, ``webp`` (lossless) or ``jpeg``.
 
     Raises:
         StorageFailed: If that fails for whatever reason; the picture as it was returned is still there.
     """
     try:
-        return _put_back(edited, retouch, output_format)
-    except Exception as error:  # Pillow raises nearly anything on a damaged file, or when memory runs out
-        message = f"The original pixels could not be put back: {str(error) or type(error).__name__}."
+        with unify_pillow_errors():
+            return _composite(edited, backdrop, output_format)
+    except DamagedImage as error:
+        message = f"The original pixels could not be put back: {error}."
         raise StorageFailed(message, next_step="Use the image as it was returned.") from error
 
 
-def _put_back(edited: bytes, retouch: Retouch, output_format: str) -> Retouched:
+def _composite(edited: bytes, backdrop: Backdrop, output_format: str) -> Composite:
     from PIL import Image
 
-    original, made = _decoded(retouch.original), _decoded(edited)
-    coverage = Image.open(io.BytesIO(retouch.coverage), formats=("PNG",)).convert("L")
+    original, made = _decoded(backdrop.original), _decoded(edited)
+    coverage = Image.open(io.BytesIO(backdrop.coverage), formats=("PNG",)).convert("L")
     mode = "RGBA" if "RGBA" in (original.mode, made.mode) else "RGB"
     original, made = original.convert(mode), made.convert(mode)
     if made.size != original.size:
@@ -70,7 +72,7 @@ def _put_back(edited: bytes, retouch: Retouch, output_format: str) -> Retouched:
     if kind == "JPEG" and mode == "RGBA":
         paper = Image.new("RGBA", combined.size, "white")
         combined = Image.alpha_composite(paper, combined).convert("RGB")
-    return Retouched(encode(combined, kind, **options), share)
+    return Composite(encode(combined, kind, **options), share)
 
 
 def _decoded(data: bytes) -> Image.Image:

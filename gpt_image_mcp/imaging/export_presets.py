@@ -16,13 +16,14 @@ from dataclasses import dataclass, replace
 from typing import cast, get_args
 
 from gpt_image_mcp.errors import InvalidArgument
-from gpt_image_mcp.imaging.fit import Fit, Size
+from gpt_image_mcp.imaging.fit import Fit
+from gpt_image_mcp.values.pixels import Pixels
 
 LONGEST_EDGE = 16_383
 _FORMATS = ("png", "jpeg", "webp", "avif", "ico")
 _PRESETS = ("favicon", "app_icon", "social")
 _FITS = ("auto", *get_args(Fit))
-_ANY_SIZE = Size(0, 0)
+_ANY_SIZE = Pixels(0, 0)
 # What pages and networks show in a link preview.
 _SHAREABLE = ("png", "jpeg")
 _LARGEST_ICON = 256
@@ -68,7 +69,7 @@ class Target:
 
     output_format: str
     name: str = ""
-    box: Size = _ANY_SIZE
+    box: Pixels = _ANY_SIZE
     icon_edges: tuple[int, ...] = ()
     fit: Fit = "contain"
     is_opaque: bool = False
@@ -101,7 +102,7 @@ def check_options(options: ExportOptions) -> None:
         _require_icon_size(options)
 
 
-def plan_targets(options: ExportOptions, *, source: Size, source_format: str) -> tuple[Target, ...]:
+def plan_targets(options: ExportOptions, *, source: Pixels, source_format: str) -> tuple[Target, ...]:
     """The files to make of an image.
 
     Args:
@@ -119,7 +120,7 @@ def plan_targets(options: ExportOptions, *, source: Size, source_format: str) ->
         return tuple(replace(target, fit=fit, fills_box=True) for target in targets)
     if output_format == "ico":
         return (_icon(options, source, fit),)
-    box = Size(options.width, options.height)
+    box = Pixels(options.width, options.height)
     fills_box = bool(options.background) and _ANY_SIZE.width not in box
     return (Target(output_format=output_format, box=box, fit=fit, fills_box=fills_box),)
 
@@ -130,12 +131,12 @@ def _fit(options: ExportOptions) -> Fit:
     return cast("Fit", options.fit)
 
 
-def _icon(options: ExportOptions, source: Size, fit: Fit) -> Target:
+def _icon(options: ExportOptions, source: Pixels, fit: Fit) -> Target:
     """An ico of one size, by itself the largest that enlarges nothing, and the usual ones below it."""
     own = max(source) if fit == "contain" else min(source)
     edge = max(options.width, options.height) or min(_LARGEST_ICON, own)
     edges = (*(usual for usual in _ICON_EDGES if usual < edge), edge)
-    return Target(output_format="ico", box=Size(edge, edge), icon_edges=edges, fit=fit, fills_box=True)
+    return Target(output_format="ico", box=Pixels(edge, edge), icon_edges=edges, fit=fit, fills_box=True)
 
 
 def _require_known(name: str, value: str, known: tuple[str, ...]) -> None:
@@ -155,12 +156,12 @@ def _require_icon_size(options: ExportOptions) -> None:
 
 
 def _square(name: str, edge: int, *, is_opaque: bool = False) -> Target:
-    return Target(output_format="png", name=name, box=Size(edge, edge), is_opaque=is_opaque)
+    return Target(output_format="png", name=name, box=Pixels(edge, edge), is_opaque=is_opaque)
 
 
 _PRESET_TARGETS: dict[str, tuple[Target, ...]] = {
     "favicon": (
-        Target(output_format="ico", name="favicon", box=Size(48, 48), icon_edges=(16, 32, 48)),
+        Target(output_format="ico", name="favicon", box=Pixels(48, 48), icon_edges=(16, 32, 48)),
         *(_square(f"favicon-{edge}x{edge}", edge) for edge in (16, 32, 48)),
         _square("apple-touch-icon", 180, is_opaque=True),
         *(_square(f"icon-{edge}x{edge}", edge) for edge in (192, 512)),
@@ -169,8 +170,8 @@ _PRESET_TARGETS: dict[str, tuple[Target, ...]] = {
         _square(f"icon-{edge}x{edge}", edge, is_opaque=True) for edge in (1024, 512, 256, 180, 120)
     ),
     "social": (
-        Target(output_format="png", name="og-1200x630", box=Size(1200, 630)),
-        Target(output_format="png", name="square-1080x1080", box=Size(1080, 1080)),
-        Target(output_format="png", name="story-1080x1920", box=Size(1080, 1920)),
+        Target(output_format="png", name="og-1200x630", box=Pixels(1200, 630)),
+        Target(output_format="png", name="square-1080x1080", box=Pixels(1080, 1080)),
+        Target(output_format="png", name="story-1080x1920", box=Pixels(1080, 1920)),
     ),
 }

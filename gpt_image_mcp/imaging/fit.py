@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
+
+from gpt_image_mcp.values.pixels import Pixels
 
 Fit: TypeAlias = Literal["contain", "cover", "stretch"]
-
-
-class Size(NamedTuple):
-    """Pixels."""
-
-    width: int
-    height: int
-
-    def __str__(self) -> str:
-        return f"{self.width}x{self.height}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +21,8 @@ class Placement:
     """
 
     part: tuple[float, float, float, float]
-    scaled: Size
-    canvas: Size
+    scaled: Pixels
+    canvas: Pixels
 
     @property
     def corner(self) -> tuple[int, int]:
@@ -43,13 +35,13 @@ class Placement:
         left, top, right, bottom = self.part
         return max(self.scaled.width / (right - left), self.scaled.height / (bottom - top))
 
-    def is_cropped(self, picture: Size) -> bool:
+    def is_cropped(self, picture: Pixels) -> bool:
         """Whether a part of the picture is left out, as far as whole pixels go."""
         left, top, right, bottom = self.part
         return round(right - left) < picture.width or round(bottom - top) < picture.height
 
 
-def place(picture: Size, box: Size, *, fit: Fit, fills_box: bool) -> Placement:
+def fit_into(picture: Pixels, box: Pixels, *, fit: Fit, fills_box: bool) -> Placement:
     """Places a picture in a box.
 
     Args:
@@ -68,17 +60,17 @@ def place(picture: Size, box: Size, *, fit: Fit, fills_box: bool) -> Placement:
     return Placement(part=whole, scaled=scaled, canvas=box if fills_box else scaled)
 
 
-def _whole_box(picture: Size, box: Size) -> Size:
+def _whole_box(picture: Pixels, box: Pixels) -> Pixels:
     if box.width and box.height:
         return box
     if box.width:
-        return Size(box.width, max(1, round(picture.height * box.width / picture.width)))
+        return Pixels(box.width, max(1, round(picture.height * box.width / picture.width)))
     if box.height:
-        return Size(max(1, round(picture.width * box.height / picture.height)), box.height)
+        return Pixels(max(1, round(picture.width * box.height / picture.height)), box.height)
     return picture
 
 
-def _middle(picture: Size, box: Size) -> tuple[float, float, float, float]:
+def _middle(picture: Pixels, box: Pixels) -> tuple[float, float, float, float]:
     """The part in the middle of a picture that has the proportions of a box."""
     scale = max(box.width / picture.width, box.height / picture.height)
     width, height = min(picture.width, box.width / scale), min(picture.height, box.height / scale)
@@ -86,10 +78,10 @@ def _middle(picture: Size, box: Size) -> tuple[float, float, float, float]:
     return left, top, left + width, top + height
 
 
-def _scaled(picture: Size, *, within: Size) -> Size:
+def _scaled(picture: Pixels, *, within: Pixels) -> Pixels:
     """The largest size of the picture's proportions in a box; one of its edges is the box's."""
     height = max(1, round(picture.height * within.width / picture.width))
     if height <= within.height:
-        return Size(within.width, height)
+        return Pixels(within.width, height)
     width = max(1, round(picture.width * within.height / picture.height))
-    return Size(min(width, within.width), within.height)
+    return Pixels(min(width, within.width), within.height)

@@ -8,6 +8,7 @@ import re
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
 from gpt_image_mcp.values.images import Picture
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def read_picture(data: bytes) -> Picture | None:
     try:
         with open_picture(data) as image:
             width, height = image.size
-    except Exception:  # noqa: BLE001 - Pillow raises nearly anything on a damaged header
+    except DamagedImage:
         return None
     return Picture(
         format=known.name,
@@ -79,19 +80,19 @@ def announced_format(data: bytes) -> str:
 
 @contextmanager
 def open_picture(data: bytes) -> Generator[ImageFile.ImageFile]:
-    """A file that ``read_picture`` knows, opened but not decoded, for the time of a block.
+    """An image file, opened but not decoded, for the time of a block.
 
     Pillow's limit on pixels does not apply: whoever decodes decides how large is too large. The file is let
     go of at the end: Pillow's images hold it in reference cycles, and it may have 50 MB.
 
     Raises:
-        ValueError: If it is not of a known format.
+        DamagedImage: If it is not of a known format, or whatever the block does with it fails.
     """
     known = _format_of(data)
     if known is None:
         message = "not an image of a known format"
-        raise ValueError(message)
-    with io.BytesIO(data) as stream, closing(_opened(stream, known)) as image:
+        raise DamagedImage(message)
+    with unify_pillow_errors(), io.BytesIO(data) as stream, closing(_opened(stream, known)) as image:
         yield image
 
 

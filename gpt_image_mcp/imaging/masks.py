@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from gpt_image_mcp.errors import InputRejected
 from gpt_image_mcp.imaging.formats import is_complete, open_picture, read_picture
 from gpt_image_mcp.imaging.normalise import MAX_PIXELS, encode
+from gpt_image_mcp.pillow_errors import DamagedImage
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -29,7 +30,7 @@ _COLOURFUL = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Mask:
+class EditMask:
     """A mask ready for use.
 
     Attributes:
@@ -43,7 +44,7 @@ class Mask:
     notes: tuple[str, ...] = ()
 
 
-def make_mask(coverage: Image.Image, *, notes: tuple[str, ...] = ()) -> Mask:
+def make_mask(coverage: Image.Image, *, notes: tuple[str, ...] = ()) -> EditMask:
     """A mask of a coverage. CPU work, for a worker thread.
 
     Raises:
@@ -59,7 +60,7 @@ def make_mask(coverage: Image.Image, *, notes: tuple[str, ...] = ()) -> Mask:
         )
     if lowest >= _HALF:
         notes = (*notes, "The mask covers the whole image, so everything may change.")
-    return Mask(_mask_file(coverage), encode(coverage, "PNG", compress_level=4), notes)
+    return EditMask(_mask_file(coverage), encode(coverage, "PNG", compress_level=4), notes)
 
 
 def read_mask(data: bytes, size: tuple[int, int], *, source: str) -> tuple[Image.Image, tuple[str, ...]]:
@@ -129,7 +130,7 @@ def _opened(data: bytes, source: str) -> Image.Image:
             if upright.mode.startswith("I;16"):  # Pillow would take anything above 255 for white
                 upright = upright.convert("I").point(lambda value: value * (1 / 256)).convert("L")
             return upright.convert("RGBA")
-    except Exception as error:  # Pillow raises nearly anything on a damaged file
+    except DamagedImage as error:
         message = f"The mask {source} is damaged: {error}."
         raise InputRejected(message, next_step="Save the mask again as PNG.") from error
 

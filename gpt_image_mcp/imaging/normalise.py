@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gpt_image_mcp.errors import InputRejected
 from gpt_image_mcp.imaging.formats import announced_format, is_complete, open_picture, read_picture
+from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -39,7 +40,7 @@ _SPACE_FIELD = slice(16, 20)
 
 
 @dataclass(frozen=True, slots=True)
-class Converted:
+class Normalised:
     """A file that the API takes, what it is, and a sentence for each thing that was changed."""
 
     data: bytes
@@ -62,7 +63,7 @@ class Decoded:
     is_recoloured: bool
 
 
-def make_acceptable(data: bytes, *, source: str, is_first: bool) -> Converted:
+def normalise(data: bytes, *, source: str, is_first: bool) -> Normalised:
     """An image that the API takes. CPU work, for a worker thread.
 
     Args:
@@ -78,7 +79,7 @@ def make_acceptable(data: bytes, *, source: str, is_first: bool) -> Converted:
         reasons = _reasons(data, image, picture, is_first=is_first)
         if not reasons:
             _verify(data)
-            return Converted(data, picture)
+            return Normalised(data, picture)
         upright = _upright(image)
     ready = _plain(upright, keeps_alpha=is_first)
     encoded = _encoded(ready, is_lossy=picture.format in _LOSSY)
@@ -88,7 +89,7 @@ def make_acceptable(data: bytes, *, source: str, is_first: bool) -> Converted:
         raise InputRejected(message, next_step="Scale the image down and pass that.")
     if made.format == "webp":
         reasons.append("as PNG it would have more than 50 MB, so it became WebP of high quality")
-    return Converted(encoded, made, (f"{source} was converted: {', '.join(reasons)}.",))
+    return Normalised(encoded, made, (f"{source} was converted: {', '.join(reasons)}.",))
 
 
 def require_whole(data: bytes, *, source: str) -> Picture:
@@ -156,8 +157,9 @@ def _orientation(image: Image.Image) -> int:
     if image.format == "PNG" and "exif" not in image.info:
         return _UPRIGHT
     try:
-        return int(image.getexif().get(_ORIENTATION_TAG, _UPRIGHT))
-    except Exception:  # noqa: BLE001 - Pillow raises nearly anything on a damaged file
+        with unify_pillow_errors():
+            return int(image.getexif().get(_ORIENTATION_TAG, _UPRIGHT))
+    except DamagedImage:
         return _UPRIGHT
 
 
@@ -166,7 +168,7 @@ def _decodes(data: bytes) -> bool:
     try:
         with open_picture(data) as image:
             image.load()
-    except Exception:  # noqa: BLE001 - Pillow raises nearly anything on a damaged file
+    except DamagedImage:
         return False
     return True
 
@@ -186,10 +188,10 @@ def _upright(image: Image.Image) -> Image.Image:
 
 @contextmanager
 def _damage_refused(source: str) -> Generator[None]:
-    """Words whatever Pillow raises on a damaged file, which is nearly anything."""
+    """Turns the damage that is found in a file into a refusal that names the file."""
     try:
         yield
-    except Exception as error:
+    except DamagedImage as error:
         message = f"{source} is damaged: {error}."
         raise InputRejected(message, next_step=_SAVE_AGAIN) from error
 

@@ -16,7 +16,7 @@ import platformdirs
 
 from gpt_image_mcp.atomic_files import write_over
 from gpt_image_mcp.folders import APP
-from gpt_image_mcp.imaging.previews import Preview, View, make_preview, reduced
+from gpt_image_mcp.imaging.previews import Preview, View, make_preview, thumbnail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ _DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Reductions:
+class PreviewCache:
     """Small versions of one kind; other ways to make them are other kinds."""
 
     kind: str
@@ -40,7 +40,7 @@ class Reductions:
         """Where they are."""
         return _cache() / self.kind
 
-    def read(self, sha256: str) -> bytes:
+    def get(self, sha256: str) -> bytes:
         """The small version of a file; empty if none is kept, or none that is whole."""
         try:
             kept = self._path(sha256).read_bytes() if sha256.isalnum() else b""
@@ -49,7 +49,7 @@ class Reductions:
         data = kept[_DIGEST_BYTES:]
         return data if kept.startswith(_digest(data)) else b""
 
-    def keep(self, sha256: str, data: bytes) -> None:
+    def put(self, sha256: str, data: bytes) -> None:
         """Keeps the small version of a file for the next time, if that can be."""
         if not sha256.isalnum():
             return
@@ -61,7 +61,7 @@ class Reductions:
         return self.folder / sha256
 
 
-LARGE_VIEWS = Reductions(f"views-{_LARGE_EDGE}")
+LARGE_PREVIEWS = PreviewCache(f"views-{_LARGE_EDGE}")
 
 
 def preview_of(image: StoredImage, data: bytes, view: View) -> Preview:
@@ -79,14 +79,14 @@ def preview_of(image: StoredImage, data: bytes, view: View) -> Preview:
     if not is_large or view.crop or view.max_edge > _LARGE_EDGE:
         return make_preview(data, view)
     sha256 = hashlib.sha256(data).hexdigest()
-    small = LARGE_VIEWS.read(sha256)
+    small = LARGE_PREVIEWS.get(sha256)
     if not small:
-        small = reduced(data, _LARGE_EDGE)
-        LARGE_VIEWS.keep(sha256, small)
+        small = thumbnail(data, _LARGE_EDGE)
+        LARGE_PREVIEWS.put(sha256, small)
     return make_preview(small, view)
 
 
-def forget(sha256: str) -> None:
+def evict(sha256: str) -> None:
     """Deletes the small versions of a file.
 
     Raises:
@@ -101,4 +101,4 @@ def _digest(data: bytes) -> bytes:
 
 
 def _cache() -> Path:
-    return platformdirs.user_cache_path(APP, appauthor=False) / "reductions"
+    return platformdirs.user_cache_path(APP, appauthor=False) / "previews"

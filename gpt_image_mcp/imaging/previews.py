@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.imaging.crops import WHOLE
+from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -78,7 +79,7 @@ def make_preview(data: bytes, view: View) -> Preview:
         image = _scaled(image, max(SMALLEST_EDGE, int(max(image.size) * shrink)))
 
 
-def reduced(data: bytes, max_edge: int) -> bytes:
+def thumbnail(data: bytes, max_edge: int) -> bytes:
     """An image file made small enough to unpack quickly, too good for a preview to show the difference.
 
     Raises:
@@ -95,17 +96,17 @@ def reduced(data: bytes, max_edge: int) -> bytes:
 
 
 def _opened(data: bytes, view: View) -> Image.Image:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
-        image = Image.open(io.BytesIO(data))
-        # Lets the JPEG decoder skip detail that a small preview would not show.
-        image.draft("RGB", (view.max_edge, view.max_edge)) if view.crop is None else None
-        image.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        # Pillow would name the object in memory.
-        reason = "its bytes are no image" if isinstance(error, UnidentifiedImageError) else error
-        message = f"The image cannot be decoded for a preview: {reason}."
+        with unify_pillow_errors():
+            image = Image.open(io.BytesIO(data))
+            if view.crop is None:
+                # Lets the JPEG decoder skip detail that a small preview would not show.
+                image.draft("RGB", (view.max_edge, view.max_edge))
+            image.load()
+    except DamagedImage as error:
+        message = f"The image cannot be decoded for a preview: {error}."
         raise StorageFailed(message, next_step="Open the file itself; its path is in the result.") from error
     return _cropped(_in_plain_mode(image), view.crop)
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import InvalidArgument
-from gpt_image_mcp.imaging.fit import Placement, Size, place
+from gpt_image_mcp.imaging.fit import Placement, fit_into
 from gpt_image_mcp.imaging.normalise import MAX_PIXELS, encode, flattened
+from gpt_image_mcp.values.pixels import Pixels
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,7 +43,7 @@ class Rendered:
     """
 
     data: bytes
-    size: Size
+    size: Pixels
     is_cropped: bool
     is_enlarged: bool
     is_flattened: bool
@@ -100,7 +101,7 @@ def render(image: Image.Image, target: Target, *, background: Colour | None) -> 
     Raises:
         InvalidArgument: If the file would have more pixels than are written, or than its format takes.
     """
-    placement = place(Size(*image.size), target.box, fit=target.fit, fills_box=target.fills_box)
+    placement = fit_into(Pixels(*image.size), target.box, fit=target.fit, fills_box=target.fills_box)
     _require_possible(placement.canvas, target.output_format)
     drawn = _drawn(image, placement)
     needs_colour = background is None and (target.is_opaque or target.output_format == "jpeg")
@@ -111,14 +112,14 @@ def render(image: Image.Image, target: Target, *, background: Colour | None) -> 
     return Rendered(
         data=_icon(drawn, target.icon_edges) if target.icon_edges else _encoded(drawn, target.output_format),
         size=placement.canvas,
-        is_cropped=target.fit == "cover" and placement.is_cropped(Size(*image.size)),
+        is_cropped=target.fit == "cover" and placement.is_cropped(Pixels(*image.size)),
         is_enlarged=placement.magnification > 1,
         is_flattened=needs_colour and image.mode == "RGBA",
         is_barred=needs_colour and placement.scaled != placement.canvas,
     )
 
 
-def _require_possible(size: Size, output_format: str) -> None:
+def _require_possible(size: Pixels, output_format: str) -> None:
     longest = _LONGEST_WEBP_EDGE if output_format == "webp" else _LONGEST_EDGE
     if max(size) > longest or size.width * size.height > MAX_PIXELS:
         message = (
@@ -131,7 +132,7 @@ def _require_possible(size: Size, output_format: str) -> None:
 def _drawn(image: Image.Image, placement: Placement) -> Image.Image:
     from PIL import Image
 
-    if placement.scaled != image.size or placement.is_cropped(Size(*image.size)):
+    if placement.scaled != image.size or placement.is_cropped(Pixels(*image.size)):
         image = image.resize(placement.scaled, Image.Resampling.LANCZOS, box=placement.part, reducing_gap=3.0)
     if placement.scaled == placement.canvas:
         return image

@@ -74,7 +74,7 @@ _CONTAINERS = {
 }
 
 
-class Embedded(BaseModel):
+class EmbeddedMetadata(BaseModel):
     """What a file says about how it was made; nothing of whose it is or where.
 
     Attributes:
@@ -102,9 +102,9 @@ class Embedded(BaseModel):
     sandbox: bool = False
 
 
-def describe_origin(image_id: str, created_at: datetime, provenance: Provenance) -> Embedded:
+def metadata_of(image_id: str, created_at: datetime, provenance: Provenance) -> EmbeddedMetadata:
     """What is embedded for an image of the library."""
-    return Embedded(
+    return EmbeddedMetadata(
         id=image_id,
         created_at=created_at,
         kind=provenance.kind,
@@ -152,7 +152,7 @@ def has_c2pa(data: bytes) -> bool:
     return container is not None and container.has_c2pa(data)
 
 
-def embed(data: bytes, origin: Embedded) -> bytes | None:
+def embed(data: bytes, origin: EmbeddedMetadata) -> bytes | None:
     """The file with its origin inside, the same pixels, and nothing else changed.
 
     Returns:
@@ -168,19 +168,19 @@ def embed(data: bytes, origin: Embedded) -> bytes | None:
         return None
 
 
-def read_embedded(data: bytes) -> Embedded | None:
+def read_embedded(data: bytes) -> EmbeddedMetadata | None:
     """What ``embed`` wrote into a file; None if it holds nothing of that kind."""
     container = _container(data)
     document = _DOCUMENT.search(container.find_xmp(data) or b"") if container else None
     if document is None:
         return None
     try:
-        return Embedded.model_validate_json(html.unescape(document[1].decode()))
+        return EmbeddedMetadata.model_validate_json(html.unescape(document[1].decode()))
     except (UnicodeDecodeError, ValidationError):
         return None
 
 
-def _provenance(origin: Embedded) -> Provenance:
+def _provenance(origin: EmbeddedMetadata) -> Provenance:
     return Provenance(
         kind=origin.kind,
         prompt=origin.prompt,
@@ -207,7 +207,7 @@ def _has_foreign_xmp(container: _Container, data: bytes) -> bool:
     return packet is not None and _DOCUMENT.search(packet) is None
 
 
-def _packet_within(origin: Embedded, max_bytes: int) -> bytes:
+def _packet_within(origin: EmbeddedMetadata, max_bytes: int) -> bytes:
     """The packet with as much of the prompt as fits; may be larger if even none of it does; 0 is no limit."""
     whole = _packet(origin)
     if not max_bytes or len(whole) <= max_bytes:
@@ -222,7 +222,7 @@ def _packet_within(origin: Embedded, max_bytes: int) -> bytes:
     return cut(max(0, fitting - 1))
 
 
-def _packet(origin: Embedded) -> bytes:
+def _packet(origin: EmbeddedMetadata) -> bytes:
     document: dict[str, Any] = origin.model_dump(mode="json", exclude_defaults=True)
     is_new = origin.kind == "image"
     kind = "trainedAlgorithmicMedia" if is_new else "compositeWithTrainedAlgorithmicMedia"

@@ -15,7 +15,7 @@ from gpt_image_mcp.errors import NotFound, StorageFailed
 from gpt_image_mcp.folders import fallback_folders
 from gpt_image_mcp.ids import new_image_id
 from gpt_image_mcp.imaging.formats import read_picture
-from gpt_image_mcp.imaging.xmp import NOT_EMBEDDED, NOT_EMBEDDED_C2PA, describe_origin, embed, has_c2pa
+from gpt_image_mcp.imaging.xmp import NOT_EMBEDDED, NOT_EMBEDDED_C2PA, embed, has_c2pa, metadata_of
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.images import Catalogue
 from gpt_image_mcp.library.ledger import Ledger
@@ -178,7 +178,7 @@ class Library:
             return data, []
         if has_c2pa(data):
             return data, [NOT_EMBEDDED_C2PA]
-        embedded = embed(data, describe_origin(image_id, now, provenance))
+        embedded = embed(data, metadata_of(image_id, now, provenance))
         return (data, [NOT_EMBEDDED]) if embedded is None else (embedded, [])
 
     def _place(

@@ -11,11 +11,11 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.errors import ImageError, OutcomeUnknown, UpstreamRejected
-from gpt_image_mcp.openai_api import models_endpoint as listing
+from gpt_image_mcp.openai_api import models_endpoint
 from gpt_image_mcp.openai_api.connection import Connection
-from gpt_image_mcp.openai_api.error_mapping import explain
-from gpt_image_mcp.openai_api.images_response import ImagesAnswer, UnusableBody, read_images_body
-from gpt_image_mcp.openai_api.observer import NOBODY
+from gpt_image_mcp.openai_api.error_mapping import map_error
+from gpt_image_mcp.openai_api.images_response import ImagesBody, UnusableBody, read_images_body
+from gpt_image_mcp.openai_api.observer import NULL_OBSERVER
 from gpt_image_mcp.openai_api.redaction import redact
 from gpt_image_mcp.openai_api.request_bodies import (
     UPLOADS_EXPIRE_SECONDS,
@@ -23,12 +23,12 @@ from gpt_image_mcp.openai_api.request_bodies import (
     generation_body,
     response_body,
 )
-from gpt_image_mcp.openai_api.responses_response import ResponsesAnswer, read_response_body
+from gpt_image_mcp.openai_api.responses_response import ResponsesBody, read_response_body
 from gpt_image_mcp.openai_api.sdk_errors import (
     errors_translated,
     key_of,
     lost,
-    refusal_of,
+    read_error,
     request_id_of,
     unusable,
 )
@@ -70,7 +70,7 @@ class OpenAIApi:
     ) -> None:
         self._connection = Connection(settings, transport=transport, sleep=sleep, clock=clock)
 
-    async def generate(self, request: ImageRequest, observer: Observer = NOBODY) -> GeneratedImages:
+    async def generate(self, request: ImageRequest, observer: Observer = NULL_OBSERVER) -> GeneratedImages:
         """Makes the images of a request: ``POST /v1/images/generations``.
 
         Args:
@@ -85,7 +85,7 @@ class OpenAIApi:
         create = client.images.with_streaming_response.generate
         return await self._make(create, generation_body(request), observer)
 
-    async def edit(self, request: ImageRequest, observer: Observer = NOBODY) -> GeneratedImages:
+    async def edit(self, request: ImageRequest, observer: Observer = NULL_OBSERVER) -> GeneratedImages:
         """Edits the images of a request: ``POST /v1/images/edits``. As ``generate`` otherwise."""
         client = await self._connection.open()
         edit = client.images.with_streaming_response.edit
@@ -133,7 +133,7 @@ class OpenAIApi:
     async def respond(
         self,
         request: ImageRequest,
-        observer: Observer = NOBODY,
+        observer: Observer = NULL_OBSERVER,
         *,
         host_model: str,
         file_ids: list[str],
@@ -157,7 +157,7 @@ class OpenAIApi:
 
     async def list_models(self) -> tuple[str, ...]:
         """The models that the key may use: ``GET /v1/models``. Free; raises as ``find_model``."""
-        return await listing.list_models(await self._connection.open())
+        return await models_endpoint.list_models(await self._connection.open())
 
     async def find_model(self, name: str) -> None:
         """Asks whether the key may use a model: ``GET /v1/models/{name}``. Free.
@@ -166,7 +166,7 @@ class OpenAIApi:
             MissingApiKey: If there is no key to send.
             UpstreamError: If the API refuses or fails; ``UpstreamRejected`` if it has no such model.
         """
-        await listing.find_model(await self._connection.open(), name)
+        await models_endpoint.find_model(await self._connection.open(), name)
 
     async def aclose(self) -> None:
         """Closes the connections."""
@@ -192,23 +192,25 @@ class OpenAIApi:
         async def read(response: httpx2.Response) -> GeneratedImages:
             # Some gateways answer a call for a stream without streaming.
             if "stream" in body and "json" not in response.headers.get("content-type", ""):
-                whole = await read_stream(response, observer.receive_partial, model=str(body["model"]))
+                whole: bytes | str = await read_stream(
+                    response, observer.receive_partial, model=str(body["model"])
+                )
             else:
                 whole = await self._connection.read(response)
             return await self._read(whole, response)
 
         return await self._in_slot(partial(_sent, method, body), read, observer)
 
-    async def _read(self, body: bytes, response: httpx2.Response) -> GeneratedImages:
+    async def _read(self, body: bytes | str, response: httpx2.Response) -> GeneratedImages:
         try:
             answer = await in_thread(read_images_body, body)
         except UnusableBody as error:
             raise unusable(error, response) from error
         fetched, notes = await self._fetch(answer, response)
-        return _generated(answer, fetched, request_id_of(response), notes=notes)
+        return _generated_images(answer, fetched, request_id_of(response), notes=notes)
 
     async def _fetch(
-        self, answer: ImagesAnswer, response: httpx2.Response
+        self, answer: ImagesBody, response: httpx2.Response
     ) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
         """The images that an answer only gives addresses of, empty where one is dead, and notes about them.
 
@@ -236,8 +238,8 @@ async def _sent(method: _Method, body: dict[str, Any]) -> httpx2.Response:
         return response
 
 
-def _generated(
-    answer: ImagesAnswer, fetched: tuple[bytes, ...], request_id: str | None, *, notes: tuple[str, ...]
+def _generated_images(
+    answer: ImagesBody, fetched: tuple[bytes, ...], request_id: str | None, *, notes: tuple[str, ...]
 ) -> GeneratedImages:
     said = list(notes)
     if answer.usage is None:
@@ -281,13 +283,13 @@ async def _read_response(body: bytes, response: httpx2.Response, host_model: str
     )
 
 
-def _no_image(answer: ResponsesAnswer, response: httpx2.Response, host_model: str) -> ImageError:
+def _no_image(answer: ResponsesBody, response: httpx2.Response, host_model: str) -> ImageError:
     """Why an answer of the Responses API holds no image, as an error of our tree."""
     request_id = request_id_of(response)
     if answer.failure is not None:
         failure = {**asdict(answer.failure), "moderation_details": answer.failure.details}
-        refusal = refusal_of(failure, response.request, status=200, request_id=request_id)
-        return explain(refusal, model=host_model)
+        error = read_error(failure, response.request, status=200, request_id=request_id)
+        return map_error(error, model=host_model)
     if answer.was_called:
         return lost("the image tool ended without a result", request_id)
     said = f' It said: "{redact(answer.said, key_of(response.request))[:300]}"' if answer.said else ""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gpt_image_mcp.catalogue.validation import require_key
 from gpt_image_mcp.errors import AuthenticationFailed, UpstreamError
-from gpt_image_mcp.openai_api.observer import NOBODY, Observer
-from gpt_image_mcp.openai_api.rate_limit import Clock, Pace, Sleep, can_be_sent_again, wait_seconds
+from gpt_image_mcp.openai_api.observer import NULL_OBSERVER, Observer
+from gpt_image_mcp.openai_api.rate_limit import Clock, RateLimit, Sleep, backoff_seconds, is_retryable
 from gpt_image_mcp.openai_api.sdk_errors import broken, lost, request_id_of
 from gpt_image_mcp.threads import in_thread
 
@@ -59,7 +59,7 @@ class Connection:
         self._settings = settings
         self._transport = transport
         self._sleep = sleep
-        self._pace = Pace(sleep, clock)
+        self._rate_limit = RateLimit(sleep, clock)
         self._opening = asyncio.Lock()
         self._client: openai.AsyncOpenAI | None = None
 
@@ -84,7 +84,7 @@ class Connection:
             await self._client.close()
 
     async def retrying(
-        self, send: Callable[[], Coroutine[None, None, _T]], observer: Observer = NOBODY
+        self, send: Callable[[], Coroutine[None, None, _T]], observer: Observer = NULL_OBSERVER
     ) -> _T:
         """Sends, and sends again what certainly made no picture, at the pace that all callers keep.
 
@@ -94,21 +94,21 @@ class Connection:
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
         async def paced() -> _T:
-            await self._pace.keep()
+            await self._rate_limit.wait()
             try:
                 observer.mark_sent()
                 return await send()
             except UpstreamError as error:
-                self._pace.slow_down(error)
-                if can_be_sent_again(error):
+                self._rate_limit.pause_after(error)
+                if is_retryable(error):
                     observer.mark_unsent()
                 raise
 
         attempts = AsyncRetrying(
-            retry=retry_if_exception(can_be_sent_again),
+            retry=retry_if_exception(is_retryable),
             stop=stop_after_attempt(self._settings.max_retries + 1),
-            wait=wait_seconds,
-            before_sleep=self._pace.hold,
+            wait=backoff_seconds,
+            before_sleep=self._rate_limit.pause_for_retry,
             sleep=self._sleep,
             reraise=True,
         )
@@ -144,7 +144,7 @@ class Connection:
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(httpx2.HTTPError),
             stop=stop_after_attempt(_DOWNLOAD_ATTEMPTS),
-            wait=wait_seconds,
+            wait=backoff_seconds,
             sleep=self._sleep,
             reraise=True,
         )

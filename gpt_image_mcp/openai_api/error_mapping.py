@@ -60,7 +60,7 @@ _HTTP_SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class ErrorResponse:
     """One error answer: the HTTP status (0 for an error inside a stream) and OpenAI's error object."""
 
     status: int
@@ -73,12 +73,12 @@ class Refusal:
     request_id: str | None = None
 
 
-def explain(refusal: Refusal, *, model: str) -> ImageError:
+def map_error(response: ErrorResponse, *, model: str) -> ImageError:
     """The error of our tree that a refusal means, worded with what to do next."""
     for matches, build in _RULES:
-        if matches(refusal):
-            return build(refusal, model)
-    return _rejected(refusal, model)
+        if matches(response):
+            return build(response, model)
+    return _rejected(response, model)
 
 
 def retry_after_seconds(header: str, *, now: datetime | None = None) -> float | None:
@@ -95,60 +95,60 @@ def retry_after_seconds(header: str, *, now: datetime | None = None) -> float | 
     return min(max(0.0, seconds), _LONGEST_PAUSE_SECONDS)
 
 
-def _said(refusal: Refusal) -> str:
+def _said(response: ErrorResponse) -> str:
     """The API's own words, on one line and of bounded length."""
-    text = " ".join(refusal.message.split())
+    text = " ".join(response.message.split())
     if "<html" in text.lower() or "<!doctype" in text.lower():
         text = "an HTML page instead of an API answer, probably from a proxy or gateway"
     return text[:600].rstrip(".") or "no reason given"
 
 
-def _http(refusal: Refusal) -> str:
-    return f"HTTP {refusal.status}" if refusal.status else "an error in the stream"
+def _http(response: ErrorResponse) -> str:
+    return f"HTTP {response.status}" if response.status else "an error in the stream"
 
 
-def _quota(refusal: Refusal, _model: str) -> ImageError:
+def _quota(response: ErrorResponse, _model: str) -> ImageError:
     return QuotaExhausted(
-        f"The OpenAI account cannot pay for this call ({_http(refusal)}, {refusal.code or 'quota'}): "
-        f"{_said(refusal)}.",
+        f"The OpenAI account cannot pay for this call ({_http(response)}, {response.code or 'quota'}): "
+        f"{_said(response)}.",
         next_step=f"Add credit or raise the limit at {BILLING_LINK}; waiting does not help.",
-        request_id=refusal.request_id,
+        request_id=response.request_id,
     )
 
 
-def _moderation(refusal: Refusal, _model: str) -> ImageError:
-    stage = str(refusal.details.get("moderation_stage") or "")
-    listed = refusal.details.get("categories")
+def _moderation(response: ErrorResponse, _model: str) -> ImageError:
+    stage = str(response.details.get("moderation_stage") or "")
+    listed = response.details.get("categories")
     categories = [str(name) for name in cast("list[object]", listed)] if isinstance(listed, list) else []
-    found = re.search(r"safety_violations=\[([^\]]*)\]", refusal.message)
+    found = re.search(r"safety_violations=\[([^\]]*)\]", response.message)
     if not categories and found:
         categories = [name.strip() for name in found[1].split(",")]
     where = {"input": "the prompt or an input image", "output": "the picture that was made"}.get(stage, "it")
     reason = f" for {', '.join(categories)}" if categories else ""
     return ModerationBlocked(
-        f"OpenAI's safety system refused {where}{reason} (stage: {stage or 'not given'}): {_said(refusal)}.",
+        f"OpenAI's safety system refused {where}{reason} (stage: {stage or 'not given'}): {_said(response)}.",
         next_step="Rephrase the prompt (or replace the input image) without what was named; do not repeat "
         "it unchanged.",
-        request_id=refusal.request_id,
+        request_id=response.request_id,
     )
 
 
-def _unverified(refusal: Refusal, model: str) -> ImageError:
+def _unverified(response: ErrorResponse, model: str) -> ImageError:
     return OrganizationNotVerified(
-        f"OpenAI wants the organisation verified before it may use {model} ({_http(refusal)}): "
-        f"{_said(refusal)}.",
+        f"OpenAI wants the organisation verified before it may use {model} ({_http(response)}): "
+        f"{_said(response)}.",
         next_step=f"Verify the organisation at {VERIFY_LINK} (it can take 15 minutes to arrive), or use a "
         "key of a verified organisation.",
-        request_id=refusal.request_id,
+        request_id=response.request_id,
     )
 
 
-def _rate_limited(refusal: Refusal, _model: str) -> ImageError:
-    seconds = retry_after_seconds(refusal.retry_after)
+def _rate_limited(response: ErrorResponse, _model: str) -> ImageError:
+    seconds = retry_after_seconds(response.retry_after)
     return RateLimited(
-        f"OpenAI's rate limit is reached ({_http(refusal)}): {_said(refusal)}.",
+        f"OpenAI's rate limit is reached ({_http(response)}): {_said(response)}.",
         next_step=f"Call again {_when(seconds)}, with a smaller n or fewer calls at once.",
-        request_id=refusal.request_id,
+        request_id=response.request_id,
         retry_after_seconds=seconds,
     )
 
@@ -157,58 +157,58 @@ def _when(seconds: float | None) -> str:
     return "in a minute" if seconds is None else f"in {seconds:.0f} s"
 
 
-def _unauthenticated(refusal: Refusal, _model: str) -> ImageError:
-    if refusal.status == _HTTP_FORBIDDEN:
+def _unauthenticated(response: ErrorResponse, _model: str) -> ImageError:
+    if response.status == _HTTP_FORBIDDEN:
         return AuthenticationFailed(
-            f"The OpenAI key may not do this (HTTP 403): {_said(refusal)}.",
+            f"The OpenAI key may not do this (HTTP 403): {_said(response)}.",
             next_step=f"Give the key the permission for images, or use another key: {KEYS_LINK}.",
-            request_id=refusal.request_id,
+            request_id=response.request_id,
         )
     return AuthenticationFailed(
         # The API's words are left out on purpose: they repeat a part of the key.
-        f"OpenAI refused the key in OPENAI_API_KEY ({_http(refusal)}, {refusal.code or 'unauthorized'}).",
+        f"OpenAI refused the key in OPENAI_API_KEY ({_http(response)}, {response.code or 'unauthorized'}).",
         next_step=f"Set OPENAI_API_KEY to a valid key from {KEYS_LINK} and restart the server.",
-        request_id=refusal.request_id,
+        request_id=response.request_id,
     )
 
 
-def _no_model(refusal: Refusal, model: str) -> ImageError:
+def _no_model(response: ErrorResponse, model: str) -> ImageError:
     return UpstreamRejected(
-        f"The endpoint has no model {model!r} for this key ({_http(refusal)}): {_said(refusal)}.",
+        f"The endpoint has no model {model!r} for this key ({_http(response)}): {_said(response)}.",
         next_step="Choose another model (gpt-image://models and `gpt-image-mcp models` list them), or give "
         "the key's project access to it; with OPENAI_BASE_URL set, check that it ends in /v1.",
-        request_id=refusal.request_id,
+        request_id=response.request_id,
     )
 
 
-def _unavailable(refusal: Refusal, _model: str) -> ImageError:
+def _unavailable(response: ErrorResponse, _model: str) -> ImageError:
     """A server that asks for a long pause limits its callers, whatever it calls that."""
-    seconds = retry_after_seconds(refusal.retry_after)
+    seconds = retry_after_seconds(response.retry_after)
     kind = RateLimited if (seconds or 0) > LONGEST_RETRY_AFTER_SECONDS else UpstreamUnavailable
     return kind(
-        f"OpenAI failed to answer ({_http(refusal)}): {_said(refusal)}. Nothing was made.",
+        f"OpenAI failed to answer ({_http(response)}): {_said(response)}. Nothing was made.",
         next_step=f"Call again {_when(seconds)}; if it goes on, look at https://status.openai.com.",
-        request_id=refusal.request_id,
+        request_id=response.request_id,
         retry_after_seconds=seconds,
     )
 
 
-def _unknown(refusal: Refusal, _model: str) -> ImageError:
+def _unknown(response: ErrorResponse, _model: str) -> ImageError:
     return OutcomeUnknown(
-        f"The answer was lost on the way ({_http(refusal)}): {_said(refusal)}. Whether a picture was made "
+        f"The answer was lost on the way ({_http(response)}): {_said(response)}. Whether a picture was made "
         "and billed cannot be told.",
         next_step="Look at the usage page of the account, or call again and accept that it may be billed "
         "twice.",
-        request_id=refusal.request_id,
+        request_id=response.request_id,
     )
 
 
-def _rejected(refusal: Refusal, model: str) -> ImageError:
-    about = f", parameter {refusal.param}" if refusal.param else ""
+def _rejected(response: ErrorResponse, model: str) -> ImageError:
+    about = f", parameter {response.param}" if response.param else ""
     return UpstreamRejected(
-        f"OpenAI rejected the request ({_http(refusal)}{about}): {_said(refusal)}.",
-        next_step=_remedy(refusal, model),
-        request_id=refusal.request_id,
+        f"OpenAI rejected the request ({_http(response)}{about}): {_said(response)}.",
+        next_step=_remedy(response, model),
+        request_id=response.request_id,
     )
 
 
@@ -238,55 +238,57 @@ _REMEDIES = (
 )
 
 
-def _remedy(refusal: Refusal, model: str) -> str:
-    words = _words(refusal)
+def _remedy(response: ErrorResponse, model: str) -> str:
+    words = _words(response)
     for pattern, remedy in _REMEDIES:
         if re.search(pattern, words):
             return remedy
     return f"Correct what the message names; the models command shows what {model} accepts."
 
 
-def _words(refusal: Refusal) -> str:
-    return f"{refusal.code} {refusal.message}".lower()
+def _words(response: ErrorResponse) -> str:
+    return f"{response.code} {response.message}".lower()
 
 
-def _is_quota(refusal: Refusal) -> bool:
-    is_named = refusal.code in _QUOTA_CODES or refusal.type in _QUOTA_CODES
-    return is_named or _QUOTA_WORDS.search(_words(refusal)) is not None
+def _is_quota(response: ErrorResponse) -> bool:
+    is_named = response.code in _QUOTA_CODES or response.type in _QUOTA_CODES
+    return is_named or _QUOTA_WORDS.search(_words(response)) is not None
 
 
-def _is_moderation(refusal: Refusal) -> bool:
-    return refusal.code == "moderation_blocked" or "safety system" in _words(refusal)
+def _is_moderation(response: ErrorResponse) -> bool:
+    return response.code == "moderation_blocked" or "safety system" in _words(response)
 
 
-def _is_unverified(refusal: Refusal) -> bool:
-    return "must be verified" in _words(refusal)
+def _is_unverified(response: ErrorResponse) -> bool:
+    return "must be verified" in _words(response)
 
 
-def _is_rate_limit(refusal: Refusal) -> bool:
-    return refusal.status == _HTTP_TOO_MANY or refusal.code == "rate_limit_exceeded"
+def _is_rate_limit(response: ErrorResponse) -> bool:
+    return response.status == _HTTP_TOO_MANY or response.code == "rate_limit_exceeded"
 
 
-def _is_unauthenticated(refusal: Refusal) -> bool:
-    return refusal.status in (_HTTP_UNAUTHORIZED, _HTTP_FORBIDDEN)
+def _is_unauthenticated(response: ErrorResponse) -> bool:
+    return response.status in (_HTTP_UNAUTHORIZED, _HTTP_FORBIDDEN)
 
 
-def _is_missing_model(refusal: Refusal) -> bool:
-    return refusal.status == _HTTP_NOT_FOUND or refusal.code == "model_not_found"
+def _is_missing_model(response: ErrorResponse) -> bool:
+    return response.status == _HTTP_NOT_FOUND or response.code == "model_not_found"
 
 
-def _is_server_failure(refusal: Refusal) -> bool:
+def _is_server_failure(response: ErrorResponse) -> bool:
     """Also an answer that arrived well and reports that the server failed, as the Responses API does."""
-    is_inside = refusal.status == _HTTP_OK and refusal.code in _FAILED_INSIDE
-    return is_inside or refusal.status in _SERVER_FAILED
+    is_inside = response.status == _HTTP_OK and response.code in _FAILED_INSIDE
+    return is_inside or response.status in _SERVER_FAILED
 
 
-def _is_lost(refusal: Refusal) -> bool:
-    return refusal.status in _GATEWAY_GAVE_UP or refusal.status >= _HTTP_SERVER_ERROR or refusal.status == 0
+def _is_lost(response: ErrorResponse) -> bool:
+    return (
+        response.status in _GATEWAY_GAVE_UP or response.status >= _HTTP_SERVER_ERROR or response.status == 0
+    )
 
 
 # The first rule that matches wins: words before statuses, because gateways change statuses and codes.
-_RULES: tuple[tuple[Callable[[Refusal], bool], Callable[[Refusal, str], ImageError]], ...] = (
+_RULES: tuple[tuple[Callable[[ErrorResponse], bool], Callable[[ErrorResponse, str], ImageError]], ...] = (
     (_is_quota, _quota),
     (_is_moderation, _moderation),
     (_is_unverified, _unverified),

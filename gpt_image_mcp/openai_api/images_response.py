@@ -21,7 +21,7 @@ class UnusableBody(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImagesAnswer:
+class ImagesBody:
     """The parts of an answer that matter here; what the endpoint left out is None or empty.
 
     Attributes:
@@ -86,7 +86,7 @@ class _Body(BaseModel):
     error: Any = None
 
 
-def read_images_body(body: bytes) -> ImagesAnswer:
+def read_images_body(body: bytes | str) -> ImagesBody:
     """Reads the body of an images endpoint, or of its final stream event.
 
     Raises:
@@ -106,7 +106,7 @@ def read_images_body(body: bytes) -> ImagesAnswer:
     if not any(images) and not urls:
         reason = "the image data is not valid base64" if images else "the answer holds no image"
         raise UnusableBody(reason)
-    return ImagesAnswer(
+    return ImagesBody(
         images=images,
         urls=urls,
         size=concrete(parsed.size),

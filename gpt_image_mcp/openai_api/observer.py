@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.progress import Stage
 
 # Gives the bytes of an image, empty if it is damaged. Blocking: nothing is decoded before someone looks.
-Unread: TypeAlias = Callable[[], bytes]
+LazyImage: TypeAlias = Callable[[], bytes]
 # What is to be done when the work has ended, however it ended; gives notes about it.
 Cleanup: TypeAlias = Callable[[], Coroutine[Any, Any, tuple[str, ...]]]
 
@@ -29,7 +29,7 @@ class Observer(Protocol):
         """It came back and certainly made nothing; it may leave again."""
         ...
 
-    def receive_partial(self, image: Unread) -> None:
+    def receive_partial(self, image: LazyImage) -> None:
         """A partial image arrived, where the request asks for them."""
         ...
 
@@ -38,7 +38,7 @@ class Observer(Protocol):
         ...
 
 
-class Nobody:
+class NullObserver:
     """An observer who does not look."""
 
     def advance(self, stage: Stage) -> None:
@@ -50,11 +50,11 @@ class Nobody:
     def mark_unsent(self) -> None:
         """Nothing happens."""
 
-    def receive_partial(self, image: Unread) -> None:
+    def receive_partial(self, image: LazyImage) -> None:
         """Nothing happens."""
 
     def add_cleanup(self, cleanup: Cleanup) -> None:
         """Nothing happens."""
 
 
-NOBODY: Observer = Nobody()
+NULL_OBSERVER: Observer = NullObserver()

@@ -20,7 +20,7 @@ Sleep = Callable[[float], Awaitable[None]]
 Clock = Callable[[], float]
 
 
-class Pace:
+class RateLimit:
     """When the next request may leave.
 
     Args:
@@ -33,7 +33,7 @@ class Pace:
         self._clock = clock
         self._paused_until = 0.0
 
-    async def keep(self) -> None:
+    async def wait(self) -> None:
         """Waits until no pause is left; callers go on spread over a second, not all at once.
 
         Raises:
@@ -45,25 +45,25 @@ class Pace:
                 raise _still_limited(seconds)
             await self._sleep(seconds + _random(min(seconds, _SPREAD_SECONDS)))
 
-    def slow_down(self, error: UpstreamError) -> None:
+    def pause_after(self, error: UpstreamError) -> None:
         """Holds all callers back for as long as an answer asked for."""
         if isinstance(error, RateLimited) and error.retry_after_seconds:
             self._paused_until = max(self._paused_until, self._clock() + error.retry_after_seconds)
 
-    def hold(self, state: RetryCallState) -> None:
+    def pause_for_retry(self, state: RetryCallState) -> None:
         """Holds all callers back while one waits because of a rate limit."""
         if state.next_action and state.outcome and isinstance(state.outcome.exception(), RateLimited):
             self._paused_until = max(self._paused_until, self._clock() + state.next_action.sleep)
 
 
-def can_be_sent_again(error: BaseException) -> bool:
+def is_retryable(error: BaseException) -> bool:
     """Only what certainly made no picture, and only when the API lets us come back soon."""
     if not isinstance(error, RateLimited | UpstreamUnavailable):
         return False
     return (error.retry_after_seconds or 0) <= LONGEST_RETRY_AFTER_SECONDS
 
 
-def wait_seconds(state: RetryCallState) -> float:
+def backoff_seconds(state: RetryCallState) -> float:
     """Full jitter over an exponential back-off, and never less than ``Retry-After``."""
     ceiling = min(_LONGEST_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2 ** (state.attempt_number - 1))
     error = state.outcome.exception() if state.outcome else None

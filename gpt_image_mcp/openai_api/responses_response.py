@@ -53,7 +53,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResponsesAnswer:
+class ResponsesBody:
     """What an answer holds.
 
     Attributes:
@@ -122,7 +122,7 @@ class _Body(BaseModel):
     tool_usage: _Tolerant[dict[str, Any]] = None
 
 
-def read_response_body(body: bytes) -> ResponsesAnswer:
+def read_response_body(body: bytes) -> ResponsesBody:
     """Reads the body of ``POST /v1/responses``.
 
     Raises:
@@ -136,7 +136,7 @@ def read_response_body(body: bytes) -> ResponsesAnswer:
     items = [item for item in parsed.output or [] if item]
     calls = [item for item in items if item.type == _CALL]
     made = next((item for item in calls if item.result), _Item())
-    return ResponsesAnswer(
+    return ResponsesBody(
         image=decode_image(made.result) if made.result else None,
         size=concrete(made.size),
         quality=concrete(made.quality),

@@ -39,7 +39,7 @@ _LAUNCH_ERA = re.compile(
 _log = logging.getLogger(__name__)
 
 
-class Rejections(Protocol):
+class RouteMemo(Protocol):
     """Remembers which models the direct endpoint rejected."""
 
     def rejected_at(self, endpoint: str, model: str) -> datetime | None:
@@ -63,7 +63,7 @@ class Router:
     """
 
     api: OpenAIApi
-    rejections: Rejections
+    memo: RouteMemo
     endpoint: str
     host_model: str
     is_pinned: bool
@@ -101,14 +101,14 @@ class Router:
                 if not is_launch_era(error, request.model):
                     raise
             observer.mark_unsent()
-            await in_database(self.rejections.remember_rejection, self.endpoint, request.model, self.clock())
+            await in_database(self.memo.remember_rejection, self.endpoint, request.model, self.clock())
             reason = f"/v1/images/edits does not take {request.model} yet"
         require_single(request.n, reason)
         await before_detour()
         return await self._respond(request, observer, reason=reason)
 
     def _is_remembered(self, model: str) -> bool:
-        when = self.rejections.rejected_at(self.endpoint, model)
+        when = self.memo.rejected_at(self.endpoint, model)
         return when is not None and timedelta(0) <= self.clock() - when < REMEMBERED_FOR
 
     async def _respond(self, request: ImageRequest, observer: Observer, *, reason: str) -> GeneratedImages:

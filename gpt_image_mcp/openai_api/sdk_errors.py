@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.errors import ImageError, InternalError, OutcomeUnknown, UpstreamUnavailable
-from gpt_image_mcp.openai_api.error_mapping import Refusal, explain
+from gpt_image_mcp.openai_api.error_mapping import ErrorResponse, map_error
 from gpt_image_mcp.openai_api.redaction import redact, redact_json
 
 if TYPE_CHECKING:
@@ -32,14 +32,14 @@ async def errors_translated(model: str) -> AsyncGenerator[None]:
     try:
         yield
     except openai.APIStatusError as error:
-        raise explain(_refusal(error), model=model) from error
+        raise map_error(_error_response(error), model=model) from error
     except openai.APIConnectionError as error:
         raise _connection_error(error) from error
     except openai.APIResponseValidationError as error:
         reason = redact(f"the answer has an unexpected shape ({error})", key_of(error.request))
         raise lost(reason, _request_id(error)) from error
     except openai.APIError as error:
-        raise explain(_refusal(error), model=model) from error
+        raise map_error(_error_response(error), model=model) from error
     except httpx2.HTTPError as error:
         # The SDK reads the body of a refusal without translating what breaks meanwhile.
         raise broken(error, None) from error
@@ -89,7 +89,7 @@ def broken(cause: Exception, request_id: str | None) -> OutcomeUnknown:
     )
 
 
-def refusal_of(
+def read_error(
     answered: object,
     request: httpx2.Request,
     *,
@@ -97,7 +97,7 @@ def refusal_of(
     said: str = "",
     retry_after: str = "",
     request_id: str | None = None,
-) -> Refusal:
+) -> ErrorResponse:
     """A refusal from an error object, or from the text that came instead, such as a proxy's page.
 
     Args:
@@ -113,7 +113,7 @@ def refusal_of(
     fields = cast("dict[str, object]", body) if isinstance(body, dict) else {}
     message = body if isinstance(body, str) else fields.get("message")
     details = fields.get("moderation_details")
-    return Refusal(
+    return ErrorResponse(
         status=status,
         message=str(message or redact(said, key)),
         code=str(fields.get("code") or ""),
@@ -125,14 +125,14 @@ def refusal_of(
     )
 
 
-def _refusal(error: openai.APIError) -> Refusal:
+def _error_response(error: openai.APIError) -> ErrorResponse:
     import openai
 
     status, retry_after = 0, ""
     if isinstance(error, openai.APIStatusError):
         status = error.status_code
         retry_after = error.response.headers.get("retry-after", "")
-    return refusal_of(
+    return read_error(
         error.body,
         error.request,
         status=status,

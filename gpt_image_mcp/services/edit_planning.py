@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.calls.planning import Plan, plan_call
-from gpt_image_mcp.catalogue.edit_types import FREE, OUTPAINT, frame
+from gpt_image_mcp.catalogue.edit_types import FREE, OUTPAINT, apply_edit_type
 from gpt_image_mcp.catalogue.prices import quote
-from gpt_image_mcp.catalogue.sizes import AUTO, Pixels, canvas_size, own_size, parse_pixels
-from gpt_image_mcp.catalogue.validation import MAX_PROMPT_CHARACTERS, check_input_fidelity
+from gpt_image_mcp.catalogue.sizes import AUTO, canvas_size, own_size, parse_pixels
+from gpt_image_mcp.catalogue.validation import MAX_PROMPT_CHARACTERS, validate_input_fidelity
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.imaging.formats import open_picture
 from gpt_image_mcp.imaging.masks import make_mask, place_on_canvas, read_mask
 from gpt_image_mcp.imaging.normalise import encode
 from gpt_image_mcp.imaging.regions import Region, cover, parse_regions
-from gpt_image_mcp.values.requests import InputImage, Retouch
+from gpt_image_mcp.values.pixels import Pixels
+from gpt_image_mcp.values.requests import Backdrop, InputImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,11 +96,11 @@ def plan_edit(
     plan = plan_call(kind, prompt, shape, call_id=call_id, settings=settings)
     if is_outpaint:
         canvas_size(plan.model, output.size, Pixels(1, 1))
-    sent = frame(plan.prompt, edit_type)
+    sent = apply_edit_type(plan.prompt, edit_type)
     if len(sent) > MAX_PROMPT_CHARACTERS:
         message = f"With the words for edit_type {edit_type} the prompt has {len(sent):,} characters."
         raise InvalidArgument(message, next_step="Shorten the prompt, or use edit_type free.")
-    fidelity = check_input_fidelity(edit.input_fidelity, plan.model)
+    fidelity = validate_input_fidelity(edit.input_fidelity, plan.model)
     return replace(
         plan,
         request=replace(plan.request, prompt=sent, input_fidelity=fidelity),
@@ -194,9 +195,9 @@ def _masked(plan: Plan, images: tuple[InputImage, ...], coverage: _Coverage, *, 
     own = Pixels(images[0].width, images[0].height)
     wanted = parse_pixels(plan.request.size) or own_size(plan.model, own)
     notes = [*mask.notes, *_size_notes(own, wanted, keeps=keeps)]
-    retouch = Retouch(original=images[0].data, coverage=mask.coverage) if keeps else None
+    backdrop = Backdrop(original=images[0].data, coverage=mask.coverage) if keeps else None
     request = replace(plan.request, images=images, mask=mask.file, size=str(wanted))
-    return replace(plan, request=request, retouch=retouch, notes=(*plan.notes, *notes))
+    return replace(plan, request=request, backdrop=backdrop, notes=(*plan.notes, *notes))
 
 
 def _outpainted(
@@ -224,9 +225,9 @@ def _outpainted(
     notes = [f"Image 1 ({own}) was placed on a canvas of {canvas}; the new area is masked.", *mask.notes]
     if own.width > canvas.width or own.height > canvas.height:
         notes.append("It was scaled down to fit.")
-    retouch = Retouch(original=data, coverage=mask.coverage) if keeps else None
+    backdrop = Backdrop(original=data, coverage=mask.coverage) if keeps else None
     request = replace(plan.request, images=(sent, *images[1:]), mask=mask.file, size=str(canvas))
-    return replace(plan, request=request, retouch=retouch, notes=(*plan.notes, *notes))
+    return replace(plan, request=request, backdrop=backdrop, notes=(*plan.notes, *notes))
 
 
 def _size_notes(own: Pixels, wanted: Pixels, *, keeps: bool) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.calls.planning import without_sandbox
 from gpt_image_mcp.catalogue.prices import quote, quotes_by_quality
-from gpt_image_mcp.catalogue.validation import PINNED, check_input_images, check_request, require_single
+from gpt_image_mcp.catalogue.validation import PINNED, require_single, validate_input_images, validate_request
 from gpt_image_mcp.dates import today
 from gpt_image_mcp.money import Budget, Estimate
 
@@ -25,10 +25,10 @@ def estimate(options: OutputOptions, *, input_images: int, settings: Settings, l
     Raises:
         RequestError: If the call could not be made as described.
     """
-    checked = check_request(
+    checked = validate_request(
         _ANY_PROMPT, without_sandbox(options, settings), moderation="auto", settings=settings
     )
-    check_input_images(input_images, checked.model)
+    validate_input_images(input_images, checked.model)
     host_model = ""
     if input_images and settings.force_responses_edits:
         require_single(checked.request.n, PINNED)

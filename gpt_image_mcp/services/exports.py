@@ -15,13 +15,13 @@ from gpt_image_mcp.atomic_files import write_exclusive
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.folders import output_folder, require_writable
 from gpt_image_mcp.imaging.export_presets import ExportOptions, check_options, plan_targets
-from gpt_image_mcp.imaging.fit import Size
 from gpt_image_mcp.imaging.normalise import decode
 from gpt_image_mcp.imaging.rendering import read_colour, render, require_writer
 from gpt_image_mcp.imaging.xmp import has_c2pa
 from gpt_image_mcp.library.naming import clean_label
 from gpt_image_mcp.paths import unquoted
 from gpt_image_mcp.threads import in_thread
+from gpt_image_mcp.values.pixels import Pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -105,7 +105,7 @@ class _Made:
     """
 
     source: str
-    size: Size
+    size: Pixels
     preset: str
     pictures: tuple[_Picture, ...]
     notes: tuple[str, ...]
@@ -154,7 +154,7 @@ def _name_in(label: str, ref: str) -> str:
 def _make(source: Source, options: ExportOptions, background: Colour | None) -> _Made:
     """Makes all files before any is written, so that what cannot be made leaves nothing behind."""
     decoded = decode(source.data, source=source.label)
-    size = Size(*decoded.image.size)
+    size = Pixels(*decoded.image.size)
     targets = plan_targets(options, source=size, source_format=decoded.picture.format)
     for target in targets:
         require_writer(target.output_format)

@@ -19,7 +19,7 @@ from urllib.parse import unquote_to_bytes
 from gpt_image_mcp.errors import InputNotFound, InputRejected, InvalidArgument, NotFound, OutputRejected
 from gpt_image_mcp.folders import project_folder
 from gpt_image_mcp.ids import image_id_in
-from gpt_image_mcp.imaging.normalise import make_acceptable
+from gpt_image_mcp.imaging.normalise import normalise
 from gpt_image_mcp.paths import is_file_url, is_within, local_path, unquoted
 from gpt_image_mcp.services.downloads import Fetcher
 from gpt_image_mcp.services.references import find_image
@@ -197,7 +197,7 @@ class Inputs:
         return InputRejected(message, next_step="Scale the image down and pass that.")
 
     def _acceptable(self, source: Source, position: int) -> InputImage:
-        converted = make_acceptable(source.data, source=source.label, is_first=position == 1)
+        converted = normalise(source.data, source=source.label, is_first=position == 1)
         image_id, notes = self._origin(source)
         return InputImage(
             name=f"image-{position}.{converted.picture.extension}",

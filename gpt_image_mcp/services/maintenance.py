@@ -13,7 +13,7 @@ import platformdirs
 from gpt_image_mcp.dates import parse_since
 from gpt_image_mcp.errors import InvalidArgument, OutputRejected, StorageFailed
 from gpt_image_mcp.folders import APP, output_folder
-from gpt_image_mcp.imaging.preview_cache import forget
+from gpt_image_mcp.imaging.preview_cache import evict
 from gpt_image_mcp.imaging.xmp import recovered_image
 from gpt_image_mcp.library.sidecars import FOLDER, metadata_path, read_metadata
 
@@ -324,7 +324,7 @@ class _Deletion:
         return True
 
     def _forget(self, image: StoredImage) -> None:
-        forget(image.sha256)
+        evict(image.sha256)
         self.library.catalogue.remove_image(image.id)
 
 

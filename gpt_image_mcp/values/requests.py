@@ -30,7 +30,7 @@ class InputImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retouch:
+class Backdrop:
     """What puts the pixels back that an edit was not to change.
 
     Attributes:

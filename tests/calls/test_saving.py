@@ -14,7 +14,7 @@ from gpt_image_mcp.calls.planning import plan_call
 from gpt_image_mcp.calls.saving import save
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.values.options import OutputOptions
-from gpt_image_mcp.values.requests import Retouch
+from gpt_image_mcp.values.requests import Backdrop
 from gpt_image_mcp.values.responses import GeneratedImages
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _plan(*, coverage: tuple[int, int] = (64, 64), filename: str = "") -> Plan:
     )
     stream = io.BytesIO()
     Image.new("L", coverage).save(stream, "PNG")
-    return replace(plan, retouch=Retouch(original=_png(), coverage=stream.getvalue()))
+    return replace(plan, backdrop=Backdrop(original=_png(), coverage=stream.getvalue()))
 
 
 def _kept(plan: Plan, library: Library, *, images: int = 1) -> ImageResult:

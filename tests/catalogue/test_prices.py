@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt_image_mcp.catalogue.models import ImageModel, Quality, load_catalogue
+from gpt_image_mcp.catalogue.models import ImageModel, QualityLevel, load_catalogue
 from gpt_image_mcp.catalogue.prices import (
     TokenRange,
     cost,
@@ -20,8 +20,8 @@ from gpt_image_mcp.catalogue.prices import (
     quote,
     quotes_by_quality,
 )
-from gpt_image_mcp.catalogue.sizes import Pixels
 from gpt_image_mcp.money import Cost, Quote
+from gpt_image_mcp.values.pixels import Pixels
 from gpt_image_mcp.values.requests import ImageRequest
 from gpt_image_mcp.values.responses import GeneratedImages, HostUsage, Route, TokenUsage
 
@@ -69,7 +69,7 @@ def test_output_tokens_are_those_that_are_published(
 def test_what_was_seen_of_the_newest_models_lies_in_their_range(
     size: tuple[int, int], quality: str, seen: int
 ) -> None:
-    tokens = output_tokens(_model("gpt-image-2.6-flare"), Pixels(*size), cast("Quality", quality))
+    tokens = output_tokens(_model("gpt-image-2.6-flare"), Pixels(*size), cast("QualityLevel", quality))
     assert tokens is not None
     assert tokens.low <= seen <= tokens.high
 

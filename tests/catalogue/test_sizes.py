@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from gpt_image_mcp.catalogue.models import CustomSizes, ImageModel, load_catalogue
 from gpt_image_mcp.catalogue.sizes import (
-    Pixels,
     canvas_size,
     nearest,
     own_size,
@@ -19,6 +18,7 @@ from gpt_image_mcp.catalogue.sizes import (
     violation,
 )
 from gpt_image_mcp.errors import InvalidArgument, RequestError, UnsupportedByModel
+from gpt_image_mcp.values.pixels import Pixels
 
 
 def _model(name: str) -> ImageModel:

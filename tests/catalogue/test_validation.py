@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt_image_mcp.catalogue.validation import CheckedRequest, check_input_images, check_request
+from gpt_image_mcp.catalogue.validation import ValidRequest, validate_input_images, validate_request
 from gpt_image_mcp.errors import InvalidArgument, RequestError, UnsupportedByModel
 from gpt_image_mcp.settings import Settings
 from gpt_image_mcp.values.options import OutputOptions
@@ -16,8 +16,8 @@ from gpt_image_mcp.values.options import OutputOptions
 
 def _check(
     prompt: str = "a fox", *, moderation: str = "auto", settings: Settings | None = None, **options: Any
-) -> CheckedRequest:
-    return check_request(
+) -> ValidRequest:
+    return validate_request(
         prompt, OutputOptions(**options), moderation=moderation, settings=settings or Settings()
     )
 
@@ -195,6 +195,6 @@ def test_other_languages_are_refused_where_english_is_demanded(prompt: str) -> N
 @pytest.mark.parametrize("count", [-1, 17])
 def test_more_input_images_than_a_model_takes_are_refused(count: int) -> None:
     for model in (None, _check().model):
-        check_input_images(16, model)
+        validate_input_images(16, model)
         with pytest.raises(InvalidArgument, match="from 0 to 16"):
-            check_input_images(count, model)
+            validate_input_images(count, model)

@@ -270,13 +270,17 @@ def closing(after: Reply | None = None) -> Reply:
 
 
 def stream(
-    events: Sequence[bytes], *, is_whole: bool = True, before_last: asyncio.Event | None = None
+    events: Sequence[bytes],
+    *,
+    is_whole: bool = True,
+    before_last: asyncio.Event | None = None,
+    content_type: str = "text/event-stream",
 ) -> Reply:
     """Server-sent events, each in a chunk of its own; what is not whole lacks the chunk that ends it.
 
     ``before_last`` is waited for before the last event is sent.
     """
-    fields = {**_JSON, "content-type": "text/event-stream", "transfer-encoding": "chunked"}
+    fields = {**_JSON, "content-type": content_type, "transfer-encoding": "chunked"}
 
     async def reply(_request: Received, writer: asyncio.StreamWriter) -> None:
         writer.write(_head(200, fields))

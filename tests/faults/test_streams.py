@@ -16,7 +16,7 @@ from gpt_image_mcp.errors import (
     RateLimited,
 )
 from gpt_image_mcp.openai_api import OpenAIApi
-from gpt_image_mcp.openai_api.observer import Nobody
+from gpt_image_mcp.openai_api.observer import NullObserver
 from gpt_image_mcp.settings import Settings
 from gpt_image_mcp.values.requests import ImageRequest
 from tests.faults.observed import QUICK, calls, files, spent_usd, studio_for
@@ -39,17 +39,17 @@ from tests.faults.scripted import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gpt_image_mcp.openai_api.observer import Unread
+    from gpt_image_mcp.openai_api.observer import LazyImage
     from tests.faults.scripted import Reply
 
 
-class Partials(Nobody):
+class Partials(NullObserver):
     """Keeps the partial images that arrive."""
 
     def __init__(self) -> None:
-        self.images: list[Unread] = []
+        self.images: list[LazyImage] = []
 
-    def receive_partial(self, image: Unread) -> None:
+    def receive_partial(self, image: LazyImage) -> None:
         """One of them."""
         self.images.append(image)
 
@@ -73,7 +73,7 @@ LOST: dict[str, tuple[Reply, str]] = {
     "ended in the final event": (stream([PARTIAL, HALF]), "cannot be read"),
     "done without a final event": (stream([PARTIAL, b"data: [DONE]\n\n"]), ENDED),
     "an event that is cut and closed": (stream([PARTIAL, HALF, b"\n\n"]), "cannot be read"),
-    "an event that is no text": (stream([b"data: \xff\xfe\n\n"]), "cannot be read"),
+    "an event that is no text": (stream([b"data: \xff\xfe\n\n"]), f"{ENDED} (0 partial)"),
     "events that are no objects": (
         stream([b"data: 5\n\ndata: null\n\ndata: [1]\n\n"]),
         f"{ENDED} (0 partial)",
@@ -154,7 +154,15 @@ async def test_a_stream_that_is_refused_before_it_begins_is_asked_for_again() ->
         stream([sse("image_generation.partial_image"), FINAL]),
         stream([b": keep-alive\n\n", sse("image_generation.new_kind", data=1), FINAL]),
         stream([PARTIAL + FINAL + b"data: [DONE]\n\n"]),
+        stream([PARTIAL, b"data: ping\n\n", b"data:\n\n", b"event: ping\ndata: {}\n\n", b"\n\n", FINAL]),
         stream([FINAL.replace(b"\n", b"\r\n")]),
+        stream([(PARTIAL + FINAL).replace(b"\n", b"\r")]),
+        stream([PARTIAL, FINAL.rstrip(b"\n")]),
+        stream([b"\xef\xbb\xbf" + _nameless(FINAL)]),
+        stream([_nameless(FINAL).replace(b"data: ", b"data:   ")]),
+        stream([PARTIAL, FINAL], content_type=""),
+        stream([PARTIAL, FINAL], content_type="application/octet-stream"),
+        stream([PARTIAL, FINAL], content_type="text/event-stream; charset=utf-16"),
         stream([_nameless(PARTIAL), _nameless(FINAL)]),
         stream([FINAL.replace(b"\ndata: ", b"\n:\n: still there\nid: 7\ndata:")]),
         stream([FINAL.replace(b'"type"', b'"error": null, "type"')]),
@@ -168,7 +176,15 @@ async def test_a_stream_that_is_refused_before_it_begins_is_asked_for_again() ->
         "a partial event without an image",
         "comments and unknown events",
         "everything in one chunk",
-        "other line ends",
+        "heartbeats of several forms",
+        "line ends of Windows",
+        "line ends of old Macs",
+        "no blank line at the end",
+        "a byte order mark",
+        "blanks before the data",
+        "no content type",
+        "a wrong content type",
+        "a wrong character set",
         "events without names",
         "comments inside an event",
         "an error that is none",

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt_image_mcp.imaging.fit import Fit, Size, place
+from gpt_image_mcp.imaging.fit import Fit, fit_into
+from gpt_image_mcp.values.pixels import Pixels
 
 edges = st.integers(1, 5000)
-sizes = st.builds(Size, edges, edges)
+sizes = st.builds(Pixels, edges, edges)
 fits: st.SearchStrategy[Fit] = st.sampled_from(["contain", "cover", "stretch"])
 
 
@@ -35,20 +36,20 @@ def test_a_picture_of_three_by_two_is_placed(
     *,
     fills_box: bool,
 ) -> None:
-    placed = place(Size(300, 200), Size(*box), fit=fit, fills_box=fills_box)
+    placed = fit_into(Pixels(300, 200), Pixels(*box), fit=fit, fills_box=fills_box)
     assert (placed.scaled, placed.canvas, placed.part) == (scaled, canvas, part)
-    assert placed.is_cropped(Size(300, 200)) is (part[0] > 0)
+    assert placed.is_cropped(Pixels(300, 200)) is (part[0] > 0)
 
 
 def test_the_bars_are_of_equal_width() -> None:
-    assert place(Size(300, 200), Size(99, 99), fit="contain", fills_box=True).corner == (0, 16)
+    assert fit_into(Pixels(300, 200), Pixels(99, 99), fit="contain", fills_box=True).corner == (0, 16)
 
 
 @given(picture=sizes, box=sizes, fit=fits, fills_box=st.booleans())
 def test_every_placement_stays_within_picture_and_box(
-    picture: Size, box: Size, fit: Fit, *, fills_box: bool
+    picture: Pixels, box: Pixels, fit: Fit, *, fills_box: bool
 ) -> None:
-    placed = place(picture, box, fit=fit, fills_box=fills_box)
+    placed = fit_into(picture, box, fit=fit, fills_box=fills_box)
     left, top, right, bottom = placed.part
     assert 0 <= left < right <= picture.width + 1e-6
     assert 0 <= top < bottom <= picture.height + 1e-6
@@ -58,14 +59,14 @@ def test_every_placement_stays_within_picture_and_box(
 
 
 @given(picture=sizes, edge=edges)
-def test_one_edge_keeps_the_proportions(picture: Size, edge: int) -> None:
-    placed = place(picture, Size(edge, 0), fit="contain", fills_box=False)
+def test_one_edge_keeps_the_proportions(picture: Pixels, edge: int) -> None:
+    placed = fit_into(picture, Pixels(edge, 0), fit="contain", fills_box=False)
     assert placed.canvas.width == edge
     assert abs(placed.canvas.height - picture.height * edge / picture.width) <= 1
 
 
 @given(picture=sizes)
-def test_its_own_size_changes_nothing(picture: Size) -> None:
-    placed = place(picture, picture, fit="cover", fills_box=True)
+def test_its_own_size_changes_nothing(picture: Pixels) -> None:
+    placed = fit_into(picture, picture, fit="cover", fills_box=True)
     assert (placed.scaled, placed.magnification) == (picture, 1)
     assert not placed.is_cropped(picture)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gpt_image_mcp.imaging.formats import is_complete, open_picture, read_picture
+from gpt_image_mcp.pillow_errors import DamagedImage
 
 FORMATS = {
     "PNG": ("png", "image/png", "png"),
@@ -116,7 +117,7 @@ def test_without_the_optional_package_a_heic_file_is_no_picture(monkeypatch: pyt
 
 
 def test_a_file_of_no_known_format_cannot_be_opened() -> None:
-    with pytest.raises(ValueError, match="not an image of a known format"), open_picture(b"hello"):
+    with pytest.raises(DamagedImage, match="not an image of a known format"), open_picture(b"hello"):
         pass
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from gpt_image_mcp.errors import InputRejected
-from gpt_image_mcp.imaging.masks import MAX_MASK_BYTES, Mask, make_mask, place_on_canvas, read_mask
+from gpt_image_mcp.imaging.masks import MAX_MASK_BYTES, EditMask, make_mask, place_on_canvas, read_mask
 
 SIZE = (60, 40)
 BOX = (10, 10, 29, 29)
@@ -40,7 +40,7 @@ def expected() -> bytes:
     return white_in_box().tobytes()
 
 
-def alpha_of(mask: Mask) -> Image.Image:
+def alpha_of(mask: EditMask) -> Image.Image:
     return Image.open(io.BytesIO(mask.file)).getchannel("A")
 
 

@@ -17,10 +17,10 @@ from PIL import Image, ImageCms
 
 from gpt_image_mcp.errors import InputRejected
 from gpt_image_mcp.imaging.formats import read_picture
-from gpt_image_mcp.imaging.normalise import MAX_PIXELS, make_acceptable
+from gpt_image_mcp.imaging.normalise import MAX_PIXELS, normalise
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.imaging.normalise import Converted
+    from gpt_image_mcp.imaging.normalise import Normalised
 
 SIZE = (36, 24)
 ORIENTATION = 0x0112
@@ -78,11 +78,11 @@ def _png(width: int, height: int, depth: int, colour: int, pixels: bytes) -> byt
     return b"\x89PNG\r\n\x1a\n" + body
 
 
-def _made(data: bytes, *, is_first: bool = True) -> Converted:
-    return make_acceptable(data, source="photo", is_first=is_first)
+def _made(data: bytes, *, is_first: bool = True) -> Normalised:
+    return normalise(data, source="photo", is_first=is_first)
 
 
-def _opened(converted: Converted) -> Image.Image:
+def _opened(converted: Normalised) -> Image.Image:
     """The result, after a look at whether its description is true."""
     picture = read_picture(converted.data)
     assert picture is not None
@@ -397,5 +397,5 @@ def test_a_damaged_file_is_made_acceptable_or_refused(
         # More of the damage goes to the beginning, where the structure is.
         broken[int(place * place * (len(broken) - 1))] = value
     with contextlib.suppress(InputRejected):
-        converted = make_acceptable(bytes(broken), source="photo", is_first=data.draw(st.booleans()))
+        converted = normalise(bytes(broken), source="photo", is_first=data.draw(st.booleans()))
         assert converted.picture == read_picture(converted.data)

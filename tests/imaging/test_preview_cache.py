@@ -13,7 +13,7 @@ from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.cli.gallery.thumbnails import make_thumbnails
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.imaging.crops import parse_crop
-from gpt_image_mcp.imaging.preview_cache import LARGE_VIEWS, forget, preview_of
+from gpt_image_mcp.imaging.preview_cache import LARGE_PREVIEWS, evict, preview_of
 from gpt_image_mcp.imaging.previews import View
 from tests.gallery_samples import sample_image
 
@@ -54,8 +54,8 @@ def test_the_second_look_at_a_large_image_does_not_unpack_its_file(tmp_path: Pat
     image = _image(tmp_path, data)
     first = preview_of(image, data, VIEW)
     assert (first.width, first.height, _colour(first.data)) == (1024, 576, RED)
-    assert LARGE_VIEWS.read(image.sha256)
-    LARGE_VIEWS.keep(image.sha256, _file("lime", size=(1280, 720)))
+    assert LARGE_PREVIEWS.get(image.sha256)
+    LARGE_PREVIEWS.put(image.sha256, _file("lime", size=(1280, 720)))
     assert _colour(preview_of(image, data, VIEW).data) == LIME
 
 
@@ -64,10 +64,10 @@ def test_half_of_a_kept_file_counts_as_none(tmp_path: Path, left: int) -> None:
     data = _file("red")
     image = _image(tmp_path, data)
     preview_of(image, data, VIEW)
-    (kept,) = LARGE_VIEWS.folder.iterdir()
+    (kept,) = LARGE_PREVIEWS.folder.iterdir()
     kept.write_bytes(kept.read_bytes()[:left])
     assert _colour(preview_of(image, data, VIEW).data) == RED
-    assert LARGE_VIEWS.read(image.sha256)
+    assert LARGE_PREVIEWS.get(image.sha256)
 
 
 def test_a_file_drawn_over_shows_what_it_is_now(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_transparency_survives(tmp_path: Path) -> None:
 def test_details_are_taken_from_the_file_itself(tmp_path: Path, view: View) -> None:
     data = _file("red")
     image = _image(tmp_path, data)
-    LARGE_VIEWS.keep(image.sha256, _file("lime", size=(1280, 720)))
+    LARGE_PREVIEWS.put(image.sha256, _file("lime", size=(1280, 720)))
     assert _colour(preview_of(image, data, view).data) == RED
 
 
@@ -101,19 +101,19 @@ def test_nothing_is_kept_of_an_image_of_usual_size(tmp_path: Path) -> None:
     size = (1024, 1024)
     data = _file("red", size=size)
     preview_of(_image(tmp_path, data, size), data, VIEW)
-    assert not LARGE_VIEWS.folder.exists()
+    assert not LARGE_PREVIEWS.folder.exists()
 
 
 def test_a_damaged_large_file_is_a_clear_error(tmp_path: Path) -> None:
     image = _image(tmp_path, b"\x89PNG\r\n\x1a\n and no more")
     with pytest.raises(StorageFailed, match="cannot be decoded"):
         preview_of(image, image.file_path.read_bytes(), VIEW)
-    assert not LARGE_VIEWS.folder.exists()
+    assert not LARGE_PREVIEWS.folder.exists()
 
 
 def test_the_gallery_draws_from_what_is_kept(tmp_path: Path) -> None:
     image = _image(tmp_path, _file("red"))
-    LARGE_VIEWS.keep(image.sha256, _file("lime", size=(1280, 720)))
+    LARGE_PREVIEWS.put(image.sha256, _file("lime", size=(1280, 720)))
     (thumbnail,) = make_thumbnails([image], allowed_seconds=30)
     assert _colour(thumbnail.data) == LIME
 
@@ -121,11 +121,11 @@ def test_the_gallery_draws_from_what_is_kept(tmp_path: Path) -> None:
 def test_a_hash_that_is_a_path_leads_nowhere(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_bytes(b"mine")
-    forget(str(outside))
-    LARGE_VIEWS.keep("../outside", b"theirs")
-    assert LARGE_VIEWS.read("../outside") == b""
+    evict(str(outside))
+    LARGE_PREVIEWS.put("../outside", b"theirs")
+    assert LARGE_PREVIEWS.get("../outside") == b""
     assert outside.read_bytes() == b"mine"
-    assert not LARGE_VIEWS.folder.exists()
+    assert not LARGE_PREVIEWS.folder.exists()
 
 
 async def test_pruning_leaves_no_small_version_behind() -> None:
@@ -133,7 +133,7 @@ async def test_pruning_leaves_no_small_version_behind() -> None:
         made = (await studio.generate("a lake", size="2560x1440", quality="low")).images[0]
         preview_of(made, made.file_path.read_bytes(), VIEW)
         make_thumbnails([made], allowed_seconds=30)
-        kept = LARGE_VIEWS.folder.parent
+        kept = LARGE_PREVIEWS.folder.parent
         assert len(list(kept.glob("*/*"))) == 2
         await studio.history.prune(keep_mb=0, is_confirmed=True)
         assert list(kept.glob("*/*")) == []

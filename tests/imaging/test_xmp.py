@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gpt_image_mcp.imaging.containers import jpeg, png, webp
-from gpt_image_mcp.imaging.xmp import Embedded, describe_origin, embed, has_c2pa, read_embedded
+from gpt_image_mcp.imaging.xmp import EmbeddedMetadata, embed, has_c2pa, metadata_of, read_embedded
 from gpt_image_mcp.money import Cost
 from gpt_image_mcp.values.images import Applied, Provenance, Requested
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ORIGIN = Embedded(
+ORIGIN = EmbeddedMetadata(
     id="20261121-150301-a1b2c3",
     created_at=datetime(2026, 11, 21, 15, 3, 1, tzinfo=UTC),
     kind="edit",
@@ -75,7 +75,7 @@ FILES = {
 PLAIN = {kind: FILES[kind] for kind in ("png", "jpeg", "webp")}
 
 
-def _embedded(data: bytes, origin: Embedded = ORIGIN) -> bytes:
+def _embedded(data: bytes, origin: EmbeddedMetadata = ORIGIN) -> bytes:
     made = embed(data, origin)
     assert made is not None
     return made
@@ -332,7 +332,7 @@ def test_nothing_of_whose_or_where_an_image_is_goes_into_the_file() -> None:
         project_dir="/the/project",
         request_id="req_secret",
     )
-    made = _embedded(PLAIN["png"], describe_origin(ORIGIN.id, ORIGIN.created_at, provenance))
+    made = _embedded(PLAIN["png"], metadata_of(ORIGIN.id, ORIGIN.created_at, provenance))
     read = read_embedded(made)
     assert read is not None
     assert (read.id, read.prompt, read.cost) == (ORIGIN.id, "a boat", ORIGIN.cost)

@@ -23,7 +23,7 @@ from gpt_image_mcp.errors import (
 )
 from gpt_image_mcp.imaging.formats import read_picture
 from gpt_image_mcp.openai_api import OpenAIApi
-from gpt_image_mcp.openai_api.observer import Nobody
+from gpt_image_mcp.openai_api.observer import NullObserver
 from gpt_image_mcp.openai_api.sandbox.transport import SandboxTransport
 from gpt_image_mcp.settings import Settings
 from gpt_image_mcp.values.requests import ImageRequest
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 REQUEST = ImageRequest(prompt="a fox", model="gpt-image-2", size="1024x1024", quality="low")
 
 
-class Told(Nobody):
+class Told(NullObserver):
     """What a caller is told: how many requests had arrived when each left, and the partial images."""
 
     def __init__(self, harness: Harness) -> None:

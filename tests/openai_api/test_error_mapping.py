@@ -20,15 +20,17 @@ from gpt_image_mcp.errors import (
     UpstreamRejected,
     UpstreamUnavailable,
 )
-from gpt_image_mcp.openai_api.error_mapping import Refusal, explain, retry_after_seconds
+from gpt_image_mcp.openai_api.error_mapping import ErrorResponse, map_error, retry_after_seconds
 
 
-def _explained(status: int, message: str = "words", **fields: Any) -> ImageError:
-    return explain(Refusal(status=status, message=message, request_id="req_1", **fields), model="gpt-image-2")
+def _mapped(status: int, message: str = "words", **fields: Any) -> ImageError:
+    return map_error(
+        ErrorResponse(status=status, message=message, request_id="req_1", **fields), model="gpt-image-2"
+    )
 
 
 @pytest.mark.parametrize(
-    ("refusal", "expected", "remedy"),
+    ("response", "expected", "remedy"),
     [
         (
             {"status": 400, "code": "moderation_blocked", "message": "rejected by the safety system."},
@@ -100,22 +102,22 @@ def _explained(status: int, message: str = "words", **fields: Any) -> ImageError
         ),
     ],
 )
-def test_each_refusal_has_its_error_and_its_remedy(
-    refusal: dict[str, Any], expected: type[ImageError], remedy: str
+def test_each_error_response_has_its_error_and_its_remedy(
+    response: dict[str, Any], expected: type[ImageError], remedy: str
 ) -> None:
-    error = explain(Refusal(request_id="req_1", **refusal), model="gpt-image-2")
+    error = map_error(ErrorResponse(request_id="req_1", **response), model="gpt-image-2")
     assert type(error) is expected
     assert remedy in error.next_step
     assert error.request_id == "req_1"
 
 
 def test_a_refused_key_is_never_repeated() -> None:
-    error = _explained(401, "Incorrect API key provided: sk-proj-abc***xyz.", code="invalid_api_key")
+    error = _mapped(401, "Incorrect API key provided: sk-proj-abc***xyz.", code="invalid_api_key")
     assert "sk-" not in str(error)
 
 
 def test_moderation_names_stage_and_categories() -> None:
-    error = _explained(
+    error = _mapped(
         400,
         "rejected by the safety system",
         code="moderation_blocked",
@@ -126,21 +128,21 @@ def test_moderation_names_stage_and_categories() -> None:
 
 
 def test_moderation_categories_are_found_in_the_words_too() -> None:
-    error = _explained(400, "rejected by the safety system. safety_violations=[sexual].")
+    error = _mapped(400, "rejected by the safety system. safety_violations=[sexual].")
     assert "for sexual" in str(error)
 
 
 def test_a_rate_limit_says_when_to_come_back() -> None:
-    error = _explained(429, "Rate limit", retry_after="12")
+    error = _mapped(429, "Rate limit", retry_after="12")
     assert isinstance(error, RateLimited)
     assert error.retry_after_seconds == 12
     assert "in 12 s" in error.next_step
-    assert "in a minute" in _explained(429, "Rate limit").next_step
+    assert "in a minute" in _mapped(429, "Rate limit").next_step
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 529])
 def test_a_pause_too_long_to_wait_for_is_a_rate_limit_that_says_when(status: int) -> None:
-    error = _explained(status, "overloaded", retry_after="3600")
+    error = _mapped(status, "overloaded", retry_after="3600")
     assert isinstance(error, RateLimited)
     assert error.retry_after_seconds == 3600
     assert f"HTTP {status}" in error.message
@@ -148,7 +150,7 @@ def test_a_pause_too_long_to_wait_for_is_a_rate_limit_that_says_when(status: int
 
 
 def test_a_failing_server_that_asks_for_a_short_pause_says_how_long() -> None:
-    error = _explained(503, "overloaded", retry_after="60")
+    error = _mapped(503, "overloaded", retry_after="60")
     assert isinstance(error, UpstreamUnavailable)
     assert error.retry_after_seconds == 60
     assert "in 60 s" in error.next_step
@@ -168,11 +170,11 @@ def test_no_header_breaks_the_reading_of_a_pause(header: str) -> None:
 
 
 def test_a_proxy_page_is_called_one() -> None:
-    assert "an HTML page" in str(_explained(502, "<html><body>Bad gateway</body></html>"))
+    assert "an HTML page" in str(_mapped(502, "<html><body>Bad gateway</body></html>"))
 
 
 def test_long_words_are_cut() -> None:
-    assert len(str(_explained(400, "x" * 5000))) < 1000
+    assert len(str(_mapped(400, "x" * 5000))) < 1000
 
 
 def test_retry_after_is_read_in_both_forms() -> None:
@@ -187,6 +189,6 @@ def test_retry_after_is_read_in_both_forms() -> None:
 
 def test_every_message_says_whether_to_repeat_and_what_to_do() -> None:
     for status in (400, 401, 403, 404, 429, 500, 502, 504):
-        text = str(_explained(status))
+        text = str(_mapped(status))
         assert "The same call" in text
         assert "Next: " in text

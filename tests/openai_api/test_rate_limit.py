@@ -1,4 +1,4 @@
-"""The shared pace: what one caller learns from a 429 slows all down, and no longer than asked."""
+"""The shared limit: what one caller learns from a 429 slows all down, and no longer than asked."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from gpt_image_mcp import Settings
 from gpt_image_mcp.errors import Cancelled, ModerationBlocked, RateLimited
 from gpt_image_mcp.openai_api import OpenAIApi
-from gpt_image_mcp.openai_api.observer import Nobody
-from gpt_image_mcp.openai_api.rate_limit import Pace
+from gpt_image_mcp.openai_api.observer import NullObserver
+from gpt_image_mcp.openai_api.rate_limit import RateLimit
 from gpt_image_mcp.openai_api.sandbox.transport import SandboxTransport
 from gpt_image_mcp.values.requests import ImageRequest
 from tests.faults.observed import QUICK, calls, spent_usd, studio_for
@@ -98,7 +98,7 @@ async def test_without_a_limit_nobody_is_held_back() -> None:
     assert upstream.came == [1000.0, 1000.0]
 
 
-class Told(Nobody):
+class Told(NullObserver):
     """What a caller is told of its request, and when."""
 
     def __init__(self, upstream: Upstream) -> None:
@@ -151,11 +151,11 @@ async def test_a_pause_that_grows_while_a_caller_sleeps_holds_it_back_to_its_end
     async def sleep(seconds: float) -> None:
         clock[0] += seconds
         if clock[0] < 1010:
-            pace.slow_down(RateLimited("again", next_step="", retry_after_seconds=30))
+            limit.pause_after(RateLimited("again", next_step="", retry_after_seconds=30))
 
-    pace = Pace(sleep, lambda: clock[0])
-    pace.slow_down(RateLimited("wait", next_step="", retry_after_seconds=5))
-    await pace.keep()
+    limit = RateLimit(sleep, lambda: clock[0])
+    limit.pause_after(RateLimited("wait", next_step="", retry_after_seconds=5))
+    await limit.wait()
     assert clock[0] >= 1035
 
 

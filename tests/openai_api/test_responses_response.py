@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from gpt_image_mcp.errors import ModerationBlocked, RateLimited, UpstreamRejected, UpstreamUnavailable
-from gpt_image_mcp.openai_api.error_mapping import Refusal, explain
+from gpt_image_mcp.openai_api.error_mapping import ErrorResponse, map_error
 from gpt_image_mcp.openai_api.images_response import UnusableBody
-from gpt_image_mcp.openai_api.responses_response import Failure, ResponsesAnswer, read_response_body
+from gpt_image_mcp.openai_api.responses_response import Failure, ResponsesBody, read_response_body
 
 IMAGE = b"\x89PNG picture"
 CALL: dict[str, Any] = {
@@ -26,7 +26,7 @@ CALL: dict[str, Any] = {
 USAGE = {"input_tokens": 10, "output_tokens": 20, "total_tokens": 30}
 
 
-def read(**body: Any) -> ResponsesAnswer:
+def read(**body: Any) -> ResponsesBody:
     return read_response_body(json.dumps({"status": "completed", "output": [CALL], **body}).encode())
 
 
@@ -181,11 +181,11 @@ def test_damaged_image_data_is_unusable() -> None:
 def test_a_failure_inside_a_good_answer_is_told_by_its_code(
     code: str, expected: type[Exception], *, is_retryable: bool
 ) -> None:
-    error = explain(Refusal(status=200, message="words", code=code), model="gpt-4.1-mini")
+    error = map_error(ErrorResponse(status=200, message="words", code=code), model="gpt-4.1-mini")
     assert type(error) is expected
     assert error.retryable is is_retryable
 
 
 def test_a_server_error_in_a_stream_is_still_of_unknown_outcome() -> None:
-    error = explain(Refusal(status=0, message="words", code="server_error"), model="gpt-image-2")
+    error = map_error(ErrorResponse(status=0, message="words", code="server_error"), model="gpt-image-2")
     assert error.code == "outcome_unknown"

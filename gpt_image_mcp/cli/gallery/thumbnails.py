@@ -16,7 +16,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.imaging.formats import open_picture
-from gpt_image_mcp.imaging.preview_cache import LARGE_VIEWS, Reductions
+from gpt_image_mcp.imaging.preview_cache import LARGE_PREVIEWS, PreviewCache
+from gpt_image_mcp.pillow_errors import DamagedImage
 from gpt_image_mcp.services.image_search import file_state
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 MIME_TYPE = "image/webp"
 EDGE_PIXELS = 360
 _QUALITY, _METHOD = 72, 0
-KEPT = Reductions(f"thumbnails-{EDGE_PIXELS}-{_QUALITY}")
+KEPT = PreviewCache(f"thumbnails-{EDGE_PIXELS}-{_QUALITY}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +59,12 @@ def make_thumbnails(images: Sequence[StoredImage], *, allowed_seconds: float) ->
 
 def _thumbnail(image: StoredImage, *, deadline: float) -> Thumbnail:
     state = file_state(image)
-    data = b"" if state == "changed" else KEPT.read(image.sha256)
+    data = b"" if state == "changed" else KEPT.get(image.sha256)
     if data or state == "missing" or time.monotonic() > deadline:
         return Thumbnail(state=state, data=data)
-    data = _draw((state == "present" and LARGE_VIEWS.read(image.sha256)) or _read(image.file_path))
+    data = _draw((state == "present" and LARGE_PREVIEWS.get(image.sha256)) or _read(image.file_path))
     if data and state != "changed":
-        KEPT.keep(image.sha256, data)
+        KEPT.put(image.sha256, data)
     return Thumbnail(state=state, data=data, decodable=bool(data))
 
 
@@ -81,7 +82,7 @@ def _draw(data: bytes) -> bytes:
         with open_picture(data) as image:
             image.draft("RGB", (EDGE_PIXELS, EDGE_PIXELS))
             return _encoded(_reduced(image.convert("RGBA" if image.has_transparency_data else "RGB")))
-    except Exception:  # noqa: BLE001 - Pillow raises nearly anything on a damaged file
+    except DamagedImage:
         return b""
 
 

@@ -12,6 +12,7 @@ from gpt_image_mcp.openai_api.sandbox import generations
 from gpt_image_mcp.openai_api.sandbox.drawing import Drawing, draw_edit
 from gpt_image_mcp.openai_api.sandbox.failures import LAUNCH_ERA, REFUSALS
 from gpt_image_mcp.openai_api.sandbox.validation import RequestRefused, refused, validate_edit_fields
+from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
 
 if TYPE_CHECKING:
     from gpt_image_mcp.catalogue.models import ImageModel
@@ -150,11 +151,11 @@ def _check_image(number: int, file: FormFile) -> tuple[int, int]:
         raise refused(message, "image", "image_too_large")
     bad = f"Invalid image file or mode for image {number}, please check your image file."
     try:
-        with Image.open(io.BytesIO(file.data)) as image:
+        with unify_pillow_errors(), Image.open(io.BytesIO(file.data)) as image:
             image.load()
             mode, size, kind = image.mode, image.size, image.format
             frames = getattr(image, "n_frames", 1)
-    except Exception as error:  # Pillow raises nearly anything on a damaged file
+    except DamagedImage as error:
         raise refused(bad, "image", "invalid_image_file") from error
     is_deep = kind == "PNG" and file.data[_BIT_DEPTH_OFFSET] != 8  # noqa: PLR2004 - bits
     is_extra_with_alpha = number > 1 and mode == "RGBA"
@@ -174,10 +175,10 @@ def _check_mask(mask: FormFile, size: tuple[int, int]) -> None:
         message = "Invalid mask: the file must be less than 4MB."
         raise refused(message, "mask", "image_too_large")
     try:
-        with Image.open(io.BytesIO(mask.data)) as image:
+        with unify_pillow_errors(), Image.open(io.BytesIO(mask.data)) as image:
             image.load()
             mode, mask_size = image.mode, image.size
-    except Exception as error:  # Pillow raises nearly anything on a damaged file
+    except DamagedImage as error:
         message = "Invalid mask image, please check your image file."
         raise refused(message, "mask", "invalid_image_file") from error
     if mode not in ("RGBA", "LA"):

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.catalogue.prices import PARTIAL_IMAGE_TOKENS, output_tokens
-from gpt_image_mcp.catalogue.sizes import Pixels, parse_pixels
+from gpt_image_mcp.catalogue.sizes import parse_pixels
 from gpt_image_mcp.openai_api.sandbox.drawing import Drawing, draw
+from gpt_image_mcp.values.pixels import Pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,8 +17,8 @@ from gpt_image_mcp.errors import (
     ImageError,
 )
 from gpt_image_mcp.imaging.export_presets import ExportOptions, check_options, plan_targets
-from gpt_image_mcp.imaging.fit import Size
 from gpt_image_mcp.imaging.rendering import read_colour, render
+from gpt_image_mcp.values.pixels import Pixels
 from tests.web import answer, serve
 
 if TYPE_CHECKING:
@@ -335,7 +335,7 @@ def test_every_allowed_combination_makes_the_size_that_it_reports(
     except ImageError:
         assert output_format == "ico"
         return
-    (target,) = plan_targets(options, source=Size(*picture), source_format="png")
+    (target,) = plan_targets(options, source=Pixels(*picture), source_format="png")
     made = render(_scene(picture, mode), target, background=read_colour(background))
     with Image.open(io.BytesIO(made.data)) as image:
         assert image.size == made.size
