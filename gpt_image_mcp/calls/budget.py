@@ -123,20 +123,14 @@ class Reservations:
         if job.is_reserved:
             is_unknown = isinstance(error, InternalError) and job.may_be_billed
             status: CallStatus = "outcome_unknown" if is_unknown else _status_of(error)
-            work = partial(self._finish, job.id, status=status, error=error)
+            work = partial(self._finish, job.id, status=status, error=error, usd=job.spent_usd)
         elif job.is_handed_out:
             work = partial(self._note_failure, start_of(job.plan), error)
         else:
             return
         await to_the_end(in_database(work))
 
-    def settle_failure(self, call_id: str, error: ImageError, *, usd: Decimal | None) -> None:
-        """Settles a call that was paid and failed; one that was settled before stays as it is."""
-        self._finish(call_id, status=_status_of(error), error=error, usd=usd)
-
-    def _finish(
-        self, call_id: str, *, status: CallStatus, error: ImageError, usd: Decimal | None = None
-    ) -> None:
+    def _finish(self, call_id: str, *, status: CallStatus, error: ImageError, usd: Decimal | None) -> None:
         with contextlib.suppress(StorageFailed):
             self.library.ledger.finish_call(call_id, status=status, cost_usd=usd, error=error)
 

@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from gpt_image_mcp.calls.jobs import Job
+from gpt_image_mcp.library.kept_bodies import keep_body
+from gpt_image_mcp.threads import in_database, to_the_end
 from gpt_image_mcp.values.results import BatchResult, ImageResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
+    from pathlib import Path
 
     from gpt_image_mcp.calls.planning import Plan
     from gpt_image_mcp.values.responses import GeneratedImages
@@ -30,15 +34,27 @@ class PlannedJob(Job[_Result], ABC):
     Attributes:
         plan: Completed when the inputs are there.
         is_reserved: Whether the library has a row of it, which must be settled whatever happens.
+        spent_usd: What a job that failed is known to have cost; None if that is unknown or nothing.
     """
 
     plan: Plan
     is_reserved: bool = False
+    spent_usd: Decimal | None = None
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class PaidJob(PlannedJob[ImageResult]):
-    """The job of one paid call."""
+    """The job of one paid call.
+
+    Attributes:
+        body_path: Where the answer is kept until its images are stored; None before it arrives.
+    """
+
+    body_path: Path | None = None
+
+    async def keep_body(self, body: bytes) -> None:
+        """Writes the answer to disk, before anything interprets it."""
+        self.body_path = await to_the_end(in_database(keep_body, self.id, body))
 
     def report(self) -> ImageResult:
         """The result of a call that is not finished yet."""

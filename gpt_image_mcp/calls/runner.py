@@ -17,13 +17,14 @@ from gpt_image_mcp.calls.paid_call import PaidCall, PaidJob, PlannedJob
 from gpt_image_mcp.calls.planning import expected_seconds
 from gpt_image_mcp.calls.saving import cost_of, save
 from gpt_image_mcp.calls.stored_results import are_saved, collect, joined
-from gpt_image_mcp.errors import ImageError, StorageFailed
+from gpt_image_mcp.errors import ImageError, OutcomeUnknown, StorageFailed
 from gpt_image_mcp.ids import new_call_id
+from gpt_image_mcp.library.kept_bodies import discard_body
 from gpt_image_mcp.threads import in_database, in_thread, to_the_end
 from gpt_image_mcp.values.results import BatchResult, ImageResult
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from gpt_image_mcp.calls.acknowledgements import Acknowledgements
     from gpt_image_mcp.calls.jobs import Job, Jobs
@@ -140,7 +141,7 @@ class Runner:
             if same is not None:
                 return await self.join(same, job)
             job.advance("queued")
-            async with self.reservations.kept_alive(job.id):
+            async with self.reservations.kept_alive(job.id), _body_named(job):
                 generated = await call.send(job)
                 result = await to_the_end(in_database(self._save_and_settle, call, job, generated))
             job.advance("saved")
@@ -160,10 +161,15 @@ class Runner:
         plan = job.plan
         try:
             result = save(plan, generated, self.library, elapsed_seconds=job.elapsed_seconds)
-        except ImageError as error:
-            self.reservations.settle_failure(plan.call_id, error, usd=cost_of(plan, generated).usd)
+        except ImageError:
+            job.spent_usd = cost_of(plan, generated).usd
             raise
         result = call.record(plan, result)
+        if len(result.images) < len(generated.images):
+            result = replace(result, notes=(*result.notes, *_where_body_is(job)))
+        else:
+            with contextlib.suppress(OSError):
+                discard_body(plan.call_id)
         return self.reservations.settle(result, usd=result.cost.usd if result.cost else None)
 
     async def _await(
@@ -193,3 +199,18 @@ class Runner:
             return None if record is None else record.id
         self.library.ledger.acknowledge(record.id)  # its files are gone: it counts as collected
         return None
+
+
+@contextlib.asynccontextmanager
+async def _body_named(job: PaidJob) -> AsyncGenerator[None]:
+    """Says in an error about what came where it is kept."""
+    try:
+        yield
+    except (OutcomeUnknown, StorageFailed) as error:
+        error.message = " ".join((error.message, *_where_body_is(job)))
+        raise
+
+
+def _where_body_is(job: PaidJob) -> tuple[str, ...]:
+    """What to say of an answer that could not be stored as images, or not all of it."""
+    return () if job.body_path is None else (f"The answer is kept in {job.body_path}.",)

@@ -16,7 +16,7 @@ from gpt_image_mcp.openai_api.connection import Connection
 from gpt_image_mcp.openai_api.error_mapping import map_error
 from gpt_image_mcp.openai_api.images_response import ImagesBody, UnusableBody, read_images_body
 from gpt_image_mcp.openai_api.observer import NULL_OBSERVER
-from gpt_image_mcp.openai_api.redaction import redact
+from gpt_image_mcp.openai_api.redaction import redact, redact_body
 from gpt_image_mcp.openai_api.request_bodies import (
     UPLOADS_EXPIRE_SECONDS,
     edit_body,
@@ -151,6 +151,7 @@ class OpenAIApi:
 
         async def read(response: httpx2.Response) -> GeneratedImages:
             whole = await self._connection.read(response)
+            await observer.keep_body(redact_body(whole, key_of(response.request)))
             return await _read_response(whole, response, host_model)
 
         return await self._in_slot(partial(_sent, responses.create, body), read, observer)
@@ -192,16 +193,15 @@ class OpenAIApi:
         async def read(response: httpx2.Response) -> GeneratedImages:
             # Some gateways answer a call for a stream without streaming.
             if "stream" in body and "json" not in response.headers.get("content-type", ""):
-                whole: bytes | str = await read_stream(
-                    response, observer.receive_partial, model=str(body["model"])
-                )
+                whole = await read_stream(response, observer.receive_partial, model=str(body["model"]))
             else:
                 whole = await self._connection.read(response)
+            await observer.keep_body(redact_body(whole, key_of(response.request)))
             return await self._read(whole, response)
 
         return await self._in_slot(partial(_sent, method, body), read, observer)
 
-    async def _read(self, body: bytes | str, response: httpx2.Response) -> GeneratedImages:
+    async def _read(self, body: bytes, response: httpx2.Response) -> GeneratedImages:
         try:
             answer = await in_thread(read_images_body, body)
         except UnusableBody as error:

@@ -29,6 +29,10 @@ class Observer(Protocol):
         """It came back and certainly made nothing; it may leave again."""
         ...
 
+    async def keep_body(self, body: bytes) -> None:
+        """The body of an answer arrived, and was not interpreted yet."""
+        ...
+
     def receive_partial(self, image: LazyImage) -> None:
         """A partial image arrived, where the request asks for them."""
         ...
@@ -48,6 +52,9 @@ class NullObserver:
         """Nothing happens."""
 
     def mark_unsent(self) -> None:
+        """Nothing happens."""
+
+    async def keep_body(self, body: bytes) -> None:
         """Nothing happens."""
 
     def receive_partial(self, image: LazyImage) -> None:

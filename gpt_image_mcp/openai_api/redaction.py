@@ -18,6 +18,11 @@ def redact(text: str, key: str = "") -> str:
     return _LIKE_A_KEY.sub(HIDDEN, text)
 
 
+def redact_body(body: bytes, key: str) -> bytes:
+    """The body of an answer without a key; what only looks like one may be a piece of a picture."""
+    return body.replace(key.encode(), HIDDEN.encode()) if len(key) >= _SHORTEST_KEY_CHARACTERS else body
+
+
 def redact_json(value: object, key: str = "") -> object:
     """A value of parsed JSON with every text in it redacted."""
     if isinstance(value, str):

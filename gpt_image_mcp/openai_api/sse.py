@@ -43,7 +43,7 @@ class _PartialImage(BaseModel):
 
 async def read_stream(
     response: httpx2.Response, on_partial: Callable[[LazyImage], None], *, model: str
-) -> str:
+) -> bytes:
     """The JSON of the final event, which carries the finished image.
 
     Args:
@@ -62,7 +62,9 @@ async def read_stream(
         raise broken(error, request_id_of(response)) from error
 
 
-async def _final_event(response: httpx2.Response, on_partial: Callable[[LazyImage], None], model: str) -> str:
+async def _final_event(
+    response: httpx2.Response, on_partial: Callable[[LazyImage], None], model: str
+) -> bytes:
     request_id = request_id_of(response)
     partials = 0
     async with contextlib.aclosing(_events(response)) as events:
@@ -75,7 +77,7 @@ async def _final_event(response: httpx2.Response, on_partial: Callable[[LazyImag
                     raise map_error(error, model=model)
                 kind = event.type or ""
             if kind.endswith(_FINAL):
-                return sent.data  # what breaks from here on takes nothing away
+                return sent.data.encode()  # what breaks from here on takes nothing away
             if kind.endswith(_PARTIAL):
                 partials += 1
                 on_partial(partial(_image_in, sent.data))
