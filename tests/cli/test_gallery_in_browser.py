@@ -1,4 +1,4 @@
-"""The gallery in a real Chromium, used as a person would; skipped where there is none."""
+"""The gallery in a real Chromium, used as a person would."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from tests.browser import chromium, find_chromium
 from tests.gallery_samples import HOSTILE, sample_image, write_page, write_picture
+from tests.programs import required
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A page of a real browser."""
-    executable = find_chromium()
-    if executable is None:
-        pytest.skip("no Chromium on this machine")
+    executable = required(find_chromium(), "Chromium")
     with chromium(executable, tmp_path_factory.mktemp("profile")) as opened:
         yield opened
 

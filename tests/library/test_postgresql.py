@@ -1,4 +1,4 @@
-"""The library in PostgreSQL: tests of the other modules over a real server; skipped where there is none."""
+"""The library in PostgreSQL: tests of the other modules over a real server."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from tests.library.test_spending import (
     test_the_same_is_found_and_summed_whichever_way_is_the_shortest as test_searches,
 )
 from tests.postgresql import find_postgresql, make_database, postgresql
+from tests.programs import required
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,10 +56,7 @@ NUMBERS = itertools.count(1)
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The address of a server."""
-    programs = find_postgresql()
-    if programs is None:
-        pytest.skip("no PostgreSQL on this machine")
-    with postgresql(programs) as address:
+    with postgresql(required(find_postgresql(), "PostgreSQL")) as address:
         yield address
 
 
