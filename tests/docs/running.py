@@ -28,6 +28,11 @@ if [ "$1 $2 $3" != "--from . gpt-image-mcp" ]; then echo "not from the checkout:
 shift 3
 exec "{python}" -m gpt_image_mcp "$@"
 """
+# The tests are what runs this, so it only starts their runner.
+_UV = """#!/bin/sh
+if [ "$1 $2" != "run pytest" ]; then echo "not the test command: uv $*" >&2; exit 64; fi
+exec "{python}" -m pytest --version
+"""
 _SCRIPT = """#!/bin/sh
 exec "{python}" -m gpt_image_mcp "$@"
 """
@@ -111,13 +116,13 @@ def _lasting(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def install_programs(folder: Path) -> Path:
-    """Puts ``gpt-image-mcp`` and ``uvx`` into a folder, both running this checkout.
+    """Puts ``gpt-image-mcp``, ``uvx`` and ``uv`` into a folder, all running this checkout.
 
     ``uvx`` itself would resolve and install anew for each command.
     """
     assert shutil.which("bash"), "the examples need bash"
     folder.mkdir()
-    for name, text in {"uvx": _UVX, "gpt-image-mcp": _SCRIPT}.items():
+    for name, text in {"uv": _UV, "uvx": _UVX, "gpt-image-mcp": _SCRIPT}.items():
         program = folder / name
         program.write_text(text.format(python=sys.executable))
         program.chmod(0o755)

@@ -41,6 +41,9 @@ def test_the_configuration_of_the_readme_starts_the_server_from_a_checkout() -> 
 
 
 def test_the_readme_shows_a_command_and_a_configuration_early() -> None:
-    lines = read_page(README).text.splitlines()
-    assert lines.index("uvx --from . gpt-image-mcp demo") < 15
+    page = read_page(README)
+    commands = [line.partition("#")[0].strip() for line in page.blocks("bash")[0].splitlines()]
+    assert commands == ["uvx --from . gpt-image-mcp demo", "uv run pytest"]
+    lines = page.text.splitlines()
+    assert lines.index("```bash") < 15
     assert next(index for index, line in enumerate(lines) if '"mcpServers"' in line) < 35
