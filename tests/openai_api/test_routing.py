@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
@@ -105,7 +105,8 @@ async def test_files_that_the_api_takes_go_up_byte_for_byte(photo: str, project:
 
 
 async def test_input_fidelity_and_output_choices_are_sent(photo: str) -> None:
-    async with serve_standin() as standin, _studio(standin) as studio:
+    transport = SandboxTransport(today=lambda: date(2026, 11, 30))
+    async with serve_standin(transport) as standin, _studio(standin) as studio:
         await studio.edit(
             "night",
             [photo],
