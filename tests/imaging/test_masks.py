@@ -44,6 +44,16 @@ def alpha_of(mask: EditMask) -> Image.Image:
     return Image.open(io.BytesIO(mask.file)).getchannel("A")
 
 
+def test_the_file_that_is_sent_is_black_and_clear_exactly_where_the_edit_goes() -> None:
+    mask = make_mask(white_in_box())
+    sent = Image.open(io.BytesIO(mask.file))
+    expected_pixels = Image.new("RGBA", SIZE, (0, 0, 0, 255))
+    expected_pixels.paste((0, 0, 0, 0), (*BOX[:2], BOX[2] + 1, BOX[3] + 1))
+    assert (sent.mode, sent.tobytes()) == ("RGBA", expected_pixels.tobytes())
+    kept = Image.open(io.BytesIO(mask.coverage))
+    assert (kept.mode, kept.tobytes()) == ("L", expected())
+
+
 def test_alpha_decides() -> None:
     coverage, notes = read_mask(png(transparent_in_box()), SIZE, source="m.png")
     assert coverage.tobytes() == expected()
