@@ -1,6 +1,7 @@
-"""What a caller asked for, checked against the model and turned into the request that is sent.
+"""Validation: the caller's choices, checked against the model and turned into the request that is sent.
 
-Whatever can be refused here is refused here: a refusal by the API takes up to a minute to arrive.
+Everything that can be refused without the API is refused here: a refusal by the API can take a minute to
+arrive.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidRequest:
-    """A request that the model should accept, and what there is to say about it.
+    """A request that the model should accept, with notes for the caller.
 
     Attributes:
         model: The catalogue's entry; None for a model it does not know.
@@ -225,7 +226,7 @@ def _count(n: int, model: ImageModel | None) -> int:
 
 
 def _partial_images(n: int, model: ImageModel | None, *, settings: Settings, notes: list[str]) -> int:
-    """How many to ask for: none of several images, for which it is not documented whose they would be."""
+    """How many to ask for: none for n > 1, where nothing says which image a partial one belongs to."""
     wanted = settings.partial_images if model and model.streams else 0
     if wanted and n > 1:
         notes.append(f"No partial images (GPT_IMAGE_PARTIAL_IMAGES is {wanted}) are made for n above 1.")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.services.edits import Edits
     from gpt_image_mcp.services.exports import Exports
     from gpt_image_mcp.services.inputs import Inputs
-    from gpt_image_mcp.services.lookup import Looking
+    from gpt_image_mcp.services.lookup import Lookup
     from gpt_image_mcp.settings import Settings
 
 
@@ -95,11 +95,11 @@ class Workbench:
 
         return Inputs(self._settings, await self.library())
 
-    async def looking(self) -> Looking:
+    async def looking(self) -> Lookup:
         """What looks at images."""
-        from gpt_image_mcp.services.lookup import Looking
+        from gpt_image_mcp.services.lookup import Lookup
 
-        return Looking(await self.inputs())
+        return Lookup(await self.inputs())
 
     async def edits(self) -> Edits:
         """What plans and sends edits."""

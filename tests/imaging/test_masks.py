@@ -232,6 +232,11 @@ def test_a_larger_image_is_scaled_down_to_fit() -> None:
     assert area.point(lambda value: 255 - value).getbbox() == (0, 12, 60, 27)
 
 
+def test_a_line_that_would_vanish_keeps_one_pixel() -> None:
+    _, area = place_on_canvas(Image.new("RGB", (400, 1)), (60, 40), None, may_enlarge=False)
+    assert area.point(lambda value: 255 - value).getbbox() == (0, 19, 60, 20)
+
+
 @pytest.mark.parametrize(
     ("size", "may_enlarge", "shown"), [((20, 20), True, 40), ((20, 20), False, 20), ((38, 38), True, 38)]
 )

@@ -1,4 +1,4 @@
-"""``POST /v1/responses`` of the sandbox, as far as the image tool goes."""
+"""``POST /v1/responses`` of the sandbox, for the image tool alone."""
 
 from __future__ import annotations
 

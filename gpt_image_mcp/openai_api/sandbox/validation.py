@@ -1,7 +1,7 @@
 """What the images endpoints refuse, in the API's words.
 
-Written apart from ``checks.py`` and ``sizes.py``, which do the same work on the client's side: a request
-that passes both was understood the same way twice. Only the facts about models are shared.
+Written independently of the catalogue's ``validation`` and ``sizes``, which do the same work on the client's
+side: each checks the other. Only the facts about models are shared.
 """
 
 from __future__ import annotations
