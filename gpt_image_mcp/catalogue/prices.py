@@ -1,7 +1,7 @@
-"""What a call may cost and what it did cost, in exact decimals.
+"""What a call may cost, and what it did cost, in exact decimals.
 
-Output tokens follow the rule of the model in the catalogue; prices are US dollars per million tokens. What a
-quote cannot know it bounds: a budget reserves the highest bound.
+Output tokens follow the model's rule in the catalogue; prices are US dollars per million tokens. A quote that
+cannot be exact is a range, of which a budget reserves the upper end.
 """
 
 from __future__ import annotations
@@ -117,9 +117,9 @@ def quotes_by_quality(
 
 
 def cost(model: ImageModel | None, generated: GeneratedImages, *, quote: Quote) -> Cost:
-    """What a call did cost: from returned usage, else from an exact quote, else unknown.
+    """What a call did cost: by the returned usage, else by an exact quote, else unknown.
 
-    On the Responses route the host model's tokens are added, where its prices are known.
+    On the Responses route the host model's tokens are added if its prices are known.
     """
     prices = model.prices if model else None
     if prices is not None and generated.usage is not None:
@@ -209,7 +209,7 @@ def _input_usd(
 
 
 def _bound(model: ImageModel, prices: Prices, request: ImageRequest, *, input_images: int) -> Quote:
-    """A call whose token counts nobody published: nothing is known but the most it can cost."""
+    """The quote of a call whose token counts are not published: only its upper end is known."""
     made = (_highest_tokens(model.tokens) + PARTIAL_IMAGE_TOKENS * request.partial_images) * request.n
     _, inputs = _input_usd(model, prices, request.prompt, input_images=input_images)
     return Quote(
@@ -242,7 +242,7 @@ def _basis(model: ImageModel, prices: Prices, request: ImageRequest, *, made: To
 
 
 def _certainty(model: ImageModel, request: ImageRequest) -> str:
-    """Says so where the formula was only checked at other sizes."""
+    """A remark if the formula was only checked at other sizes; else empty."""
     rule = model.tokens
     if isinstance(rule, FormulaTokens) and rule.exact_sizes and request.size not in rule.exact_sizes:
         return f" (inferred, checked only at {', '.join(rule.exact_sizes)})"

@@ -1,7 +1,7 @@
-"""Telling whether a prompt is English, for teams that want their prompts to be.
+"""The language of a prompt: refuses those that are not English, for teams that want English prompts.
 
-No dictionary: letters of other scripts give a text away, and so do the small words of the European
-languages, which no English sentence is made of. Quoted text is left out, because it is to be drawn as it is.
+It needs no dictionary: a text is not English if it has letters of other scripts, or more small words of other
+European languages than English ones. Quoted text does not count, because it is to be drawn as it is.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def resolve_size(model: ImageModel | None, text: str) -> ResolvedSize:
 
 
 def own_size(model: ImageModel | None, image: Pixels) -> Pixels:
-    """The size to ask for when an image is to keep its own: that, or the nearest the model makes."""
+    """The size to ask for when an image is to keep its own, or the nearest that the model makes."""
     rule = _rule(model)
     if isinstance(rule, FixedSizes):
         return nearest(rule, ratio=image.ratio, pixels=image.area)
@@ -115,12 +115,13 @@ def nearest(rule: FixedSizes | CustomSizes, *, ratio: float, pixels: int) -> Pix
 
 
 def _up(edge: float, step: int) -> int:
-    """The next multiple, but not for what only rounding put above one."""
+    """The edge rounded up to a multiple of the step."""
+    # A trace above a multiple comes from floating point, and is that multiple.
     return math.ceil(edge / step - 1e-9) * step
 
 
 def _for_ratio(rule: FixedSizes | CustomSizes, ratio: float) -> Pixels:
-    """A classic size where one has this ratio, because every price list has it; else the nearest."""
+    """The classic size of this ratio, which price lists have, or else the nearest valid size."""
     for shape, (width, height) in _SHAPES.items():
         if math.isclose(width / height, ratio) and (classic := parse_pixels(_NAMED[shape])):
             return classic
@@ -137,7 +138,7 @@ def _nearest_to(rule: CustomSizes, size: Pixels) -> Pixels:
 
 
 def violation(rule: CustomSizes, size: Pixels) -> str:
-    """The first rule that a size breaks, in words; empty if it breaks none."""
+    """The first rule that a size breaks, in words; empty if it is valid."""
     if size.width % rule.multiple or size.height % rule.multiple or not size.area:
         return f"both edges must be multiples of {rule.multiple}"
     if max(size) > rule.max_edge:
@@ -167,10 +168,10 @@ def _checked_pixels(model: ImageModel | None, size: Pixels, text: str) -> Resolv
         closest = _nearest_to(rule, size)
         message = f"size is {text.strip()!r}, but {broken}."
         raise InvalidArgument(message, next_step=f"The nearest valid size is {closest}; or use {_EXAMPLES}.")
-    return ResolvedSize(str(size), _on_experiments(rule, size))
+    return ResolvedSize(str(size), _experimental_note(rule, size))
 
 
-def _on_experiments(rule: CustomSizes, size: Pixels) -> str:
+def _experimental_note(rule: CustomSizes, size: Pixels) -> str:
     if size.area <= rule.experimental_above_pixels:
         return ""
     return f"{size} is above 2560x1440, which OpenAI calls experimental."
@@ -190,7 +191,7 @@ def _checked_fixed(model: ImageModel | None, size: Pixels, rule: FixedSizes) -> 
 def _named(model: ImageModel | None, name: str) -> ResolvedSize:
     rule, pixels = _rule(model), parse_pixels(_NAMED[name])
     if pixels and isinstance(rule, CustomSizes):
-        said = f"Size {name} is {pixels}. {_on_experiments(rule, pixels)}"
+        said = f"Size {name} is {pixels}. {_experimental_note(rule, pixels)}"
         return ResolvedSize(str(pixels), said.rstrip())
     if isinstance(rule, FixedSizes) and _NAMED[name] in rule.allowed:
         return ResolvedSize(_NAMED[name], f"Size {name} is {_NAMED[name]}.")
@@ -228,7 +229,7 @@ def _grid(rule: CustomSizes, ratio: float) -> list[Pixels]:
 
 
 def _distance(size: Pixels, ratio: float, pixels: int) -> tuple[float, float]:
-    """How far a size is from what was wanted: an exact ratio first, unless it is far too large or small."""
+    """How far a size is from the wanted one: the ratio counts more than the number of pixels."""
     off_ratio = abs(math.log(size.ratio / ratio))
     off_pixels = abs(math.log(size.area / pixels))
     return (50 * off_ratio + off_pixels, off_pixels)

@@ -1,15 +1,16 @@
-"""What a caller asked for, checked against the model and turned into the request that is sent.
+"""Validation: the caller's choices, checked against the model and turned into the request that is sent.
 
-Whatever can be refused here is refused here: a refusal by the API takes up to a minute to arrive.
+Everything that can be refused without the API is refused here: a refusal by the API can take a minute to
+arrive.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp import dates
 from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.catalogue.prompt_language import require_english
 from gpt_image_mcp.catalogue.sizes import resolve_size
@@ -18,6 +19,8 @@ from gpt_image_mcp.values.images import Requested
 from gpt_image_mcp.values.requests import ImageRequest
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from gpt_image_mcp.catalogue.models import ImageModel
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.options import OutputOptions
@@ -42,7 +45,7 @@ _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidRequest:
-    """A request that the model should accept, and what there is to say about it.
+    """A request that the model should accept, with notes for the caller.
 
     Attributes:
         model: The catalogue's entry; None for a model it does not know.
@@ -56,9 +59,21 @@ class ValidRequest:
 
 
 def validate_request(
-    prompt: str, options: OutputOptions, *, moderation: str, settings: Settings
+    prompt: str,
+    options: OutputOptions,
+    *,
+    moderation: str,
+    settings: Settings,
+    today: dt.date | None = None,
 ) -> ValidRequest:
     """Checks every argument of a generation and fills in the configured defaults.
+
+    Args:
+        prompt: As the caller wrote it.
+        options: Likewise.
+        moderation: ``auto`` or ``low``.
+        settings: For what the options leave open.
+        today: The day by which models are shut down or not; None for the present one.
 
     Raises:
         InvalidArgument: If a value is one that no model accepts.
@@ -66,7 +81,7 @@ def validate_request(
     """
     notes: list[str] = []
     name = options.model.strip() or settings.model
-    model = _known_model(name, settings, notes)
+    model = _known_model(name, settings, notes, today=today or dates.today())
     size = resolve_size(model, options.size)
     output_format = _output_format(options.output_format)
     request = ImageRequest(
@@ -160,7 +175,7 @@ def validate_input_images(count: int, model: ImageModel | None) -> None:
         raise InvalidArgument(message, next_step="Pass the number of input images of one call.")
 
 
-def _known_model(name: str, settings: Settings, notes: list[str]) -> ImageModel | None:
+def _known_model(name: str, settings: Settings, notes: list[str], *, today: dt.date) -> ImageModel | None:
     model = load_catalogue().find(name)
     if model is None:
         notes.append(f"The model {name!r} is not in the catalogue; it is passed on unchecked.")
@@ -168,8 +183,8 @@ def _known_model(name: str, settings: Settings, notes: list[str]) -> ImageModel 
     end = model.shutdown
     if end is None:
         return model
-    if not model.is_shut_down(dt.datetime.now(dt.UTC).date()):
-        notes.append(f"{model.name} may be shut down on {end.date}; its successor is {end.successor}.")
+    if not model.is_shut_down(today):
+        notes.append(f"{model.name} is to be shut down on {end.date}; its successor is {end.successor}.")
         return model
     if settings.base_url is None:
         message = f"OpenAI shut {model.name} down on {end.date}."
@@ -211,7 +226,7 @@ def _count(n: int, model: ImageModel | None) -> int:
 
 
 def _partial_images(n: int, model: ImageModel | None, *, settings: Settings, notes: list[str]) -> int:
-    """How many to ask for: none of several images, for which it is not documented whose they would be."""
+    """How many to ask for: none for n > 1, where nothing says which image a partial one belongs to."""
     wanted = settings.partial_images if model and model.streams else 0
     if wanted and n > 1:
         notes.append(f"No partial images (GPT_IMAGE_PARTIAL_IMAGES is {wanted}) are made for n above 1.")

@@ -1,4 +1,4 @@
-"""Putting the original pixels back outside a mask, after an edit that may have changed them too."""
+"""Compositing an edit onto the original, so that nothing outside the mask is changed."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _FORMATS: dict[str, tuple[str, dict[str, object]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Composite:
-    """The file with the original pixels back, and how much had changed.
+    """The file of an edit composited onto the original.
 
     Attributes:
-        changed_share: Of the pixels outside the mask, from 0 to 1.
+        changed_share: How many of the pixels outside the mask the edit had changed, from 0 to 1.
     """
 
     data: bytes
@@ -43,11 +43,11 @@ def composite(edited: bytes, backdrop: Backdrop, *, output_format: str) -> Compo
 
     Args:
         edited: The file that the API returned.
-        backdrop: The original and where it counts.
+        backdrop: The original, and where the edit covers it.
         output_format: ``png``, ``webp`` (lossless) or ``jpeg``.
 
     Raises:
-        StorageFailed: If that fails for whatever reason; the picture as it was returned is still there.
+        StorageFailed: If that fails, also for lack of memory; the picture as it was returned is still there.
     """
     try:
         with unify_pillow_errors():
@@ -81,7 +81,7 @@ def _decoded(data: bytes) -> Image.Image:
 
 
 def _changed_share(original: Image.Image, made: Image.Image, coverage: Image.Image) -> float:
-    """Which part of the pixels with no coverage differs visibly."""
+    """Which share of the pixels outside the mask differs visibly."""
     from PIL import ImageChops
 
     if original.mode == "RGBA":

@@ -1,6 +1,6 @@
-"""What files an export makes: one converted image, or the set of a preset.
+"""Export presets: which files an export makes, one converted image or the set of a preset.
 
-The sets follow what each use asks for today:
+The sets follow what is asked for today:
 
 - favicon: ``favicon.ico`` for programs that look for that name, PNGs for browsers, 180 pixels for iOS home
   screens, 192 and 512 for web app manifests (developer.mozilla.org and web.dev, on icons). Transparency
@@ -76,7 +76,7 @@ class Target:
     fills_box: bool = False
 
 
-def check_options(options: ExportOptions) -> None:
+def validate_options(options: ExportOptions) -> None:
     """Refuses options that are unknown or contradict each other.
 
     Raises:

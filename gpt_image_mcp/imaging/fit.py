@@ -42,7 +42,7 @@ class Placement:
 
 
 def fit_into(picture: Pixels, box: Pixels, *, fit: Fit, fills_box: bool) -> Placement:
-    """Places a picture in a box.
+    """How a picture is fitted into a box.
 
     Args:
         picture: Its size.

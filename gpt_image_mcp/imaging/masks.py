@@ -1,6 +1,6 @@
-"""Masks that are right: from regions, from a picture in any convention, or from a wider canvas.
+"""Masks as the API wants them, from regions, from a picture in any convention, or from a wider canvas.
 
-The API wants a PNG under 4 MB, of the size of image 1, whose transparent pixels are to be edited. Inside this
+That is a PNG under 4 MB, of the size of image 1, whose transparent pixels are to be edited. Inside this
 module a mask is its coverage: a grey image in which 255 takes the edit and 0 keeps the original.
 """
 
@@ -34,8 +34,8 @@ class EditMask:
     """A mask ready for use.
 
     Attributes:
-        file: The PNG that is sent.
-        coverage: The same as a grey PNG, with soft edges where there are any.
+        file: The PNG that is sent, whose edges are hard.
+        coverage: The same as a grey PNG that keeps soft edges, for compositing.
         notes: What a user should know about it.
     """
 

@@ -1,4 +1,4 @@
-"""From any image file to one that the API takes: format, mode, orientation and number of frames.
+"""Normalising any image file to one that the API takes: format, mode, orientation and number of frames.
 
 A file that the API takes as it is goes up untouched. The API rejects JPEGs with several pictures (MPO), and
 extra images with transparency were seen to be rejected too ("Invalid image file or mode for image 1").
@@ -64,7 +64,7 @@ class Decoded:
 
 
 def normalise(data: bytes, *, source: str, is_first: bool) -> Normalised:
-    """An image that the API takes. CPU work, for a worker thread.
+    """A file of any kind as one that the API takes. CPU work, for a worker thread.
 
     Args:
         data: A file of any kind.
@@ -93,7 +93,7 @@ def normalise(data: bytes, *, source: str, is_first: bool) -> Normalised:
 
 
 def require_whole(data: bytes, *, source: str) -> Picture:
-    """What a file is that holds a whole image of a size that may be decoded. CPU work.
+    """Requires a file to hold a whole image that is not too large to decode, and gives what it is. CPU work.
 
     Raises:
         InputRejected: If it is not an image, breaks off, or is too large.
@@ -174,7 +174,7 @@ def _decodes(data: bytes) -> bool:
 
 
 def _verify(data: bytes) -> None:
-    """Looks for damage as far as that goes without decoding: PNG has checksums."""
+    """Looks for damage without decoding, as far as the format allows: PNG has checksums."""
     with open_picture(data) as image:
         image.verify()
 
@@ -219,7 +219,7 @@ def _in_eight_bits(image: Image.Image) -> Image.Image:
 
 
 def flattened(image: Image.Image) -> Image.Image:
-    """Onto a background on which what is visible stays visible: white, or grey under light things."""
+    """The image on an opaque background that keeps it visible: white, or dark grey under a light image."""
     from PIL import Image, ImageStat
 
     alpha = image.getchannel("A")

@@ -1,8 +1,7 @@
-"""Small versions of images, kept by the hash of the file they were made from.
+"""Small versions of images, cached on disk by the hash of the file that they were made from.
 
-Unpacking a PNG file of a large photograph takes longer than everything else about showing it. What is kept
-here only saves that time: its folder can be deleted whenever one likes, and nothing fails if it cannot be
-written.
+Unpacking a PNG file of a large photograph takes longer than everything else about showing it. The cache only
+saves that time: its folder can be deleted at any time, and nothing fails if it cannot be written.
 """
 
 from __future__ import annotations
@@ -31,17 +30,21 @@ _DIGEST_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class PreviewCache:
-    """Small versions of one kind; other ways to make them are other kinds."""
+    """A cache of small versions that are all made in one way.
+
+    Attributes:
+        kind: Names that way, so that a change of size or quality starts another folder.
+    """
 
     kind: str
 
     @property
     def folder(self) -> Path:
-        """Where they are."""
+        """The folder of this cache."""
         return _cache() / self.kind
 
     def get(self, sha256: str) -> bytes:
-        """The small version of a file; empty if none is kept, or none that is whole."""
+        """The small version of a file; empty if the cache has none, or a damaged one."""
         try:
             kept = self._path(sha256).read_bytes() if sha256.isalnum() else b""
         except OSError:
@@ -50,7 +53,7 @@ class PreviewCache:
         return data if kept.startswith(_digest(data)) else b""
 
     def put(self, sha256: str, data: bytes) -> None:
-        """Keeps the small version of a file for the next time, if that can be."""
+        """Stores the small version of a file; if that fails, it is made again the next time."""
         if not sha256.isalnum():
             return
         # A power cut may leave half of the file; its hash in front tells.

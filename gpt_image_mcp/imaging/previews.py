@@ -24,7 +24,7 @@ MIME_TYPE = "image/webp"
 SMALLEST_EDGE = 32
 _BEST_QUALITY, _WORST_QUALITY = 82, 40
 _REDUCING_GAP = 1.1
-_REDUCED_QUALITY = 93
+_THUMBNAIL_QUALITY = 93
 _METHOD = 2
 _GRID_STEPS = 10
 
@@ -80,7 +80,7 @@ def make_preview(data: bytes, view: View) -> Preview:
 
 
 def thumbnail(data: bytes, max_edge: int) -> bytes:
-    """An image file made small enough to unpack quickly, too good for a preview to show the difference.
+    """A smaller file of an image, quick to unpack, so good that a preview made of it shows no difference.
 
     Raises:
         StorageFailed: If the bytes cannot be decoded.
@@ -89,9 +89,9 @@ def thumbnail(data: bytes, max_edge: int) -> bytes:
     stream = io.BytesIO()
     if image.mode == "RGB":
         # A fifth of the time of WebP, to write and to read.
-        image.save(stream, "JPEG", quality=_REDUCED_QUALITY, subsampling=0)
+        image.save(stream, "JPEG", quality=_THUMBNAIL_QUALITY, subsampling=0)
     else:
-        image.save(stream, "WEBP", quality=_REDUCED_QUALITY, method=0)
+        image.save(stream, "WEBP", quality=_THUMBNAIL_QUALITY, method=0)
     return stream.getvalue()
 
 

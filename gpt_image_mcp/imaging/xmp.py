@@ -1,9 +1,9 @@
-"""Metadata inside the image file: how it was made travels along when the file is copied or sent.
+"""Metadata inside the image file, as an XMP packet: it stays with a file that is copied or sent.
 
-An XMP packet, in PNG, JPEG and WebP alike. Other programs read the prompt as the description, the program and
-model, and that the picture is synthetic (IPTC digital source types). For this one it is there as JSON, from
-which a rebuild recovers images whose metadata files are lost. The pixels are not decoded. A file with C2PA
-provenance is left alone: its signature covers the whole file.
+It is the same in PNG, JPEG and WebP. Other programs read the prompt as the description, the program and
+model, and that the picture is synthetic (IPTC digital source types). This program reads a JSON document in
+it, from which a rebuild recovers images whose metadata files are lost. The pixels are not decoded. A file
+with C2PA provenance is left alone: its signature covers the whole file.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ _CONTAINERS = {
 
 
 class EmbeddedMetadata(BaseModel):
-    """What a file says about how it was made; nothing of whose it is or where.
+    """What a file says about how it was made, without owner or folder.
 
     Attributes:
         prompt_is_cut: Whether the prompt was too long for the file; the library has all of it.
@@ -130,19 +130,19 @@ def recovered_image(path: Path, data: bytes) -> StoredImage | None:
         path: Where the file is.
         data: The whole file.
     """
-    origin, picture = read_embedded(data), read_picture(data)
-    if origin is None or picture is None:
+    metadata, picture = read_embedded(data), read_picture(data)
+    if metadata is None or picture is None:
         return None
     return StoredImage(
-        id=origin.id,
+        id=metadata.id,
         file_path=path,
         size_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         mime_type=picture.mime_type,
         width=picture.width,
         height=picture.height,
-        created_at=origin.created_at,
-        provenance=_provenance(origin),
+        created_at=metadata.created_at,
+        provenance=_provenance(metadata),
     )
 
 
@@ -152,8 +152,8 @@ def has_c2pa(data: bytes) -> bool:
     return container is not None and container.has_c2pa(data)
 
 
-def embed(data: bytes, origin: EmbeddedMetadata) -> bytes | None:
-    """The file with its origin inside, the same pixels, and nothing else changed.
+def embed(data: bytes, metadata: EmbeddedMetadata) -> bytes | None:
+    """The file with its metadata inside and nothing else changed, the pixels least of all.
 
     Returns:
         None if the file must stay as it is: it is of another format, damaged, carries C2PA provenance, or
@@ -163,7 +163,7 @@ def embed(data: bytes, origin: EmbeddedMetadata) -> bytes | None:
     if container is None or container.has_c2pa(data) or _has_foreign_xmp(container, data):
         return None
     try:
-        return container.with_xmp(data, _packet_within(origin, container.largest_packet_bytes))
+        return container.with_xmp(data, _packet_within(metadata, container.largest_packet_bytes))
     except ValueError:
         return None
 
@@ -180,21 +180,21 @@ def read_embedded(data: bytes) -> EmbeddedMetadata | None:
         return None
 
 
-def _provenance(origin: EmbeddedMetadata) -> Provenance:
+def _provenance(metadata: EmbeddedMetadata) -> Provenance:
     return Provenance(
-        kind=origin.kind,
-        prompt=origin.prompt,
-        model=origin.model,
-        requested=origin.requested,
-        applied=origin.applied,
-        cost=origin.cost,
-        route=origin.route,
-        parents=origin.parents,
-        edit_type=origin.edit_type,
-        call_id=origin.call_id,
-        session_id=origin.session_id,
-        turn=origin.turn,
-        sandbox=origin.sandbox,
+        kind=metadata.kind,
+        prompt=metadata.prompt,
+        model=metadata.model,
+        requested=metadata.requested,
+        applied=metadata.applied,
+        cost=metadata.cost,
+        route=metadata.route,
+        parents=metadata.parents,
+        edit_type=metadata.edit_type,
+        call_id=metadata.call_id,
+        session_id=metadata.session_id,
+        turn=metadata.turn,
+        sandbox=metadata.sandbox,
     )
 
 
@@ -207,30 +207,30 @@ def _has_foreign_xmp(container: _Container, data: bytes) -> bool:
     return packet is not None and _DOCUMENT.search(packet) is None
 
 
-def _packet_within(origin: EmbeddedMetadata, max_bytes: int) -> bytes:
+def _packet_within(metadata: EmbeddedMetadata, max_bytes: int) -> bytes:
     """The packet with as much of the prompt as fits; may be larger if even none of it does; 0 is no limit."""
-    whole = _packet(origin)
+    whole = _packet(metadata)
     if not max_bytes or len(whole) <= max_bytes:
         return whole
 
     def cut(characters: int) -> bytes:
         return _packet(
-            origin.model_copy(update={"prompt": origin.prompt[:characters], "prompt_is_cut": True})
+            metadata.model_copy(update={"prompt": metadata.prompt[:characters], "prompt_is_cut": True})
         )
 
-    fitting = bisect_right(range(len(origin.prompt)), max_bytes, key=lambda length: len(cut(length)))
+    fitting = bisect_right(range(len(metadata.prompt)), max_bytes, key=lambda length: len(cut(length)))
     return cut(max(0, fitting - 1))
 
 
-def _packet(origin: EmbeddedMetadata) -> bytes:
-    document: dict[str, Any] = origin.model_dump(mode="json", exclude_defaults=True)
-    is_new = origin.kind == "image"
+def _packet(metadata: EmbeddedMetadata) -> bytes:
+    document: dict[str, Any] = metadata.model_dump(mode="json", exclude_defaults=True)
+    is_new = metadata.kind == "image"
     kind = "trainedAlgorithmicMedia" if is_new else "compositeWithTrainedAlgorithmicMedia"
     text = _NOT_XML.sub(_as_code, json.dumps(document, ensure_ascii=False, separators=(",", ":")))
     return _PACKET.format(
         namespace=_NAMESPACE,
-        description=_xml(origin.prompt[:_LONGEST_DESCRIPTION]),
-        model=_xml(origin.model),
+        description=_xml(metadata.prompt[:_LONGEST_DESCRIPTION]),
+        model=_xml(metadata.model),
         source_type=_SYNTHETIC + kind,
         document=html.escape(text, quote=False),
     ).encode()

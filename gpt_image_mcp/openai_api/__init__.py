@@ -1,4 +1,4 @@
-"""The OpenAI API: connection, endpoints, errors. The only room that imports ``openai``."""
+"""The OpenAI API: connection, endpoints, errors. The only wing that imports ``openai``."""
 
 from gpt_image_mcp.openai_api.client import OpenAIApi
 from gpt_image_mcp.openai_api.connection import OPENAI_BASE_URL

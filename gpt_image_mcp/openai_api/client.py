@@ -1,4 +1,4 @@
-"""OpenAI's endpoints, one method each."""
+"""OpenAI's endpoints, a method for each."""
 
 from __future__ import annotations
 
@@ -86,7 +86,10 @@ class OpenAIApi:
         return await self._make(create, generation_body(request), observer)
 
     async def edit(self, request: ImageRequest, observer: Observer = NULL_OBSERVER) -> GeneratedImages:
-        """Edits the images of a request: ``POST /v1/images/edits``. As ``generate`` otherwise."""
+        """Edits the images of a request: ``POST /v1/images/edits``.
+
+        Arguments and errors are those of ``generate``.
+        """
         client = await self._connection.open()
         edit = client.images.with_streaming_response.edit
         return await self._make(edit, edit_body(request), observer)
@@ -94,7 +97,7 @@ class OpenAIApi:
     async def upload(self, upload: Upload) -> str:
         """Uploads a file for the Responses API and gives its id: ``POST /v1/files``.
 
-        It expires after an hour, for the case that nobody can delete it.
+        OpenAI removes it after an hour, in case that it cannot be deleted before.
 
         Raises:
             UpstreamError: If the API refuses or fails.
@@ -146,7 +149,7 @@ class OpenAIApi:
         """
         client = await self._connection.open()
         body = response_body(request, host_model=host_model, file_ids=file_ids, mask_id=mask_id)
-        # The SDK imports this part when it is first asked for, which takes too long for the loop.
+        # The SDK imports this part on first use, which would block the event loop.
         responses = await in_thread(lambda: client.responses.with_streaming_response)
 
         async def read(response: httpx2.Response) -> GeneratedImages:
@@ -154,7 +157,7 @@ class OpenAIApi:
             await observer.keep_body(redact_body(whole, key_of(response.request)))
             return await _read_response(whole, response, host_model)
 
-        return await self._in_slot(partial(_sent, responses.create, body), read, observer)
+        return await self._in_slot(partial(_send, responses.create, body), read, observer)
 
     async def list_models(self) -> tuple[str, ...]:
         """The models that the key may use: ``GET /v1/models``. Free; raises as ``find_model``."""
@@ -179,7 +182,7 @@ class OpenAIApi:
         read: Callable[[httpx2.Response], Awaitable[GeneratedImages]],
         observer: Observer,
     ) -> GeneratedImages:
-        """Reads outside the retries: an answer that began to arrive was accepted, and may be billed."""
+        """Sends with retries, and reads without: an answer that begins to arrive may be billed already."""
         async with self._connection.slots:
             response = await self._connection.retrying(send, observer)
             try:
@@ -199,7 +202,7 @@ class OpenAIApi:
             await observer.keep_body(redact_body(whole, key_of(response.request)))
             return await self._read(whole, response)
 
-        return await self._in_slot(partial(_sent, method, body), read, observer)
+        return await self._in_slot(partial(_send, method, body), read, observer)
 
     async def _read(self, body: bytes, response: httpx2.Response) -> GeneratedImages:
         try:
@@ -212,10 +215,13 @@ class OpenAIApi:
     async def _fetch(
         self, answer: ImagesBody, response: httpx2.Response
     ) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
-        """The images that an answer only gives addresses of, empty where one is dead, and notes about them.
+        """Downloads the images of which an answer gives only the addresses.
+
+        Returns:
+            Their files, empty where one could not be fetched, and a note for each of those.
 
         Raises:
-            OutcomeUnknown: If nothing is left of the whole answer.
+            OutcomeUnknown: If not one image of the answer is left.
         """
         fetched: list[bytes] = []
         dead: dict[str, OutcomeUnknown] = {}
@@ -231,8 +237,8 @@ class OpenAIApi:
         return tuple(fetched), tuple(f"An image could not be fetched from {url}." for url in addresses)
 
 
-async def _sent(method: _Method, body: dict[str, Any]) -> httpx2.Response:
-    """What a method of the SDK answers, not read yet, with its errors as ours."""
+async def _send(method: _Method, body: dict[str, Any]) -> httpx2.Response:
+    """Calls a method of the SDK; gives its response, whose body is not read yet."""
     async with errors_translated(str(body["model"])):
         response: httpx2.Response = (await method(**body).__aenter__()).http_response
         return response
@@ -284,7 +290,7 @@ async def _read_response(body: bytes, response: httpx2.Response, host_model: str
 
 
 def _no_image(answer: ResponsesBody, response: httpx2.Response, host_model: str) -> ImageError:
-    """Why an answer of the Responses API holds no image, as an error of our tree."""
+    """The error that says why an answer of the Responses API holds no image."""
     request_id = request_id_of(response)
     if answer.failure is not None:
         failure = {**asdict(answer.failure), "moderation_details": answer.failure.details}

@@ -1,7 +1,7 @@
-"""The client of the SDK: made when first needed, with our time limits and without the SDK's own retries.
+"""The SDK's client: built on first use, with our time limits, and with our retries instead of its own.
 
-Those re-send after ambiguous timeouts and on exhausted quota; here a request is sent again only where it
-certainly was not billed.
+The SDK also sends again after a timeout, when a picture may have been made, and on exhausted quota. Here a
+request is sent again only if it was certainly not billed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ DOWNLOAD_TIMEOUT_SECONDS = 60.0
 _DOWNLOAD_ATTEMPTS = 3
 # Whenever a request begins or ends, the pool looks at the socket of every idle connection.
 _MOST_IDLE_CONNECTIONS = 4
-# How long sending a request, and reading an answer of megabytes, keep the loop busy.
 
 _T = TypeVar("_T")
 
@@ -64,7 +63,7 @@ class Connection:
         self._client: openai.AsyncOpenAI | None = None
 
     async def open(self) -> openai.AsyncOpenAI:
-        """The client; the SDK is imported and the client built with the first request, in a worker thread.
+        """The client. The first call imports the SDK and builds it, in a worker thread.
 
         Raises:
             MissingApiKey: If there is no key to send.
@@ -86,10 +85,10 @@ class Connection:
     async def retrying(
         self, send: Callable[[], Coroutine[None, None, _T]], observer: Observer = NULL_OBSERVER
     ) -> _T:
-        """Sends, and sends again what certainly made no picture, at the pace that all callers keep.
+        """Sends, and again what certainly made no picture, within the rate limit that all callers share.
 
         The observer is told when the request leaves, and when it came back without having made anything:
-        while it waits it can be cancelled without a doubt about what is billed.
+        a call that is cancelled while it waits to be sent again is certainly not billed.
         """
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
@@ -128,7 +127,7 @@ class Connection:
             raise broken(error, request_id_of(response)) from error
 
     async def download(self, url: str, request_id: str | None) -> bytes:
-        """Fetches an image that a gateway left at an address of its own; paid for, so tried three times.
+        """Fetches an image from the address that a gateway gave; it is paid for, so three attempts are made.
 
         Raises:
             OutcomeUnknown: If it cannot be fetched.

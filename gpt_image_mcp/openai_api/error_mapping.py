@@ -1,7 +1,7 @@
-"""What the API's error answers mean: one table from status, code and message to our error tree.
+"""What the API's error responses mean: one table from status, code and message to our error tree.
 
-The bodies are those of ``facts``: quoted by vendors, SDK and gateways. A gateway may change ``code`` to the
-status and hide the upstream JSON in ``message``, so the words are looked at too.
+Gateways put the status into ``code`` and hide OpenAI's own JSON in ``message``, so the words of the message
+are searched too.
 """
 
 from __future__ import annotations
@@ -31,9 +31,7 @@ VERIFY_LINK = "https://platform.openai.com/settings/organization/general"
 BILLING_LINK = "https://platform.openai.com/settings/organization/billing"
 KEYS_LINK = "https://platform.openai.com/api-keys"
 
-# A gateway that gave up waiting: the request may be running, and billed, behind it.
-_GATEWAY_GAVE_UP = frozenset({408, 504, *range(520, 528)})
-# Answers that come instead of a picture; sending again cannot bill twice.
+# The server failed and made no picture: sending again cannot bill twice.
 _SERVER_FAILED = frozenset({500, 502, 503, 529})
 _QUOTA_CODES = frozenset(
     {
@@ -54,14 +52,14 @@ LONGEST_RETRY_AFTER_SECONDS = 60.0
 _LONGEST_PAUSE_SECONDS = 31 * 24 * 3600.0
 # Codes in an answer that arrived well, as the Responses API gives them.
 _FAILED_INSIDE = frozenset({"server_error", "image_generation_failed"})
-_HTTP_OK = 200
+_IN_STREAM, _HTTP_OK, _HTTP_TIMEOUT = 0, 200, 408
 _HTTP_UNAUTHORIZED, _HTTP_FORBIDDEN, _HTTP_NOT_FOUND, _HTTP_TOO_MANY = 401, 403, 404, 429
 _HTTP_SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorResponse:
-    """One error answer: the HTTP status (0 for an error inside a stream) and OpenAI's error object."""
+    """An error response: the HTTP status (0 for an error inside a stream) and OpenAI's error object."""
 
     status: int
     message: str
@@ -74,7 +72,7 @@ class ErrorResponse:
 
 
 def map_error(response: ErrorResponse, *, model: str) -> ImageError:
-    """The error of our tree that a refusal means, worded with what to do next."""
+    """The error of our tree that a response means, with what to do next."""
     for matches, build in _RULES:
         if matches(response):
             return build(response, model)
@@ -182,7 +180,7 @@ def _no_model(response: ErrorResponse, model: str) -> ImageError:
 
 
 def _unavailable(response: ErrorResponse, _model: str) -> ImageError:
-    """A server that asks for a long pause limits its callers, whatever it calls that."""
+    """The server failed; one that asks for a long pause is limiting its callers, whatever status it gives."""
     seconds = retry_after_seconds(response.retry_after)
     kind = RateLimited if (seconds or 0) > LONGEST_RETRY_AFTER_SECONDS else UpstreamUnavailable
     return kind(
@@ -276,15 +274,14 @@ def _is_missing_model(response: ErrorResponse) -> bool:
 
 
 def _is_server_failure(response: ErrorResponse) -> bool:
-    """Also an answer that arrived well and reports that the server failed, as the Responses API does."""
+    """Also a 200 that reports a failure of the server inside, as the Responses API does."""
     is_inside = response.status == _HTTP_OK and response.code in _FAILED_INSIDE
     return is_inside or response.status in _SERVER_FAILED
 
 
 def _is_lost(response: ErrorResponse) -> bool:
-    return (
-        response.status in _GATEWAY_GAVE_UP or response.status >= _HTTP_SERVER_ERROR or response.status == 0
-    )
+    """A gateway that gave up waiting: the request may still be running, and billed, behind it."""
+    return response.status in (_IN_STREAM, _HTTP_TIMEOUT) or response.status >= _HTTP_SERVER_ERROR
 
 
 # The first rule that matches wins: words before statuses, because gateways change statuses and codes.

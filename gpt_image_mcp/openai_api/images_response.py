@@ -1,8 +1,8 @@
-"""The JSON that OpenAI and its gateways answer with, read with tolerance.
+"""Reading the body of an images endpoint, of OpenAI or of a gateway.
 
 Gateways leave out ``usage``, ``created`` or ``size``, answer with ``url`` instead of ``b64_json`` and add
-fields of their own. What cannot be used at all is an ``UnusableBody``: the request was paid for, so the
-caller decides what that means.
+fields of their own, so everything but the image may be missing. A body without an image raises
+``UnusableBody``; the caller decides what that means for a request that is paid for.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from gpt_image_mcp.values.responses import TokenUsage
 
 
 class UnusableBody(Exception):
-    """A successful answer whose body holds no image that can be read; ``openai_api`` words it."""
+    """The body of a successful answer in which no image can be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagesBody:
-    """The parts of an answer that matter here; what the endpoint left out is None or empty.
+    """The body of an images endpoint; what the endpoint left out is None or empty.
 
     Attributes:
         images: Decoded files, in order; empty where one is not valid base64.
@@ -128,7 +128,8 @@ def read_usage(value: object) -> TokenUsage | None:
         return None
     if usage.input_tokens + usage.output_tokens <= 0:
         return None
-    given, made = (details or _TokenDetails() for details in _details(usage))
+    given = usage.input_tokens_details or _TokenDetails()
+    made = usage.output_tokens_details or _TokenDetails()
     return TokenUsage(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
@@ -142,12 +143,8 @@ def read_usage(value: object) -> TokenUsage | None:
     )
 
 
-def _details(usage: _Usage) -> tuple[_TokenDetails | None, _TokenDetails | None]:
-    return usage.input_tokens_details, usage.output_tokens_details
-
-
 def concrete(value: str | None) -> str | None:
-    """``auto`` echoed back says nothing about what was made."""
+    """The value, or None for ``auto``, which does not say what was made."""
     return None if value == "auto" else value
 
 
@@ -170,7 +167,7 @@ def decode_image(text: bytes | str) -> bytes:
 
 
 def _decoded(text: bytes | str) -> bytes:
-    """One image of an answer, empty if it cannot be decoded: the others of the answer are paid for too."""
+    """One image of an answer; empty if it is damaged, so that the others, which are paid for, are kept."""
     try:
         return decode_image(text)
     except UnusableBody:

@@ -1,4 +1,4 @@
-"""What models there are, as the API tells a key. These requests are free and are never sent again."""
+"""The models that a key may use. These requests are free and are never sent again."""
 
 from __future__ import annotations
 

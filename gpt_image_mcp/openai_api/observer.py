@@ -1,4 +1,4 @@
-"""Who is told how far a request is."""
+"""The observer of a request, who is told how far it is."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 if TYPE_CHECKING:
     from gpt_image_mcp.values.progress import Stage
 
-# Gives the bytes of an image, empty if it is damaged. Blocking: nothing is decoded before someone looks.
+# Decodes an image when it is called, which blocks; gives its bytes, empty if it is damaged.
 LazyImage: TypeAlias = Callable[[], bytes]
-# What is to be done when the work has ended, however it ended; gives notes about it.
+# Awaited when the work has ended, however it ended; gives notes for the result.
 Cleanup: TypeAlias = Callable[[], Coroutine[Any, Any, tuple[str, ...]]]
 
 
 class Observer(Protocol):
-    """What a caller is told while its request is made."""
+    """Is told how far a request is, while it is made."""
 
     def advance(self, stage: Stage) -> None:
         """The request enters a stage."""
@@ -26,7 +26,7 @@ class Observer(Protocol):
         ...
 
     def mark_unsent(self) -> None:
-        """It came back and certainly made nothing; it may leave again."""
+        """The request came back and certainly made nothing; it may be sent again."""
         ...
 
     async def keep_body(self, body: bytes) -> None:
@@ -38,12 +38,12 @@ class Observer(Protocol):
         ...
 
     def add_cleanup(self, cleanup: Cleanup) -> None:
-        """Something is left behind that is to be removed when the work has ended."""
+        """The request leaves something behind that is to be removed when the work has ended."""
         ...
 
 
 class NullObserver:
-    """An observer who does not look."""
+    """An observer for callers who want to know nothing."""
 
     def advance(self, stage: Stage) -> None:
         """Nothing happens."""

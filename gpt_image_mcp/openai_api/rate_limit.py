@@ -1,4 +1,4 @@
-"""The pace that all callers of one connection share: what one of them learns from a 429 slows all down."""
+"""The rate limit that all requests of one connection share: a 429 to one of them holds all of them back."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class RateLimit:
         self._paused_until = 0.0
 
     async def wait(self) -> None:
-        """Waits until no pause is left; callers go on spread over a second, not all at once.
+        """Waits until the pause is over; callers go on spread over a second, not all at once.
 
         Raises:
             RateLimited: If the API asked for a pause that is too long to wait for; nothing is sent.
@@ -51,13 +51,13 @@ class RateLimit:
             self._paused_until = max(self._paused_until, self._clock() + error.retry_after_seconds)
 
     def pause_for_retry(self, state: RetryCallState) -> None:
-        """Holds all callers back while one waits because of a rate limit."""
+        """Holds all callers back while one of them waits to send again after a rate limit."""
         if state.next_action and state.outcome and isinstance(state.outcome.exception(), RateLimited):
             self._paused_until = max(self._paused_until, self._clock() + state.next_action.sleep)
 
 
 def is_retryable(error: BaseException) -> bool:
-    """Only what certainly made no picture, and only when the API lets us come back soon."""
+    """Whether a request certainly made no picture, and the API does not ask for a long pause."""
     if not isinstance(error, RateLimited | UpstreamUnavailable):
         return False
     return (error.retry_after_seconds or 0) <= LONGEST_RETRY_AFTER_SECONDS

@@ -1,4 +1,4 @@
-"""Taking keys out of what others say: gateways repeat the headers of a request in their errors."""
+"""Takes keys out of the words of endpoints: some gateways repeat the headers of a request in their errors."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from typing import cast
 
 HIDDEN = "***"
-# Shorter ones are words that gateways without keys are given, such as "none", and the sandbox's own.
+# Shorter keys are words such as "none", which gateways without keys are given, and the sandbox's own.
 _SHORTEST_KEY_CHARACTERS = 8
 _LIKE_A_KEY = re.compile(r"\bsk-[\w.*-]{8,}|(?<=\bBearer )[\w.~+/*-]{16,}=*", re.IGNORECASE)
 
 
 def redact(text: str, key: str = "") -> str:
-    """A text without a key, and without whatever else looks like a key or a bearer token."""
+    """A text without this key, and without anything that looks like a key or a bearer token."""
     if len(key) >= _SHORTEST_KEY_CHARACTERS:
         text = text.replace(key, HIDDEN)
     return _LIKE_A_KEY.sub(HIDDEN, text)

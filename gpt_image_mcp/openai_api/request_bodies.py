@@ -1,4 +1,4 @@
-"""Our requests as the arguments of the SDK's methods; what is not set is not sent, but quality always is."""
+"""Our requests as arguments of the SDK's methods: what is not set is left out, but quality is always sent."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     Upload = tuple[str, IO[bytes], str]
 
 MASK_NAME, MASK_TYPE = "mask.png", "image/png"
-# Uploads are deleted at once; this is for those whose deletion fails.
+# Uploads are deleted right after use; this removes those whose deletion fails.
 UPLOADS_EXPIRE_SECONDS = 3600
 _PIECE_BYTES = 1_000_000
 
 
 class _Pieces(io.BytesIO):
-    """A file read in large pieces; each of the 64 kB that httpx2 asks for costs a turn of the loop."""
+    """A file read in large pieces: each of the 64 kB pieces that httpx2 asks for costs a turn of the loop."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """At least as much as is asked for, if there is so much."""
+        """Reads at least as much as is asked for, unless the file ends."""
         return super().read(max(size, _PIECE_BYTES) if size and size > 0 else size)
 
 
@@ -71,10 +71,10 @@ def response_body(
 
 
 def as_upload(image: InputImage) -> Upload:
-    """A file as the SDK takes it: without the type it would go up as ``application/octet-stream``.
+    """A file as the SDK takes it, with its type, or it would go up as ``application/octet-stream``.
 
-    As a stream it is sent piece by piece, and sent again from its start; bytes would be copied as a whole
-    into every buffer on the way.
+    It is a stream, which is sent piece by piece and can be sent again from its start; bytes would be copied
+    as a whole into every buffer on the way.
     """
     return image.name, _Pieces(image.data), image.mime_type
 
@@ -85,7 +85,7 @@ def mask_upload(mask: bytes) -> Upload:
 
 
 def streams(request: ImageRequest) -> bool:
-    """Whether the call streams. Which image a streamed event belongs to is not documented for n > 1."""
+    """Whether the call streams: not for n > 1, where nothing says which image an event belongs to."""
     return bool(request.partial_images) and request.n == 1
 
 

@@ -1,4 +1,4 @@
-"""The JSON of the Responses API, as far as an image edit needs it, read with tolerance."""
+"""Reading the body of the Responses API, as far as an image edit needs it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _as_object(value: object) -> object:
     return {"message": value} if isinstance(value, str) and value else value
 
 
-# An image was paid for: what is odd elsewhere in the answer must not lose it.
+# A field of an unexpected shape becomes None: it must not cost the image, which is paid for.
 _Tolerant = Annotated[_T | None, WrapValidator(_or_none)]
 
 
@@ -54,7 +54,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponsesBody:
-    """What an answer holds.
+    """The body of the Responses API.
 
     Attributes:
         image: The file, if one was made.
@@ -88,7 +88,7 @@ class _Error(BaseModel):
     moderation_details: _Tolerant[dict[str, Any]] = None
 
 
-# Some endpoints give only the words.
+# Some endpoints give the message alone instead of an object.
 _AnyError = Annotated[_Tolerant[_Error], BeforeValidator(_as_object)]
 
 

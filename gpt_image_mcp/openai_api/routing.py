@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.responses import GeneratedImages, HostUsage
 
 REMEMBERED_FOR = timedelta(minutes=10)
-# How long a call goes on for the sake of an upload that does not let itself be deleted.
+# How long a call waits at its end for the deletion of an upload.
 DELETING_SECONDS = 20.0
 Clock = Callable[[], datetime]
-# As ``refusals.py`` words it: the API's own words, whole, after the status.
+# The message that ``error_mapping`` makes of that 400: the status, then the API's own words.
 _LAUNCH_ERA = re.compile(
     r".*\(HTTP 400\b[^)]*\): Invalid value: '(?P<model>[^']+)'\. Value must be 'dall-e-2'\."
 )
@@ -40,14 +40,14 @@ _log = logging.getLogger(__name__)
 
 
 class RouteMemo(Protocol):
-    """Remembers which models the direct endpoint rejected."""
+    """The memory of which models the direct endpoint rejected; several servers may share it."""
 
     def rejected_at(self, endpoint: str, model: str) -> datetime | None:
-        """When it last did."""
+        """When the endpoint last rejected the model; None if it never did."""
         ...
 
     def remember_rejection(self, endpoint: str, model: str, when: datetime) -> None:
-        """Notes that it did."""
+        """Notes that the endpoint rejected the model."""
         ...
 
 
@@ -56,7 +56,8 @@ class Router:
     """Sends edits to the endpoint that takes them.
 
     Attributes:
-        endpoint: What tells one API from another in the memory of rejections: its base address.
+        memo: Where rejections are remembered.
+        endpoint: The base address of the API, which tells one API from another in the memo.
         host_model: The chat model of the Responses route.
         is_pinned: Whether every edit takes the Responses route.
         clock: The time; tests move it.
@@ -82,12 +83,12 @@ class Router:
     ) -> GeneratedImages:
         """Edits the images of a request by the route that is open.
 
-        What a job leaves behind at OpenAI is deleted when it cleans up.
+        Files that were uploaded for it are deleted by a cleanup that the observer gets.
 
         Args:
             request: What to send.
-            observer: Told how far it is.
-            before_detour: Awaited before the Responses route is taken; what it raises keeps from that.
+            observer: Told how far the request is.
+            before_detour: Awaited before the Responses route is taken; if it raises, nothing is sent there.
 
         Raises:
             UnsupportedByModel: If several images are asked of the Responses route; nothing was made.
@@ -114,7 +115,7 @@ class Router:
     async def _respond(self, request: ImageRequest, observer: Observer, *, reason: str) -> GeneratedImages:
         """The same edit through the Responses API."""
         uploads: list[str] = []
-        # Whatever happens, and when the picture is safe: deleting may take long.
+        # Deleting may take long, so it is left to the cleanups: after the picture is saved, and in any case.
         observer.add_cleanup(partial(self._delete, uploads))
         observer.advance("uploading")
         for image in request.images:
@@ -139,7 +140,7 @@ class Router:
         await to_the_end(work())
 
     async def _delete(self, file_ids: list[str]) -> tuple[str, ...]:
-        """Deletes uploads side by side; a note tells how many could not be."""
+        """Deletes uploads side by side; gives a note with how many could not be deleted."""
         deleted = await asyncio.gather(*(self._is_deleted(file_id) for file_id in file_ids))
         kept = deleted.count(False)
         if not kept:
@@ -157,7 +158,7 @@ class Router:
 
 
 def is_launch_era(error: UpstreamRejected, model: str) -> bool:
-    """Whether a rejection is the one of the launch weeks, for this very model and nothing else."""
+    """Whether an error is the rejection of the launch weeks, and for this very model."""
     found = _LAUNCH_ERA.fullmatch(error.message)
     return found is not None and found["model"] == model
 

@@ -1,6 +1,6 @@
-"""Each exception of the SDK as the error of our tree that it means.
+"""Turns each exception of the SDK into the error of our tree that it means.
 
-Here the words of others become ours, so here the key is taken out of them.
+The words of endpoints enter our messages here, so here the key is taken out of them.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ def lost(reason: str, request_id: str | None) -> OutcomeUnknown:
 
 
 def unusable(error: UnusableBody, response: httpx2.Response) -> OutcomeUnknown:
-    """The error for a whole answer in which there is no image to use."""
+    """The error for an answer that arrived whole and holds no usable image."""
     reason = redact(str(error), key_of(response.request))[:_MOST_CHARACTERS]
     return lost(reason, request_id_of(response))
 
 
 def key_of(request: httpx2.Request) -> str:
-    """The key that a request carried, which whoever answers may repeat; empty without."""
+    """The key that a request carried, which answers may repeat; empty if it carried none."""
     return request.headers.get("authorization", "").removeprefix("Bearer ")
 
 
@@ -98,11 +98,11 @@ def read_error(
     retry_after: str = "",
     request_id: str | None = None,
 ) -> ErrorResponse:
-    """A refusal from an error object, or from the text that came instead, such as a proxy's page.
+    """Reads an error object, or the text that came in its place, such as a proxy's page.
 
     Args:
-        answered: The value of ``error``, or a whole body that has none.
-        request: What was answered.
+        answered: The value of ``error``, or the whole body if it has no such field.
+        request: The request that was answered.
         status: 0 for an error inside a stream.
         said: The message where the body has none.
         retry_after: The header as it came.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.services.edits import EditServices
     from gpt_image_mcp.services.exports import Exports
     from gpt_image_mcp.services.inputs import Inputs
-    from gpt_image_mcp.services.lookup import Looking
+    from gpt_image_mcp.services.lookup import Lookup
     from gpt_image_mcp.settings import Settings
 
 
@@ -100,11 +100,11 @@ class Container:
 
         return Inputs(self._settings, await self.library())
 
-    async def looking(self) -> Looking:
+    async def looking(self) -> Lookup:
         """What looks at images."""
-        from gpt_image_mcp.services.lookup import Looking
+        from gpt_image_mcp.services.lookup import Lookup
 
-        return Looking(await self.inputs())
+        return Lookup(await self.inputs())
 
     async def edits(self) -> EditServices:
         """What every edit works with."""

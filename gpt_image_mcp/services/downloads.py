@@ -1,8 +1,8 @@
-"""Fetching an image from an address that a caller named, without becoming the caller's way into a network.
+"""Downloads of images from addresses that a caller names, guarded against requests into private networks.
 
-A name is looked up once, every address it has must be public, and the connection is made to the address that
-was checked, so that a second look-up cannot answer differently. Each redirect is checked anew. Proxies of
-the environment are not used, because behind one the checked address means nothing.
+A host is looked up once, all of its addresses must be public, and the connection is made to the address that
+was checked, so that a second look-up cannot give another one. Each redirect is checked in the same way.
+Proxies of the environment are not used, because a proxy would look the host up again.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 15.0
 MAX_REDIRECTS = 5
 USER_AGENT = "gpt-image-mcp"
-# Names that clouds give their metadata services, whatever address they have.
+# Names of the metadata services of clouds, refused whatever their address is.
 _METADATA_HOSTS = frozenset(
     {"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
 )
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".localdomain", ".home.arpa")
-# Public in the sense of ``ipaddress``, but leading into networks, or to the metadata of a cloud's machine.
+# ``ipaddress`` calls these public, but they lead into private networks or to a cloud's metadata service.
 _REFUSED_NETWORKS = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -42,7 +42,7 @@ _REFUSED_NETWORKS = tuple(
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _HTTP_NOT_FOUND, _HTTP_GONE, _HTTP_TOO_MANY = 404, 410, 429
 _HIGHEST_PORT = 65535
-# Of the time for the whole fetch, how much one address may take to be reached: hosts have several.
+# The share of the whole time that connecting to one of a host's addresses may take.
 _CONNECT_SHARE = 1 / 3
 _READ_CODINGS, _GZIP_OR_ZLIB = ("gzip", "x-gzip", "deflate"), 47
 
@@ -167,7 +167,7 @@ class Fetcher:
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is one of the open internet; looks into IPv6 addresses that carry an IPv4 one."""
+    """Whether an address is in the open internet; an IPv4 address inside an IPv6 one is judged itself."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or _translated(address)
         if inner is not None:
@@ -202,7 +202,7 @@ async def _look_up(url: httpx2.URL) -> list[Address]:
 
 
 def _request(client: httpx2.AsyncClient, url: httpx2.URL, address: str) -> httpx2.Request:
-    """The request for an address of the web, addressed to a host that needs no look-up any more."""
+    """The request for a URL, with the checked address in place of the host name."""
     return client.build_request(
         "GET",
         url.copy_with(host=address, fragment=None),
@@ -218,7 +218,7 @@ def _request(client: httpx2.AsyncClient, url: httpx2.URL, address: str) -> httpx
 
 @cache
 def _certificates() -> ssl.SSLContext:
-    """The authorities that are trusted; reading them takes a while."""
+    """The trusted certificate authorities, read once because that takes a while."""
     import httpx2
 
     return httpx2.create_ssl_context(trust_env=False)
@@ -229,7 +229,7 @@ def _ascii_host(url: httpx2.URL) -> str:
 
 
 def _parsed(url: str, *, base: httpx2.URL | None = None) -> httpx2.URL:
-    """An address that may be fetched; a relative one, as redirects have, starts from the base."""
+    """A URL that may be fetched; a relative one, as in redirects, starts from the base."""
     import httpx2
 
     try:

@@ -1,4 +1,4 @@
-"""Converting an image into files for a use: another format, another size, or the set of a preset.
+"""Exports: an image becomes files of another format or size, or the set of files of a preset.
 
 Everything happens on this machine. The source is only read, and no file is ever overwritten.
 """
@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from gpt_image_mcp.atomic_files import write_exclusive
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.folders import output_folder, require_writable
-from gpt_image_mcp.imaging.export_presets import ExportOptions, check_options, plan_targets
+from gpt_image_mcp.imaging.export_presets import ExportOptions, plan_targets, validate_options
 from gpt_image_mcp.imaging.normalise import decode
 from gpt_image_mcp.imaging.rendering import read_colour, render, require_writer
 from gpt_image_mcp.imaging.xmp import has_c2pa
@@ -113,7 +113,7 @@ class _Made:
 
 @dataclass(frozen=True, slots=True)
 class Exports:
-    """Exports images for one configuration."""
+    """Exports images."""
 
     settings: Settings
     inputs: Inputs
@@ -130,7 +130,7 @@ class Exports:
             StorageFailed: If a file could not be written.
         """
         chosen = ExportOptions(**options)
-        check_options(chosen)
+        validate_options(chosen)
         background = read_colour(chosen.background)
         folder = await in_thread(output_folder, self.settings, chosen.output_dir)
         source = await self.inputs.read(ref)
@@ -152,7 +152,7 @@ def _name_in(label: str, ref: str) -> str:
 
 
 def _make(source: Source, options: ExportOptions, background: Colour | None) -> _Made:
-    """Makes all files before any is written, so that what cannot be made leaves nothing behind."""
+    """Renders all files before any is written, so that a failure leaves nothing behind."""
     decoded = decode(source.data, source=source.label)
     size = Pixels(*decoded.image.size)
     targets = plan_targets(options, source=size, source_format=decoded.picture.format)

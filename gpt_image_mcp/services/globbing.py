@@ -1,4 +1,4 @@
-"""Folders and globs as the image files in them."""
+"""Globbing: folders and patterns become the image files that they stand for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MOST_FILES = 100
-# What an image file may be called; its bytes are looked at when it is read.
+# How image files are named; what a file really is shows when it is read.
 _IMAGE_NAME = re.compile(
     r"[^.].*\.(png|jpe?g|jfif|webp|gif|bmp|tiff?|avif|heic|heif|mpo)$", re.IGNORECASE | re.DOTALL
 )

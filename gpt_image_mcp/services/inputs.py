@@ -1,7 +1,7 @@
-"""From whatever a caller calls an image to a file that the API takes.
+"""Input images: from a reference of the caller's to a file that the API takes.
 
-Paths, ``~``, ``file://``, ``http(s)://``, ``data:`` URLs, library ids and ``gpt-image://`` addresses, mixed
-freely. The bytes decide what an input is, never its name; nothing that is not an image goes any further.
+A reference is a path (also with ``~``), a ``file://``, ``http(s)://`` or ``data:`` URL, a library id or a
+``gpt-image://`` address. The bytes decide what an input is, never its name; what is no image is refused.
 """
 
 from __future__ import annotations
@@ -46,7 +46,13 @@ _NEXT_WITHOUT_FILES = "Pass an http address, a data URL or an image id."
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The bytes of an input, what to call it, its file, and the image of ours that should be there."""
+    """The bytes of an input.
+
+    Attributes:
+        label: What messages call it.
+        path: Its file, if it is one.
+        image: The library's entry for that file, which may have been changed since.
+    """
 
     data: bytes
     label: str
@@ -55,13 +61,13 @@ class Source:
 
     @property
     def sha256(self) -> str:
-        """The digest of the bytes, made anew each time."""
+        """The digest of the bytes, computed at each access."""
         return hashlib.sha256(self.data).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Reads inputs for one configuration."""
+    """Reads input images."""
 
     settings: Settings
     library: Library
@@ -92,7 +98,7 @@ class Inputs:
                 task.cancel()
 
     async def read(self, ref: str) -> Source:
-        """The bytes that a reference means, whatever they are.
+        """The bytes that a reference leads to, whether or not they are an image.
 
         Raises:
             InputNotFound: If there is nothing.
@@ -135,7 +141,7 @@ class Inputs:
         return Source(self._read_file(image.file_path, ref), image.id, image.file_path, image)
 
     def _require_allowed(self, path: Path) -> None:
-        """Keeps local inputs within the configured folders, also through links."""
+        """Refuses a local file outside the configured folders, links followed."""
         roots = self.settings.input_roots
         if roots is not None and not is_within(path, roots):
             if not roots:
@@ -211,7 +217,7 @@ class Inputs:
         )
 
     def _origin(self, source: Source) -> tuple[str, tuple[str, ...]]:
-        """The id of an image of ours, known by its bytes or else by its place, and what to say of it."""
+        """The id of the library's image, recognised by its bytes or else by its path, and notes about it."""
         digest = source.sha256
         if source.image and source.image.sha256 == digest:
             return source.image.id, ()
@@ -243,7 +249,7 @@ def _not_there(path: Path) -> InputNotFound:
 
 
 def _likely(path: Path) -> str:
-    """The next step for a missing file: names like it in its folder."""
+    """The next step for a missing file: similar names in its folder."""
     try:
         names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
     except OSError:

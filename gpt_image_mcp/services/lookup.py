@@ -1,4 +1,4 @@
-"""Looking at what a reference leads to: an image of the library, the last one of a session, or any other."""
+"""Lookup of a reference: an image of the library, the latest of a session, or an image from elsewhere."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _NEXT = "Pass the id of an image, session or job, a path or a URL; find_images s
 
 
 @dataclass(frozen=True, slots=True)
-class Looking:
-    """Looks with one configuration."""
+class Lookup:
+    """Looks references up."""
 
     inputs: Inputs
 
     async def look(self, ref: str) -> ImageResult | InputImage:
-        """An image with all that is known about it, or one from elsewhere as an edit would read it.
+        """An image of the library with all that is known of it, or one from elsewhere as an edit reads it.
 
         Args:
             ref: A session id, or whatever ``edit_image`` takes as an image.
@@ -68,7 +68,7 @@ class Looking:
         return with_file(image) if image else None
 
     def _latest_turn(self, image: StoredImage) -> SessionTurn | None:
-        """The turn that made an image, where its session goes on from there."""
+        """The turn that made an image, if it is the latest of a session that is open."""
         made = image.provenance
         session = self.inputs.library.sessions.find(made.session_id) if made.session_id else None
         if session is None or session.is_ended or session.turns[-1].turn != made.turn:
@@ -85,7 +85,7 @@ class Looking:
 
 
 def _notes(image: StoredImage) -> tuple[str, ...]:
-    """What a reader of the metadata should know."""
+    """What someone who reads the metadata should know."""
     made = image.provenance
     notes: list[str] = []
     if file_state(image) == "changed":

@@ -31,11 +31,11 @@ class InputImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backdrop:
-    """What puts the pixels back that an edit was not to change.
+    """What an edit is composited onto, so that the original pixels are back outside the mask.
 
     Attributes:
-        original: The file whose pixels count outside the mask: image 1, or its extended canvas.
-        coverage: A grey PNG of the same size: 255 takes the edit, 0 the original, between them a blend.
+        original: The file that keeps its pixels outside the mask: image 1, or its extended canvas.
+        coverage: A grey PNG of the same size: 255 takes the edit, 0 the original, values between blend them.
     """
 
     original: bytes = field(repr=False)

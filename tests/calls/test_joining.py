@@ -240,7 +240,7 @@ async def _unanswered(call: Awaitable[_Result]) -> _Result:
     "settings",
     [
         {"sandbox": True},
-        {"model": "gpt-image-1.5"},
+        {"model": "gpt-image-2.5-flare"},
         {"quality": "high"},
         {"output_dir": "elsewhere"},
         {"project_dir": "elsewhere"},

@@ -44,17 +44,33 @@ def test_a_name_is_found_whatever_its_case_and_blanks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "end", "is_gone_after"),
-    [("gpt-image-1", dt.date(2026, 10, 23), True), ("gpt-image-1.5", dt.date(2026, 12, 1), False)],
+    ("name", "end"),
+    [
+        ("gpt-image-1", dt.date(2026, 10, 23)),
+        ("gpt-image-1.5", dt.date(2026, 12, 1)),
+        ("gpt-image-1.5-2025-12-16", dt.date(2026, 12, 1)),
+        ("gpt-image-1-mini", dt.date(2026, 12, 1)),
+        ("chatgpt-image-latest", dt.date(2026, 12, 1)),
+    ],
 )
-def test_only_a_documented_end_counts_as_one(name: str, end: dt.date, is_gone_after: bool) -> None:  # noqa: FBT001 - a column of the table
+def test_a_model_is_gone_from_the_day_that_openai_documents(name: str, end: dt.date) -> None:
     model = CATALOGUE.find(name)
     assert model is not None
     assert model.shutdown is not None
     assert model.shutdown.date == end
     assert not model.is_shut_down(end - dt.timedelta(days=1))
-    assert model.is_shut_down(end) is is_gone_after
-    assert model.shutdown.successor in NAMES
+    assert model.is_shut_down(end)
+    successor = CATALOGUE.find(model.shutdown.successor)
+    assert successor is not None
+    assert successor.shutdown is None
+
+
+def test_an_end_that_only_others_name_does_not_count() -> None:
+    model = CATALOGUE.find("gpt-image-1")
+    assert model is not None
+    assert model.shutdown is not None
+    rumour = model.shutdown.model_copy(update={"confidence": "third_party"})
+    assert not model.model_copy(update={"shutdown": rumour}).is_shut_down(dt.date(2099, 1, 1))
 
 
 def test_a_model_without_an_end_never_ends() -> None:

@@ -257,3 +257,8 @@ def test_a_canvas_of_a_ratio_is_valid_and_holds_the_image_if_one_that_is_as_wide
     if is_possible:
         assert canvas.width >= width
         assert canvas.height >= height
+
+
+def test_a_size_is_experimental_only_above_2560x1440() -> None:
+    assert resolve_size(FREE, "2560x1440").note == ""
+    assert "experimental" in resolve_size(FREE, "2576x1440").note

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -15,10 +16,19 @@ from gpt_image_mcp.values.options import OutputOptions
 
 
 def _check(
-    prompt: str = "a fox", *, moderation: str = "auto", settings: Settings | None = None, **options: Any
+    prompt: str = "a fox",
+    *,
+    moderation: str = "auto",
+    settings: Settings | None = None,
+    today: date | None = None,
+    **options: Any,
 ) -> ValidRequest:
     return validate_request(
-        prompt, OutputOptions(**options), moderation=moderation, settings=settings or Settings()
+        prompt,
+        OutputOptions(**options),
+        moderation=moderation,
+        settings=settings or Settings(),
+        today=today,
     )
 
 
@@ -115,10 +125,15 @@ def test_an_unknown_model_is_passed_on_with_a_note() -> None:
     assert checked.request.partial_images == 0
 
 
-def test_a_model_that_may_end_is_used_with_a_note() -> None:
-    checked = _check(model="gpt-image-1.5")
+def test_a_model_that_will_end_is_used_with_a_note_and_refused_from_its_last_day_on() -> None:
+    checked = _check(model="gpt-image-1.5", today=date(2026, 11, 30))
     assert checked.model is not None
-    assert any("2026-12-01" in note for note in checked.notes)
+    (note,) = checked.notes
+    assert "2026-12-01" in note
+    assert "gpt-image-2.6-flare" in note
+    with pytest.raises(UnsupportedByModel, match="2026-12-01") as caught:
+        _check(model="gpt-image-1.5", today=date(2026, 12, 1))
+    assert "gpt-image-2.6-flare" in caught.value.next_step
 
 
 def test_a_gateway_may_still_have_what_openai_shut_down() -> None:

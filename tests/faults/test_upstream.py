@@ -287,3 +287,21 @@ async def test_an_idle_connection_that_the_server_closed_is_not_used_again() -> 
         for _ in range(2):
             assert (await studio.generate("a fox", **QUICK)).images
         assert len(endpoint.posts) == 2
+
+
+@pytest.mark.parametrize(
+    ("echoed", "applied"),
+    [
+        ({}, ("low", "opaque")),
+        ({"quality": "auto", "background": "auto"}, ("low", "opaque")),
+        ({"quality": "medium", "background": "transparent"}, ("medium", "transparent")),
+    ],
+    ids=["nothing", "auto", "what was made"],
+)
+async def test_what_took_effect_is_what_the_answer_says_or_else_what_was_asked(
+    echoed: dict[str, str], applied: tuple[str, str]
+) -> None:
+    async with serve_script(picture(**echoed)) as endpoint, studio_for(endpoint) as studio:
+        result = await studio.generate("a fox", background="opaque", **QUICK)
+    assert result.applied is not None
+    assert (result.applied.quality, result.applied.background) == applied

@@ -44,6 +44,16 @@ def alpha_of(mask: EditMask) -> Image.Image:
     return Image.open(io.BytesIO(mask.file)).getchannel("A")
 
 
+def test_the_file_that_is_sent_is_black_and_clear_exactly_where_the_edit_goes() -> None:
+    mask = make_mask(white_in_box())
+    sent = Image.open(io.BytesIO(mask.file))
+    expected_pixels = Image.new("RGBA", SIZE, (0, 0, 0, 255))
+    expected_pixels.paste((0, 0, 0, 0), (*BOX[:2], BOX[2] + 1, BOX[3] + 1))
+    assert (sent.mode, sent.tobytes()) == ("RGBA", expected_pixels.tobytes())
+    kept = Image.open(io.BytesIO(mask.coverage))
+    assert (kept.mode, kept.tobytes()) == ("L", expected())
+
+
 def test_alpha_decides() -> None:
     coverage, notes = read_mask(png(transparent_in_box()), SIZE, source="m.png")
     assert coverage.tobytes() == expected()
@@ -220,6 +230,11 @@ def test_an_image_is_placed_unscaled_in_the_middle_of_its_canvas() -> None:
 def test_a_larger_image_is_scaled_down_to_fit() -> None:
     _, area = place_on_canvas(Image.new("RGB", (400, 100)), (60, 40), None, may_enlarge=False)
     assert area.point(lambda value: 255 - value).getbbox() == (0, 12, 60, 27)
+
+
+def test_a_line_that_would_vanish_keeps_one_pixel() -> None:
+    _, area = place_on_canvas(Image.new("RGB", (400, 1)), (60, 40), None, may_enlarge=False)
+    assert area.point(lambda value: 255 - value).getbbox() == (0, 19, 60, 20)
 
 
 @pytest.mark.parametrize(

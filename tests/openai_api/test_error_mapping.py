@@ -48,7 +48,11 @@ def _mapped(status: int, message: str = "words", **fields: Any) -> ImageError:
         ({"status": 403, "message": "no permission"}, AuthenticationFailed, "permission"),
         ({"status": 401, "code": "invalid_api_key", "message": "x"}, AuthenticationFailed, "OPENAI_API_KEY"),
         ({"status": 404, "code": "model_not_found", "message": "no"}, UpstreamRejected, "another model"),
+        ({"status": 400, "code": "model_not_found", "message": "no"}, UpstreamRejected, "another model"),
+        ({"status": 404, "code": "404", "message": "no"}, UpstreamRejected, "another model"),
         ({"status": 500, "message": ""}, UpstreamUnavailable, "again"),
+        ({"status": 501, "message": "no"}, OutcomeUnknown, "usage page"),
+        ({"status": 408, "message": "slow"}, OutcomeUnknown, "usage page"),
         ({"status": 529, "message": "overloaded"}, UpstreamUnavailable, "again"),
         ({"status": 504, "message": "gateway"}, OutcomeUnknown, "usage page"),
         ({"status": 524, "message": "cloud"}, OutcomeUnknown, "usage page"),
@@ -123,13 +127,28 @@ def test_moderation_names_stage_and_categories() -> None:
         code="moderation_blocked",
         details={"moderation_stage": "output", "categories": ["violence", "self-harm"]},
     )
-    assert "violence, self-harm" in str(error)
-    assert "the picture that was made" in str(error)
+    assert "refused the picture that was made for violence, self-harm (stage: output)" in error.message
 
 
 def test_moderation_categories_are_found_in_the_words_too() -> None:
     error = _mapped(400, "rejected by the safety system. safety_violations=[sexual].")
-    assert "for sexual" in str(error)
+    assert "refused it for sexual (stage: not given)" in error.message
+
+
+@pytest.mark.parametrize("message", ["", " \n", "."])
+def test_an_error_without_words_says_that_there_are_none(message: str) -> None:
+    assert _mapped(422, message).message.endswith("(HTTP 422): no reason given.")
+
+
+def test_the_words_and_the_parameter_of_a_rejection_are_repeated_on_one_line() -> None:
+    error = _mapped(400, "Invalid\n  value.", param="size")
+    assert error.message == "OpenAI rejected the request (HTTP 400, parameter size): Invalid value."
+    assert "an error in the stream" in _mapped(0, "boom").message
+
+
+def test_a_key_without_permission_is_not_called_a_wrong_one() -> None:
+    assert "may not do this (HTTP 403): no permission" in _mapped(403, "no permission").message
+    assert "refused the key in OPENAI_API_KEY (HTTP 401, unauthorized)" in _mapped(401).message
 
 
 def test_a_rate_limit_says_when_to_come_back() -> None:
@@ -147,6 +166,22 @@ def test_a_pause_too_long_to_wait_for_is_a_rate_limit_that_says_when(status: int
     assert error.retry_after_seconds == 3600
     assert f"HTTP {status}" in error.message
     assert "in 3600 s" in error.next_step
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (200, "server_error", UpstreamUnavailable),
+        (200, "image_generation_failed", UpstreamUnavailable),
+        (200, "other", UpstreamRejected),
+        (400, "server_error", UpstreamRejected),
+        (400, "rate_limit_exceeded", RateLimited),
+    ],
+)
+def test_a_code_counts_where_the_status_does_not_tell(
+    status: int, code: str, expected: type[ImageError]
+) -> None:
+    assert type(_mapped(status, code=code)) is expected
 
 
 def test_a_failing_server_that_asks_for_a_short_pause_says_how_long() -> None:
@@ -170,11 +205,14 @@ def test_no_header_breaks_the_reading_of_a_pause(header: str) -> None:
 
 
 def test_a_proxy_page_is_called_one() -> None:
-    assert "an HTML page" in str(_mapped(502, "<html><body>Bad gateway</body></html>"))
+    for page in ("<html><body>Bad gateway</body></html>", "<!DOCTYPE HTML><title>Bad</title>"):
+        message = _mapped(502, page).message
+        assert "an HTML page" in message
+        assert "Bad" not in message
 
 
 def test_long_words_are_cut() -> None:
-    assert len(str(_mapped(400, "x" * 5000))) < 1000
+    assert _mapped(400, "x" * 5000).message.count("x") == 600
 
 
 def test_retry_after_is_read_in_both_forms() -> None:

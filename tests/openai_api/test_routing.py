@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,7 +21,8 @@ from gpt_image_mcp.errors import (
     UpstreamRejected,
     UpstreamUnavailable,
 )
-from gpt_image_mcp.openai_api.routing import is_launch_era
+from gpt_image_mcp.openai_api import OpenAIApi
+from gpt_image_mcp.openai_api.routing import Router, is_launch_era
 from gpt_image_mcp.openai_api.sandbox.transport import EDITS, RESPONSES, SandboxTransport
 from gpt_image_mcp.values.results import ImageResult
 from tests.standin import Standin, serve_standin
@@ -105,7 +107,8 @@ async def test_files_that_the_api_takes_go_up_byte_for_byte(photo: str, project:
 
 
 async def test_input_fidelity_and_output_choices_are_sent(photo: str) -> None:
-    async with serve_standin() as standin, _studio(standin) as studio:
+    transport = SandboxTransport(today=lambda: date(2026, 11, 30))
+    async with serve_standin(transport) as standin, _studio(standin) as studio:
         await studio.edit(
             "night",
             [photo],
@@ -230,6 +233,45 @@ async def test_any_other_rejection_is_an_error_and_no_fallback(photo: str, failu
 def test_only_the_very_words_of_the_launch_weeks_count(where: str, words: str, *, is_it: bool) -> None:
     error = UpstreamRejected(f"OpenAI rejected the request ({where}): {words}", next_step="")
     assert is_launch_era(error, "m") is is_it
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A memo of one rejection."""
+
+    when: datetime
+
+    def rejected_at(self, endpoint: str, model: str) -> datetime | None:
+        """That of the one endpoint and model."""
+        return self.when if (endpoint, model) == ("here", "gpt-image-2") else None
+
+    def remember_rejection(self, endpoint: str, model: str, when: datetime) -> None:
+        """Nothing more is remembered."""
+
+
+@pytest.mark.parametrize(
+    ("age", "is_avoided"),
+    [
+        (timedelta(microseconds=-1), False),  # a clock that was set back
+        (timedelta(0), True),
+        (timedelta(minutes=10, microseconds=-1), True),
+        (timedelta(minutes=10), False),
+    ],
+)
+async def test_an_endpoint_is_avoided_from_its_rejection_until_ten_minutes_later(
+    age: timedelta, *, is_avoided: bool
+) -> None:
+    clock = MovableClock()
+    router = Router(
+        OpenAIApi(Settings(sandbox=True)),
+        Remembered(clock.now - age),
+        endpoint="here",
+        host_model="gpt-4.1-mini",
+        is_pinned=False,
+        clock=clock,
+    )
+    assert bool(await router.detour("gpt-image-2")) is is_avoided
+    assert await router.detour("gpt-image-2.5-flare") == ""
 
 
 async def test_several_images_are_refused_where_the_route_makes_one(photo: str) -> None:

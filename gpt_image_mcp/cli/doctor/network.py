@@ -19,6 +19,7 @@ from gpt_image_mcp.calls.planning import is_sandbox
 from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.cli.doctor.configuration import without_password
 from gpt_image_mcp.cli.doctor.findings import failed, ok, refused, skipped, warning
+from gpt_image_mcp.dates import today
 from gpt_image_mcp.errors import (
     AuthenticationFailed,
     ImageError,
@@ -80,8 +81,7 @@ def check_sandbox_model(name: str) -> Finding:
     Args:
         name: The model's name; ``sandbox`` stands for the default one.
     """
-    today = datetime.now(UTC).date()
-    there = [model for model in load_catalogue().models if not model.is_shut_down(today)]
+    there = [model for model in load_catalogue().models if not model.is_shut_down(today())]
     if is_sandbox(name) or load_catalogue().find(name) in there:
         return ok("model", f"{name} is there in the sandbox.")
     names = ", ".join(model.name for model in there if not model.snapshot_of)

@@ -15,6 +15,8 @@ from gpt_image_mcp.openai_api.sandbox.validation import RequestRefused, refused,
 from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from gpt_image_mcp.catalogue.models import ImageModel
     from gpt_image_mcp.openai_api.sandbox.forms import Form, FormFile
 
@@ -64,7 +66,7 @@ def read_fields(form: Form) -> dict[str, Any]:
     return {name: _typed(name, value) for name, value in form.fields.items()}
 
 
-def validate_edit(form: Form, body: dict[str, Any]) -> tuple[ImageModel, Pictures]:
+def validate_edit(form: Form, body: dict[str, Any], today: dt.date) -> tuple[ImageModel, Pictures]:
     """Checks an edit as the API does; gives its model and files. CPU work.
 
     Raises:
@@ -74,7 +76,7 @@ def validate_edit(form: Form, body: dict[str, Any]) -> tuple[ImageModel, Picture
     if len(singles) > 1 or (singles and listed):
         # Several files in the field of one: the API answers as if the model were wrong.
         raise RequestRefused(REFUSALS[LAUNCH_ERA].about(str(body.get("model"))))
-    model = validate_edit_fields(body)
+    model = validate_edit_fields(body, today)
     unknown = [file.name for file in form.files if file.name not in ("image", "image[]", "mask")]
     if unknown:
         message = f"Unknown parameter: '{unknown[0]}'."

@@ -1,4 +1,4 @@
-"""``POST /v1/responses`` of the sandbox, as far as the image tool goes."""
+"""``POST /v1/responses`` of the sandbox, for the image tool alone."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gpt_image_mcp.openai_api.sandbox.failures import REFUSALS, Refusal
 from gpt_image_mcp.openai_api.sandbox.validation import RequestRefused, refused, validate_edit_fields
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable
 
     from gpt_image_mcp.catalogue.models import ImageModel
@@ -47,7 +48,7 @@ def prompt_of(body: dict[str, Any]) -> str:
     return " ".join(str(part.get("text")) for part in _content(body) if part["type"] == "input_text")
 
 
-def validate_response(body: dict[str, Any], uploads: Uploads) -> Asked:
+def validate_response(body: dict[str, Any], uploads: Uploads, today: dt.date) -> Asked:
     """Checks a request as the API does. CPU work.
 
     Raises:
@@ -63,7 +64,7 @@ def validate_response(body: dict[str, Any], uploads: Uploads) -> Asked:
         raise RequestRefused(Refusal(status=400, message=message, code="model_not_found", param="model"))
     tool = _tool(body)
     fields = {name: value for name, value in tool.items() if name not in _TOOL_ONLY}
-    model = validate_edit_fields({**fields, "prompt": prompt_of(body)})
+    model = validate_edit_fields({**fields, "prompt": prompt_of(body)}, today)
     images = tuple(_file(part.get("file_id"), uploads) for part in _images(body))
     return Asked(host, fields, model, check_pictures(images, _mask(tool, uploads)))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import itertools
 import json
 import time
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import httpx2
 
+from gpt_image_mcp import dates
 from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.openai_api.sandbox import edits, generations, responses
 from gpt_image_mcp.openai_api.sandbox.failures import (
@@ -29,7 +29,8 @@ from gpt_image_mcp.openai_api.sandbox.validation import RequestRefused, find_mod
 from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    import datetime as dt
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from gpt_image_mcp.catalogue.models import ImageModel
     from gpt_image_mcp.openai_api.sandbox.failures import Directives
@@ -60,6 +61,7 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
         file_failures: Names of failures for requests to ``/v1/files``, one for each.
         rejects_edits: Whether ``/v1/images/edits`` answers as in the weeks after a model's launch.
         delay_seconds: How long every image request takes at least.
+        today: The day by which models are shut down or not.
 
     Attributes:
         requests: The latest requests, oldest first.
@@ -73,6 +75,7 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
         file_failures: Iterable[str] = (),
         rejects_edits: bool = False,
         delay_seconds: float = 0,
+        today: Callable[[], dt.date] = dates.today,
     ) -> None:
         self.requests: deque[ReceivedRequest] = deque(maxlen=_REMEMBERED_REQUESTS)
         self.uploads = Uploads()
@@ -80,6 +83,7 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
         self._failures = deque(failures)
         self._file_failures = deque(file_failures)
         self._delay_seconds = delay_seconds
+        self._today = today
         self._directives = DirectiveReader()
         self._numbers = itertools.count(1)
         self._files: dict[str, bytes] = {}
@@ -104,9 +108,10 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
         if method == "POST" and path in _IMAGE_ENDPOINTS:
             return await self._image_endpoint(request, received)
         if method == "GET" and path == "/v1/models":
-            return self._answer({"object": "list", "data": [_model(name) for name in _model_names()]})
+            return self._answer({"object": "list", "data": [_model(name) for name in self._model_names()]})
         if method == "GET" and path.startswith("/v1/models/"):
-            return self._answer(_model(find_model({"model": path.removeprefix("/v1/models/")}).name))
+            name = path.removeprefix("/v1/models/")
+            return self._answer(_model(find_model({"model": name}, self._today()).name))
         message = f"Invalid URL ({method} {path})"
         raise RequestRefused(Refusal(status=404, message=message))
 
@@ -138,18 +143,21 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
         if path == EDITS:
             form = _form_of(received)
             body = edits.read_fields(form)
-            model, pictures = edits.validate_edit(form, body)
+            model, pictures = edits.validate_edit(form, body, self._today())
             return _Checked(body, body["prompt"], model, pictures)
         if received.json is None:
             message = "We could not parse the JSON body of your request."
             raise RequestRefused(Refusal(status=400, message=message))
         if path == GENERATIONS:
-            return _Checked(
-                received.json, received.json.get("prompt", ""), validate_generation(received.json)
-            )
-        asked = responses.validate_response(received.json, self.uploads)
+            model = validate_generation(received.json, self._today())
+            return _Checked(received.json, received.json.get("prompt", ""), model)
+        asked = responses.validate_response(received.json, self.uploads, self._today())
         prompt = responses.prompt_of(received.json)
         return _Checked(asked.body, prompt, asked.model, asked.pictures, asked)
+
+    def _model_names(self) -> list[str]:
+        today = self._today()
+        return [model.name for model in load_catalogue().models if not model.is_shut_down(today)]
 
     def _files_endpoint(self, request: httpx2.Request, received: ReceivedRequest) -> httpx2.Response:
         if self._file_failures and (name := self._file_failures.popleft()):
@@ -323,11 +331,6 @@ def _raise(kind: type[httpx2.TransportError], message: str, request: httpx2.Requ
 
 def _in_another_format(job: generations.Job) -> generations.Job:
     return replace(job, output_format="webp" if job.output_format == "png" else "png")
-
-
-def _model_names() -> list[str]:
-    today = dt.datetime.now(dt.UTC).date()
-    return [model.name for model in load_catalogue().models if not model.is_shut_down(today)]
 
 
 def _model(name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``/v1/files`` of the sandbox: uploads stay until they are deleted, so a test sees what is left behind."""
+"""``/v1/files`` of the sandbox; uploads stay until they are deleted, so tests see what is left behind."""
 
 from __future__ import annotations
 

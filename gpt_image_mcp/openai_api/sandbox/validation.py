@@ -1,12 +1,11 @@
 """What the images endpoints refuse, in the API's words.
 
-Written apart from ``checks.py`` and ``sizes.py``, which do the same work on the client's side: a request
-that passes both was understood the same way twice. Only the facts about models are shared.
+Written independently of the catalogue's ``validation`` and ``sizes``, which do the same work on the client's
+side: each checks the other. Only the facts about models are shared.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from gpt_image_mcp.catalogue.models import CustomSizes, load_catalogue
 from gpt_image_mcp.openai_api.sandbox.failures import Refusal
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable
 
     from gpt_image_mcp.catalogue.models import ImageModel
@@ -31,39 +31,39 @@ class RequestRefused(Exception):
         self.refusal = refusal
 
 
-def find_model(body: dict[str, Any]) -> ImageModel:
+def find_model(body: dict[str, Any], today: dt.date) -> ImageModel:
     """The model of a request.
 
     Raises:
-        RequestRefused: If it does not exist (any more).
+        RequestRefused: If there is none of this name, or it was shut down.
     """
     name = body.get("model")
     if not isinstance(name, str):
         message = "Missing required parameter: 'model'."
         raise refused(message, "model", "missing_required_parameter")
     model = next((model for model in load_catalogue().models if model.name == name), None)
-    if model is None or model.is_shut_down(dt.datetime.now(dt.UTC).date()):
+    if model is None or model.is_shut_down(today):
         message = f"The model `{name}` does not exist or you do not have access to it."
         raise RequestRefused(Refusal(status=404, message=message, code="model_not_found"))
     return model
 
 
-def validate_generation(body: dict[str, Any]) -> ImageModel:
+def validate_generation(body: dict[str, Any], today: dt.date) -> ImageModel:
     """Checks the body of ``POST /v1/images/generations`` as the API does; gives the model.
 
     Raises:
         RequestRefused: With the API's error.
     """
-    return _validate(body, _GENERATION)
+    return _validate(body, _GENERATION, today)
 
 
-def validate_edit_fields(body: dict[str, Any]) -> ImageModel:
+def validate_edit_fields(body: dict[str, Any], today: dt.date) -> ImageModel:
     """Checks the fields of an edit besides its files as the API does; gives the model.
 
     Raises:
         RequestRefused: With the API's error.
     """
-    return _validate(body, _EDIT)
+    return _validate(body, _EDIT, today)
 
 
 def refused(message: str, param: str, code: str | None = "invalid_value") -> RequestRefused:
@@ -71,8 +71,8 @@ def refused(message: str, param: str, code: str | None = "invalid_value") -> Req
     return RequestRefused(Refusal(status=400, message=message, code=code, param=param))
 
 
-def _validate(body: dict[str, Any], accepted: frozenset[str]) -> ImageModel:
-    model = find_model(body)
+def _validate(body: dict[str, Any], accepted: frozenset[str], today: dt.date) -> ImageModel:
+    model = find_model(body, today)
     for name in body:
         if name not in accepted:
             message = f"Unknown parameter: '{name}'."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import io
 from typing import TYPE_CHECKING, Any, cast
 
@@ -53,7 +54,9 @@ ARGUMENTS: dict[str, Any] = {
 @pytest.fixture
 async def client() -> AsyncIterator[openai.AsyncOpenAI]:
     """The real SDK over a sandbox, with its own retries off."""
-    transport = httpx2.AsyncClient(transport=SandboxTransport())
+    # While the models with fixed sizes are there.
+    sandbox = SandboxTransport(today=lambda: dt.date(2026, 11, 30))
+    transport = httpx2.AsyncClient(transport=sandbox)
     async with openai.AsyncOpenAI(api_key="sk-test", max_retries=0, http_client=transport) as made:
         yield made
 

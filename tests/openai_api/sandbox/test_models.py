@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -13,11 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
+# Of gpt-image-1.5 and its kind.
+LAST_DAY = dt.date(2026, 11, 30)
+
+
 @pytest.fixture
 async def http() -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the sandbox that has a key."""
     headers = {"authorization": "Bearer sk-test"}
-    transport = SandboxTransport()
+    transport = SandboxTransport(today=lambda: LAST_DAY)
     async with httpx2.AsyncClient(
         transport=transport, base_url="https://sandbox.invalid", headers=headers
     ) as it:
@@ -41,6 +46,22 @@ async def test_a_model_that_is_gone_or_never_was_is_not_found(http: httpx2.Async
     assert name not in [model["id"] for model in listed]
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "model_not_found"
+
+
+async def test_a_model_is_there_until_the_day_of_its_end() -> None:
+    headers = {"authorization": "Bearer sk-test"}
+    statuses: list[int] = []
+    for day in (LAST_DAY, LAST_DAY + dt.timedelta(days=1)):
+        async with httpx2.AsyncClient(
+            transport=SandboxTransport(today=lambda day=day: day),  # type: ignore[misc]
+            base_url="https://sandbox.invalid",
+            headers=headers,
+        ) as http:
+            names = [model["id"] for model in (await http.get("/v1/models")).json()["data"]]
+            answer = await http.get("/v1/models/gpt-image-1.5")
+            assert ("gpt-image-1.5" in names) is answer.is_success
+            statuses.append(answer.status_code)
+    assert statuses == [200, 404]
 
 
 async def test_models_are_not_told_without_a_key(http: httpx2.AsyncClient) -> None:

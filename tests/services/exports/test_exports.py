@@ -16,7 +16,7 @@ from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.errors import (
     ImageError,
 )
-from gpt_image_mcp.imaging.export_presets import ExportOptions, check_options, plan_targets
+from gpt_image_mcp.imaging.export_presets import ExportOptions, plan_targets, validate_options
 from gpt_image_mcp.imaging.rendering import read_colour, render
 from gpt_image_mcp.values.pixels import Pixels
 from tests.web import answer, serve
@@ -331,7 +331,7 @@ def test_every_allowed_combination_makes_the_size_that_it_reports(
         output_format=output_format, width=box[0], height=box[1], fit=fit, background=background
     )
     try:
-        check_options(options)
+        validate_options(options)
     except ImageError:
         assert output_format == "ico"
         return
