@@ -332,7 +332,7 @@ class Studio:
 
         ref = ref.strip().strip("\"'")
         if not is_job_id(ref):
-            return await (await self._services.looking()).look(ref)
+            return await (await self._services.lookup()).look_up(ref)
         runner = await self._services.runner()
         return runner.acknowledged(await runner.collect(ref, wait_seconds=wait_seconds, watch=watch))
 

@@ -100,8 +100,8 @@ class Container:
 
         return Inputs(self._settings, await self.library())
 
-    async def looking(self) -> Lookup:
-        """What looks at images."""
+    async def lookup(self) -> Lookup:
+        """What looks up images by reference."""
         from gpt_image_mcp.services.lookup import Lookup
 
         return Lookup(await self.inputs())

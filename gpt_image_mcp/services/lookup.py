@@ -33,7 +33,7 @@ class Lookup:
 
     inputs: Inputs
 
-    async def look(self, ref: str) -> ImageResult | InputImage:
+    async def look_up(self, ref: str) -> ImageResult | InputImage:
         """An image of the library with all that is known of it, or one from elsewhere as an edit reads it.
 
         Args:
