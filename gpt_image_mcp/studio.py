@@ -18,6 +18,7 @@ from gpt_image_mcp.threads import in_database, in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
     from typing import Unpack
 
@@ -381,3 +382,15 @@ class Studio:
     async def _generate(self, job: PaidJob) -> Delivery:
         api = self._bench.api(sandbox=job.plan.sandbox)
         return await api.generate(job.plan.request, job)
+
+    @staticmethod
+    def answering() -> AbstractContextManager[None]:
+        """Counts results as delivered when the block ends, and not at all if it fails.
+
+        A result that was delivered is made anew when it is asked for again; one that was not is handed out
+        once more, free of charge. A program has a result when its call returns. A server has only delivered
+        it when its answer is built, and puts that into the block.
+        """
+        from gpt_image_mcp.calls.acknowledgements import held_back
+
+        return held_back()

@@ -15,7 +15,8 @@ from fastmcp.resources import ResourceContent, ResourceResult
 
 from gpt_image_mcp.dates import today
 from gpt_image_mcp.errors import ImageError
-from gpt_image_mcp.mcp_app.app import resource, studio_of
+from gpt_image_mcp.mcp_app.app import resource
+from gpt_image_mcp.mcp_app.lifespan import studio_of
 from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
