@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from gpt_image_mcp.calls.runner import Errand, PaidJob
     from gpt_image_mcp.money import Estimate
     from gpt_image_mcp.services.batches import BatchItem
-    from gpt_image_mcp.services.exports import ExportArguments, ExportResult
+    from gpt_image_mcp.services.exports import ExportArguments
     from gpt_image_mcp.services.history import History
+    from gpt_image_mcp.services.viewing import Viewable
+    from gpt_image_mcp.values.exports import ExportResult
     from gpt_image_mcp.values.images import StoredImage
     from gpt_image_mcp.values.options import OutputArguments
     from gpt_image_mcp.values.progress import ProgressWatcher
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.responses import Delivery
     from gpt_image_mcp.values.results import BatchResult, ImageResult
     from gpt_image_mcp.values.sessions import EndedSession, SessionSummary
+    from gpt_image_mcp.values.views import InlineImage, Previews, ViewOptions
 
 
 class Studio:
@@ -382,6 +385,27 @@ class Studio:
     async def _generate(self, job: PaidJob) -> Delivery:
         api = self._bench.api(sandbox=job.plan.sandbox)
         return await api.generate(job.plan.request, job)
+
+    async def preview(self, result: Viewable, options: ViewOptions | None = None) -> Previews:
+        """The images of a result small enough to be part of an answer, as the settings or the options say.
+
+        Raises:
+            StorageFailed: If the library cannot be opened. An image that cannot be shown is only noted.
+        """
+        from gpt_image_mcp.values.views import ViewOptions
+
+        viewing = await self._bench.viewing()
+        return await in_thread(viewing.show, result, options or ViewOptions())
+
+    async def thumbnail(self, ref: str) -> InlineImage:
+        """A small preview of an image of the library.
+
+        Raises:
+            NotFound: If there is no such image, or its file is gone.
+            StorageFailed: If its file cannot be decoded.
+        """
+        viewing = await self._bench.viewing()
+        return await in_thread(viewing.thumbnail, await self.find(ref))
 
     @staticmethod
     def answering() -> AbstractContextManager[None]:

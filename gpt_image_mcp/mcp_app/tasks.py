@@ -193,7 +193,7 @@ async def _result_of(job_id: str, context: Context) -> ToolResult:
         raise MCPError(code=INVALID_PARAMS, message=error.message) from error
     except ImageError as error:
         return failure(error)
-    return await present_found(found, studio, max_edge=0, crop=None, grid=False)
+    return await present_found(found, studio)
 
 
 def _started(job_id: str) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.services.exports import Exports
     from gpt_image_mcp.services.inputs import Inputs
     from gpt_image_mcp.services.lookup import Looking
+    from gpt_image_mcp.services.viewing import Viewing
     from gpt_image_mcp.settings import Settings
 
 
@@ -113,6 +114,12 @@ class Workbench:
         from gpt_image_mcp.services.exports import Exports
 
         return Exports(self._settings, await self.inputs())
+
+    async def viewing(self) -> Viewing:
+        """What makes small versions of images."""
+        from gpt_image_mcp.services.viewing import Viewing
+
+        return Viewing(self._settings, await self.library())
 
     async def batches(self) -> Batches:
         """What edits many images."""

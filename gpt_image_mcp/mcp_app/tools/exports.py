@@ -47,4 +47,4 @@ async def export_image(
         background=background,
         output_dir=output_dir,
     )
-    return await present_export(result, studio.settings)
+    return await present_export(result, studio)
