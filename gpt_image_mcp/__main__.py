@@ -1,8 +1,8 @@
 """Entry point: ``gpt-image-mcp`` and ``python -m gpt_image_mcp``.
 
 Starting fast is a feature, because clients wait for it at every launch. Serving over stdio therefore does
-not load the command line, and the garbage collector is off while modules are imported and schemas are built
-(it would only walk objects that stay) and ignores them afterwards.
+not load the command line, and the garbage collector is off while modules are imported and schemas are built:
+it would only walk objects that stay.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ def main() -> None:
     gc.disable()
     if sys.argv[1:] in _SERVE_STDIO:
         from gpt_image_mcp.mcp_app.serve import serve_stdio
+        from gpt_image_mcp.server import mcp
 
-        sys.exit(serve_stdio())
+        sys.exit(serve_stdio(mcp))
     from gpt_image_mcp.cli.app import run
 
     gc.enable()

@@ -1,16 +1,14 @@
-"""The MCP server: ``mcp`` with all its tools and resources, for ``fastmcp run`` and for ``serving.py``."""
+"""The MCP server: ``mcp`` with all that it offers, for ``fastmcp run`` and for our own commands."""
 
-from gpt_image_mcp.mcp_app import completions, prompts, resources, tasks
+from gpt_image_mcp.mcp_app import completions, health, prompts, resources, tasks
 from gpt_image_mcp.mcp_app.app import mcp
-from gpt_image_mcp.mcp_app.tool_groups import ToolGroups
 from gpt_image_mcp.mcp_app.tools import edits, exports, history, images, sessions
-
-mcp.add_middleware(ToolGroups())
 
 __all__ = [
     "completions",
     "edits",
     "exports",
+    "health",
     "history",
     "images",
     "mcp",

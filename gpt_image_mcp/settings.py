@@ -10,8 +10,6 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from contextlib import contextmanager
-from contextvars import ContextVar
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
@@ -24,7 +22,7 @@ from gpt_image_mcp.errors import InvalidSetting
 from gpt_image_mcp.values.options import QualityName
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Iterable
 
 ToolGroup = Literal["core", "sessions", "export"]
 TOOL_GROUPS: tuple[ToolGroup, ...] = ("core", "sessions", "export")
@@ -329,28 +327,12 @@ def _variable_in_use(location: str) -> str:
     return location
 
 
-# What a transport made of the environment's settings before it started the server.
-_in_force: ContextVar[Settings | None] = ContextVar("settings_in_force", default=None)
-
-
-@contextmanager
-def settings_in_force(settings: Settings) -> Generator[None]:
-    """Lets ``read_settings`` give these, here and in the tasks that are started meanwhile."""
-    token = _in_force.set(settings)
-    try:
-        yield
-    finally:
-        _in_force.reset(token)
-
-
 def read_settings() -> Settings:
-    """The settings in force, which are those of the environment unless something was made of them.
+    """The settings of the environment.
 
     Raises:
         InvalidSetting: If a value is malformed; names the variable, the value and what is allowed.
     """
-    if (settings := _in_force.get()) is not None:
-        return settings
     try:
         return Settings()
     except ValidationError as error:

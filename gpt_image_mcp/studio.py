@@ -16,20 +16,24 @@ from gpt_image_mcp.threads import in_database, in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
     from typing import Unpack
 
     from gpt_image_mcp.calls.paid_call import PaidCall
     from gpt_image_mcp.money import Estimate
     from gpt_image_mcp.services.batch_items import BatchItem
-    from gpt_image_mcp.services.exports import ExportArguments, ExportResult
+    from gpt_image_mcp.services.exports import ExportArguments
     from gpt_image_mcp.services.history import History
+    from gpt_image_mcp.services.viewing import Viewable
+    from gpt_image_mcp.values.exports import ExportResult
     from gpt_image_mcp.values.images import StoredImage
     from gpt_image_mcp.values.options import OutputArguments
     from gpt_image_mcp.values.progress import ProgressWatcher
     from gpt_image_mcp.values.requests import InputImage
     from gpt_image_mcp.values.results import BatchResult, ImageResult
     from gpt_image_mcp.values.sessions import EndedSession, SessionSummary
+    from gpt_image_mcp.values.views import InlineImage, Previews, ViewOptions
 
 
 class Studio:
@@ -385,3 +389,36 @@ class Studio:
         runner = await self._services.runner()
         result = await runner.run(call, idempotency_key=key, wait_seconds=wait_seconds, watch=watch)
         return runner.acknowledged(result)
+
+    async def preview(self, result: Viewable, options: ViewOptions | None = None) -> Previews:
+        """The images of a result small enough to be part of an answer, as the settings or the options say.
+
+        Raises:
+            StorageFailed: If the library cannot be opened. An image that cannot be shown is only noted.
+        """
+        from gpt_image_mcp.values.views import ViewOptions
+
+        viewing = await self._services.viewing()
+        return await in_thread(viewing.show, result, options or ViewOptions())
+
+    async def thumbnail(self, ref: str) -> InlineImage:
+        """A small preview of an image of the library.
+
+        Raises:
+            NotFound: If there is no such image, or its file is gone.
+            StorageFailed: If its file cannot be decoded.
+        """
+        viewing = await self._services.viewing()
+        return await in_thread(viewing.thumbnail, await self.find(ref))
+
+    @staticmethod
+    def answering() -> AbstractContextManager[None]:
+        """Counts results as delivered when the block ends, and not at all if it fails.
+
+        A result that was delivered is made anew when it is asked for again; one that was not is handed out
+        once more, free of charge. A program has a result when its call returns. A server has only delivered
+        it when its answer is built, and puts that into the block.
+        """
+        from gpt_image_mcp.calls.acknowledgements import held_back
+
+        return held_back()

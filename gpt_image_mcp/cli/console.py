@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.catalogue.models import ImageModel, ModelCatalogue
     from gpt_image_mcp.cli.doctor.findings import Finding
-    from gpt_image_mcp.services.image_search import FileState
     from gpt_image_mcp.services.lineage import Lineage, Relative
+    from gpt_image_mcp.values.history import FileState
     from gpt_image_mcp.values.images import StoredImage
     from gpt_image_mcp.values.progress import Progress, ProgressWatcher
 

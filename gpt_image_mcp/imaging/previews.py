@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import StorageFailed
-from gpt_image_mcp.imaging.crops import WHOLE
 from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
+from gpt_image_mcp.values.views import WHOLE
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from gpt_image_mcp.imaging.crops import Crop
+    from gpt_image_mcp.values.views import Crop
 
 MIME_TYPE = "image/webp"
 SMALLEST_EDGE = 32

@@ -1,7 +1,4 @@
-"""The MCP application: ``mcp``, how tools and resources are registered, and the studio that they use.
-
-Nothing is opened and nothing in the environment is read at import; the lifespan makes the ``Studio``.
-"""
+"""The MCP application: ``mcp``, how tools and resources are registered, and what tools ask of a request."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastmcp import Context, FastMCP
 from fastmcp.dependencies import CurrentContext
@@ -19,15 +16,13 @@ from fastmcp.tools import ToolResult
 from mcp.types import ToolAnnotations
 
 from gpt_image_mcp.errors import ImageError
-from gpt_image_mcp.mcp_app.middleware import ToolCalls
-from gpt_image_mcp.mcp_app.stdio import StdioServer
+from gpt_image_mcp.mcp_app.lifespan import lifespan, studio_of
+from gpt_image_mcp.mcp_app.middleware import ToolCalls, ToolGroups
 from gpt_image_mcp.mcp_app.tool_results import ToolFailure
-from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.studio import Studio
 
 if TYPE_CHECKING:
     from gpt_image_mcp.presentation.schemas import Schema
-    from gpt_image_mcp.settings import ToolGroup
     from gpt_image_mcp.values.progress import Progress, ProgressWatcher
 
 INSTRUCTIONS = """\
@@ -60,13 +55,6 @@ ENDS = ToolAnnotations(
 
 
 @asynccontextmanager
-async def lifespan(_server: FastMCP) -> AsyncGenerator[dict[str, object]]:
-    """Opens the studio for as long as the server runs."""
-    async with Studio(read_settings()) as studio:
-        yield {"studio": studio}
-
-
-@asynccontextmanager
 async def current_studio(context: Context = CurrentContext()) -> AsyncGenerator[Studio]:
     """The studio, for tools; an error raised by one leaves through here and is made ready for FastMCP."""
     try:
@@ -75,44 +63,22 @@ async def current_studio(context: Context = CurrentContext()) -> AsyncGenerator[
         raise ToolFailure(error) from error
 
 
-class _NoState:
-    """What FastMCP finds where it looks for the state of a session: nothing, since no tool keeps any."""
-
-    async def get(self, *, key: str) -> None:
-        """The value of a key."""
-
-
-class _Application(StdioServer):
-    """Without FastMCP's store of session state, whose import holds up the first answer by 0.3 s."""
-
-    @property
-    def _state_store(self) -> Any:
-        return _NoState()
-
-
-mcp = _Application(
+mcp = FastMCP(
     "gpt-image-mcp",
     instructions=INSTRUCTIONS,
     version=version("gpt-image-mcp-server"),
     lifespan=lifespan,
-    middleware=[ToolCalls()],
+    middleware=[ToolCalls(), ToolGroups()],
     mask_error_details=True,
     # Our schemas have no references, and looking for them takes a third of the time of tools/list.
     dereference_schemas=False,
 )
 
 
-# Which setting hides a tool. Tags of FastMCP would be published with every tool.
-group_of_tool: dict[str, ToolGroup] = {}
-
-
-def tool(
-    title: str, *, annotations: ToolAnnotations, output_schema: Schema, group: ToolGroup = "core"
-) -> Callable[[_Tool], _Tool]:
+def tool(title: str, *, annotations: ToolAnnotations, output_schema: Schema) -> Callable[[_Tool], _Tool]:
     """Registers a tool; its docstring is its description."""
 
     def register(function: _Tool) -> _Tool:
-        group_of_tool[function.__name__] = group
         with _docstring_aside(function) as description:
             add = mcp.tool(
                 title=title, description=description, annotations=annotations, output_schema=output_schema
@@ -132,11 +98,6 @@ def resource(uri: str, *, mime_type: str) -> Callable[[_Resource], _Resource]:
         return function
 
     return register
-
-
-def studio_of(context: Context) -> Studio:
-    """The studio of the running server."""
-    return cast("Studio", context.lifespan_context["studio"])
 
 
 @contextmanager

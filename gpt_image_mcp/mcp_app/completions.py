@@ -10,7 +10,8 @@ from mcp.types import Completion, PromptReference
 
 from gpt_image_mcp.dates import today
 from gpt_image_mcp.errors import ImageError
-from gpt_image_mcp.mcp_app.app import mcp, studio_of
+from gpt_image_mcp.mcp_app.app import mcp
+from gpt_image_mcp.mcp_app.lifespan import studio_of
 from gpt_image_mcp.mcp_app.prompts import blanks_of
 from gpt_image_mcp.mcp_app.recipes import RECIPES
 

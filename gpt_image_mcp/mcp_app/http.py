@@ -1,44 +1,40 @@
 """Streamable HTTP on this machine: the same server for several clients at once, and ``/health``.
 
-There is no authentication yet, so only loopback addresses are served, requests whose ``Host`` or ``Origin``
-is another site's are refused, and local files are read only from ``GPT_IMAGE_INPUT_ROOTS``.
+There is no authentication yet, so only loopback addresses are served, and requests whose ``Host`` or
+``Origin`` is another site's are refused. Which local files a call may name is decided in ``lifespan.py``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
 import socket
 import sys
-from contextlib import asynccontextmanager, contextmanager
-from importlib.metadata import version
+from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from fastmcp.server.http import StreamableHTTPASGIApp
 from fastmcp.utilities.logging import temporary_log_level
-from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
 
 from gpt_image_mcp.errors import InvalidArgument, InvalidSetting
-from gpt_image_mcp.mcp_app.serve import keep_what_is_loaded
-from gpt_image_mcp.server import mcp
-from gpt_image_mcp.settings import read_settings, settings_in_force
+from gpt_image_mcp.mcp_app.health import HEALTH_PATH
+from gpt_image_mcp.mcp_app.serve import keep_what_is_loaded, log_level
+from gpt_image_mcp.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator
     from types import FrameType
 
-    from starlette.applications import Starlette
-    from starlette.requests import Request
+    from fastmcp import FastMCP
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from gpt_image_mcp.settings import Settings
-
-HEALTH_PATH = "/health"
 # Sixteen inputs as data URLs; the libraries stop at 4 MiB, which one photo can exceed.
 MAX_BODY_BYTES = 75_000_000
 # Nothing that a URL would have to escape, that clients resolve themselves (a name of dots only), or that
@@ -48,13 +44,15 @@ _HIGHEST_PORT = 65_535
 _CLOSING_SECONDS = 2
 # Some clients list the tools when a result has come, to check it; without the list they drop the result.
 _QUIET_SECONDS = 0.5
+_SECONDS_BETWEEN_LOOKS = 0.05
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def serve_http(*, host: str, port: int, path: str) -> int:
+def serve_http(mcp: FastMCP, *, host: str, port: int, path: str) -> int:
     """Serves MCP over Streamable HTTP until a signal ends it; returns the exit code.
 
     Args:
+        mcp: The server, with its tools.
         host: A loopback address, or a name of one.
         port: 0 picks a free one; the address is written to stderr.
         path: Where MCP is, such as ``/mcp``; ``/health`` is beside it.
@@ -63,125 +61,126 @@ def serve_http(*, host: str, port: int, path: str) -> int:
         InvalidSetting: If the environment or an argument is malformed, or the address is not a loopback one.
         InvalidArgument: If the address cannot be listened on.
     """
-    settings = _for_http(read_settings())
+    settings = read_settings()
     _check_path(path)
     listener = _listen(_loopback_address(host, port), port)
-    traffic = Traffic(make_app(path))
-    config = uvicorn.Config(
-        traffic,
-        log_config=None,
-        access_log=False,
-        lifespan="on",
-        ws="none",
-        timeout_graceful_shutdown=_CLOSING_SECONDS,
-    )
-    server = _Server(config, traffic, grace_seconds=settings.shutdown_grace_seconds)
+    server = WebServer(make_app(mcp, path), grace_seconds=settings.shutdown_grace_seconds)
     keep_what_is_loaded()
     sys.stderr.write(f"gpt-image-mcp serves MCP at {_url(listener, path)}, until Ctrl-C.\n")
     sys.stderr.flush()
-    with temporary_log_level("DEBUG" if settings.debug else "WARNING"), settings_in_force(settings):
-        server.run(sockets=[listener])
+    with temporary_log_level(log_level(debug=settings.debug)):
+        server.run(listener)
     return 0
 
 
-def make_app(path: str) -> Starlette:
-    """The web application: MCP at ``path``, and ``/health``."""
+def make_app(mcp: FastMCP, path: str) -> Starlette:
+    """The web application: MCP at ``path``, and what else the server has beside it."""
     # The lists are given so that no variable of FastMCP's own can add to them.
     app = mcp.http_app(path=path, host_origin_protection=True, allowed_hosts=[], allowed_origins=[])
-    app.router.routes.append(Route(HEALTH_PATH, _health, methods=["GET"]))
-    start = app.router.lifespan_context
 
     @asynccontextmanager
-    async def lifespan(starting: Starlette) -> AsyncGenerator[None]:
-        async with start(starting):
-            _allow_large_bodies(starting)
+    async def lifespan(_outer: Starlette) -> AsyncGenerator[None]:
+        async with app.lifespan(app):
+            _allow_large_bodies(app)
             yield
 
-    app.router.lifespan_context = lifespan
-    return app
+    return Starlette(routes=[Mount("/", app=app)], lifespan=lifespan)
 
 
-class Traffic:
-    """Counts the requests that clients wait for.
+class WebServer:
+    """A web server that ends on a signal, after the requests that clients wait for, with exit code 0.
 
-    Attributes:
-        waiting: How many are being answered.
-        quiet_since: When the last one was answered, by ``time.monotonic``.
+    uvicorn by itself ends event streams at once, and with them the answers to calls that are being drawn,
+    and then dies of the signal. Here its signal handlers are called later: when no client waits any more, or
+    when the grace period is over, or at a second signal.
+
+    Args:
+        app: The application to serve.
+        grace_seconds: How long requests may still take after the first signal.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, grace_seconds: float) -> None:
         self._app = app
-        self.waiting = 0
-        self.quiet_since = 0.0
+        self._grace_seconds = grace_seconds
+        self._waiting = 0
+        self._quiet_since = 0.0
+        self._leaving: asyncio.Task[None] | None = None
+        self._uvicorn_handlers: dict[int, Any] = {}
+
+    def run(self, listener: socket.socket) -> None:
+        """Serves until a signal ends it."""
+        config = uvicorn.Config(
+            self,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            ws="none",
+            timeout_graceful_shutdown=_CLOSING_SECONDS,
+        )
+        for number in _SIGNALS:
+            signal.signal(number, self._on_signal_outside)
+        uvicorn.Server(config).run(sockets=[listener])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request; an ASGI application."""
-        if scope["type"] != "http" or not _is_waited_for(scope):
+        """Answers one request and counts it while a client waits; an ASGI application."""
+        if scope["type"] == "lifespan":
+            self._take_signals(asyncio.get_running_loop())
+        if not _is_waited_for(scope):
             await self._app(scope, receive, send)
             return
-        self.waiting += 1
+        self._waiting += 1
         try:
             await self._app(scope, receive, send)
         finally:
-            self.waiting -= 1
-            self.quiet_since = monotonic()
+            self._waiting -= 1
+            self._quiet_since = monotonic()
 
+    def _on_signal_outside(self, _number: int, _frame: FrameType | None) -> None:
+        """Ends the process before the application starts; uvicorn raises the signal again after it ended."""
+        if not self._uvicorn_handlers:
+            sys.exit()
 
-class _Server(uvicorn.Server):
-    """Ends on a signal, after the requests that clients wait for, and with exit code 0.
+    def _take_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Handles signals in place of uvicorn, which has done so since before the application started."""
 
-    uvicorn would end event streams at once, and with them the answers to calls that are being drawn, and
-    would then die of the signal.
-    """
+        def on_signal(number: int, _frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(self._leave, number)
 
-    def __init__(self, config: uvicorn.Config, traffic: Traffic, *, grace_seconds: float) -> None:
-        super().__init__(config)
-        self._traffic = traffic
-        self._grace_seconds = grace_seconds
-        self._leave_by: float | None = None
+        for number in _SIGNALS:
+            self._uvicorn_handlers[number] = signal.signal(number, on_signal)
 
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        """Handles signals while the server runs."""
-        previous = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+    def _leave(self, number: int) -> None:
+        """Begins to leave at the first signal, and leaves at the second."""
+        if self._leaving is None:
+            self._leaving = asyncio.create_task(self._leave_when_quiet(number))
+        else:
+            self._uvicorn_handlers[number](number, None)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begins to leave at the first signal, and stops at the second."""
-        if self._leave_by is not None:
-            super().handle_exit(sig, frame)
-        self._leave_by = monotonic() + self._grace_seconds
+    async def _leave_when_quiet(self, number: int) -> None:
+        leave_by = monotonic() + self._grace_seconds
+        while monotonic() < leave_by and not self._is_quiet():  # noqa: ASYNC110 - quiet is a span of time
+            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+        self._uvicorn_handlers[number](number, None)
 
-    async def on_tick(self, counter: int) -> bool:
-        """Whether to stop now; asked several times a second."""
-        if self._leave_by is not None:
-            now = monotonic()
-            is_quiet = not self._traffic.waiting and now >= self._traffic.quiet_since + _QUIET_SECONDS
-            self.should_exit = self.should_exit or is_quiet or now >= self._leave_by
-        return await super().on_tick(counter)
-
-
-async def _health(_request: Request) -> JSONResponse:
-    """That the server runs, and which version."""
-    return JSONResponse({"status": "ok", "name": "gpt-image-mcp", "version": version("gpt-image-mcp-server")})
-
-
-def _for_http(settings: Settings) -> Settings:
-    """The settings, with no local input files unless folders are named for them."""
-    return settings if settings.input_roots is not None else settings.model_copy(update={"input_roots": ()})
+    def _is_quiet(self) -> bool:
+        return not self._waiting and monotonic() >= self._quiet_since + _QUIET_SECONDS
 
 
 def _is_waited_for(scope: Scope) -> bool:
-    """Whether a request ends by itself: event streams that only listen do not."""
+    """Whether it is a request that ends by itself: event streams that only listen do not."""
+    if scope["type"] != "http":
+        return False
     is_listening = (b"mcp-method", b"subscriptions/listen") in scope["headers"]
     return scope["method"] == "POST" and not is_listening
 
 
 def _allow_large_bodies(app: Starlette) -> None:
+    """Raises the limit on the body of a request.
+
+    The session manager of the SDK takes the limit as an argument, but FastMCP, which makes the manager when
+    the application starts, does not. Without this a photo of more than 3 MB, which is more than 4 MiB as a
+    data URL, is answered with 413. ``test_upstream.py`` fails if the way to the limit changes.
+    """
     for route in app.routes:
         endpoint = route.endpoint if isinstance(route, Route) else None
         if isinstance(endpoint, StreamableHTTPASGIApp) and endpoint.session_manager is not None:

@@ -1,4 +1,4 @@
-"""What happens around every tool call: forgiving names and arguments, errors in the words of the contract."""
+"""What happens around the tools: which of them are offered, other spellings of calls, errors in our words."""
 
 from __future__ import annotations
 
@@ -11,14 +11,72 @@ from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import ToolResult
 from pydantic import ValidationError
 
-from gpt_image_mcp.calls.acknowledgements import held_back
-from gpt_image_mcp.errors import ImageError, InternalError, InvalidArgument
+from gpt_image_mcp.errors import ImageError, InternalError, InvalidArgument, NotFound
+from gpt_image_mcp.mcp_app.lifespan import settings_of
 from gpt_image_mcp.mcp_app.tool_results import ToolFailure, add_notes, failure
+from gpt_image_mcp.settings import TOOL_GROUPS
+from gpt_image_mcp.studio import Studio
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from fastmcp.server.context import Context
-    from mcp.types import CallToolRequestParams
+    from fastmcp.tools import Tool
+    from mcp.types import CallToolRequestParams, ListToolsRequest
     from pydantic_core import ErrorDetails
+
+    from gpt_image_mcp.settings import ToolGroup
+
+# Which tools each group of GPT_IMAGE_TOOLS stands for. FastMCP's tags would say it too, but they are
+# published with every tool.
+TOOLS_OF_GROUP: Mapping[ToolGroup, frozenset[str]] = {
+    "core": frozenset(
+        {"generate_image", "edit_image", "batch_edit_images", "get_image", "find_images", "estimate_cost"}
+    ),
+    "sessions": frozenset(
+        {"start_edit_session", "continue_edit_session", "end_edit_session", "list_edit_sessions"}
+    ),
+    "export": frozenset({"export_image"}),
+}
+
+
+class ToolGroups(Middleware):
+    """Offers the tools of the groups in ``GPT_IMAGE_TOOLS``; the others are neither listed nor run.
+
+    Every schema costs tokens in every conversation, so a user who never needs a group can leave it out.
+    """
+
+    async def on_list_tools(
+        self,
+        context: MiddlewareContext[ListToolsRequest],
+        call_next: CallNext[ListToolsRequest, Sequence[Tool]],
+    ) -> Sequence[Tool]:
+        """The tools of the configured groups.
+
+        They are asked of the server's own provider. FastMCP's next step would ask the same provider, and
+        look for rules of the session, of which there are none; importing the store for them would delay the
+        first list after every start by 0.3 s.
+        """
+        server = context.fastmcp_context
+        tools = await (server.fastmcp.local_provider.list_tools() if server else call_next(context))
+        groups = _groups(server)
+        return [tool for tool in tools if group_of(tool.name) in groups]
+
+    async def on_call_tool(
+        self,
+        context: MiddlewareContext[CallToolRequestParams],
+        call_next: CallNext[CallToolRequestParams, ToolResult],
+    ) -> ToolResult:
+        """Runs the tool, or says which setting hides it."""
+        name, groups = context.message.name, _groups(context.fastmcp_context)
+        group = group_of(name)
+        if group is not None and group not in groups:
+            message = f"{name} is not offered here: GPT_IMAGE_TOOLS is {','.join(sorted(groups))}."
+            step = (
+                f"Ask the user to add {group} to GPT_IMAGE_TOOLS, or to unset it, and to restart the server."
+            )
+            raise ToolFailure(NotFound(message, next_step=step))
+        return await call_next(context)
 
 
 class ToolCalls(Middleware):
@@ -37,7 +95,7 @@ class ToolCalls(Middleware):
         try:
             meant = translate(call.name, arguments)
             call = call.model_copy(update={"name": meant.tool, "arguments": meant.arguments})
-            with held_back():
+            with Studio.answering():
                 outcome: Any = await call_next(context.copy(message=call))
             # An extension may answer with something else than a result, such as a task.
             result: ToolResult = outcome
@@ -53,6 +111,17 @@ class ToolCalls(Middleware):
             raise
         except ToolError as problem:
             return failure(_defect(problem))
+
+
+def group_of(tool_name: str) -> ToolGroup | None:
+    """The group that a tool belongs to; None for one that is not ours."""
+    return next((group for group, names in TOOLS_OF_GROUP.items() if tool_name in names), None)
+
+
+def _groups(context: Context | None) -> frozenset[ToolGroup]:
+    """The configured groups; all of them where a server is only inspected."""
+    settings = settings_of(context)
+    return settings.tools if settings else frozenset(TOOL_GROUPS)
 
 
 async def _accepted(context: Context | None, tool_name: str) -> list[str]:

@@ -14,7 +14,8 @@ from fastmcp.server.dependencies import get_context
 
 from gpt_image_mcp.dates import today
 from gpt_image_mcp.errors import ImageError, InvalidArgument
-from gpt_image_mcp.mcp_app.app import mcp, studio_of
+from gpt_image_mcp.mcp_app.app import mcp
+from gpt_image_mcp.mcp_app.lifespan import studio_of
 from gpt_image_mcp.mcp_app.recipes import RECIPES
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from fastmcp.resources import ResourceContent, ResourceResult
 
 from gpt_image_mcp.dates import today
 from gpt_image_mcp.errors import ImageError
-from gpt_image_mcp.mcp_app.app import resource, studio_of
+from gpt_image_mcp.mcp_app.app import resource
+from gpt_image_mcp.mcp_app.lifespan import studio_of
 from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
@@ -38,15 +39,8 @@ async def image_file(image_id: str, context: Context = CurrentContext()) -> Reso
 @resource("gpt-image://images/{image_id}/preview", mime_type="image/webp")
 async def image_preview(image_id: str, context: Context = CurrentContext()) -> ResourceResult:
     """A small preview of an image, by its id."""
-    from gpt_image_mcp.imaging.preview_cache import preview_of
-    from gpt_image_mcp.imaging.previews import View, bytes_within_base64
-
-    studio = studio_of(context)
-    settings = studio.settings
-    view = View(max_bytes=bytes_within_base64(settings.inline_max_bytes), max_edge=settings.inline_max_edge)
     with _explained():
-        image = await studio.find(_address(image_id))
-        preview = await in_thread(preview_of, image, await studio.read(image), view)
+        preview = await studio_of(context).thumbnail(_address(image_id))
     return ResourceResult([ResourceContent(preview.data, mime_type=preview.mime_type)])
 
 

@@ -22,7 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from gpt_image_mcp.errors import ImageError, NotFound
-from gpt_image_mcp.mcp_app.app import as_task, mcp, studio_of
+from gpt_image_mcp.mcp_app.app import as_task, mcp
+from gpt_image_mcp.mcp_app.lifespan import studio_of
 from gpt_image_mcp.mcp_app.tool_results import failure, present_found
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ async def _result_of(job_id: str, context: Context) -> ToolResult:
         raise MCPError(code=INVALID_PARAMS, message=error.message) from error
     except ImageError as error:
         return failure(error)
-    return await present_found(found, studio, max_edge=0, crop=None, grid=False)
+    return await present_found(found, studio)
 
 
 def _started(job_id: str) -> str:

@@ -15,7 +15,6 @@ from fastmcp.exceptions import ToolError
 from fastmcp.tools import ToolResult
 from mcp.types import ContentBlock, ImageContent, ResourceLink, TextContent
 
-from gpt_image_mcp.errors import ImageError
 from gpt_image_mcp.presentation.text import (
     describe,
     describe_batch,
@@ -26,28 +25,22 @@ from gpt_image_mcp.presentation.text import (
     next_step_after_batch,
     next_step_after_estimate,
 )
-from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from gpt_image_mcp.imaging.crops import Crop
-    from gpt_image_mcp.imaging.previews import View
+    from gpt_image_mcp.errors import ImageError
     from gpt_image_mcp.money import Estimate
-    from gpt_image_mcp.services.exports import ExportResult
-    from gpt_image_mcp.services.image_search import FoundImages
-    from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.studio import Studio
+    from gpt_image_mcp.values.exports import ExportResult
+    from gpt_image_mcp.values.history import FoundImages
     from gpt_image_mcp.values.images import StoredImage
     from gpt_image_mcp.values.requests import InputImage
     from gpt_image_mcp.values.results import BatchResult, ImageResult
     from gpt_image_mcp.values.sessions import EndedSession, SessionSummary
+    from gpt_image_mcp.values.views import Previews, ViewOptions
 
 ERROR_META = "gpt-image-mcp/error"
-# The most that an explicit wish for a larger view may use: some clients cut results at 1,000,000 characters.
-LARGEST_INLINE_CHARACTERS = 700_000
-LARGEST_INLINE_EDGE = 4096
-MOST_BATCH_PREVIEWS = 6
 
 
 class ToolFailure(ToolError):
@@ -77,45 +70,27 @@ def add_notes(result: ToolResult, notes: Sequence[str]) -> ToolResult:
     return result.model_copy(update={"content": content, "structured_content": structured})
 
 
-async def present(
-    result: ImageResult,
-    studio: Studio,
-    *,
-    max_edge: int = 0,
-    crop: Crop | None = None,
-    grid: bool = False,
-) -> ToolResult:
-    """An image result as MCP content.
+async def present(result: ImageResult, studio: Studio, view: ViewOptions | None = None) -> ToolResult:
+    """An image result, finished or running, as MCP content.
 
     Args:
-        result: Finished or running.
-        studio: Where the files are read from, and whose settings bound the previews.
-        max_edge: A larger view than usual; 0 takes the configured one.
-        crop: The part to show.
-        grid: Whether to draw rulers.
+        result: What to present.
+        studio: Makes the previews.
+        view: How to show the images; None as the settings say.
     """
     from gpt_image_mcp.presentation.structured import images_answer
 
-    count = len(result.images) or bool(result.partial)
-    view = _view(studio.settings, images=count, max_edge=max_edge, crop=crop, grid=grid)
-    shown = [await _preview(image, studio, view) for image in result.images] if view else []
-    if view and result.partial:
-        shown = [await _preview_of(lambda: result.partial, view, name="the partial image")]
-    result = replace(result, notes=(*result.notes, *(block for block in shown if isinstance(block, str))))
+    previews = await studio.preview(result, view)
+    result = replace(result, notes=(*result.notes, *previews.notes))
     next_step = next_step_after(result)
-    blocks: list[ContentBlock] = [block for block in shown if not isinstance(block, str)]
-    blocks.append(TextContent(type="text", text=describe(result, next_step)))
-    blocks.extend(_link(image) for image in result.images)
-    return ToolResult(content=blocks, structured_content=images_answer(result, next_step=next_step))
+    return ToolResult(
+        content=_content(previews, describe(result, next_step), result.images),
+        structured_content=images_answer(result, next_step=next_step),
+    )
 
 
 async def present_found(
-    found: ImageResult | BatchResult | InputImage,
-    studio: Studio,
-    *,
-    max_edge: int,
-    crop: Crop | None,
-    grid: bool,
+    found: ImageResult | BatchResult | InputImage, studio: Studio, view: ViewOptions | None = None
 ) -> ToolResult:
     """What was asked for by reference as MCP content: an image, or the result of a job."""
     from gpt_image_mcp.values.requests import InputImage
@@ -124,41 +99,35 @@ async def present_found(
     if isinstance(found, BatchResult):
         return await present_batch(found, studio)
     if isinstance(found, InputImage):
-        view = _view(studio.settings, images=1, max_edge=max_edge, crop=crop, grid=grid)
-        return await _present_input(found, view)
-    return await present(found, studio, max_edge=max_edge, crop=crop, grid=grid)
+        return await _present_input(found, studio, view)
+    return await present(found, studio, view)
 
 
 async def present_batch(result: BatchResult, studio: Studio) -> ToolResult:
-    """A batch as MCP content; previews of the first few images, because more would be too small to see."""
+    """A batch as MCP content, with previews of the first few images."""
     from gpt_image_mcp.presentation.structured import batch_answer
 
-    images = [image for entry in result.items for image in entry.images]
-    shown = images[:MOST_BATCH_PREVIEWS]
-    view = _view(studio.settings, images=len(shown), max_edge=0, crop=None, grid=False)
-    previews = [await _preview(image, studio, view) for image in shown] if view else []
-    notes = [block for block in previews if isinstance(block, str)]
-    if view and len(images) > len(shown):
-        notes.append(f"Previews of the first {len(shown)} of {len(images)} images; get_image shows any.")
-    result = replace(result, notes=(*result.notes, *notes))
+    previews = await studio.preview(result)
+    result = replace(result, notes=(*result.notes, *previews.notes))
     next_step = next_step_after_batch(result)
-    blocks: list[ContentBlock] = [block for block in previews if not isinstance(block, str)]
-    blocks.append(TextContent(type="text", text=describe_batch(result, next_step)))
-    blocks.extend(_link(image) for image in images)
-    return ToolResult(content=blocks, structured_content=batch_answer(result, next_step=next_step))
+    images = [image for entry in result.items for image in entry.images]
+    return ToolResult(
+        content=_content(previews, describe_batch(result, next_step), images),
+        structured_content=batch_answer(result, next_step=next_step),
+    )
 
 
-async def _present_input(image: InputImage, view: View | None) -> ToolResult:
+async def _present_input(image: InputImage, studio: Studio, view: ViewOptions | None) -> ToolResult:
     """An image that is not of the library as MCP content."""
     from gpt_image_mcp.presentation.structured import input_answer
 
     next_step = "It is not in the library; edit_image takes it by the same reference."
-    shown = await _preview_of(lambda: image.data, view, name=image.name) if view else None
-    if isinstance(shown, str):
-        image = replace(image, notes=(*image.notes, shown))
-    blocks: list[ContentBlock] = [shown] if isinstance(shown, ImageContent) else []
-    blocks.append(TextContent(type="text", text=describe_input(image, next_step)))
-    return ToolResult(content=blocks, structured_content=input_answer(image, next_step=next_step))
+    previews = await studio.preview(image, view)
+    image = replace(image, notes=(*image.notes, *previews.notes))
+    return ToolResult(
+        content=_content(previews, describe_input(image, next_step)),
+        structured_content=input_answer(image, next_step=next_step),
+    )
 
 
 def present_history(found: FoundImages) -> ToolResult:
@@ -199,18 +168,15 @@ def present_ended(ended: EndedSession) -> ToolResult:
     )
 
 
-async def present_export(result: ExportResult, settings: Settings) -> ToolResult:
+async def present_export(result: ExportResult, studio: Studio) -> ToolResult:
     """The files of an export as MCP content, with a preview of the first."""
     from gpt_image_mcp.presentation.exports import describe_export, export_answer
 
-    view = _view(settings, images=1, max_edge=0, crop=None, grid=False)
-    path = result.files[0].file_path
-    shown = await _preview_of(path.read_bytes, view, name=path.name) if view else None
-    if isinstance(shown, str):
-        result = replace(result, notes=(*result.notes, shown))
-    blocks: list[ContentBlock] = [shown] if isinstance(shown, ImageContent) else []
-    blocks.append(TextContent(type="text", text=describe_export(result)))
-    return ToolResult(content=blocks, structured_content=export_answer(result))
+    previews = await studio.preview(result)
+    result = replace(result, notes=(*result.notes, *previews.notes))
+    return ToolResult(
+        content=_content(previews, describe_export(result)), structured_content=export_answer(result)
+    )
 
 
 def present_estimate(estimate: Estimate) -> ToolResult:
@@ -231,52 +197,13 @@ def _noted(block: TextContent, notes: Sequence[str]) -> TextContent:
     return block.model_copy(update={"text": f"{said}{lines}{mark}{step}"})
 
 
-def _view(settings: Settings, *, images: int, max_edge: int, crop: Crop | None, grid: bool) -> View | None:
-    """How previews are made, or None where a result carries none."""
-    from gpt_image_mcp.imaging.previews import View, bytes_within_base64
-
-    is_asked_for = bool(max_edge or crop or grid)
-    if not images or (settings.inline == "none" and not is_asked_for):
-        return None
-    is_large = bool(max_edge) or settings.inline == "full"
-    characters = LARGEST_INLINE_CHARACTERS if is_large else settings.inline_max_bytes
-    usual_edge = LARGEST_INLINE_EDGE if settings.inline == "full" else settings.inline_max_edge
-    return View(
-        max_bytes=bytes_within_base64(characters // images),
-        max_edge=max_edge or usual_edge,
-        crop=crop,
-        grid=grid,
-    )
-
-
-async def _preview(image: StoredImage, studio: Studio, view: View) -> ImageContent | str:
-    """A preview, or a note why there is none: the image is saved all the same."""
-    from gpt_image_mcp.imaging.preview_cache import preview_of
-
-    try:
-        data = await studio.read(image)
-        is_plain = view.crop is None and not view.grid
-        if studio.settings.inline == "full" and is_plain and len(data) <= view.max_bytes:
-            return _image_content(data, image.mime_type)
-        preview = await in_thread(preview_of, image, data, view)
-    except ImageError as error:
-        return f"No preview of {image.id}: {error.message}"
-    return _image_content(preview.data, preview.mime_type)
-
-
-async def _preview_of(read: Callable[[], bytes], view: View, *, name: str) -> ImageContent | str:
-    """A preview of what is not in the library, or a note why there is none."""
-    from gpt_image_mcp.imaging.previews import make_preview
-
-    try:
-        preview = await in_thread(lambda: make_preview(read(), view))
-    except (ImageError, OSError) as error:
-        return f"No preview of {name}: {error}"
-    return _image_content(preview.data, preview.mime_type)
-
-
-def _image_content(data: bytes, mime_type: str) -> ImageContent:
-    return ImageContent(type="image", data=base64.b64encode(data).decode(), mime_type=mime_type)
+def _content(previews: Previews, text: str, images: Sequence[StoredImage] = ()) -> list[ContentBlock]:
+    """The blocks of a result: previews, then the text, then a link to each file of the library."""
+    shown = [
+        ImageContent(type="image", data=base64.b64encode(image.data).decode(), mime_type=image.mime_type)
+        for image in previews.images
+    ]
+    return [*shown, TextContent(type="text", text=text), *map(_link, images)]
 
 
 def _link(image: StoredImage) -> ResourceLink:

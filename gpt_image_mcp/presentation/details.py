@@ -19,7 +19,7 @@ from gpt_image_mcp.presentation.structured import (
     quote_answer,
     usage_answer,
 )
-from gpt_image_mcp.services.image_search import FileState  # noqa: TC001 - pydantic evaluates the annotations
+from gpt_image_mcp.values.history import FileState  # noqa: TC001 - pydantic evaluates the annotations
 from gpt_image_mcp.values.images import Kind  # noqa: TC001 - as above
 from gpt_image_mcp.values.requests import ImageRequest
 from gpt_image_mcp.values.responses import Route  # noqa: TC001 - as above

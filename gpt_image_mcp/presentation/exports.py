@@ -8,7 +8,7 @@ from gpt_image_mcp.presentation.structured import Answer
 from gpt_image_mcp.presentation.text import counted, readable_size
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.services.exports import ExportedFile, ExportResult
+    from gpt_image_mcp.values.exports import ExportedFile, ExportResult
 
 _NEXT_STEPS = {
     "": "Show the user the file_path.",

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Literal
 from gpt_image_mcp.money import OTHERS
 from gpt_image_mcp.presentation.structured import Answer, dollars
 from gpt_image_mcp.presentation.text import describe_cost, shortened
-from gpt_image_mcp.services.image_search import FileState, FoundImage, file_state
+from gpt_image_mcp.services.image_search import file_state
+from gpt_image_mcp.values.history import FileState, FoundImage
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.services.image_search import FoundImages
     from gpt_image_mcp.services.maintenance import Pruned, Rebuilt
-    from gpt_image_mcp.values.history import CallRecord, Spending
+    from gpt_image_mcp.values.history import CallRecord, FoundImages, Spending
 
 FOUND_CHARACTERS = 120
 _DAYS_SHOWN, _MODELS_SHOWN, _SESSIONS_SHOWN = 31, 20, 20

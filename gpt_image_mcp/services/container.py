@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.services.exports import Exports
     from gpt_image_mcp.services.inputs import Inputs
     from gpt_image_mcp.services.lookup import Lookup
+    from gpt_image_mcp.services.viewing import Viewing
     from gpt_image_mcp.settings import Settings
 
 
@@ -118,6 +119,12 @@ class Container:
         from gpt_image_mcp.services.exports import Exports
 
         return Exports(self._settings, await self.inputs())
+
+    async def viewing(self) -> Viewing:
+        """What makes small versions of images."""
+        from gpt_image_mcp.services.viewing import Viewing
+
+        return Viewing(self._settings, await self.library())
 
     async def batches(self) -> Batches:
         """What edits many images."""

@@ -21,6 +21,7 @@ from gpt_image_mcp.imaging.xmp import has_c2pa
 from gpt_image_mcp.library.naming import clean_label
 from gpt_image_mcp.paths import unquoted
 from gpt_image_mcp.threads import in_thread
+from gpt_image_mcp.values.exports import ExportedFile, ExportResult
 from gpt_image_mcp.values.pixels import Pixels
 
 if TYPE_CHECKING:
@@ -50,34 +51,6 @@ class ExportArguments(TypedDict, total=False):
     preset: str
     background: str
     output_dir: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportedFile:
-    """A file that an export wrote; the pixel size of an ico is that of the largest picture in it."""
-
-    file_path: Path
-    size_bytes: int
-    mime_type: str
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportResult:
-    """The outcome of an export.
-
-    Attributes:
-        source: The image that was converted, as messages call it.
-        folder: Where the files are.
-        preset: The set they are; empty for a single file.
-    """
-
-    source: str
-    folder: Path
-    preset: str
-    files: tuple[ExportedFile, ...]
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

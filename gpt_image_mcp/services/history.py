@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gpt_image_mcp.services.container import Container
-    from gpt_image_mcp.services.image_search import FoundImages, Wanted
+    from gpt_image_mcp.services.image_search import Wanted
     from gpt_image_mcp.services.lineage import Lineage
     from gpt_image_mcp.services.maintenance import Pruned, Rebuilt
     from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.values.history import FoundImages
     from gpt_image_mcp.values.images import StoredImage
 
 

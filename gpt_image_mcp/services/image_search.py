@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from gpt_image_mcp.dates import parse_since, parse_until
 from gpt_image_mcp.errors import InvalidArgument, NotFound
+from gpt_image_mcp.values.history import FoundImage, FoundImages
 
 if TYPE_CHECKING:
     from gpt_image_mcp.library.search.matching import Search
     from gpt_image_mcp.library.store import Library
-    from gpt_image_mcp.values.history import CallRecord, Spending
+    from gpt_image_mcp.values.history import CallRecord, FileState
     from gpt_image_mcp.values.images import StoredImage
 
-FileState: TypeAlias = Literal["present", "missing", "changed"]
 MOST_AT_ONCE = 100
 _MOST_OPEN_CALLS = 5
 
@@ -31,35 +30,6 @@ class Wanted(TypedDict, total=False):
     model: str
     since: str
     until: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundImage:
-    """An image that matches, and what became of its file; ``changed`` if it has another size in bytes."""
-
-    image: StoredImage
-    file: FileState
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundImages:
-    """One page of what matches.
-
-    Attributes:
-        images: Newest first.
-        total: How many match.
-        next_offset: Where the next page begins; None on the last.
-        spending: What all that match cost.
-        open_calls: Of the same time and model: those that run, and those whose outcome is unknown.
-        is_library_empty: Whether there is no image at all that could match.
-    """
-
-    images: tuple[FoundImage, ...]
-    total: int
-    next_offset: int | None
-    spending: Spending
-    open_calls: tuple[CallRecord, ...]
-    is_library_empty: bool = False
 
 
 def find(wanted: Wanted, library: Library, *, limit: int, offset: int) -> FoundImages:

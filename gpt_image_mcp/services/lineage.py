@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import NotFound
-from gpt_image_mcp.services.image_search import FileState, file_state
+from gpt_image_mcp.services.image_search import file_state
 from gpt_image_mcp.services.references import known_image
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.values.history import FileState
     from gpt_image_mcp.values.images import StoredImage
 
 # The direct relatives are always complete; beyond them, nobody reads more.

@@ -1,4 +1,4 @@
-"""What the library remembers of calls, and what images cost together."""
+"""What the library remembers of calls and images, and what these cost together."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.errors import ImageError
     from gpt_image_mcp.money import Quote
-    from gpt_image_mcp.values.images import Kind
+    from gpt_image_mcp.values.images import Kind, StoredImage
 
 
 CallStatus: TypeAlias = Literal["running", "completed", "failed", "outcome_unknown"]
+FileState: TypeAlias = Literal["present", "missing", "changed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,3 +81,32 @@ class Spending:
     by_day: dict[str, Decimal]
     by_model: dict[str, Decimal]
     by_session: dict[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundImage:
+    """An image that matches, and what became of its file; ``changed`` if it has another size in bytes."""
+
+    image: StoredImage
+    file: FileState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundImages:
+    """One page of what matches.
+
+    Attributes:
+        images: Newest first.
+        total: How many match.
+        next_offset: Where the next page begins; None on the last.
+        spending: What all that match cost.
+        open_calls: Of the same time and model: those that run, and those whose outcome is unknown.
+        is_library_empty: Whether there is no image at all that could match.
+    """
+
+    images: tuple[FoundImage, ...]
+    total: int
+    next_offset: int | None
+    spending: Spending
+    open_calls: tuple[CallRecord, ...]
+    is_library_empty: bool = False

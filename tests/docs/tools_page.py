@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from gpt_image_mcp.mcp_app.app import group_of_tool
+from gpt_image_mcp.mcp_app.middleware import group_of
 from gpt_image_mcp.presentation.exports import ExportAnswer
 from gpt_image_mcp.presentation.history import FoundAnswer
 from gpt_image_mcp.presentation.structured import (
@@ -96,7 +96,7 @@ async def tools_reference(client: Client[Any]) -> str:
 
 def _tool(tool: Tool, full: Tool) -> str:
     return (
-        f"## `{tool.name}`\n\n{cell(tool.description or '')} Group: `{group_of_tool[tool.name]}`.\n\n"
+        f"## `{tool.name}`\n\n{cell(tool.description or '')} Group: `{group_of(tool.name)}`.\n\n"
         f"```json\n{_call(tool.name)}\n```\n\n{_parameters(tool, full)}\n{_returns(tool.name)}"
     )
 

@@ -12,9 +12,9 @@ from PIL import Image
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.cli.gallery.thumbnails import make_thumbnails
 from gpt_image_mcp.errors import StorageFailed
-from gpt_image_mcp.imaging.crops import parse_crop
 from gpt_image_mcp.imaging.preview_cache import LARGE_PREVIEWS, evict, preview_of
 from gpt_image_mcp.imaging.previews import View
+from gpt_image_mcp.values.views import parse_crop
 from tests.gallery_samples import sample_image
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gpt_image_mcp.errors import InvalidArgument, StorageFailed
-from gpt_image_mcp.imaging.crops import Crop, parse_crop
 from gpt_image_mcp.imaging.previews import Preview, View, bytes_within_base64, make_preview
+from gpt_image_mcp.values.views import Crop, parse_crop
 
 
 def _noise(width: int, height: int, mode: str = "RGB") -> bytes:

@@ -115,8 +115,8 @@ async def test_without_inline_images_there_is_only_text(
 async def test_a_preview_that_cannot_be_made_is_a_note(logo: Path) -> None:
     async with Studio(Settings(sandbox=True)) as studio:
         exported = await studio.export(str(logo), width=20)
-    exported.files[0].file_path.unlink()
-    result = await present_export(exported, Settings(sandbox=True))
+        exported.files[0].file_path.unlink()
+        result = await present_export(exported, studio)
     (text,) = result.content
     assert isinstance(text, TextContent)
     assert "No preview of logo-20x20.png: " in text.text

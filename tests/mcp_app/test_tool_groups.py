@@ -7,11 +7,9 @@ from typing import Any, Literal, cast
 import pytest
 from fastmcp import Client
 
-from gpt_image_mcp.mcp_app.app import group_of_tool
+from gpt_image_mcp.mcp_app.middleware import TOOLS_OF_GROUP
 from gpt_image_mcp.server import mcp
 from gpt_image_mcp.settings import TOOL_GROUPS
-
-SESSIONS = {"start_edit_session", "continue_edit_session", "end_edit_session", "list_edit_sessions"}
 
 
 def _client(era: str) -> Client[Any]:
@@ -29,12 +27,7 @@ async def test_only_the_tools_of_the_named_groups_are_listed(
     async with _client(era) as client:
         listed = {tool.name for tool in await client.list_tools()}
     wanted = groups if groups and groups != ("all",) else TOOL_GROUPS
-    assert listed == {name for name, group in group_of_tool.items() if group in wanted}
-
-
-def test_the_session_tools_are_a_group_of_their_own() -> None:
-    assert {name for name, group in group_of_tool.items() if group == "sessions"} == SESSIONS
-    assert group_of_tool["generate_image"] == "core"
+    assert listed == {name for group, names in TOOLS_OF_GROUP.items() if group in wanted for name in names}
 
 
 @pytest.mark.parametrize("era", ["auto", "legacy"])
@@ -67,4 +60,11 @@ async def test_a_tool_that_nobody_has_is_not_blamed_on_the_setting(monkeypatch: 
 
 
 async def test_a_server_that_only_is_inspected_lists_every_tool() -> None:
-    assert {tool.name for tool in await mcp.list_tools()} == set(group_of_tool)
+    listed = {tool.name for tool in await mcp.list_tools()}
+    assert listed == {tool.name for tool in await mcp.local_provider.list_tools()}
+
+
+async def test_every_tool_is_in_one_group() -> None:
+    registered = sorted(tool.name for tool in await mcp.local_provider.list_tools())
+    assert sorted(name for names in TOOLS_OF_GROUP.values() for name in names) == registered
+    assert set(TOOLS_OF_GROUP) == set(TOOL_GROUPS)

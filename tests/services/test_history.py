@@ -23,8 +23,7 @@ from gpt_image_mcp.presentation.history import (
     next_step_after_search,
     spending_answer,
 )
-from gpt_image_mcp.services.image_search import FoundImages
-from gpt_image_mcp.values.history import Spending
+from gpt_image_mcp.values.history import FoundImages, Spending
 from gpt_image_mcp.values.results import ImageResult
 
 if TYPE_CHECKING:

@@ -20,9 +20,8 @@ from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.studio import Studio
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.services.image_search import FoundImages
     from gpt_image_mcp.services.maintenance import Pruned
-    from gpt_image_mcp.values.history import Spending
+    from gpt_image_mcp.values.history import FoundImages, Spending
 
 AsJson = Annotated[bool, Parameter(name="--json", negative="")]
 Flag = Parameter(negative="")

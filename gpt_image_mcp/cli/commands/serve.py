@@ -26,11 +26,13 @@ def serve(
     """
     if transport == "http":
         from gpt_image_mcp.mcp_app.http import serve_http
+        from gpt_image_mcp.server import mcp
 
-        return serve_http(host=host, port=port, path=path)
+        return serve_http(mcp, host=host, port=port, path=path)
     if (host, port, path) != (DEFAULT_HOST, DEFAULT_PORT, DEFAULT_PATH):
         message = "--host, --port and --path are for --transport http."
         raise InvalidSetting(message, next_step="Add --transport http, or leave them out.")
     from gpt_image_mcp.mcp_app.serve import serve_stdio
+    from gpt_image_mcp.server import mcp
 
-    return serve_stdio()
+    return serve_stdio(mcp)

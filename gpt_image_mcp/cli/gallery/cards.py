@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpt_image_mcp.cli.gallery.thumbnails import Thumbnail
-    from gpt_image_mcp.services.image_search import FileState
+    from gpt_image_mcp.values.history import FileState
     from gpt_image_mcp.values.images import StoredImage
 
 # Inside <script>, these could end the element or begin a comment; in JSON they mean the same escaped.

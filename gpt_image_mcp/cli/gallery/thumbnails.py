@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from gpt_image_mcp.services.image_search import FileState
+    from gpt_image_mcp.values.history import FileState
     from gpt_image_mcp.values.images import StoredImage
 
 MIME_TYPE = "image/webp"

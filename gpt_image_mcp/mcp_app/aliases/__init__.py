@@ -5,6 +5,6 @@ without a word; where a meaning differs the result says so; what could have no e
 to write instead. Imported with the first call.
 """
 
-from gpt_image_mcp.mcp_app.aliases.calls import Call, translate
+from gpt_image_mcp.mcp_app.aliases.translation import Call, translate
 
 __all__ = ["Call", "translate"]

@@ -20,7 +20,7 @@ from gpt_image_mcp.presentation.schemas import EXPORT_SCHEMA
 from gpt_image_mcp.studio import Studio
 
 
-@tool("Export image", annotations=CONVERTS, output_schema=EXPORT_SCHEMA, group="export")
+@tool("Export image", annotations=CONVERTS, output_schema=EXPORT_SCHEMA)
 async def export_image(
     ref: AnyImage,
     output_format: ExportFormat = "",
@@ -47,4 +47,4 @@ async def export_image(
         background=background,
         output_dir=output_dir,
     )
-    return await present_export(result, studio.settings)
+    return await present_export(result, studio)

@@ -6,7 +6,6 @@ from fastmcp import Context
 from fastmcp.dependencies import CurrentContext, Depends
 from fastmcp.tools import ToolResult
 
-from gpt_image_mcp.imaging.crops import parse_crop
 from gpt_image_mcp.mcp_app.app import READS, SPENDS, current_studio, patience, tool, watcher
 from gpt_image_mcp.mcp_app.tool_results import present, present_estimate, present_found
 from gpt_image_mcp.mcp_app.tools.parameters import (
@@ -36,6 +35,7 @@ from gpt_image_mcp.mcp_app.tools.parameters import (
 )
 from gpt_image_mcp.presentation.schemas import ESTIMATE_SCHEMA, FOUND_SCHEMA, IMAGES_SCHEMA
 from gpt_image_mcp.studio import Studio
+from gpt_image_mcp.values.views import ViewOptions, parse_crop
 
 
 @tool("Generate image", annotations=SPENDS, output_schema=IMAGES_SCHEMA)
@@ -97,9 +97,9 @@ async def get_image(
 
     Returns its path, prompt, pixel size and cost with a preview; also shows files and URLs. Free.
     """
-    part = parse_crop(crop)
+    view = ViewOptions(max_edge=max_edge, crop=parse_crop(crop), grid=grid)
     result = await studio.get(ref, wait_seconds=patience(wait_seconds, studio), watch=watcher(context))
-    return await present_found(result, studio, max_edge=max_edge, crop=part, grid=grid)
+    return await present_found(result, studio, view)
 
 
 @tool("Estimate cost", annotations=READS, output_schema=ESTIMATE_SCHEMA)

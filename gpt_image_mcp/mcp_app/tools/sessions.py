@@ -23,7 +23,7 @@ from gpt_image_mcp.presentation.schemas import ENDED_SCHEMA, SESSION_IMAGES_SCHE
 from gpt_image_mcp.studio import Studio
 
 
-@tool("Start edit session", annotations=SPENDS, output_schema=SESSION_IMAGES_SCHEMA, group="sessions")
+@tool("Start edit session", annotations=SPENDS, output_schema=SESSION_IMAGES_SCHEMA)
 async def start_edit_session(
     prompt: str,
     images: PlainImages,
@@ -68,7 +68,7 @@ async def start_edit_session(
     return await present(result, studio)
 
 
-@tool("Continue edit session", annotations=SPENDS, output_schema=SESSION_IMAGES_SCHEMA, group="sessions")
+@tool("Continue edit session", annotations=SPENDS, output_schema=SESSION_IMAGES_SCHEMA)
 async def continue_edit_session(
     session_id: str,
     prompt: str,
@@ -115,13 +115,13 @@ async def continue_edit_session(
     return await present(result, studio)
 
 
-@tool("End edit session", annotations=ENDS, output_schema=ENDED_SCHEMA, group="sessions")
+@tool("End edit session", annotations=ENDS, output_schema=ENDED_SCHEMA)
 async def end_edit_session(session_id: str, studio: Studio = Depends(current_studio)) -> ToolResult:
     """End a session for good; its images stay on disk. Free."""
     return present_ended(await studio.end_session(session_id))
 
 
-@tool("List edit sessions", annotations=READS, output_schema=SESSIONS_SCHEMA, group="sessions")
+@tool("List edit sessions", annotations=READS, output_schema=SESSIONS_SCHEMA)
 async def list_edit_sessions(studio: Studio = Depends(current_studio)) -> ToolResult:
     """List the sessions that can be continued, latest first, with turns, last prompt and last image. Free."""
     return present_sessions(await studio.list_sessions())

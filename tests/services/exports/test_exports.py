@@ -24,7 +24,7 @@ from tests.web import answer, serve
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gpt_image_mcp.services.exports import ExportResult
+    from gpt_image_mcp.values.exports import ExportResult
 
 MAGENTA, LIME = (255, 0, 255), (0, 255, 0)
 EXIF_ORIENTATION, EXIF_ARTIST = 0x0112, 0x013B

@@ -1,8 +1,9 @@
-"""A part of an image, as a caller writes it."""
+"""How a caller wants to see images, and the small images that come of it."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gpt_image_mcp.errors import InvalidArgument
@@ -20,6 +21,47 @@ class Crop(NamedTuple):
 
 
 WHOLE = Crop(0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewOptions:
+    """How to show images; without any, as the settings say.
+
+    Attributes:
+        max_edge: The longest edge in pixels, for a larger view than usual; 0 for the usual one.
+        crop: The part to show; None for the whole.
+        grid: Whether to draw rulers, for choosing regions.
+    """
+
+    max_edge: int = 0
+    crop: Crop | None = None
+    grid: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the image is shown as it is, at most smaller."""
+        return self.crop is None and not self.grid
+
+
+@dataclass(frozen=True, slots=True)
+class InlineImage:
+    """An image file that is small enough to be part of an answer."""
+
+    data: bytes = field(repr=False)
+    mime_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Previews:
+    """The small images of a result.
+
+    Attributes:
+        images: As many as could be made, in the order of the result.
+        notes: Why there is none of an image, a sentence each.
+    """
+
+    images: tuple[InlineImage, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def parse_crop(text: str) -> Crop | None:

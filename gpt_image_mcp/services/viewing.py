@@ -1,0 +1,137 @@
+"""Small versions of images for an answer: how many bytes and pixels each may have, and making them.
+
+A full image is 1.5 to 2.7 MB of base64, which is more than several clients take and very expensive for a
+model. So an answer carries previews within the budget of the settings, or larger ones where the caller asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from gpt_image_mcp.errors import ImageError
+from gpt_image_mcp.imaging.preview_cache import preview_of
+from gpt_image_mcp.imaging.previews import View, bytes_within_base64, make_preview
+from gpt_image_mcp.values.exports import ExportResult
+from gpt_image_mcp.values.requests import InputImage
+from gpt_image_mcp.values.results import BatchResult, ImageResult
+from gpt_image_mcp.values.views import InlineImage, Previews, ViewOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gpt_image_mcp.library.store import Library
+    from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.values.images import StoredImage
+
+Viewable: TypeAlias = ImageResult | BatchResult | InputImage | ExportResult
+
+# What a larger view may use that a caller asks for: some clients cut results at 1,000,000 characters.
+LARGEST_INLINE_CHARACTERS = 700_000
+LARGEST_INLINE_EDGE = 4096
+# More in one answer would be too small to see.
+MOST_BATCH_PREVIEWS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """One image to show.
+
+    Attributes:
+        name: What notes call it.
+        read: Gives its file.
+        stored: What the library knows of it; None for an image from elsewhere.
+    """
+
+    name: str
+    read: Callable[[], bytes]
+    stored: StoredImage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Viewing:
+    """Makes previews for one configuration. Blocking: for a worker thread."""
+
+    settings: Settings
+    library: Library
+
+    def show(self, result: Viewable, options: ViewOptions) -> Previews:
+        """The previews of a result, or notes why there are none: the result itself is good all the same."""
+        pictures = self._pictures(result)
+        view = _view(self.settings, options, count=len(pictures))
+        if view is None:
+            return Previews()
+        images: list[InlineImage] = []
+        notes: list[str] = []
+        for picture in pictures:
+            try:
+                images.append(self._preview(picture, view, may_be_whole=options.is_plain))
+            except (ImageError, OSError) as error:
+                reason = error.message if isinstance(error, ImageError) else error
+                notes.append(f"No preview of {picture.name}: {reason}")
+        if isinstance(result, BatchResult) and (more := _number_of_images(result)) > len(pictures):
+            notes.append(f"Previews of the first {len(pictures)} of {more} images; get_image shows any.")
+        return Previews(tuple(images), tuple(notes))
+
+    def thumbnail(self, image: StoredImage) -> InlineImage:
+        """The usual preview of an image, also where results carry none.
+
+        Raises:
+            NotFound: If its file is gone.
+            StorageFailed: If the file cannot be decoded.
+        """
+        max_bytes = bytes_within_base64(self.settings.inline_max_bytes)
+        view = View(max_bytes=max_bytes, max_edge=self.settings.inline_max_edge)
+        preview = preview_of(image, self.library.read(image), view)
+        return InlineImage(preview.data, preview.mime_type)
+
+    def _pictures(self, result: Viewable) -> list[_Picture]:
+        """The images of a result that are shown."""
+        if isinstance(result, InputImage):
+            return [_Picture(result.name, lambda: result.data)]
+        if isinstance(result, ExportResult):
+            return [_from_file(result.files[0].file_path)]
+        if isinstance(result, ImageResult):
+            if result.partial:
+                return [_Picture("the partial image", lambda: result.partial)]
+            return [self._stored(image) for image in result.images]
+        shown = [image for entry in result.items for image in entry.images][:MOST_BATCH_PREVIEWS]
+        return [self._stored(image) for image in shown]
+
+    def _stored(self, image: StoredImage) -> _Picture:
+        return _Picture(image.id, lambda: self.library.read(image), image)
+
+    def _preview(self, picture: _Picture, view: View, *, may_be_whole: bool) -> InlineImage:
+        data = picture.read()
+        if picture.stored is None:
+            preview = make_preview(data, view)
+        elif may_be_whole and self.settings.inline == "full" and len(data) <= view.max_bytes:
+            return InlineImage(data, picture.stored.mime_type)
+        else:
+            preview = preview_of(picture.stored, data, view)
+        return InlineImage(preview.data, preview.mime_type)
+
+
+def _view(settings: Settings, options: ViewOptions, *, count: int) -> View | None:
+    """How each of some previews is made; None where an answer carries none."""
+    is_asked_for = bool(options.max_edge) or not options.is_plain
+    if not count or (settings.inline == "none" and not is_asked_for):
+        return None
+    is_large = bool(options.max_edge) or settings.inline == "full"
+    characters = LARGEST_INLINE_CHARACTERS if is_large else settings.inline_max_bytes
+    usual_edge = LARGEST_INLINE_EDGE if settings.inline == "full" else settings.inline_max_edge
+    return View(
+        max_bytes=bytes_within_base64(characters // count),
+        max_edge=options.max_edge or usual_edge,
+        crop=options.crop,
+        grid=options.grid,
+    )
+
+
+def _from_file(path: Path) -> _Picture:
+    return _Picture(path.name, path.read_bytes)
+
+
+def _number_of_images(result: BatchResult) -> int:
+    return sum(len(entry.images) for entry in result.items)

@@ -1,0 +1,37 @@
+"""What an export wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedFile:
+    """A file that an export wrote; the pixel size of an ico is that of the largest picture in it."""
+
+    file_path: Path
+    size_bytes: int
+    mime_type: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportResult:
+    """The outcome of an export.
+
+    Attributes:
+        source: The image that was converted, as messages call it.
+        folder: Where the files are.
+        preset: The set they are; empty for a single file.
+    """
+
+    source: str
+    folder: Path
+    preset: str
+    files: tuple[ExportedFile, ...]
+    notes: tuple[str, ...] = ()

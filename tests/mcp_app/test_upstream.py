@@ -1,0 +1,51 @@
+"""The two places where we use what FastMCP does not publish: if one fails, read what is said there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from fastmcp.server.http import StreamableHTTPASGIApp
+from mcp.server.lowlevel import Server
+from mcp.server.transport_security import DEFAULT_MAX_REQUEST_BODY_SIZE
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+
+import gpt_image_mcp
+from gpt_image_mcp.mcp_app.http import MAX_BODY_BYTES, make_app
+from gpt_image_mcp.server import mcp
+
+
+def test_the_server_below_fastmcp_is_the_sdks_and_runs_over_any_streams() -> None:
+    """``stdio.py`` runs it over its own lines."""
+    protocol = mcp._mcp_server
+    assert isinstance(protocol, Server)
+    assert protocol.create_initialization_options().server_name == mcp.name
+
+
+async def test_the_limit_on_bodies_is_found_and_raised() -> None:
+    """``http.py`` raises it where FastMCP has put the SDK's default."""
+    app = make_app(mcp, "/mcp")
+    (mount,) = app.routes
+    assert isinstance(mount, Mount)
+    inner = mount.app
+    assert isinstance(inner, Starlette)
+    (route,) = [route for route in inner.routes if isinstance(route, Route) and route.path == "/mcp"]
+    endpoint = route.endpoint
+    assert isinstance(endpoint, StreamableHTTPASGIApp)
+    async with inner.router.lifespan_context(inner):
+        assert endpoint.session_manager is not None
+        assert endpoint.session_manager.asgi_app.max_body_size == DEFAULT_MAX_REQUEST_BODY_SIZE
+    async with app.router.lifespan_context(app):
+        assert endpoint.session_manager.asgi_app.max_body_size == MAX_BODY_BYTES
+
+
+def test_no_other_private_name_is_used() -> None:
+    """The linter refuses every other, because none is excused."""
+    package = Path(gpt_image_mcp.__file__).parent
+    excused = {
+        path.name: len(re.findall(r"noqa:.*SLF001", path.read_text()))
+        for path in package.rglob("*.py")
+        if "SLF001" in path.read_text()
+    }
+    assert excused == {"stdio.py": 1}
