@@ -1,21 +1,18 @@
-"""The MCP application: ``mcp``, how tools and resources are registered, and the studio that they use.
+"""The MCP application: ``mcp``, which tools and resources register with, and the studio that they use.
 
 Nothing is opened and nothing in the environment is read at import; the lifespan makes the ``Studio``.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from fastmcp import Context, FastMCP
 from fastmcp.dependencies import CurrentContext
-from fastmcp.resources import ResourceResult
-from fastmcp.tools import ToolResult
 from mcp.types import ToolAnnotations
 
 from gpt_image_mcp.errors import ImageError
@@ -26,8 +23,6 @@ from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.studio import Studio
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.presentation.schemas import Schema
-    from gpt_image_mcp.settings import ToolGroup
     from gpt_image_mcp.values.progress import Progress, ProgressWatcher
 
 INSTRUCTIONS = """\
@@ -40,9 +35,6 @@ small preview, the file path and the id; show the user the path, pass the id on.
 what to do next."""
 
 _hands_out_at_once: ContextVar[bool] = ContextVar("hands_out_at_once", default=False)
-
-_Tool = TypeVar("_Tool", bound=Callable[..., Awaitable[ToolResult]])
-_Resource = TypeVar("_Resource", bound=Callable[..., Awaitable[ResourceResult]])
 
 READS = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
@@ -102,38 +94,6 @@ mcp = _Application(
 )
 
 
-# Which setting hides a tool. Tags of FastMCP would be published with every tool.
-group_of_tool: dict[str, ToolGroup] = {}
-
-
-def tool(
-    title: str, *, annotations: ToolAnnotations, output_schema: Schema, group: ToolGroup = "core"
-) -> Callable[[_Tool], _Tool]:
-    """Registers a tool; its docstring is its description."""
-
-    def register(function: _Tool) -> _Tool:
-        group_of_tool[function.__name__] = group
-        with _docstring_aside(function) as description:
-            add = mcp.tool(
-                title=title, description=description, annotations=annotations, output_schema=output_schema
-            )
-            add(function)
-        return function
-
-    return register
-
-
-def resource(uri: str, *, mime_type: str) -> Callable[[_Resource], _Resource]:
-    """Registers a resource; its docstring is its description."""
-
-    def register(function: _Resource) -> _Resource:
-        with _docstring_aside(function) as description:
-            mcp.resource(uri, description=description, mime_type=mime_type)(function)
-        return function
-
-    return register
-
-
 def studio_of(context: Context) -> Studio:
     """The studio of the running server."""
     return cast("Studio", context.lifespan_context["studio"])
@@ -168,15 +128,3 @@ def watcher(context: Context) -> ProgressWatcher | None:
         await context.report_progress(progress.fraction, 1.0, progress.message)
 
     return watch
-
-
-@contextmanager
-def _docstring_aside(function: Callable[..., Any]) -> Generator[str]:
-    """Hides a docstring from FastMCP while it registers the function; gives its text.
-
-    FastMCP would load a docstring parser, which costs more start-up time than all our tools.
-    """
-    docstring = function.__doc__
-    function.__doc__ = None
-    yield " ".join(inspect.cleandoc(docstring or "").split())
-    function.__doc__ = docstring

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 
 from gpt_image_mcp.errors import NotFound
-from gpt_image_mcp.mcp_app.app import group_of_tool
 from gpt_image_mcp.mcp_app.tool_results import ToolFailure
 from gpt_image_mcp.settings import TOOL_GROUPS
 
@@ -22,6 +21,21 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.settings import ToolGroup
     from gpt_image_mcp.studio import Studio
+
+# Tags of FastMCP would say this too, but they are published with every tool.
+group_of_tool: dict[str, ToolGroup] = {
+    "generate_image": "core",
+    "edit_image": "core",
+    "batch_edit_images": "core",
+    "get_image": "core",
+    "find_images": "core",
+    "estimate_cost": "core",
+    "start_edit_session": "sessions",
+    "continue_edit_session": "sessions",
+    "end_edit_session": "sessions",
+    "list_edit_sessions": "sessions",
+    "export_image": "export",
+}
 
 
 class ToolGroups(Middleware):

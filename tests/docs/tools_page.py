@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from gpt_image_mcp.mcp_app.app import group_of_tool
+from gpt_image_mcp.mcp_app.tool_groups import group_of_tool
 from gpt_image_mcp.presentation.exports import ExportAnswer
 from gpt_image_mcp.presentation.history import FoundAnswer
 from gpt_image_mcp.presentation.structured import (

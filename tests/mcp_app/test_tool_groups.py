@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 import pytest
 from fastmcp import Client
 
-from gpt_image_mcp.mcp_app.app import group_of_tool
+from gpt_image_mcp.mcp_app.tool_groups import group_of_tool
 from gpt_image_mcp.server import mcp
 from gpt_image_mcp.settings import TOOL_GROUPS
 
@@ -30,6 +30,10 @@ async def test_only_the_tools_of_the_named_groups_are_listed(
         listed = {tool.name for tool in await client.list_tools()}
     wanted = groups if groups and groups != ("all",) else TOOL_GROUPS
     assert listed == {name for name, group in group_of_tool.items() if group in wanted}
+
+
+async def test_every_published_tool_has_a_group() -> None:
+    assert {tool.name for tool in await mcp.list_tools()} == group_of_tool.keys()
 
 
 def test_the_session_tools_are_a_group_of_their_own() -> None:

@@ -1,6 +1,6 @@
 """The published contract of each tool: a change of one word is a change for every model that reads it.
 
-``UPDATE_SNAPSHOTS=1 uv run pytest tests/server/test_tools.py`` writes the snapshots anew.
+``UPDATE_SNAPSHOTS=1 uv run pytest tests/mcp_app/test_tools.py`` writes the snapshots anew.
 """
 
 from __future__ import annotations
@@ -45,6 +45,15 @@ async def test_each_tool_is_published_as_its_snapshot_says(client: Client[Any]) 
             (SNAPSHOTS / f"{name}.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
     kept = {path.stem: json.loads(path.read_text()) for path in SNAPSHOTS.glob("*.json")}
     assert tools == kept
+
+
+async def test_the_output_options_stand_where_the_tool_takes_them(client: Client[Any]) -> None:
+    tools = {tool.name: list(tool.input_schema["properties"]) for tool in await client.list_tools()}
+    look = ["model", "size", "quality", "n", "background", "output_format", "output_compression"]
+    file = ["output_dir", "filename_prefix", "filename", "user"]
+    assert tools["generate_image"] == ["prompt", *look, "moderation", *file, "wait_seconds"]
+    assert tools["edit_image"][-12:] == [*look, *file, "wait_seconds"]
+    assert tools["estimate_cost"] == ["model", "size", "quality", "n", "output_format", "input_images"]
 
 
 async def test_the_whole_list_is_small_on_the_wire(client: Client[Any]) -> None:
