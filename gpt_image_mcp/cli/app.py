@@ -25,8 +25,8 @@ from gpt_image_mcp.cli.manifests import read_manifest
 from gpt_image_mcp.coercion import as_list
 from gpt_image_mcp.dates import today
 from gpt_image_mcp.errors import ImageError, InvalidArgument, InvalidSetting, OutputRejected
-from gpt_image_mcp.presentation.structured import batch_answer, images_answer
-from gpt_image_mcp.presentation.text import describe, describe_batch
+from gpt_image_mcp.presentation.structured import batch_content, images_content
+from gpt_image_mcp.presentation.text import batch_text, images_text
 from gpt_image_mcp.services.globbing import MOST_FILES
 from gpt_image_mcp.settings import Settings, read_settings
 from gpt_image_mcp.studio import Studio
@@ -218,9 +218,9 @@ async def batch(
     is_done = all(item.status == "completed" for item in result.items)
     step = _AFTER_IMAGES if is_done else _AFTER_FAILURES
     if as_json:
-        console.print_json(batch_answer(result, next_step=step))
+        console.print_json(batch_content(result, next_step=step))
     else:
-        console.say(describe_batch(result, step))
+        console.say(batch_text(result, step))
         console.print_lines(str(image.file_path) for item in result.items for image in item.images)
     return EXIT_DONE if is_done else EXIT_FAILED
 
@@ -249,9 +249,9 @@ async def demo(*, output_dir: str = "") -> int:
 
 def _print_result(result: ImageResult, console: Console, *, as_json: bool) -> None:
     if as_json:
-        console.print_json(images_answer(result, next_step=_AFTER_IMAGES))
+        console.print_json(images_content(result, next_step=_AFTER_IMAGES))
         return
-    console.say(describe(result, _AFTER_IMAGES))
+    console.say(images_text(result, _AFTER_IMAGES))
     console.print_lines(str(image.file_path) for image in result.images)
 
 

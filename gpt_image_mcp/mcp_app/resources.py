@@ -53,31 +53,31 @@ async def image_preview(image_id: str, context: Context = CurrentContext()) -> R
 @mcp.resource("gpt-image://images/{image_id}/metadata", mime_type=JSON)
 async def image_metadata(image_id: str, context: Context = CurrentContext()) -> ResourceResult:
     """Everything known about an image: prompt, parameters, cost, what it was made from and what from it."""
-    from gpt_image_mcp.presentation.details import image_record
+    from gpt_image_mcp.presentation.details import image_details
 
     with _explained():
         lineage = await studio_of(context).history.trace(_address(image_id))
-    return _json(image_record(lineage))
+    return _json(image_details(lineage))
 
 
 @mcp.resource("gpt-image://history", mime_type=JSON)
 async def history(context: Context = CurrentContext()) -> ResourceResult:
     """The latest 50 images, newest first, as find_images gives them: id, path, prompt, size, cost, time."""
-    from gpt_image_mcp.presentation.history import found_answer, next_step_after_search
+    from gpt_image_mcp.presentation.history import history_content, next_step_after_search
 
     with _explained():
         found = await studio_of(context).history.find(limit=LATEST)
-    return _json(found_answer(found, next_step=next_step_after_search(found)))
+    return _json(history_content(found, next_step=next_step_after_search(found)))
 
 
 @mcp.resource("gpt-image://models", mime_type=JSON)
 async def models(context: Context = CurrentContext()) -> ResourceResult:
     """The image models: what each accepts, what it costs and how long it is there."""
     from gpt_image_mcp.catalogue.models import load_catalogue
-    from gpt_image_mcp.presentation.details import models_record
+    from gpt_image_mcp.presentation.details import catalogue_details
 
     default = studio_of(context).settings.model
-    return _json(await in_thread(models_record, load_catalogue(), default=default, today=today()))
+    return _json(await in_thread(catalogue_details, load_catalogue(), default=default, today=today()))
 
 
 @mcp.resource("gpt-image://guide/prompting", mime_type=MARKDOWN)

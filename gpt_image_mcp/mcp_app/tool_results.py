@@ -17,14 +17,14 @@ from mcp.types import ContentBlock, ImageContent, ResourceLink, TextContent
 
 from gpt_image_mcp.errors import ImageError
 from gpt_image_mcp.presentation.text import (
-    describe,
-    describe_batch,
-    describe_estimate,
-    describe_input,
-    describe_sessions,
-    next_step_after,
+    batch_text,
+    estimate_text,
+    images_text,
+    input_text,
     next_step_after_batch,
     next_step_after_estimate,
+    next_step_after_images,
+    sessions_text,
 )
 from gpt_image_mcp.threads import in_thread
 
@@ -94,7 +94,7 @@ async def present(
         crop: The part to show.
         grid: Whether to draw rulers.
     """
-    from gpt_image_mcp.presentation.structured import images_answer
+    from gpt_image_mcp.presentation.structured import images_content
 
     count = len(result.images) or bool(result.partial)
     view = _view(studio.settings, images=count, max_edge=max_edge, crop=crop, grid=grid)
@@ -102,11 +102,11 @@ async def present(
     if view and result.partial:
         shown = [await _preview_of(lambda: result.partial, view, name="the partial image")]
     result = replace(result, notes=(*result.notes, *(block for block in shown if isinstance(block, str))))
-    next_step = next_step_after(result)
+    next_step = next_step_after_images(result)
     blocks: list[ContentBlock] = [block for block in shown if not isinstance(block, str)]
-    blocks.append(TextContent(type="text", text=describe(result, next_step)))
+    blocks.append(TextContent(type="text", text=images_text(result, next_step)))
     blocks.extend(_link(image) for image in result.images)
-    return ToolResult(content=blocks, structured_content=images_answer(result, next_step=next_step))
+    return ToolResult(content=blocks, structured_content=images_content(result, next_step=next_step))
 
 
 async def present_found(
@@ -131,7 +131,7 @@ async def present_found(
 
 async def present_batch(result: BatchResult, studio: Studio) -> ToolResult:
     """A batch as MCP content; previews of the first few images, because more would be too small to see."""
-    from gpt_image_mcp.presentation.structured import batch_answer
+    from gpt_image_mcp.presentation.structured import batch_content
 
     images = [image for entry in result.items for image in entry.images]
     shown = images[:MOST_BATCH_PREVIEWS]
@@ -143,51 +143,51 @@ async def present_batch(result: BatchResult, studio: Studio) -> ToolResult:
     result = replace(result, notes=(*result.notes, *notes))
     next_step = next_step_after_batch(result)
     blocks: list[ContentBlock] = [block for block in previews if not isinstance(block, str)]
-    blocks.append(TextContent(type="text", text=describe_batch(result, next_step)))
+    blocks.append(TextContent(type="text", text=batch_text(result, next_step)))
     blocks.extend(_link(image) for image in images)
-    return ToolResult(content=blocks, structured_content=batch_answer(result, next_step=next_step))
+    return ToolResult(content=blocks, structured_content=batch_content(result, next_step=next_step))
 
 
 async def _present_input(image: InputImage, view: View | None) -> ToolResult:
     """An image that is not of the library as MCP content."""
-    from gpt_image_mcp.presentation.structured import input_answer
+    from gpt_image_mcp.presentation.structured import input_content
 
     next_step = "It is not in the library; edit_image takes it by the same reference."
     shown = await _preview_of(lambda: image.data, view, name=image.name) if view else None
     if isinstance(shown, str):
         image = replace(image, notes=(*image.notes, shown))
     blocks: list[ContentBlock] = [shown] if isinstance(shown, ImageContent) else []
-    blocks.append(TextContent(type="text", text=describe_input(image, next_step)))
-    return ToolResult(content=blocks, structured_content=input_answer(image, next_step=next_step))
+    blocks.append(TextContent(type="text", text=input_text(image, next_step)))
+    return ToolResult(content=blocks, structured_content=input_content(image, next_step=next_step))
 
 
 def present_history(found: FoundImages) -> ToolResult:
     """A page of the history as MCP content."""
-    from gpt_image_mcp.presentation.history import describe_found, found_answer, next_step_after_search
+    from gpt_image_mcp.presentation.history import history_content, history_text, next_step_after_search
 
     next_step = next_step_after_search(found)
     return ToolResult(
-        content=[TextContent(type="text", text=describe_found(found, next_step))],
-        structured_content=found_answer(found, next_step=next_step),
+        content=[TextContent(type="text", text=history_text(found, next_step))],
+        structured_content=history_content(found, next_step=next_step),
     )
 
 
 def present_sessions(sessions: Sequence[SessionSummary]) -> ToolResult:
     """A list of sessions as MCP content."""
-    from gpt_image_mcp.presentation.structured import sessions_answer
+    from gpt_image_mcp.presentation.structured import sessions_content
 
     next_step = "Call continue_edit_session with a session_id; a closed one opens again."
     if not sessions:
         next_step = "Call start_edit_session to begin one."
     return ToolResult(
-        content=[TextContent(type="text", text=describe_sessions(sessions, next_step))],
-        structured_content=sessions_answer(sessions, next_step=next_step),
+        content=[TextContent(type="text", text=sessions_text(sessions, next_step))],
+        structured_content=sessions_content(sessions, next_step=next_step),
     )
 
 
 def present_ended(ended: EndedSession) -> ToolResult:
     """The end of a session as MCP content."""
-    from gpt_image_mcp.presentation.structured import ended_answer
+    from gpt_image_mcp.presentation.structured import ended_session_content
 
     next_step = (
         f"Its images stay; start_edit_session with {ended.last_image_id} would go on from the last one."
@@ -195,13 +195,13 @@ def present_ended(ended: EndedSession) -> ToolResult:
     text = f"Session {ended.id} is ended after {ended.turns} turn(s).\nNext: {next_step}"
     return ToolResult(
         content=[TextContent(type="text", text=text)],
-        structured_content=ended_answer(ended, next_step=next_step),
+        structured_content=ended_session_content(ended, next_step=next_step),
     )
 
 
 async def present_export(result: ExportResult, settings: Settings) -> ToolResult:
     """The files of an export as MCP content, with a preview of the first."""
-    from gpt_image_mcp.presentation.exports import describe_export, export_answer
+    from gpt_image_mcp.presentation.exports import export_content, export_text
 
     view = _view(settings, images=1, max_edge=0, crop=None, grid=False)
     path = result.files[0].file_path
@@ -209,18 +209,18 @@ async def present_export(result: ExportResult, settings: Settings) -> ToolResult
     if isinstance(shown, str):
         result = replace(result, notes=(*result.notes, shown))
     blocks: list[ContentBlock] = [shown] if isinstance(shown, ImageContent) else []
-    blocks.append(TextContent(type="text", text=describe_export(result)))
-    return ToolResult(content=blocks, structured_content=export_answer(result))
+    blocks.append(TextContent(type="text", text=export_text(result)))
+    return ToolResult(content=blocks, structured_content=export_content(result))
 
 
 def present_estimate(estimate: Estimate) -> ToolResult:
     """A quote as MCP content."""
-    from gpt_image_mcp.presentation.structured import estimate_answer
+    from gpt_image_mcp.presentation.structured import estimate_content
 
     next_step = next_step_after_estimate(estimate, generate="Call generate_image", edit="Call edit_image")
     return ToolResult(
-        content=[TextContent(type="text", text=describe_estimate(estimate, next_step))],
-        structured_content=estimate_answer(estimate, next_step=next_step),
+        content=[TextContent(type="text", text=estimate_text(estimate, next_step))],
+        structured_content=estimate_content(estimate, next_step=next_step),
     )
 
 

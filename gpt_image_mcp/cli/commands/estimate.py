@@ -7,8 +7,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from gpt_image_mcp.cli.console import Console
-from gpt_image_mcp.presentation.structured import estimate_answer
-from gpt_image_mcp.presentation.text import describe_estimate, next_step_after_estimate
+from gpt_image_mcp.presentation.structured import estimate_content
+from gpt_image_mcp.presentation.text import estimate_text, next_step_after_estimate
 from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.studio import Studio
 
@@ -45,7 +45,7 @@ async def estimate(
         )
     step = next_step_after_estimate(quoted, generate="Run generate", edit="Run edit")
     if as_json:
-        Console().print_json(estimate_answer(quoted, next_step=step))
+        Console().print_json(estimate_content(quoted, next_step=step))
     else:
-        Console().print_lines([describe_estimate(quoted, step)])
+        Console().print_lines([estimate_text(quoted, step)])
     return 0

@@ -22,7 +22,7 @@ from gpt_image_mcp.mcp_app.tools.parameters import (
     Regions,
     Wait,
 )
-from gpt_image_mcp.presentation.schemas import BATCH_SCHEMA, BRIEF_IMAGES_SCHEMA
+from gpt_image_mcp.presentation.schemas import OUTPUT_SCHEMAS
 from gpt_image_mcp.studio import Studio
 from gpt_image_mcp.values.options import OutputOptions
 
@@ -36,7 +36,7 @@ from gpt_image_mcp.values.options import OutputOptions
         "generate_image, and the output parameters mean the same."
     ),
     annotations=SPENDS,
-    output_schema=BRIEF_IMAGES_SCHEMA,
+    output_schema=OUTPUT_SCHEMAS["edit_image"],
 )
 @output_options()
 async def edit_image(
@@ -76,7 +76,7 @@ async def edit_image(
         "get_image."
     ),
     annotations=SPENDS,
-    output_schema=BATCH_SCHEMA,
+    output_schema=OUTPUT_SCHEMAS["batch_edit_images"],
 )
 @output_options(without=("n",))
 async def batch_edit_images(

@@ -16,7 +16,7 @@ from gpt_image_mcp.mcp_app.tools.parameters import (
     PlainEdge,
     Preset,
 )
-from gpt_image_mcp.presentation.schemas import EXPORT_SCHEMA
+from gpt_image_mcp.presentation.schemas import OUTPUT_SCHEMAS
 from gpt_image_mcp.studio import Studio
 
 
@@ -28,7 +28,7 @@ from gpt_image_mcp.studio import Studio
         "original stays. Returns the files' paths and sizes."
     ),
     annotations=CONVERTS,
-    output_schema=EXPORT_SCHEMA,
+    output_schema=OUTPUT_SCHEMAS["export_image"],
 )
 async def export_image(
     *,

@@ -8,7 +8,7 @@ from fastmcp.tools import ToolResult
 from gpt_image_mcp.mcp_app.app import READS, current_studio, mcp
 from gpt_image_mcp.mcp_app.tool_results import present_history
 from gpt_image_mcp.mcp_app.tools.parameters import Limit, Offset, Query, Since
-from gpt_image_mcp.presentation.schemas import HISTORY_SCHEMA
+from gpt_image_mcp.presentation.schemas import OUTPUT_SCHEMAS
 from gpt_image_mcp.studio import Studio
 
 
@@ -20,7 +20,7 @@ from gpt_image_mcp.studio import Studio
         "is unknown. Free."
     ),
     annotations=READS,
-    output_schema=HISTORY_SCHEMA,
+    output_schema=OUTPUT_SCHEMAS["find_images"],
 )
 async def find_images(
     *,

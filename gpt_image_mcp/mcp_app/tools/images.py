@@ -21,7 +21,7 @@ from gpt_image_mcp.mcp_app.tools.parameters import (
     Wait,
     WaitSeconds,
 )
-from gpt_image_mcp.presentation.schemas import ESTIMATE_SCHEMA, FOUND_SCHEMA, IMAGES_SCHEMA
+from gpt_image_mcp.presentation.schemas import OUTPUT_SCHEMAS
 from gpt_image_mcp.studio import Studio
 from gpt_image_mcp.values.options import OutputOptions
 
@@ -35,7 +35,7 @@ from gpt_image_mcp.values.options import OutputOptions
         "collect that with get_image and do not call this again."
     ),
     annotations=SPENDS,
-    output_schema=IMAGES_SCHEMA,
+    output_schema=OUTPUT_SCHEMAS["generate_image"],
 )
 @output_options(described=True, before={"output_dir": "moderation"})
 async def generate_image(
@@ -64,7 +64,7 @@ async def generate_image(
         "path, prompt, pixel size and cost with a preview; also shows files and URLs. Free."
     ),
     annotations=READS,
-    output_schema=FOUND_SCHEMA,
+    output_schema=OUTPUT_SCHEMAS["get_image"],
 )
 async def get_image(
     *,
@@ -88,7 +88,7 @@ async def get_image(
         "price at every quality and the budget left. Free, sends nothing."
     ),
     annotations=READS,
-    output_schema=ESTIMATE_SCHEMA,
+    output_schema=OUTPUT_SCHEMAS["estimate_cost"],
 )
 @output_options(
     without=("background", "output_compression", "output_dir", "filename_prefix", "filename", "user")

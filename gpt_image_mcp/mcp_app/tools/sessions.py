@@ -16,7 +16,7 @@ from gpt_image_mcp.mcp_app.tools.parameters import (
     PlainRegions,
     Wait,
 )
-from gpt_image_mcp.presentation.schemas import ENDED_SCHEMA, SESSION_IMAGES_SCHEMA, SESSIONS_SCHEMA
+from gpt_image_mcp.presentation.schemas import OUTPUT_SCHEMAS
 from gpt_image_mcp.studio import Studio
 from gpt_image_mcp.values.options import OutputOptions
 
@@ -28,7 +28,7 @@ from gpt_image_mcp.values.options import OutputOptions
         "change use edit_image. Parameters and costs as there; later turns inherit the output parameters."
     ),
     annotations=SPENDS,
-    output_schema=SESSION_IMAGES_SCHEMA,
+    output_schema=OUTPUT_SCHEMAS["start_edit_session"],
 )
 @output_options(without=("n",))
 async def start_edit_session(
@@ -61,7 +61,7 @@ async def start_edit_session(
         "turn works best. What is left at its default keeps the session's choice."
     ),
     annotations=SPENDS,
-    output_schema=SESSION_IMAGES_SCHEMA,
+    output_schema=OUTPUT_SCHEMAS["continue_edit_session"],
 )
 @output_options(without=("n", "output_dir"))
 async def continue_edit_session(
@@ -95,7 +95,7 @@ async def continue_edit_session(
     title="End edit session",
     description="End a session for good; its images stay on disk. Free.",
     annotations=ENDS,
-    output_schema=ENDED_SCHEMA,
+    output_schema=OUTPUT_SCHEMAS["end_edit_session"],
 )
 async def end_edit_session(session_id: str, studio: Studio = Depends(current_studio)) -> ToolResult:
     return present_ended(await studio.end_session(session_id))
@@ -107,7 +107,7 @@ async def end_edit_session(session_id: str, studio: Studio = Depends(current_stu
         "List the sessions that can be continued, latest first, with turns, last prompt and last image. Free."
     ),
     annotations=READS,
-    output_schema=SESSIONS_SCHEMA,
+    output_schema=OUTPUT_SCHEMAS["list_edit_sessions"],
 )
 async def list_edit_sessions(studio: Studio = Depends(current_studio)) -> ToolResult:
     return present_sessions(await studio.list_sessions())
