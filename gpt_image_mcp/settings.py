@@ -343,18 +343,20 @@ def settings_in_force(settings: Settings) -> Generator[None]:
         _in_force.reset(token)
 
 
-def read_settings() -> Settings:
+def read_settings(*, sandbox: bool = False) -> Settings:
     """The settings in force, which are those of the environment unless something was made of them.
+
+    Args:
+        sandbox: Turns the sandbox on, whatever the environment says.
 
     Raises:
         InvalidSetting: If a value is malformed; names the variable, the value and what is allowed.
     """
-    if (settings := _in_force.get()) is not None:
-        return settings
     try:
-        return Settings()
+        settings = _in_force.get() or Settings()
     except ValidationError as error:
         raise _explain(error) from None
+    return settings.model_copy(update={"sandbox": True}) if sandbox else settings
 
 
 def _explain(error: ValidationError) -> InvalidSetting:

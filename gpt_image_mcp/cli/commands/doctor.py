@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
 from pydantic import BaseModel
 
+from gpt_image_mcp.cli.commands.parameters import AsJson
 from gpt_image_mcp.cli.console import Console
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class DoctorContent(BaseModel):
     checks: list[CheckContent]
 
 
-async def doctor(*, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> int:
+async def doctor(*, as_json: AsJson = False) -> int:
     """Check settings, folders, database, connection, key and model; nothing is spent.
 
     Args:

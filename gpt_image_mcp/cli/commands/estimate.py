@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
+from gpt_image_mcp.cli.commands.parameters import AsJson
 from gpt_image_mcp.cli.console import Console
 from gpt_image_mcp.presentation.structured import estimate_content
 from gpt_image_mcp.presentation.text import estimate_text, next_step_after_estimate
@@ -21,7 +18,7 @@ async def estimate(
     n: int = 1,
     output_format: str = "png",
     input_images: int = 0,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Quote what a call would cost, without making it.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
+from gpt_image_mcp.cli.commands.parameters import AsJson, Flag
 from gpt_image_mcp.cli.console import Console, lineage_tree
 from gpt_image_mcp.presentation.history import (
     history_content,
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from gpt_image_mcp.services.maintenance import Pruned
     from gpt_image_mcp.values.history import Spending
 
-AsJson = Annotated[bool, Parameter(name="--json", negative="")]
-Flag = Parameter(negative="")
 _SHOW = "gpt-image-mcp history show ID tells all about an image"
 
 history = App(name="history", help="Search the images made before; show one; sum what they cost.")
@@ -150,7 +149,7 @@ async def prune(
     *,
     older_than: str = "",
     keep_mb: float | None = None,
-    yes: Annotated[bool, Flag] = False,
+    yes: Flag = False,
     as_json: AsJson = False,
 ) -> int:
     """Delete old images, their metadata and their history; without --yes only say which.
