@@ -1,8 +1,8 @@
 """The JSON schemas of structured content, as tools publish them.
 
-They are read from a file, because building the models takes 40 ms that a client would wait for at every
-start. ``python -m gpt_image_mcp.presentation.generate_schemas`` writes it from the models; a test compares
-the two.
+They are generated from the models and kept in a file, because building the models takes 40 ms that a client
+would wait for at every start. ``tests/presentation`` chooses what each tool publishes, writes the file and
+compares it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""Writes the schemas that tools publish for their structured content, from its models.
-
-    python -m gpt_image_mcp.presentation.generate_schemas
+"""The output schemas that tools publish, generated from the models of structured content.
 
 Every byte of a schema is paid for in each conversation. So one tool publishes all of an image result, and
 the others only what a caller acts on; titles, descriptions and null are left out everywhere.
@@ -8,13 +6,11 @@ the others only what a caller acts on; titles, descriptions and null are left ou
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.presentation.exports import ExportContent
 from gpt_image_mcp.presentation.history import HistoryContent
-from gpt_image_mcp.presentation.schemas import SCHEMAS_FILE
 from gpt_image_mcp.presentation.structured import (
     BatchContent,
     EndedSessionContent,
@@ -151,7 +147,3 @@ def _nested(schema: Schema, names: Sequence[str], definitions: Schema) -> Schema
 def _object(properties: Schema, optional: Collection[str]) -> Schema:
     required = [name for name in properties if name not in optional]
     return {"type": "object", "properties": properties, "required": required}
-
-
-if __name__ == "__main__":
-    SCHEMAS_FILE.write_text(json.dumps(generate_schemas(), indent=1) + "\n", encoding="utf-8")
