@@ -18,6 +18,15 @@ def lowered(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+def format_name(value: object) -> object:
+    """The name of an image format: also understands ``jpg``, ``.png`` and ``image/webp``."""
+    text = lowered(value)
+    if isinstance(text, str):
+        text = text.removeprefix("image/").removeprefix(".")
+        return "jpeg" if text == "jpg" else text
+    return text
+
+
 def as_list(value: object) -> object:
     """A list from what a caller passed; what is neither list, object nor text stays as it is.
 

@@ -12,10 +12,16 @@ import re
 import warnings
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from gpt_image_mcp.coercion import lowered
 from gpt_image_mcp.errors import InvalidSetting
@@ -24,6 +30,9 @@ from gpt_image_mcp.values.options import QualityName
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pydantic.fields import FieldInfo
+
+_PREFIX = "GPT_IMAGE_"
 ToolGroup = Literal["core", "sessions", "export"]
 TOOL_GROUPS: tuple[ToolGroup, ...] = ("core", "sessions", "export")
 # What pydantic says less well, by its name for the fault.
@@ -77,6 +86,20 @@ def _env(name: str, *aliases: str) -> AliasChoices:
     return AliasChoices(name, *aliases)
 
 
+class _Environment(EnvSettingsSource):
+    """The environment, by the names that are documented.
+
+    Programs pass settings by field name, and pydantic would then take every field name from the environment
+    too: ``DEBUG`` and ``MODEL`` of other programs would be ours.
+    """
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The value of a field's variable, the name it was found by, and whether it is JSON."""
+        value, name, is_complex = super().get_field_value(field, field_name)
+        is_documented = name != field_name or field.validation_alias is None
+        return (value, name, is_complex) if is_documented else (None, name, False)
+
+
 class Settings(BaseSettings):
     """How the server is configured; see the settings table of the documentation for the meaning of each.
 
@@ -85,7 +108,12 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        frozen=True, env_file=None, env_ignore_empty=True, extra="ignore", populate_by_name=True
+        frozen=True,
+        env_file=None,
+        env_prefix=_PREFIX,
+        env_ignore_empty=True,
+        extra="ignore",
+        populate_by_name=True,
     )
 
     api_key: Annotated[SecretStr | None, BeforeValidator(_stripped)] = Field(
@@ -103,15 +131,9 @@ class Settings(BaseSettings):
     project_id: str | None = Field(
         default=None, validation_alias=_env("OPENAI_PROJECT_ID"), description="OpenAI project to bill."
     )
-    model: str = Field(
-        default="gpt-image-2",
-        validation_alias=_env("GPT_IMAGE_MODEL"),
-        description="What an empty model means.",
-    )
+    model: str = Field(default="gpt-image-2", description="What an empty model means.")
     quality: Annotated[QualityName, BeforeValidator(lowered)] = Field(
-        default="auto",
-        validation_alias=_env("GPT_IMAGE_QUALITY"),
-        description="What quality auto means.",
+        default="auto", description="What quality auto means."
     )
     output_dir: str = Field(
         default="",
@@ -119,11 +141,7 @@ class Settings(BaseSettings):
         description="Where images go; empty means one folder per project in the user's config folder. "
         "A relative path starts at the project folder.",
     )
-    project_dir: str = Field(
-        default="",
-        validation_alias=_env("GPT_IMAGE_PROJECT_DIR"),
-        description="The project folder; empty means the working directory.",
-    )
+    project_dir: str = Field(default="", description="The project folder; empty means the working directory.")
     allow_unsafe_output_dir: bool = Field(
         default=False,
         validation_alias=_env("GPT_IMAGE_ALLOW_UNSAFE_OUTPUT_DIR", "GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR"),
@@ -131,14 +149,11 @@ class Settings(BaseSettings):
     )
     input_roots: Paths = Field(
         default=None,
-        validation_alias=_env("GPT_IMAGE_INPUT_ROOTS"),
         description="Folders that local input files may come from, separated like PATH; unset means any over "
         "stdio and none over HTTP.",
     )
     allow_private_urls: bool = Field(
-        default=False,
-        validation_alias=_env("GPT_IMAGE_ALLOW_PRIVATE_URLS"),
-        description="Let image URLs point at private or loopback addresses.",
+        default=False, description="Let image URLs point at private or loopback addresses."
     )
     max_input_mb: float = Field(
         default=50,
@@ -149,35 +164,23 @@ class Settings(BaseSettings):
     )
     inline: Annotated[Literal["preview", "full", "none"], BeforeValidator(lowered)] = Field(
         default="preview",
-        validation_alias=_env("GPT_IMAGE_INLINE"),
         description="What image content a result carries: small pictures, the whole files, or neither.",
     )
     inline_max_bytes: int = Field(
         default=98304,
         ge=2048,
         le=700_000,
-        validation_alias=_env("GPT_IMAGE_INLINE_MAX_BYTES"),
         description="Budget of all previews of one result together, in base64 characters.",
     )
     inline_max_edge: int = Field(
-        default=768,
-        ge=64,
-        le=4096,
-        validation_alias=_env("GPT_IMAGE_INLINE_MAX_EDGE"),
-        description="Longest edge of a preview in pixels.",
+        default=768, ge=64, le=4096, description="Longest edge of a preview in pixels."
     )
     wait_seconds: float = Field(
         default=40,
         ge=0,
-        validation_alias=_env("GPT_IMAGE_WAIT_SECONDS"),
         description="How long a call waits before it returns a job id instead; 0 waits for ever.",
     )
-    timeout_seconds: float = Field(
-        default=600,
-        gt=0,
-        validation_alias=_env("GPT_IMAGE_TIMEOUT_SECONDS"),
-        description="Time limit of one upstream request.",
-    )
+    timeout_seconds: float = Field(default=600, gt=0, description="Time limit of one upstream request.")
     timeout_ms: float | None = Field(
         default=None,
         gt=0,
@@ -192,35 +195,16 @@ class Settings(BaseSettings):
         validation_alias=_env("GPT_IMAGE_MAX_RETRIES", "OPENAI_MAX_RETRIES"),
         description="How often a request that was certainly not billed is sent again.",
     )
-    max_concurrency: int = Field(
-        default=8,
-        ge=1,
-        le=1000,
-        validation_alias=_env("GPT_IMAGE_MAX_CONCURRENCY"),
-        description="Upstream image requests at once.",
-    )
+    max_concurrency: int = Field(default=8, ge=1, le=1000, description="Upstream image requests at once.")
     partial_images: int = Field(
-        default=0,
-        ge=0,
-        le=3,
-        validation_alias=_env("GPT_IMAGE_PARTIAL_IMAGES"),
-        description="Partial images to stream per call; each costs 100 output tokens.",
+        default=0, ge=0, le=3, description="Partial images to stream per call; each costs 100 output tokens."
     )
     shutdown_grace_seconds: float = Field(
-        default=10,
-        ge=0,
-        validation_alias=_env("GPT_IMAGE_SHUTDOWN_GRACE_SECONDS"),
-        description="How long requests already sent may finish when the server stops.",
+        default=10, ge=0, description="How long requests already sent may finish when the server stops."
     )
-    max_cost_usd: UsdLimit = Field(
-        default=None,
-        validation_alias=_env("GPT_IMAGE_MAX_COST_USD"),
-        description="Refuse a call that could cost more than this.",
-    )
+    max_cost_usd: UsdLimit = Field(default=None, description="Refuse a call that could cost more than this.")
     daily_budget_usd: UsdLimit = Field(
-        default=None,
-        validation_alias=_env("GPT_IMAGE_DAILY_BUDGET_USD"),
-        description="Refuse a call that could take today's spending over this.",
+        default=None, description="Refuse a call that could take today's spending over this."
     )
     session_max: int = Field(
         default=20,
@@ -251,19 +235,14 @@ class Settings(BaseSettings):
         description="Ignored: edits always try the edits endpoint first.",
     )
     prompt_language: Annotated[Literal["any", "english"], BeforeValidator(lowered)] = Field(
-        default="any",
-        validation_alias=_env("GPT_IMAGE_PROMPT_LANGUAGE"),
-        description="english refuses prompts that are not English outside quoted text.",
+        default="any", description="english refuses prompts that are not English outside quoted text."
     )
     tools: Groups = Field(
         default=frozenset(TOOL_GROUPS),
-        validation_alias=_env("GPT_IMAGE_TOOLS"),
         description="Tool groups to list, with commas between: core, sessions, export; or all.",
     )
     sandbox: bool = Field(
-        default=False,
-        validation_alias=_env("GPT_IMAGE_SANDBOX"),
-        description="Use the built-in stand-in instead of OpenAI: no key, no network, no cost.",
+        default=False, description="Use the built-in stand-in instead of OpenAI: no key, no network, no cost."
     )
     debug: bool = Field(
         default=False,
@@ -272,15 +251,26 @@ class Settings(BaseSettings):
     )
     embed_metadata: bool = Field(
         default=False,
-        validation_alias=_env("GPT_IMAGE_EMBED_METADATA"),
         description="Also write each image's metadata into its file, where that breaks no provenance.",
     )
     database_url: Annotated[SecretStr, BeforeValidator(_database_address)] = Field(
         default=SecretStr(""),
-        validation_alias=_env("GPT_IMAGE_DATABASE_URL"),
         description="SQLAlchemy address of the library database; empty means SQLite in the user data folder. "
         "`postgresql://` needs the extra `postgres`.",
     )
+
+    @classmethod
+    def settings_customise_sources(  # noqa: PLR0917 - pydantic's own signature
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment."""
+        del env_settings, dotenv_settings, file_secret_settings
+        return init_settings, _Environment(settings_cls)
 
     def model_post_init(self, context: object, /) -> None:
         """Say once that a retired variable has no effect."""
@@ -302,8 +292,10 @@ class Settings(BaseSettings):
 
 def variable_names(field: str) -> tuple[str, ...]:
     """The environment variables that set a field of ``Settings``, the preferred one first."""
-    alias = cast("AliasChoices", Settings.model_fields[field].validation_alias)
-    return tuple(str(choice) for choice in alias.choices)
+    alias = Settings.model_fields[field].validation_alias
+    if alias is None:
+        return (f"{_PREFIX}{field.upper()}",)
+    return tuple(str(choice) for choice in cast("AliasChoices", alias).choices)
 
 
 def variables_set(names: Iterable[str]) -> tuple[str, ...]:
@@ -314,7 +306,7 @@ def variables_set(names: Iterable[str]) -> tuple[str, ...]:
 def unknown_variables() -> tuple[str, ...]:
     """Environment variables that are called like settings and are none; case does not count."""
     known = {name for field in Settings.model_fields for name in variable_names(field)}
-    ours = (name for name in os.environ if name.upper().startswith("GPT_IMAGE_"))
+    ours = (name for name in os.environ if name.upper().startswith(_PREFIX))
     return tuple(sorted(name for name in ours if name.upper() not in known))
 
 
@@ -327,16 +319,20 @@ def _variable_in_use(location: str) -> str:
     return location
 
 
-def read_settings() -> Settings:
+def read_settings(*, sandbox: bool = False) -> Settings:
     """The settings of the environment.
+
+    Args:
+        sandbox: Turns the sandbox on, whatever the environment says.
 
     Raises:
         InvalidSetting: If a value is malformed; names the variable, the value and what is allowed.
     """
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         raise _explain(error) from None
+    return settings.model_copy(update={"sandbox": True}) if sandbox else settings
 
 
 def _explain(error: ValidationError) -> InvalidSetting:

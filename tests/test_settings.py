@@ -54,6 +54,15 @@ def test_each_variable_and_alias_sets_its_field(
     assert getattr(read_settings(), field) == expected
 
 
+def test_a_variable_that_only_has_the_name_of_a_field_sets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = read_settings()
+    for field in Settings.model_fields:
+        monkeypatch.setenv(field.upper(), "1")
+    for variable in ("GPT_IMAGE_API_KEY", "GPT_IMAGE_BASE_URL", "GPT_IMAGE_TIMEOUT_MS"):
+        monkeypatch.setenv(variable, "1")
+    assert read_settings() == expected
+
+
 def test_the_old_timeout_in_milliseconds_counts_unless_the_new_one_is_set(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

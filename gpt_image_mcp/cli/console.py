@@ -15,7 +15,7 @@ from rich.tree import Tree
 
 from gpt_image_mcp.catalogue.models import FixedSizes
 from gpt_image_mcp.catalogue.prices import quotes_by_quality
-from gpt_image_mcp.presentation.text import describe_cost, describe_quote, shortened
+from gpt_image_mcp.presentation.text import cost_text, quote_text, shortened
 from gpt_image_mcp.values.requests import ImageRequest
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _grow(branch: Tree, relatives: Iterable[Relative]) -> None:
 def _described(image: StoredImage, file: FileState = "present") -> str:
     made = image.provenance
     turn = f" {made.session_id} turn {made.turn}" if made.session_id else ""
-    cost = "sandbox" if made.sandbox else describe_cost(made.cost)
+    cost = "sandbox" if made.sandbox else cost_text(made.cost)
     state = "" if file == "present" else f" (file {file})"
     return (
         f"{image.id} {made.kind}{turn} {made.model} {image.width}x{image.height} {cost} "
@@ -173,7 +173,7 @@ def _sizes(model: ImageModel) -> str:
 def _square_prices(model: ImageModel) -> str:
     request = ImageRequest(prompt="", model=model.name, size="1024x1024", quality="auto")
     quotes = quotes_by_quality(model, request)
-    known = [f"{quality} {describe_quote(quote)}" for quality, quote in quotes.items() if quote.low_usd]
+    known = [f"{quality} {quote_text(quote)}" for quality, quote in quotes.items() if quote.low_usd]
     return ", ".join(known) or "unknown"
 
 

@@ -29,7 +29,7 @@ async def run_demo(output_dir: str, console: Console) -> None:
     """
     console.print_lines(["gpt-image-mcp demo: sandbox, no key, no network. Costs are what OpenAI would ask."])
     output: OutputArguments = {"output_dir": output_dir, "filename_prefix": "demo", "quality": "low"}
-    async with Studio(read_settings().model_copy(update={"sandbox": True, "api_key": None})) as studio:
+    async with Studio(read_settings(sandbox=True).model_copy(update={"api_key": None})) as studio:
         steps = _Steps(studio, output, console)
         poster = await steps.generate()
         await steps.edit(poster)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,14 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.services.batch_items import BatchItem, label
 from gpt_image_mcp.services.edit_planning import EditOptions, read_options
+from gpt_image_mcp.services.globbing import MOST_FILES
 from gpt_image_mcp.values.options import OutputOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from pathlib import Path
 
-_EDIT_NAMES = frozenset(field.name for field in fields(EditOptions))
+_STDIN = "-"
+_EDIT_NAMES = frozenset(entry.name for entry in fields(EditOptions))
 _OUTPUT_NAMES = frozenset(entry.name for entry in fields(OutputOptions))
 _OUTPUT = TypeAdapter(OutputOptions)
 
@@ -29,42 +32,54 @@ class _Line(BaseModel):
     prompt: str = ""
 
 
-def read_manifest(lines: Iterable[str], *, prompt: str, output: OutputOptions) -> tuple[BatchItem, ...]:
+def read_manifest(file: Path, *, prompt: str, output: OutputOptions) -> tuple[BatchItem, ...]:
     """The items that a manifest lists; empty lines are skipped.
 
     Args:
-        lines: JSON objects with ``image``, and where they differ ``prompt``, output and edit options.
+        file: Lines of JSON objects with ``image``, and where they differ ``prompt``, output and edit options;
+            ``-`` reads them from stdin.
         prompt: For lines without one.
         output: Options for all lines, which each may override.
 
     Raises:
-        InvalidArgument: If a line is malformed; names its number.
+        InvalidArgument: If the file cannot be read, lists too many images, or a line is malformed.
     """
-    return tuple(
+    items = tuple(
         _item(number, line, prompt=prompt, output=output)
-        for number, line in enumerate(lines, start=1)
+        for number, line in enumerate(_text(file).splitlines(), start=1)
         if line.strip()
     )
+    if not 1 <= len(items) <= MOST_FILES:
+        message = f"The manifest lists {len(items)} images; it must be 1 to {MOST_FILES}."
+        raise InvalidArgument(message, next_step="Split it into several calls.")
+    return items
+
+
+def _text(file: Path) -> str:
+    try:
+        return sys.stdin.read() if str(file) == _STDIN else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        message = f"The manifest {file} cannot be read: {error}."
+        raise InvalidArgument(message, next_step="Pass a UTF-8 file with a JSON object a line.") from error
 
 
 def _item(number: int, line: str, *, prompt: str, output: OutputOptions) -> BatchItem:
     try:
         entry = _Line.model_validate_json(line)
-        options: dict[str, Any] = entry.model_extra or {}
-        unknown = sorted(set(options) - _EDIT_NAMES - _OUTPUT_NAMES)
-        if unknown:
+        given = entry.model_extra or {}
+        if unknown := sorted(given.keys() - _EDIT_NAMES - _OUTPUT_NAMES):
             raise _malformed(number, f"{unknown[0]!r} is no option")
-        own = {name: value for name, value in options.items() if name in _OUTPUT_NAMES}
-        _OUTPUT.validate_python(own)
+        own = _OUTPUT.validate_python({name: given[name] for name in given.keys() & _OUTPUT_NAMES})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise _malformed(number, f"{where} {first['msg']}".strip()) from error
-    edit: Any = {name: value for name, value in options.items() if name in _EDIT_NAMES}
+    differing: Any = {name: getattr(own, name) for name in given.keys() & _OUTPUT_NAMES}
+    edit: Any = {name: given[name] for name in given.keys() & _EDIT_NAMES}
     return BatchItem(
         image=entry.image,
         prompt=entry.prompt or prompt,
-        output=label(replace(output, **own), entry.image),
+        output=label(replace(output, **differing), entry.image),
         edit=read_options(**edit),
     )
 

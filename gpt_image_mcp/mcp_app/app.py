@@ -1,18 +1,15 @@
-"""The MCP application: ``mcp``, how tools and resources are registered, and what tools ask of a request."""
+"""The MCP application: ``mcp``, which tools and resources register with, and what tools ask of a request."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from fastmcp import Context, FastMCP
 from fastmcp.dependencies import CurrentContext
-from fastmcp.resources import ResourceResult
-from fastmcp.tools import ToolResult
 from mcp.types import ToolAnnotations
 
 from gpt_image_mcp.errors import ImageError
@@ -22,7 +19,6 @@ from gpt_image_mcp.mcp_app.tool_results import ToolFailure
 from gpt_image_mcp.studio import Studio
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.presentation.schemas import Schema
     from gpt_image_mcp.values.progress import Progress, ProgressWatcher
 
 INSTRUCTIONS = """\
@@ -35,9 +31,6 @@ small preview, the file path and the id; show the user the path, pass the id on.
 what to do next."""
 
 _hands_out_at_once: ContextVar[bool] = ContextVar("hands_out_at_once", default=False)
-
-_Tool = TypeVar("_Tool", bound=Callable[..., Awaitable[ToolResult]])
-_Resource = TypeVar("_Resource", bound=Callable[..., Awaitable[ResourceResult]])
 
 READS = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
@@ -75,31 +68,6 @@ mcp = FastMCP(
 )
 
 
-def tool(title: str, *, annotations: ToolAnnotations, output_schema: Schema) -> Callable[[_Tool], _Tool]:
-    """Registers a tool; its docstring is its description."""
-
-    def register(function: _Tool) -> _Tool:
-        with _docstring_aside(function) as description:
-            add = mcp.tool(
-                title=title, description=description, annotations=annotations, output_schema=output_schema
-            )
-            add(function)
-        return function
-
-    return register
-
-
-def resource(uri: str, *, mime_type: str) -> Callable[[_Resource], _Resource]:
-    """Registers a resource; its docstring is its description."""
-
-    def register(function: _Resource) -> _Resource:
-        with _docstring_aside(function) as description:
-            mcp.resource(uri, description=description, mime_type=mime_type)(function)
-        return function
-
-    return register
-
-
 @contextmanager
 def as_task() -> Generator[None]:
     """Lets a call inside the block hand out its job id at once, unless it says how long to wait."""
@@ -129,15 +97,3 @@ def watcher(context: Context) -> ProgressWatcher | None:
         await context.report_progress(progress.fraction, 1.0, progress.message)
 
     return watch
-
-
-@contextmanager
-def _docstring_aside(function: Callable[..., Any]) -> Generator[str]:
-    """Hides a docstring from FastMCP while it registers the function; gives its text.
-
-    FastMCP would load a docstring parser, which costs more start-up time than all our tools.
-    """
-    docstring = function.__doc__
-    function.__doc__ = None
-    yield " ".join(inspect.cleandoc(docstring or "").split())
-    function.__doc__ = docstring

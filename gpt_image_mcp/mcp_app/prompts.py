@@ -173,14 +173,14 @@ def _ways_to_transparency() -> str:
 def _prices(order: Order, name: str, model: ImageModel | None) -> str:
     from gpt_image_mcp.catalogue.prices import quotes_by_quality
     from gpt_image_mcp.catalogue.sizes import resolve_size
-    from gpt_image_mcp.presentation.text import describe_quote
+    from gpt_image_mcp.presentation.text import quote_text
     from gpt_image_mcp.values.requests import ImageRequest
 
     size = resolve_size(model, order.size).size
     request = ImageRequest(prompt=order.prompt, model=name, size=size, quality="low")
     quotes = quotes_by_quality(model, request, input_images=len(order.images))
     known = [
-        f"quality {quality} {describe_quote(quotes[quality])}"
+        f"quality {quality} {quote_text(quotes[quality])}"
         for quality in dict.fromkeys(("low", order.quality))
         if quality in quotes
     ]

@@ -15,7 +15,7 @@ from fastmcp.resources import ResourceContent, ResourceResult
 
 from gpt_image_mcp.dates import today
 from gpt_image_mcp.errors import ImageError
-from gpt_image_mcp.mcp_app.app import resource
+from gpt_image_mcp.mcp_app.app import mcp
 from gpt_image_mcp.mcp_app.lifespan import studio_of
 from gpt_image_mcp.threads import in_thread
 
@@ -26,7 +26,7 @@ JSON, MARKDOWN = "application/json", "text/markdown"
 LATEST = 50
 
 
-@resource("gpt-image://images/{image_id}", mime_type="application/octet-stream")
+@mcp.resource("gpt-image://images/{image_id}", mime_type="application/octet-stream")
 async def image_file(image_id: str, context: Context = CurrentContext()) -> ResourceResult:
     """The file of an image, by its id."""
     studio = studio_of(context)
@@ -36,7 +36,7 @@ async def image_file(image_id: str, context: Context = CurrentContext()) -> Reso
     return ResourceResult([ResourceContent(data, mime_type=image.mime_type)])
 
 
-@resource("gpt-image://images/{image_id}/preview", mime_type="image/webp")
+@mcp.resource("gpt-image://images/{image_id}/preview", mime_type="image/webp")
 async def image_preview(image_id: str, context: Context = CurrentContext()) -> ResourceResult:
     """A small preview of an image, by its id."""
     with _explained():
@@ -44,37 +44,37 @@ async def image_preview(image_id: str, context: Context = CurrentContext()) -> R
     return ResourceResult([ResourceContent(preview.data, mime_type=preview.mime_type)])
 
 
-@resource("gpt-image://images/{image_id}/metadata", mime_type=JSON)
+@mcp.resource("gpt-image://images/{image_id}/metadata", mime_type=JSON)
 async def image_metadata(image_id: str, context: Context = CurrentContext()) -> ResourceResult:
     """Everything known about an image: prompt, parameters, cost, what it was made from and what from it."""
-    from gpt_image_mcp.presentation.details import image_record
+    from gpt_image_mcp.presentation.details import image_details
 
     with _explained():
         lineage = await studio_of(context).history.trace(_address(image_id))
-    return _json(image_record(lineage))
+    return _json(image_details(lineage))
 
 
-@resource("gpt-image://history", mime_type=JSON)
+@mcp.resource("gpt-image://history", mime_type=JSON)
 async def history(context: Context = CurrentContext()) -> ResourceResult:
     """The latest 50 images, newest first, as find_images gives them: id, path, prompt, size, cost, time."""
-    from gpt_image_mcp.presentation.history import found_answer, next_step_after_search
+    from gpt_image_mcp.presentation.history import history_content, next_step_after_search
 
     with _explained():
         found = await studio_of(context).history.find(limit=LATEST)
-    return _json(found_answer(found, next_step=next_step_after_search(found)))
+    return _json(history_content(found, next_step=next_step_after_search(found)))
 
 
-@resource("gpt-image://models", mime_type=JSON)
+@mcp.resource("gpt-image://models", mime_type=JSON)
 async def models(context: Context = CurrentContext()) -> ResourceResult:
     """The image models: what each accepts, what it costs and how long it is there."""
     from gpt_image_mcp.catalogue.models import load_catalogue
-    from gpt_image_mcp.presentation.details import models_record
+    from gpt_image_mcp.presentation.details import catalogue_details
 
     default = studio_of(context).settings.model
-    return _json(await in_thread(models_record, load_catalogue(), default=default, today=today()))
+    return _json(await in_thread(catalogue_details, load_catalogue(), default=default, today=today()))
 
 
-@resource("gpt-image://guide/prompting", mime_type=MARKDOWN)
+@mcp.resource("gpt-image://guide/prompting", mime_type=MARKDOWN)
 async def prompting_guide() -> ResourceResult:
     """How to write prompts for these models: order, text, edits, consistency, cost. Read it once."""
     text = files("gpt_image_mcp.mcp_app").joinpath("guide.md").read_text(encoding="utf-8")

@@ -16,14 +16,14 @@ from fastmcp.tools import ToolResult
 from mcp.types import ContentBlock, ImageContent, ResourceLink, TextContent
 
 from gpt_image_mcp.presentation.text import (
-    describe,
-    describe_batch,
-    describe_estimate,
-    describe_input,
-    describe_sessions,
-    next_step_after,
+    batch_text,
+    estimate_text,
+    images_text,
+    input_text,
     next_step_after_batch,
     next_step_after_estimate,
+    next_step_after_images,
+    sessions_text,
 )
 
 if TYPE_CHECKING:
@@ -78,14 +78,14 @@ async def present(result: ImageResult, studio: Studio, view: ViewOptions | None 
         studio: Makes the previews.
         view: How to show the images; None as the settings say.
     """
-    from gpt_image_mcp.presentation.structured import images_answer
+    from gpt_image_mcp.presentation.structured import images_content
 
     previews = await studio.preview(result, view)
     result = replace(result, notes=(*result.notes, *previews.notes))
-    next_step = next_step_after(result)
+    next_step = next_step_after_images(result)
     return ToolResult(
-        content=_content(previews, describe(result, next_step), result.images),
-        structured_content=images_answer(result, next_step=next_step),
+        content=_content(previews, images_text(result, next_step), result.images),
+        structured_content=images_content(result, next_step=next_step),
     )
 
 
@@ -105,58 +105,58 @@ async def present_found(
 
 async def present_batch(result: BatchResult, studio: Studio) -> ToolResult:
     """A batch as MCP content, with previews of the first few images."""
-    from gpt_image_mcp.presentation.structured import batch_answer
+    from gpt_image_mcp.presentation.structured import batch_content
 
     previews = await studio.preview(result)
     result = replace(result, notes=(*result.notes, *previews.notes))
     next_step = next_step_after_batch(result)
     images = [image for entry in result.items for image in entry.images]
     return ToolResult(
-        content=_content(previews, describe_batch(result, next_step), images),
-        structured_content=batch_answer(result, next_step=next_step),
+        content=_content(previews, batch_text(result, next_step), images),
+        structured_content=batch_content(result, next_step=next_step),
     )
 
 
 async def _present_input(image: InputImage, studio: Studio, view: ViewOptions | None) -> ToolResult:
     """An image that is not of the library as MCP content."""
-    from gpt_image_mcp.presentation.structured import input_answer
+    from gpt_image_mcp.presentation.structured import input_content
 
     next_step = "It is not in the library; edit_image takes it by the same reference."
     previews = await studio.preview(image, view)
     image = replace(image, notes=(*image.notes, *previews.notes))
     return ToolResult(
-        content=_content(previews, describe_input(image, next_step)),
-        structured_content=input_answer(image, next_step=next_step),
+        content=_content(previews, input_text(image, next_step)),
+        structured_content=input_content(image, next_step=next_step),
     )
 
 
 def present_history(found: FoundImages) -> ToolResult:
     """A page of the history as MCP content."""
-    from gpt_image_mcp.presentation.history import describe_found, found_answer, next_step_after_search
+    from gpt_image_mcp.presentation.history import history_content, history_text, next_step_after_search
 
     next_step = next_step_after_search(found)
     return ToolResult(
-        content=[TextContent(type="text", text=describe_found(found, next_step))],
-        structured_content=found_answer(found, next_step=next_step),
+        content=[TextContent(type="text", text=history_text(found, next_step))],
+        structured_content=history_content(found, next_step=next_step),
     )
 
 
 def present_sessions(sessions: Sequence[SessionSummary]) -> ToolResult:
     """A list of sessions as MCP content."""
-    from gpt_image_mcp.presentation.structured import sessions_answer
+    from gpt_image_mcp.presentation.structured import sessions_content
 
     next_step = "Call continue_edit_session with a session_id; a closed one opens again."
     if not sessions:
         next_step = "Call start_edit_session to begin one."
     return ToolResult(
-        content=[TextContent(type="text", text=describe_sessions(sessions, next_step))],
-        structured_content=sessions_answer(sessions, next_step=next_step),
+        content=[TextContent(type="text", text=sessions_text(sessions, next_step))],
+        structured_content=sessions_content(sessions, next_step=next_step),
     )
 
 
 def present_ended(ended: EndedSession) -> ToolResult:
     """The end of a session as MCP content."""
-    from gpt_image_mcp.presentation.structured import ended_answer
+    from gpt_image_mcp.presentation.structured import ended_session_content
 
     next_step = (
         f"Its images stay; start_edit_session with {ended.last_image_id} would go on from the last one."
@@ -164,29 +164,29 @@ def present_ended(ended: EndedSession) -> ToolResult:
     text = f"Session {ended.id} is ended after {ended.turns} turn(s).\nNext: {next_step}"
     return ToolResult(
         content=[TextContent(type="text", text=text)],
-        structured_content=ended_answer(ended, next_step=next_step),
+        structured_content=ended_session_content(ended, next_step=next_step),
     )
 
 
 async def present_export(result: ExportResult, studio: Studio) -> ToolResult:
     """The files of an export as MCP content, with a preview of the first."""
-    from gpt_image_mcp.presentation.exports import describe_export, export_answer
+    from gpt_image_mcp.presentation.exports import export_content, export_text
 
     previews = await studio.preview(result)
     result = replace(result, notes=(*result.notes, *previews.notes))
     return ToolResult(
-        content=_content(previews, describe_export(result)), structured_content=export_answer(result)
+        content=_content(previews, export_text(result)), structured_content=export_content(result)
     )
 
 
 def present_estimate(estimate: Estimate) -> ToolResult:
     """A quote as MCP content."""
-    from gpt_image_mcp.presentation.structured import estimate_answer
+    from gpt_image_mcp.presentation.structured import estimate_content
 
     next_step = next_step_after_estimate(estimate, generate="Call generate_image", edit="Call edit_image")
     return ToolResult(
-        content=[TextContent(type="text", text=describe_estimate(estimate, next_step))],
-        structured_content=estimate_answer(estimate, next_step=next_step),
+        content=[TextContent(type="text", text=estimate_text(estimate, next_step))],
+        structured_content=estimate_content(estimate, next_step=next_step),
     )
 
 

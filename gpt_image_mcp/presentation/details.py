@@ -8,16 +8,16 @@ from gpt_image_mcp.catalogue.models import FixedSizes
 from gpt_image_mcp.catalogue.prices import quotes_by_quality
 from gpt_image_mcp.money import CostBasis  # noqa: TC001 - as above
 from gpt_image_mcp.presentation.structured import (
-    Answer,
-    AppliedAnswer,
-    ImageAnswer,
-    QuoteAnswer,
-    RequestedAnswer,
-    UsageAnswer,
+    AppliedContent,
+    QuoteContent,
+    RequestedContent,
+    StoredImageContent,
+    StructuredContent,
+    UsageContent,
     dollars,
-    image_answer,
-    quote_answer,
-    usage_answer,
+    quote_content,
+    stored_image_content,
+    usage_content,
 )
 from gpt_image_mcp.values.history import FileState  # noqa: TC001 - pydantic evaluates the annotations
 from gpt_image_mcp.values.images import Kind  # noqa: TC001 - as above
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 PRICED_SIZE = "1024x1024"
 
 
-class ImageRecord(ImageAnswer):
+class ImageDetails(StoredImageContent):
     """Everything that is known about an image.
 
     Attributes:
@@ -51,9 +51,9 @@ class ImageRecord(ImageAnswer):
     prompt: str
     model: str
     route: Route
-    requested: RequestedAnswer
-    applied: AppliedAnswer
-    usage: UsageAnswer | None = None
+    requested: RequestedContent
+    applied: AppliedContent
+    usage: UsageContent | None = None
     cost_usd_estimated: float | None = None
     cost_basis: CostBasis
     parents: list[str]
@@ -67,7 +67,7 @@ class ImageRecord(ImageAnswer):
     sandbox: bool
 
 
-class ModelRecord(Answer):
+class ModelDetails(StructuredContent):
     """What a model accepts and costs.
 
     Attributes:
@@ -88,22 +88,22 @@ class ModelRecord(Answer):
     input_fidelity: list[str]
     max_input_images: int
     max_n: int
-    prices_1024x1024: dict[str, QuoteAnswer]
+    prices_1024x1024: dict[str, QuoteContent]
 
 
-class ModelsRecord(Answer):
+class CatalogueDetails(StructuredContent):
     """The model catalogue, and the day it was checked."""
 
     checked: str
     default: str
-    models: list[ModelRecord]
+    models: list[ModelDetails]
 
 
-def image_record(lineage: Lineage) -> ImageRecord:
+def image_details(lineage: Lineage) -> ImageDetails:
     """An image with its family."""
     image, made = lineage.image, lineage.image.provenance
-    return ImageRecord(
-        **image_answer(image).model_dump(),
+    return ImageDetails(
+        **stored_image_content(image).model_dump(),
         file=lineage.file,
         sha256=image.sha256,
         c2pa=image.c2pa,
@@ -112,9 +112,9 @@ def image_record(lineage: Lineage) -> ImageRecord:
         prompt=made.prompt,
         model=made.model,
         route=made.route,
-        requested=RequestedAnswer.model_validate(made.requested, from_attributes=True),
-        applied=AppliedAnswer.model_validate(made.applied, from_attributes=True),
-        usage=None if made.usage is None else usage_answer(made.usage),
+        requested=RequestedContent.model_validate(made.requested, from_attributes=True),
+        applied=AppliedContent.model_validate(made.applied, from_attributes=True),
+        usage=None if made.usage is None else usage_content(made.usage),
         cost_usd_estimated=dollars(made.cost.usd),
         cost_basis=made.cost.basis,
         parents=list(made.parents),
@@ -129,15 +129,15 @@ def image_record(lineage: Lineage) -> ImageRecord:
     )
 
 
-def models_record(catalogue: ModelCatalogue, *, default: str, today: date) -> ModelsRecord:
+def catalogue_details(catalogue: ModelCatalogue, *, default: str, today: date) -> CatalogueDetails:
     """The catalogue as it is on a day."""
-    models = [_model_record(model, today) for model in catalogue.models]
-    return ModelsRecord(checked=catalogue.checked.isoformat(), default=default, models=models)
+    models = [_model_details(model, today) for model in catalogue.models]
+    return CatalogueDetails(checked=catalogue.checked.isoformat(), default=default, models=models)
 
 
-def _model_record(model: ImageModel, today: date) -> ModelRecord:
+def _model_details(model: ImageModel, today: date) -> ModelDetails:
     request = ImageRequest(prompt="", model=model.name, size=PRICED_SIZE, quality="auto")
-    return ModelRecord(
+    return ModelDetails(
         name=model.name,
         snapshot_of=model.snapshot_of,
         status=_status(model, today),
@@ -150,7 +150,7 @@ def _model_record(model: ImageModel, today: date) -> ModelRecord:
         max_input_images=model.max_input_images,
         max_n=model.max_n,
         prices_1024x1024={
-            quality: quote_answer(quote) for quality, quote in quotes_by_quality(model, request).items()
+            quality: quote_content(quote) for quality, quote in quotes_by_quality(model, request).items()
         },
     )
 

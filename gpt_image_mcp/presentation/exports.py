@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from gpt_image_mcp.presentation.structured import Answer
+from gpt_image_mcp.presentation.structured import StructuredContent
 from gpt_image_mcp.presentation.text import counted, readable_size
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _NEXT_STEPS = {
 }
 
 
-class ExportedFileAnswer(Answer):
+class ExportedFileContent(StructuredContent):
     """One file that was written."""
 
     file_path: str
@@ -30,21 +30,21 @@ class ExportedFileAnswer(Answer):
     height: int
 
 
-class ExportAnswer(Answer):
+class ExportContent(StructuredContent):
     """The result of an export."""
 
     status: Literal["completed"]
     source: str
     folder: str
-    files: list[ExportedFileAnswer]
+    files: list[ExportedFileContent]
     cost_usd_estimated: float
     notes: list[str]
     next: str
 
 
-def export_answer(result: ExportResult) -> ExportAnswer:
+def export_content(result: ExportResult) -> ExportContent:
     """The structured content of an export."""
-    return ExportAnswer(
+    return ExportContent(
         status="completed",
         source=result.source,
         folder=str(result.folder),
@@ -55,7 +55,7 @@ def export_answer(result: ExportResult) -> ExportAnswer:
     )
 
 
-def describe_export(result: ExportResult) -> str:
+def export_text(result: ExportResult) -> str:
     """An export in words."""
     lines = [f"{counted(len(result.files), 'file')} exported from {result.source}, free of charge."]
     lines += [_line(number, entry) for number, entry in enumerate(result.files, start=1)]
@@ -70,8 +70,8 @@ def _line(number: int, entry: ExportedFile) -> str:
     )
 
 
-def _file(entry: ExportedFile) -> ExportedFileAnswer:
-    return ExportedFileAnswer(
+def _file(entry: ExportedFile) -> ExportedFileContent:
+    return ExportedFileContent(
         file_path=str(entry.file_path),
         filename=entry.file_path.name,
         size_bytes=entry.size_bytes,

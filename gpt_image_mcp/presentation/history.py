@@ -7,8 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from gpt_image_mcp.money import OTHERS
-from gpt_image_mcp.presentation.structured import Answer, dollars
-from gpt_image_mcp.presentation.text import describe_cost, shortened
+from gpt_image_mcp.presentation.structured import StructuredContent, dollars
+from gpt_image_mcp.presentation.text import cost_text, shortened
 from gpt_image_mcp.services.image_search import file_state
 from gpt_image_mcp.values.history import FileState, FoundImage
 
@@ -21,7 +21,7 @@ _DAYS_SHOWN, _MODELS_SHOWN, _SESSIONS_SHOWN = 31, 20, 20
 _IN_A_LINE = 7
 
 
-class HitAnswer(Answer):
+class FoundImageContent(StructuredContent):
     """One image of the history."""
 
     id: str
@@ -39,7 +39,7 @@ class HitAnswer(Answer):
     sandbox: bool | None = None
 
 
-class OpenCallAnswer(Answer):
+class OpenCallContent(StructuredContent):
     """A call that runs, or whose outcome is unknown."""
 
     job_id: str
@@ -49,7 +49,7 @@ class OpenCallAnswer(Answer):
     cost_usd_reserved: float | None = None
 
 
-class FoundAnswer(Answer):
+class HistoryContent(StructuredContent):
     """A page of the history with what all that matches cost.
 
     Attributes:
@@ -57,22 +57,22 @@ class FoundAnswer(Answer):
             is summed as ``others``.
     """
 
-    images: list[HitAnswer]
+    images: list[FoundImageContent]
     total: int
     next_offset: int | None = None
     cost_usd_total: float
     cost_usd_by_day: dict[str, float]
     cost_usd_by_model: dict[str, float]
     cost_usd_by_session: dict[str, float] | None = None
-    open_calls: list[OpenCallAnswer] | None = None
+    open_calls: list[OpenCallContent] | None = None
     next: str
 
 
-def found_answer(found: FoundImages, *, next_step: str) -> FoundAnswer:
+def history_content(found: FoundImages, *, next_step: str) -> HistoryContent:
     """The structured content of a page of the history."""
     spending = found.spending
-    return FoundAnswer(
-        images=[_hit(hit) for hit in found.images],
+    return HistoryContent(
+        images=[_found_image(hit) for hit in found.images],
         total=found.total,
         next_offset=found.next_offset,
         cost_usd_total=float(spending.total_usd),
@@ -84,7 +84,7 @@ def found_answer(found: FoundImages, *, next_step: str) -> FoundAnswer:
     )
 
 
-class SpendingAnswer(Answer):
+class SpendingContent(StructuredContent):
     """What images cost in US dollars.
 
     Attributes:
@@ -97,18 +97,18 @@ class SpendingAnswer(Answer):
     cost_usd_by_session: dict[str, float]
 
 
-class PrunedAnswer(Answer):
+class PrunedContent(StructuredContent):
     """What was deleted, or would be."""
 
     deleted: bool
-    images: list[HitAnswer]
+    images: list[FoundImageContent]
     start_images: list[str]
     kept: list[str]
     failed: list[str]
     freed_bytes: int
 
 
-class RebuiltAnswer(Answer):
+class RebuiltContent(StructuredContent):
     """What was read into the database again."""
 
     images: int
@@ -117,9 +117,9 @@ class RebuiltAnswer(Answer):
     set_aside: str | None = None
 
 
-def spending_answer(spending: Spending) -> SpendingAnswer:
+def spending_content(spending: Spending) -> SpendingContent:
     """All sums of what images cost."""
-    return SpendingAnswer(
+    return SpendingContent(
         cost_usd_total=float(spending.total_usd),
         cost_usd_by_day=_amounts(spending.by_day),
         cost_usd_by_model=_amounts(spending.by_model),
@@ -127,11 +127,11 @@ def spending_answer(spending: Spending) -> SpendingAnswer:
     )
 
 
-def pruned_answer(pruned: Pruned) -> PrunedAnswer:
+def pruned_content(pruned: Pruned) -> PrunedContent:
     """The structured form of what was deleted, or would be."""
-    return PrunedAnswer(
+    return PrunedContent(
         deleted=pruned.is_done,
-        images=[_hit(FoundImage(image=image, file=file_state(image))) for image in pruned.images],
+        images=[_found_image(FoundImage(image=image, file=file_state(image))) for image in pruned.images],
         start_images=[str(path) for path in pruned.start_images],
         kept=list(pruned.kept),
         failed=list(pruned.failed),
@@ -139,9 +139,9 @@ def pruned_answer(pruned: Pruned) -> PrunedAnswer:
     )
 
 
-def rebuilt_answer(rebuilt: Rebuilt) -> RebuiltAnswer:
+def rebuilt_content(rebuilt: Rebuilt) -> RebuiltContent:
     """The structured form of what was read into the database again."""
-    return RebuiltAnswer(
+    return RebuiltContent(
         images=rebuilt.images,
         folders=[str(folder) for folder in rebuilt.folders],
         unreadable=[str(path) for path in rebuilt.unreadable],
@@ -149,7 +149,7 @@ def rebuilt_answer(rebuilt: Rebuilt) -> RebuiltAnswer:
     )
 
 
-def describe_found(found: FoundImages, next_step: str) -> str:
+def history_text(found: FoundImages, next_step: str) -> str:
     """A page of the history in words."""
     spending = found.spending
     lines = [_count_line(found.total, spending.total_usd)]
@@ -177,7 +177,7 @@ def next_step_after_search(found: FoundImages) -> str:
     return "Try fewer or other words, a longer time or another model, or leave all out to see the newest."
 
 
-def describe_usd(usd: Decimal) -> str:
+def usd_text(usd: Decimal) -> str:
     """An amount in words."""
     return f"${usd:.4f}"
 
@@ -186,13 +186,13 @@ def _count_line(total: int, cost: Decimal) -> str:
     if not total:
         return "No image matches."
     if total == 1:
-        return f"1 image matches, {describe_usd(cost)} in all:"
-    return f"{total} images match, {describe_usd(cost)} in all; newest first:"
+        return f"1 image matches, {usd_text(cost)} in all:"
+    return f"{total} images match, {usd_text(cost)} in all; newest first:"
 
 
 def _found_line(hit: FoundImage) -> str:
     image, made = hit.image, hit.image.provenance
-    cost = "sandbox" if made.sandbox else describe_cost(made.cost)
+    cost = "sandbox" if made.sandbox else cost_text(made.cost)
     state = "" if hit.file == "present" else f" (file {hit.file})"
     prompt = shortened(made.prompt, FOUND_CHARACTERS)
     return (
@@ -203,20 +203,20 @@ def _found_line(hit: FoundImage) -> str:
 
 def _by(what: str, amounts: dict[str, Decimal]) -> str:
     shown = _cut(amounts, _IN_A_LINE)
-    return f"By {what}: " + ", ".join(f"{name} {describe_usd(usd)}" for name, usd in shown.items())
+    return f"By {what}: " + ", ".join(f"{name} {usd_text(usd)}" for name, usd in shown.items())
 
 
 def _open_call_line(call: CallRecord) -> str:
     status = "still runs" if call.status == "running" else "has an unknown outcome"
     return (
         f'Job {call.id} {status}: "{shortened(call.prompt, FOUND_CHARACTERS)}", '
-        f"{describe_usd(call.reserved_usd)} reserved."
+        f"{usd_text(call.reserved_usd)} reserved."
     )
 
 
-def _hit(hit: FoundImage) -> HitAnswer:
+def _found_image(hit: FoundImage) -> FoundImageContent:
     image, made = hit.image, hit.image.provenance
-    return HitAnswer(
+    return FoundImageContent(
         id=image.id,
         file_path=str(image.file_path),
         file=hit.file,
@@ -233,8 +233,8 @@ def _hit(hit: FoundImage) -> HitAnswer:
     )
 
 
-def _open_call(call: CallRecord) -> OpenCallAnswer:
-    return OpenCallAnswer(
+def _open_call(call: CallRecord) -> OpenCallContent:
+    return OpenCallContent(
         job_id=call.id,
         status="running" if call.status == "running" else "outcome_unknown",
         prompt=shortened(call.prompt, FOUND_CHARACTERS),

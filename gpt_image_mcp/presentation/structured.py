@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _MICRO = Decimal("0.000001")
 
 
-class Answer(BaseModel):
+class StructuredContent(BaseModel):
     """Base of structured results; a field that is None is left out of the JSON."""
 
     model_config = ConfigDict(frozen=True)
@@ -40,7 +40,7 @@ class Answer(BaseModel):
         return {name: value for name, value in handler(self).items() if value is not None}
 
 
-class RequestedAnswer(Answer):
+class RequestedContent(StructuredContent):
     """What was asked for."""
 
     size: str
@@ -50,7 +50,7 @@ class RequestedAnswer(Answer):
     background: str
 
 
-class AppliedAnswer(Answer):
+class AppliedContent(StructuredContent):
     """What took effect."""
 
     size: str
@@ -59,7 +59,7 @@ class AppliedAnswer(Answer):
     output_format: str
 
 
-class UsageAnswer(Answer):
+class UsageContent(StructuredContent):
     """Tokens as the API reported them."""
 
     input_tokens: int
@@ -69,7 +69,7 @@ class UsageAnswer(Answer):
     output_tokens_details: dict[str, int]
 
 
-class ImageAnswer(Answer):
+class StoredImageContent(StructuredContent):
     """One image file."""
 
     id: str
@@ -82,16 +82,16 @@ class ImageAnswer(Answer):
     height: int
 
 
-class ImagesAnswer(Answer):
+class ImagesContent(StructuredContent):
     """The result of a call that makes or shows images."""
 
     status: Literal["completed", "running"]
     model: str
     prompt: str
-    requested: RequestedAnswer
-    applied: AppliedAnswer | None = None
-    images: list[ImageAnswer]
-    usage: UsageAnswer | None = None
+    requested: RequestedContent
+    applied: AppliedContent | None = None
+    images: list[StoredImageContent]
+    usage: UsageContent | None = None
     cost_usd_estimated: float | None = None
     cost_basis: CostBasis
     route: Route
@@ -106,25 +106,25 @@ class ImagesAnswer(Answer):
     expected_seconds: float | None = None
 
 
-class BatchItemAnswer(Answer):
+class BatchItemContent(StructuredContent):
     """What became of one image of a batch."""
 
     input: str
     status: Literal["completed", "failed", "skipped"]
-    images: list[ImageAnswer]
+    images: list[StoredImageContent]
     cost_usd_estimated: float | None = None
     notes: list[str] | None = None
     error: str | None = None
 
 
-class BatchAnswer(Answer):
+class BatchContent(StructuredContent):
     """The result of a batch; ``items`` are in the order of the inputs."""
 
     status: Literal["completed", "running"]
     model: str
     prompt: str
-    requested: RequestedAnswer
-    items: list[BatchItemAnswer]
+    requested: RequestedContent
+    items: list[BatchItemContent]
     total: int
     cost_usd_estimated: float | None = None
     notes: list[str]
@@ -134,7 +134,7 @@ class BatchAnswer(Answer):
     elapsed_seconds: float | None = None
 
 
-class SessionAnswer(Answer):
+class SessionContent(StructuredContent):
     """One session of a list."""
 
     session_id: str
@@ -148,17 +148,17 @@ class SessionAnswer(Answer):
     sandbox: bool
 
 
-class SessionsAnswer(Answer):
+class SessionsContent(StructuredContent):
     """The sessions that can be continued."""
 
-    sessions: list[SessionAnswer]
+    sessions: list[SessionContent]
     next: str
 
 
-class InputAnswer(Answer):
+class InputContent(StructuredContent):
     """An image that is not of the library, as an edit would read it."""
 
-    status: Literal["completed"] = "completed"
+    status: Literal["completed"]
     source: str
     width: int
     height: int
@@ -168,7 +168,7 @@ class InputAnswer(Answer):
     next: str
 
 
-class EndedAnswer(Answer):
+class EndedSessionContent(StructuredContent):
     """A session that was ended."""
 
     ended: bool
@@ -177,7 +177,7 @@ class EndedAnswer(Answer):
     next: str
 
 
-class BudgetAnswer(Answer):
+class BudgetContent(StructuredContent):
     """Limits on spending and what is left; a limit that is not set is left out."""
 
     max_cost_usd: float | None = None
@@ -186,14 +186,14 @@ class BudgetAnswer(Answer):
     left_today_usd: float | None = None
 
 
-class QuoteAnswer(Answer):
+class QuoteContent(StructuredContent):
     """What a call costs: one number, a range, or neither where nothing is known."""
 
     cost_usd_estimated: float | None = None
     cost_range_usd: list[float] | None = None
 
 
-class EstimateAnswer(QuoteAnswer):
+class EstimateContent(QuoteContent):
     """A quote with everything it depends on."""
 
     model: str
@@ -203,8 +203,8 @@ class EstimateAnswer(QuoteAnswer):
     output_format: str
     input_images: int
     cost_basis: str
-    by_quality: dict[str, QuoteAnswer]
-    budget: BudgetAnswer
+    by_quality: dict[str, QuoteContent]
+    budget: BudgetContent
     notes: list[str]
     next: str
 
@@ -214,18 +214,18 @@ def dollars(amount: Decimal | None) -> float | None:
     return None if amount is None else float(amount.quantize(_MICRO))
 
 
-def images_answer(result: ImageResult, *, next_step: str) -> ImagesAnswer:
+def images_content(result: ImageResult, *, next_step: str) -> ImagesContent:
     """The structured content of an image result."""
     is_running = result.status == "running"
     spent = result.cost
-    return ImagesAnswer(
+    return ImagesContent(
         status=result.status,
         model=result.model,
         prompt=shortened(result.prompt),
-        requested=RequestedAnswer.model_validate(result.requested, from_attributes=True),
+        requested=RequestedContent.model_validate(result.requested, from_attributes=True),
         applied=_applied(result),
-        images=[image_answer(image) for image in result.images],
-        usage=None if result.usage is None else usage_answer(result.usage),
+        images=[stored_image_content(image) for image in result.images],
+        usage=None if result.usage is None else usage_content(result.usage),
         cost_usd_estimated=dollars(spent.usd) if spent else None,
         cost_basis=spent.basis if spent else "unknown",
         route=result.route,
@@ -241,14 +241,14 @@ def images_answer(result: ImageResult, *, next_step: str) -> ImagesAnswer:
     )
 
 
-def batch_answer(result: BatchResult, *, next_step: str) -> BatchAnswer:
+def batch_content(result: BatchResult, *, next_step: str) -> BatchContent:
     """The structured content of a batch."""
     is_running = result.status == "running"
-    return BatchAnswer(
+    return BatchContent(
         status=result.status,
         model=result.model,
         prompt=shortened(result.prompt),
-        requested=RequestedAnswer.model_validate(result.requested, from_attributes=True),
+        requested=RequestedContent.model_validate(result.requested, from_attributes=True),
         items=[_batch_item(entry) for entry in result.items],
         total=result.total,
         cost_usd_estimated=dollars(batch_cost(result)),
@@ -260,25 +260,25 @@ def batch_answer(result: BatchResult, *, next_step: str) -> BatchAnswer:
     )
 
 
-def _batch_item(entry: BatchEntry) -> BatchItemAnswer:
-    return BatchItemAnswer(
+def _batch_item(entry: BatchEntry) -> BatchItemContent:
+    return BatchItemContent(
         input=entry.input,
         status=entry.status,
-        images=[image_answer(image) for image in entry.images],
+        images=[stored_image_content(image) for image in entry.images],
         cost_usd_estimated=dollars(entry.cost.usd) if entry.cost else None,
         notes=list(entry.notes) or None,
         error=entry.error or None,
     )
 
 
-def sessions_answer(listed: Sequence[SessionSummary], *, next_step: str) -> SessionsAnswer:
+def sessions_content(listed: Sequence[SessionSummary], *, next_step: str) -> SessionsContent:
     """The structured content of a list of sessions."""
-    return SessionsAnswer(sessions=[_session(session) for session in listed], next=next_step)
+    return SessionsContent(sessions=[_session(session) for session in listed], next=next_step)
 
 
-def _session(session: SessionSummary) -> SessionAnswer:
+def _session(session: SessionSummary) -> SessionContent:
     image = session.last_image
-    return SessionAnswer(
+    return SessionContent(
         session_id=session.id,
         status=session.status,
         created_at=session.created_at.isoformat(timespec="seconds"),
@@ -291,9 +291,10 @@ def _session(session: SessionSummary) -> SessionAnswer:
     )
 
 
-def input_answer(image: InputImage, *, next_step: str) -> InputAnswer:
+def input_content(image: InputImage, *, next_step: str) -> InputContent:
     """The structured content of an image that is not of the library."""
-    return InputAnswer(
+    return InputContent(
+        status="completed",
         source=image.source,
         width=image.width,
         height=image.height,
@@ -304,20 +305,20 @@ def input_answer(image: InputImage, *, next_step: str) -> InputAnswer:
     )
 
 
-def ended_answer(ended: EndedSession, *, next_step: str) -> EndedAnswer:
+def ended_session_content(ended: EndedSession, *, next_step: str) -> EndedSessionContent:
     """The structured content of an ended session."""
-    return EndedAnswer(ended=True, session_id=ended.id, turns=ended.turns, next=next_step)
+    return EndedSessionContent(ended=True, session_id=ended.id, turns=ended.turns, next=next_step)
 
 
-def _applied(result: ImageResult) -> AppliedAnswer | None:
+def _applied(result: ImageResult) -> AppliedContent | None:
     if result.applied is None:
         return None
-    return AppliedAnswer.model_validate(result.applied, from_attributes=True)
+    return AppliedContent.model_validate(result.applied, from_attributes=True)
 
 
-def image_answer(image: StoredImage) -> ImageAnswer:
+def stored_image_content(image: StoredImage) -> StoredImageContent:
     """One stored image as results show it."""
-    return ImageAnswer(
+    return StoredImageContent(
         id=image.id,
         file_path=str(image.file_path),
         filename=image.file_path.name,
@@ -329,9 +330,9 @@ def image_answer(image: StoredImage) -> ImageAnswer:
     )
 
 
-def usage_answer(usage: TokenUsage) -> UsageAnswer:
+def usage_content(usage: TokenUsage) -> UsageContent:
     """Token counts in the shape of the API."""
-    return UsageAnswer(
+    return UsageContent(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         total_tokens=usage.total_tokens,
@@ -347,11 +348,11 @@ def usage_answer(usage: TokenUsage) -> UsageAnswer:
     )
 
 
-def estimate_answer(estimate: Estimate, *, next_step: str) -> EstimateAnswer:
+def estimate_content(estimate: Estimate, *, next_step: str) -> EstimateContent:
     """The structured content of a quote."""
     budget = estimate.budget
-    quoted = quote_answer(estimate.quote)
-    return EstimateAnswer(
+    quoted = quote_content(estimate.quote)
+    return EstimateContent(
         model=estimate.model,
         size=estimate.size,
         quality=estimate.quality,
@@ -361,8 +362,8 @@ def estimate_answer(estimate: Estimate, *, next_step: str) -> EstimateAnswer:
         cost_usd_estimated=quoted.cost_usd_estimated,
         cost_range_usd=quoted.cost_range_usd,
         cost_basis=estimate.quote.basis,
-        by_quality={name: quote_answer(quote) for name, quote in estimate.by_quality.items()},
-        budget=BudgetAnswer(
+        by_quality={name: quote_content(quote) for name, quote in estimate.by_quality.items()},
+        budget=BudgetContent(
             max_cost_usd=dollars(budget.per_call_usd),
             daily_budget_usd=dollars(budget.daily_usd),
             spent_today_usd=float(budget.spent_today_usd.quantize(_MICRO)),
@@ -373,13 +374,13 @@ def estimate_answer(estimate: Estimate, *, next_step: str) -> EstimateAnswer:
     )
 
 
-def quote_answer(quote: Quote) -> QuoteAnswer:
+def quote_content(quote: Quote) -> QuoteContent:
     """A quote as one number where it is exact, as a range where it is not, empty where nothing is known."""
     if quote.expected_usd is not None:
-        return QuoteAnswer(cost_usd_estimated=dollars(quote.expected_usd))
+        return QuoteContent(cost_usd_estimated=dollars(quote.expected_usd))
     if quote.low_usd is None or quote.high_usd is None:
-        return QuoteAnswer()
-    return QuoteAnswer(
+        return QuoteContent()
+    return QuoteContent(
         cost_range_usd=[float(quote.low_usd.quantize(_MICRO)), float(quote.high_usd.quantize(_MICRO))]
     )
 

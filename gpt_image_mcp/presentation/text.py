@@ -19,7 +19,7 @@ _PARTIAL = " The picture shown is a partial image."
 _KILO, _MEGA = 1_000, 1_000_000
 
 
-def describe(result: ImageResult, next_step: str) -> str:
+def images_text(result: ImageResult, next_step: str) -> str:
     """An image result in words."""
     lines = [_headline(result)]
     lines += [_image_line(number, image) for number, image in enumerate(result.images, start=1)]
@@ -33,7 +33,7 @@ def describe(result: ImageResult, next_step: str) -> str:
     return "\n".join(lines)
 
 
-def describe_batch(result: BatchResult, next_step: str) -> str:
+def batch_text(result: BatchResult, next_step: str) -> str:
     """A batch in words: a line for each image."""
     done = sum(entry.status == "completed" for entry in result.items)
     where = _where(sandbox=result.sandbox)
@@ -58,7 +58,7 @@ def _batch_line(number: int, entry: BatchEntry) -> str:
     made = ", ".join(
         f"{image.file_path} (id {image.id}, {image.width}x{image.height})" for image in entry.images
     )
-    cost = f", {describe_cost(entry.cost)}" if entry.cost else ""
+    cost = f", {cost_text(entry.cost)}" if entry.cost else ""
     notes = f" Note: {' '.join(entry.notes)}" if entry.notes else ""
     return f"{number}. {entry.input}: {made or entry.status}{cost}{notes}"
 
@@ -82,7 +82,7 @@ def next_step_after_batch(result: BatchResult) -> str:
     return "Correct what the failed ones say and call batch_edit_images again with those only."
 
 
-def describe_input(image: InputImage, next_step: str) -> str:
+def input_text(image: InputImage, next_step: str) -> str:
     """An image that is not of the library in words."""
     size = readable_size(len(image.data))
     lines = [f"{image.source}: {image.width}x{image.height}, {image.mime_type}, {size}."]
@@ -90,7 +90,7 @@ def describe_input(image: InputImage, next_step: str) -> str:
     return "\n".join([*lines, f"Next: {next_step}"])
 
 
-def describe_sessions(sessions: Sequence[SessionSummary], next_step: str) -> str:
+def sessions_text(sessions: Sequence[SessionSummary], next_step: str) -> str:
     """A list of sessions in words."""
     lines = [_session_line(session) for session in sessions] or ["There is no edit session."]
     return "\n".join([*lines, f"Next: {next_step}"])
@@ -107,13 +107,13 @@ def _session_line(session: SessionSummary) -> str:
     )
 
 
-def describe_estimate(estimate: Estimate, next_step: str) -> str:
+def estimate_text(estimate: Estimate, next_step: str) -> str:
     """A quote in words."""
     budget = estimate.budget
     lines = [
         (
             f"{estimate.n} image(s) with {estimate.model}, size {estimate.size}, quality {estimate.quality}, "
-            f"{estimate.input_images} input image(s): {describe_quote(estimate.quote)}."
+            f"{estimate.input_images} input image(s): {quote_text(estimate.quote)}."
         ),
         f"Basis: {estimate.quote.basis}",
         *_by_quality(estimate),
@@ -144,11 +144,11 @@ def next_step_after_estimate(estimate: Estimate, *, generate: str, edit: str) ->
 
 
 def _by_quality(estimate: Estimate) -> list[str]:
-    quotes = ", ".join(f"{name} {describe_quote(quote)}" for name, quote in estimate.by_quality.items())
+    quotes = ", ".join(f"{name} {quote_text(quote)}" for name, quote in estimate.by_quality.items())
     return [f"By quality: {quotes}"] if quotes else []
 
 
-def describe_quote(quote: Quote) -> str:
+def quote_text(quote: Quote) -> str:
     """A quote in words: ``$0.2107``, ``$0.0059 to $0.2107``, ``up to $0.0499`` or ``unknown``."""
     if quote.expected_usd is not None:
         return f"${quote.expected_usd:.4f}"
@@ -197,10 +197,10 @@ def _image_line(number: int, image: StoredImage) -> str:
 def _cost_line(result: ImageResult) -> str:
     usage = result.usage
     tokens = f"Tokens: {usage.input_tokens} in, {usage.output_tokens} out. " if usage else ""
-    return f"{tokens}{_cost(sandbox=result.sandbox)}: {describe_cost(result.cost)}."
+    return f"{tokens}{_cost(sandbox=result.sandbox)}: {cost_text(result.cost)}."
 
 
-def next_step_after(result: ImageResult) -> str:
+def next_step_after_images(result: ImageResult) -> str:
     """What a caller should do with a result, in one sentence."""
     if result.status == "running":
         return (
@@ -227,7 +227,7 @@ def counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def describe_cost(cost: Cost | None) -> str:
+def cost_text(cost: Cost | None) -> str:
     """A cost in words: ``$0.2107 (from usage)``."""
     if cost is None or cost.usd is None:
         return "unknown"

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias, TypedDict
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal, TypeAlias, TypedDict, cast, get_args
+
+from pydantic import BeforeValidator, Field
+
+from gpt_image_mcp.coercion import format_name, lowered
 
 QualityName: TypeAlias = Literal["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"]
+
+
+def _choices(*names: str) -> Any:
+    """Publishes which values a text may have; ``catalogue.validation`` checks that it has one of them."""
+    return Field(json_schema_extra={"enum": [*names]})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputOptions:
     """What a caller asks of the output, in the caller's own spelling.
+
+    The one definition of these options: tools publish the fields as their parameters, commands as theirs.
+    The metadata is pydantic's, for the tools. A ``Field`` with a description has nothing else in it, because
+    only one tool shows the descriptions (``mcp_app/tools/output_options.py``).
 
     Attributes:
         model: Model name; empty takes the configured one, "sandbox" runs this call in the sandbox.
@@ -27,22 +40,49 @@ class OutputOptions:
         overwrite: Whether a file of the exact name is replaced.
     """
 
-    model: str = ""
-    size: str = "auto"
-    quality: str = "auto"
-    n: int = 1
-    background: str = "auto"
-    output_format: str = "png"
-    output_compression: int = 100
-    output_dir: str = ""
-    filename_prefix: str = ""
-    filename: str = ""
-    user: str = ""
+    model: Annotated[
+        str,
+        Field(
+            description='Model name; empty = the configured default. "sandbox" = fake picture, free, no key.'
+        ),
+    ] = ""
+    size: Annotated[
+        str,
+        Field(
+            description="auto, WxH, a ratio (16:9), or square, landscape, portrait, also with _2k or _4k. "
+            "Larger costs more."
+        ),
+    ] = "auto"
+    quality: Annotated[
+        str,
+        Field(description="low is cheap and fast: use it for drafts. xhigh and max: newest models only."),
+        _choices(*get_args(QualityName)),
+        BeforeValidator(lowered),
+    ] = "auto"
+    n: Annotated[int, Field(description="How many images; each is paid for."), Field(ge=1, le=10)] = 1
+    background: Annotated[str, _choices("auto", "opaque", "transparent"), BeforeValidator(lowered)] = "auto"
+    output_format: Annotated[
+        str,
+        Field(description="transparent needs png or webp."),
+        _choices("png", "jpeg", "webp"),
+        BeforeValidator(format_name),
+    ] = "png"
+    output_compression: Annotated[
+        int, Field(description="0-100, jpeg and webp only."), Field(ge=0, le=100)
+    ] = 100
+    output_dir: Annotated[str, Field(description="Folder for the files; empty = the configured one.")] = ""
+    filename_prefix: Annotated[str, Field(description="A label put into the unique file name.")] = ""
+    filename: Annotated[str, Field(description="An exact file name instead; never overwrites.")] = ""
+    user: Annotated[str, Field(description="End-user id for OpenAI's safety checks.")] = ""
     overwrite: bool = False
+
+    def arguments(self) -> OutputArguments:
+        """The options as keyword arguments: ``studio.generate(prompt, **options.arguments())``."""
+        return cast("OutputArguments", asdict(self))
 
 
 class OutputArguments(TypedDict, total=False):
-    """``OutputOptions`` as keyword arguments, for methods that take them one by one."""
+    """The fields of ``OutputOptions`` for type checkers, which cannot read keyword arguments off a class."""
 
     model: str
     size: str

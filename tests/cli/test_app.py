@@ -90,6 +90,17 @@ def test_the_file_is_called_as_it_was_told(
     assert len(list((project.parent / "home").glob("[!.]*.*"))) == 1
 
 
+@pytest.mark.parametrize(("asked", "file"), [("jpg", "fox.jpg"), ("JPEG", "fox.jpg"), ("webp", "fox.webp")])
+def test_a_file_without_an_ending_gets_the_one_of_the_format(
+    capsys: pytest.CaptureFixture[str], project: Path, asked: str, file: str
+) -> None:
+    done = _run_here(capsys, "generate", "a fox", *QUICK, "-o", "fox", "--output-format", asked)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{project / file}\n"
+    refused = _run_here(capsys, "generate", "a fox", *QUICK, "-o", "fox", "--output-format", "gif")
+    assert (refused.returncode, refused.stderr.partition(":")[0]) == (1, "output_rejected")
+
+
 def test_an_existing_file_is_only_replaced_when_told(project: Path) -> None:
     target = project / "fox.png"
     target.write_bytes(b"mine")
@@ -285,7 +296,7 @@ def test_batch_edits_files_and_reports_the_failed_ones(project: Path, photo: str
 
 def test_a_manifest_gives_each_image_its_own_prompt_and_options(project: Path, photo: str) -> None:
     lines = [
-        {"image": photo, "prompt": "make it night", "output_format": "webp"},
+        {"image": photo, "prompt": "make it night", "output_format": ".WebP"},
         {"image": photo, "filename": "day", "regions": [{"box": [0, 0, 0.5, 1]}], "size": "auto"},
     ]
     (project / "jobs.jsonl").write_text("\n\n".join(json.dumps(line) for line in lines))
@@ -305,6 +316,7 @@ def test_a_manifest_gives_each_image_its_own_prompt_and_options(project: Path, p
         ("[1]", "Line 1"),
         ("not json", "Line 1"),
         ('{"image": "a.png", "n": "many"}', "Line 1"),
+        ('{"image": "a.png", "n": 50}', "Line 1"),
         ("", "lists 0 images"),
     ],
 )

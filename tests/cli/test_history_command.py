@@ -11,7 +11,7 @@ import pytest
 
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.cli.app import run
-from gpt_image_mcp.presentation.details import ImageRecord
+from gpt_image_mcp.presentation.details import ImageDetails
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_the_command_line_shows_a_lineage(made: Path, capsys: pytest.CaptureFixt
     assert "made into" in shown
     assert '"night"' in shown
     assert run(["history", "show", str(made), "--json"]) == 0
-    record = ImageRecord.model_validate_json(capsys.readouterr().out)
+    record = ImageDetails.model_validate_json(capsys.readouterr().out)
     assert (record.prompt, record.file_path) == ("a red fox in the snow", str(made))
     assert len(record.children) == 1
 

@@ -6,15 +6,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.mcp_app.middleware import group_of
-from gpt_image_mcp.presentation.exports import ExportAnswer
-from gpt_image_mcp.presentation.history import FoundAnswer
+from gpt_image_mcp.presentation.exports import ExportContent
+from gpt_image_mcp.presentation.history import HistoryContent
 from gpt_image_mcp.presentation.structured import (
-    BatchAnswer,
-    EndedAnswer,
-    EstimateAnswer,
-    ImagesAnswer,
-    InputAnswer,
-    SessionsAnswer,
+    BatchContent,
+    EndedSessionContent,
+    EstimateContent,
+    ImagesContent,
+    InputContent,
+    SessionsContent,
 )
 from tests.docs.pages import cell, table
 
@@ -48,16 +48,16 @@ _WORDS_OF = {
 _FULL = "generate_image"
 # What they return; the schemas that they publish leave most of it out, because every client pays for them.
 _ANSWERS: dict[str, type[BaseModel]] = {
-    "generate_image": ImagesAnswer,
-    "estimate_cost": EstimateAnswer,
-    "edit_image": ImagesAnswer,
-    "batch_edit_images": BatchAnswer,
-    "export_image": ExportAnswer,
-    "find_images": FoundAnswer,
-    "start_edit_session": ImagesAnswer,
-    "continue_edit_session": ImagesAnswer,
-    "list_edit_sessions": SessionsAnswer,
-    "end_edit_session": EndedAnswer,
+    "generate_image": ImagesContent,
+    "estimate_cost": EstimateContent,
+    "edit_image": ImagesContent,
+    "batch_edit_images": BatchContent,
+    "export_image": ExportContent,
+    "find_images": HistoryContent,
+    "start_edit_session": ImagesContent,
+    "continue_edit_session": ImagesContent,
+    "list_edit_sessions": SessionsContent,
+    "end_edit_session": EndedSessionContent,
 }
 # Those of generate_image that say how the result should be, which other tools share.
 _NOT_SHARED = {"prompt", "moderation"}
@@ -171,10 +171,10 @@ def _returns(name: str) -> str:
     if name == "get_image":
         return (
             f"Returns the same as {_link(_FULL)}; for a batch, as {_link('batch_edit_images')}; for an image "
-            f"that was not made here, {_fields(InputAnswer)}.\n"
+            f"that was not made here, {_fields(InputContent)}.\n"
         )
     answer = _ANSWERS[name]
-    if answer is ImagesAnswer and name != _FULL:
+    if answer is ImagesContent and name != _FULL:
         return f"Returns the same as {_link(_FULL)}.\n"
     return f"Returns {_fields(answer)}.\n"
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.mcp_app.tool_results import present_export
-from gpt_image_mcp.presentation.exports import ExportAnswer
+from gpt_image_mcp.presentation.exports import ExportContent
 from gpt_image_mcp.server import mcp
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ async def test_a_made_image_becomes_a_favicon_set_by_its_id(client: Client[Any])
     before = Path(image["file_path"]).read_bytes()
     result = await _export(client, ref=image["id"], preset="favicon")
     assert not result.is_error, _text(result)
-    answer = ExportAnswer.model_validate(result.structured_content)
+    answer = ExportContent.model_validate(result.structured_content)
     assert [entry.filename for entry in answer.files][:2] == ["favicon.ico", "favicon-16x16.png"]
     assert all(Path(entry.file_path).stat().st_size == entry.size_bytes for entry in answer.files)
     assert (answer.status, answer.cost_usd_estimated, answer.source) == ("completed", 0, image["id"])
@@ -61,7 +61,7 @@ async def test_a_made_image_becomes_a_favicon_set_by_its_id(client: Client[Any])
 
 async def test_text_and_structured_content_are_each_enough(client: Client[Any], logo: Path) -> None:
     result = await _export(client, ref=str(logo), width=1200, output_format="JPG")
-    answer = ExportAnswer.model_validate(result.structured_content)
+    answer = ExportContent.model_validate(result.structured_content)
     (entry,) = answer.files
     assert (entry.width, entry.height, entry.mime_type) == (1200, 1200, "image/jpeg")
     text = _text(result)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.catalogue.prices import quote
-from gpt_image_mcp.presentation.text import describe_quote
+from gpt_image_mcp.presentation.text import quote_text
 from gpt_image_mcp.server import mcp
 from gpt_image_mcp.values.requests import ImageRequest
 
@@ -176,7 +176,7 @@ async def test_a_quote_for_open_choices_is_a_range(client: Client[Any]) -> None:
 
 def test_a_model_without_published_tokens_is_quoted_at_its_most() -> None:
     request = ImageRequest(prompt="", model="gpt-image-1-mini", size="1024x1024", quality="low")
-    assert describe_quote(quote(load_catalogue().find(request.model), request)) == "up to $0.0499"
+    assert quote_text(quote(load_catalogue().find(request.model), request)) == "up to $0.0499"
 
 
 async def test_the_file_can_be_read_as_a_resource(client: Client[Any]) -> None:

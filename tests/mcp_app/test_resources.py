@@ -19,7 +19,7 @@ from PIL import Image
 from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.library.sidecars import read_metadata
 from gpt_image_mcp.library.store import Library
-from gpt_image_mcp.presentation.details import models_record
+from gpt_image_mcp.presentation.details import catalogue_details
 from gpt_image_mcp.settings import Settings
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def test_the_status_of_a_model_follows_the_day() -> None:
     )
 
     def status(today: date) -> str:
-        listed = models_record(catalogue, default="", today=today).models
+        listed = catalogue_details(catalogue, default="", today=today).models
         return next(model.status for model in listed if model.name == name)
 
     assert status(date(2020, 1, 1)) == f"available, announced to end on {end}"

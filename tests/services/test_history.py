@@ -16,12 +16,12 @@ from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.cli.console import lineage_tree
 from gpt_image_mcp.errors import InvalidArgument, NotFound, StorageFailed
 from gpt_image_mcp.library.store import Library
-from gpt_image_mcp.presentation.details import image_record
+from gpt_image_mcp.presentation.details import image_details
 from gpt_image_mcp.presentation.history import (
-    describe_found,
-    found_answer,
+    history_content,
+    history_text,
     next_step_after_search,
-    spending_answer,
+    spending_content,
 )
 from gpt_image_mcp.values.history import FoundImages, Spending
 from gpt_image_mcp.values.results import ImageResult
@@ -157,7 +157,7 @@ async def test_who_is_child_and_grandchild_is_listed_as_both(studio: Studio) -> 
     ancestors = (await studio.history.trace(both.id)).parents
     assert [parent.image_id for parent in ancestors] == [night.id, fox.id]
     assert [further.image_id for further in ancestors[0].beyond] == [fox.id]
-    assert image_record(family).children == [night.id, both.id]
+    assert image_details(family).children == [night.id, both.id]
 
 
 async def test_of_a_large_family_the_direct_relatives_are_complete_and_the_cut_is_said(
@@ -333,15 +333,15 @@ def test_what_a_list_leaves_out_is_summed_as_others() -> None:
         total_usd=Decimal(820), by_day=amounts, by_model={}, by_session={"others": Decimal(2)}
     )
     found = FoundImages(images=(), total=9, next_offset=None, spending=spending, open_calls=())
-    by_day = found_answer(found, next_step="").cost_usd_by_day
+    by_day = history_content(found, next_step="").cost_usd_by_day
     assert len(by_day) == 32
     assert by_day["others"] == sum(range(32, 41))
     assert sum(by_day.values()) == spending.total_usd
-    assert spending_answer(spending).cost_usd_by_day == {name: float(usd) for name, usd in amounts.items()}
-    assert f"others ${sum(range(8, 41)):.4f}" in describe_found(found, "")
+    assert spending_content(spending).cost_usd_by_day == {name: float(usd) for name, usd in amounts.items()}
+    assert f"others ${sum(range(8, 41)):.4f}" in history_text(found, "")
 
 
 async def test_a_sandbox_image_costs_nothing_in_a_list(studio: Studio) -> None:
     await _make(studio)
-    (hit,) = found_answer(await studio.history.find(), next_step="").images
+    (hit,) = history_content(await studio.history.find(), next_step="").images
     assert (hit.cost_usd_estimated, hit.sandbox) == (None, True)

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING
 
 from gpt_image_mcp.cli.client_config.clients import ClientName, user_folders
 from gpt_image_mcp.cli.client_config.launching import How, launch
+from gpt_image_mcp.cli.commands.parameters import Flag
 from gpt_image_mcp.cli.console import Console
 from gpt_image_mcp.errors import InvalidSetting
 
 if TYPE_CHECKING:
     from gpt_image_mcp.cli.client_config.blocks import Block
 
-Flag = Parameter(negative="")
-
 
 def config(
     client: ClientName,
     /,
     *,
-    write: Annotated[bool, Flag] = False,
-    sandbox: Annotated[bool, Flag] = False,
+    write: Flag = False,
+    sandbox: Flag = False,
     output_dir: str = "",
     command: How = "uvx",
     file: Path | None = None,

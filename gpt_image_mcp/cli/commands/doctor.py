@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
 from pydantic import BaseModel
 
+from gpt_image_mcp.cli.commands.parameters import AsJson
 from gpt_image_mcp.cli.console import Console
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.cli.doctor.findings import Finding
 
 
-class CheckAnswer(BaseModel):
+class CheckContent(BaseModel):
     """One check in JSON."""
 
     name: str
@@ -24,14 +24,14 @@ class CheckAnswer(BaseModel):
     next: str
 
 
-class DoctorAnswer(BaseModel):
+class DoctorContent(BaseModel):
     """All checks in JSON; ``healthy`` if none failed."""
 
     healthy: bool
-    checks: list[CheckAnswer]
+    checks: list[CheckContent]
 
 
-async def doctor(*, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> int:
+async def doctor(*, as_json: AsJson = False) -> int:
     """Check settings, folders, database, connection, key and model; nothing is spent.
 
     Args:
@@ -48,9 +48,9 @@ async def doctor(*, as_json: Annotated[bool, Parameter(name="--json", negative="
     return 0 if is_healthy else 1
 
 
-def _answer(findings: Sequence[Finding], *, is_healthy: bool) -> DoctorAnswer:
+def _answer(findings: Sequence[Finding], *, is_healthy: bool) -> DoctorContent:
     checks = [
-        CheckAnswer(name=finding.name, state=finding.state, said=finding.said, next=finding.next_step)
+        CheckContent(name=finding.name, state=finding.state, said=finding.said, next=finding.next_step)
         for finding in findings
     ]
-    return DoctorAnswer(healthy=is_healthy, checks=checks)
+    return DoctorContent(healthy=is_healthy, checks=checks)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
+from gpt_image_mcp.cli.commands.parameters import AsJson
 from gpt_image_mcp.cli.console import Console
-from gpt_image_mcp.presentation.structured import estimate_answer
-from gpt_image_mcp.presentation.text import describe_estimate, next_step_after_estimate
+from gpt_image_mcp.presentation.structured import estimate_content
+from gpt_image_mcp.presentation.text import estimate_text, next_step_after_estimate
 from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.studio import Studio
 
@@ -21,7 +18,7 @@ async def estimate(
     n: int = 1,
     output_format: str = "png",
     input_images: int = 0,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Quote what a call would cost, without making it.
 
@@ -45,7 +42,7 @@ async def estimate(
         )
     step = next_step_after_estimate(quoted, generate="Run generate", edit="Run edit")
     if as_json:
-        Console().print_json(estimate_answer(quoted, next_step=step))
+        Console().print_json(estimate_content(quoted, next_step=step))
     else:
-        Console().print_lines([describe_estimate(quoted, step)])
+        Console().print_lines([estimate_text(quoted, step)])
     return 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from gpt_image_mcp.cli.commands.parameters import OutputFile
 from gpt_image_mcp.cli.console import Console
 from gpt_image_mcp.presentation.text import counted, readable_size
 from gpt_image_mcp.settings import read_settings
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 async def gallery(
     *,
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    output: OutputFile = None,
     open_page: Annotated[bool, Parameter(name="--open", negative="")] = False,
     limit: Annotated[int, Parameter(validator=Number(gte=1))] = 1000,
 ) -> int:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
+from gpt_image_mcp.cli.commands.parameters import AsJson, Flag
 from gpt_image_mcp.cli.console import Console, lineage_tree
 from gpt_image_mcp.presentation.history import (
-    describe_found,
-    found_answer,
-    pruned_answer,
-    rebuilt_answer,
-    spending_answer,
+    history_content,
+    history_text,
+    pruned_content,
+    rebuilt_content,
+    spending_content,
 )
 from gpt_image_mcp.presentation.text import counted, readable_size
 from gpt_image_mcp.settings import read_settings
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from gpt_image_mcp.services.maintenance import Pruned
     from gpt_image_mcp.values.history import FoundImages, Spending
 
-AsJson = Annotated[bool, Parameter(name="--json", negative="")]
-Flag = Parameter(negative="")
 _SHOW = "gpt-image-mcp history show ID tells all about an image"
 
 history = App(name="history", help="Search the images made before; show one; sum what they cost.")
@@ -67,9 +66,9 @@ async def search(
         )
     step = _next_step(found)
     if as_json:
-        Console().print_json(found_answer(found, next_step=step))
+        Console().print_json(history_content(found, next_step=step))
     else:
-        Console().print_lines([describe_found(found, step)])
+        Console().print_lines([history_text(found, step)])
     return 0
 
 
@@ -84,9 +83,9 @@ async def show(ref: str, /, *, as_json: AsJson = False) -> int:
     async with Studio(read_settings()) as studio:
         lineage = await studio.history.trace(ref)
     if as_json:
-        from gpt_image_mcp.presentation.details import image_record
+        from gpt_image_mcp.presentation.details import image_details
 
-        Console().print_json(image_record(lineage))
+        Console().print_json(image_details(lineage))
     else:
         Console().print_tree(lineage_tree(lineage))
     return 0
@@ -111,7 +110,7 @@ async def spend(
     async with Studio(read_settings()) as studio:
         found = await studio.history.find(limit=1, since=since, until=until)
     if as_json:
-        Console().print_json(spending_answer(found.spending))
+        Console().print_json(spending_content(found.spending))
         return 0
     lines = [f"{name}  ${usd:.4f}" for name, usd in _sums(found.spending, by).items()]
     Console().print_lines([*lines, f"total  ${found.spending.total_usd:.4f}"])
@@ -131,7 +130,7 @@ async def rebuild(*folders: Path, as_json: AsJson = False) -> int:
         done = await studio.history.rebuild(folders)
     console = Console()
     if as_json:
-        console.print_json(rebuilt_answer(done))
+        console.print_json(rebuilt_content(done))
         return 0
     images, looked_in = counted(done.images, "image"), counted(len(done.folders), "folder")
     console.print_lines([f"{images} read again from {looked_in}"])
@@ -149,7 +148,7 @@ async def prune(
     *,
     older_than: str = "",
     keep_mb: float | None = None,
-    yes: Annotated[bool, Flag] = False,
+    yes: Flag = False,
     as_json: AsJson = False,
 ) -> int:
     """Delete old images, their metadata and their history; without --yes only say which.
@@ -163,7 +162,7 @@ async def prune(
     async with Studio(read_settings()) as studio:
         pruned = await studio.history.prune(older_than=older_than, keep_mb=keep_mb, is_confirmed=yes)
     if as_json:
-        Console().print_json(pruned_answer(pruned))
+        Console().print_json(pruned_content(pruned))
     else:
         _print_pruned(pruned, Console())
     return 1 if pruned.failed else 0

@@ -6,8 +6,9 @@ from fastmcp import Context
 from fastmcp.dependencies import CurrentContext, Depends
 from fastmcp.tools import ToolResult
 
-from gpt_image_mcp.mcp_app.app import SPENDS, current_studio, patience, tool, watcher
+from gpt_image_mcp.mcp_app.app import SPENDS, current_studio, mcp, patience, watcher
 from gpt_image_mcp.mcp_app.tool_results import present, present_batch
+from gpt_image_mcp.mcp_app.tools.output_options import output_options
 from gpt_image_mcp.mcp_app.tools.parameters import (
     BatchImages,
     Concurrency,
@@ -17,49 +18,41 @@ from gpt_image_mcp.mcp_app.tools.parameters import (
     KeepUnmasked,
     Mask,
     OnError,
-    PlainBackground,
-    PlainCompression,
-    PlainCount,
     PlainEditType,
-    PlainFormat,
-    PlainQuality,
     Regions,
     Wait,
 )
-from gpt_image_mcp.presentation.schemas import BATCH_SCHEMA, BRIEF_IMAGES_SCHEMA
+from gpt_image_mcp.presentation.schemas import OUTPUT_SCHEMAS
 from gpt_image_mcp.studio import Studio
+from gpt_image_mcp.values.options import OutputOptions
 
 
-@tool("Edit image", annotations=SPENDS, output_schema=BRIEF_IMAGES_SCHEMA)
+@mcp.tool(
+    title="Edit image",
+    description=(
+        "Change an image, or combine several into one, as the prompt says. Say what to change and what must "
+        'stay; call inputs "Image 1", "Image 2". To change only a part, pass regions (read positions off '
+        "get_image with grid) or a mask: the rest is kept pixel for pixel. Costs and waits like "
+        "generate_image, and the output parameters mean the same."
+    ),
+    annotations=SPENDS,
+    output_schema=OUTPUT_SCHEMAS["edit_image"],
+)
+@output_options()
 async def edit_image(
+    *,
     prompt: str,
     images: Images,
     mask: Mask = "",
     regions: Regions = [],  # noqa: B006 - never changed; FastMCP shows it in the schema
     edit_type: EditType = "free",
     input_fidelity: InputFidelity = "auto",
-    keep_unmasked: KeepUnmasked = True,  # noqa: FBT002 - tools are called by name
-    model: str = "",
-    size: str = "auto",
-    quality: PlainQuality = "auto",
-    n: PlainCount = 1,
-    background: PlainBackground = "auto",
-    output_format: PlainFormat = "png",
-    output_compression: PlainCompression = 100,
-    output_dir: str = "",
-    filename_prefix: str = "",
-    filename: str = "",
-    user: str = "",
+    keep_unmasked: KeepUnmasked = True,
+    output: OutputOptions,
     wait_seconds: Wait = -1,
     context: Context = CurrentContext(),
     studio: Studio = Depends(current_studio),
 ) -> ToolResult:
-    """Change an image, or combine several into one, as the prompt says.
-
-    Say what to change and what must stay; call inputs "Image 1", "Image 2". To change only a part, pass
-    regions (read positions off get_image with grid) or a mask: the rest is kept pixel for pixel. Costs and
-    waits like generate_image, and the output parameters mean the same.
-    """
     result = await studio.edit(
         prompt,
         images,
@@ -70,47 +63,34 @@ async def edit_image(
         keep_unmasked=keep_unmasked,
         wait_seconds=patience(wait_seconds, studio),
         watch=watcher(context),
-        model=model,
-        size=size,
-        quality=quality,
-        n=n,
-        background=background,
-        output_format=output_format,
-        output_compression=output_compression,
-        output_dir=output_dir,
-        filename_prefix=filename_prefix,
-        filename=filename,
-        user=user,
+        **output.arguments(),
     )
     return await present(result, studio)
 
 
-@tool("Batch edit images", annotations=SPENDS, output_schema=BATCH_SCHEMA)
+@mcp.tool(
+    title="Batch edit images",
+    description=(
+        "Make the same edit on each of many images; every image is paid for. Returns one entry per input, "
+        "in order: its file and cost, or its error. If it takes long it returns a job_id: collect that with "
+        "get_image."
+    ),
+    annotations=SPENDS,
+    output_schema=OUTPUT_SCHEMAS["batch_edit_images"],
+)
+@output_options(without=("n",))
 async def batch_edit_images(
+    *,
     prompt: str,
     images: BatchImages,
     edit_type: PlainEditType = "free",
     on_error: OnError = "continue",
     concurrency: Concurrency = 3,
-    model: str = "",
-    size: str = "auto",
-    quality: PlainQuality = "auto",
-    background: PlainBackground = "auto",
-    output_format: PlainFormat = "png",
-    output_compression: PlainCompression = 100,
-    output_dir: str = "",
-    filename_prefix: str = "",
-    filename: str = "",
-    user: str = "",
+    output: OutputOptions,
     wait_seconds: Wait = -1,
     context: Context = CurrentContext(),
     studio: Studio = Depends(current_studio),
 ) -> ToolResult:
-    """Make the same edit on each of many images; every image is paid for.
-
-    Returns one entry per input, in order: its file and cost, or its error. If it takes long it returns a
-    job_id: collect that with get_image.
-    """
     result = await studio.batch_edit(
         prompt,
         images,
@@ -119,15 +99,6 @@ async def batch_edit_images(
         concurrency=concurrency,
         wait_seconds=patience(wait_seconds, studio),
         watch=watcher(context),
-        model=model,
-        size=size,
-        quality=quality,
-        background=background,
-        output_format=output_format,
-        output_compression=output_compression,
-        output_dir=output_dir,
-        filename_prefix=filename_prefix,
-        filename=filename,
-        user=user,
+        **output.arguments(),
     )
     return await present_batch(result, studio)

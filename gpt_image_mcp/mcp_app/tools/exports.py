@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastmcp.dependencies import Depends
 from fastmcp.tools import ToolResult
 
-from gpt_image_mcp.mcp_app.app import CONVERTS, current_studio, tool
+from gpt_image_mcp.mcp_app.app import CONVERTS, current_studio, mcp
 from gpt_image_mcp.mcp_app.tool_results import present_export
 from gpt_image_mcp.mcp_app.tools.parameters import (
     AnyImage,
@@ -16,12 +16,22 @@ from gpt_image_mcp.mcp_app.tools.parameters import (
     PlainEdge,
     Preset,
 )
-from gpt_image_mcp.presentation.schemas import EXPORT_SCHEMA
+from gpt_image_mcp.presentation.schemas import OUTPUT_SCHEMAS
 from gpt_image_mcp.studio import Studio
 
 
-@tool("Export image", annotations=CONVERTS, output_schema=EXPORT_SCHEMA)
+@mcp.tool(
+    title="Export image",
+    description=(
+        "Convert, resize or crop an image into new files: a format, a size, favicons, app icons, social "
+        "cards. Free and local: use it instead of a paid edit when nothing new has to be drawn. The "
+        "original stays. Returns the files' paths and sizes."
+    ),
+    annotations=CONVERTS,
+    output_schema=OUTPUT_SCHEMAS["export_image"],
+)
 async def export_image(
+    *,
     ref: AnyImage,
     output_format: ExportFormat = "",
     width: Edge = 0,
@@ -32,11 +42,6 @@ async def export_image(
     output_dir: str = "",
     studio: Studio = Depends(current_studio),
 ) -> ToolResult:
-    """Convert, resize or crop an image into new files: a format, a size, favicons, app icons, social cards.
-
-    Free and local: use it instead of a paid edit when nothing new has to be drawn. The original stays.
-    Returns the files' paths and sizes.
-    """
     result = await studio.export(
         ref,
         output_format=output_format,

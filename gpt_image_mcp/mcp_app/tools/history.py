@@ -5,15 +5,25 @@ from __future__ import annotations
 from fastmcp.dependencies import Depends
 from fastmcp.tools import ToolResult
 
-from gpt_image_mcp.mcp_app.app import READS, current_studio, tool
+from gpt_image_mcp.mcp_app.app import READS, current_studio, mcp
 from gpt_image_mcp.mcp_app.tool_results import present_history
 from gpt_image_mcp.mcp_app.tools.parameters import Limit, Offset, Query, Since
-from gpt_image_mcp.presentation.schemas import HISTORY_SCHEMA
+from gpt_image_mcp.presentation.schemas import OUTPUT_SCHEMAS
 from gpt_image_mcp.studio import Studio
 
 
-@tool("Find images", annotations=READS, output_schema=HISTORY_SCHEMA)
+@mcp.tool(
+    title="Find images",
+    description=(
+        "Search the images made before, newest first, and sum what all matches cost, by day and model. Also "
+        'answers "what did I spend this week" (since "7d") and lists calls that still run or whose outcome '
+        "is unknown. Free."
+    ),
+    annotations=READS,
+    output_schema=OUTPUT_SCHEMAS["find_images"],
+)
 async def find_images(
+    *,
     query: Query = "",
     limit: Limit = 20,
     offset: Offset = 0,
@@ -23,11 +33,6 @@ async def find_images(
     until: str = "",
     studio: Studio = Depends(current_studio),
 ) -> ToolResult:
-    """Search the images made before, newest first, and sum what all matches cost, by day and model.
-
-    Also answers "what did I spend this week" (since "7d") and lists calls that still run or whose outcome is
-    unknown. Free.
-    """
     found = await studio.history.find(
         query=query,
         limit=limit,

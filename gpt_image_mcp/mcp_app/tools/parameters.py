@@ -10,52 +10,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from gpt_image_mcp.coercion import as_list, lowered
-from gpt_image_mcp.values.options import QualityName
-
-
-def _format(value: object) -> object:
-    """Also understands ``jpg``, ``.png`` and ``image/webp``."""
-    text = lowered(value)
-    if isinstance(text, str):
-        text = text.removeprefix("image/").removeprefix(".")
-        return "jpeg" if text == "jpg" else text
-    return text
-
+from gpt_image_mcp.coercion import as_list, format_name, lowered
 
 Prompt = Annotated[
     str,
     Field(description="What to show: scene, subject, details, style; quote literal text. Any language."),
 ]
-Model = Annotated[
-    str,
-    Field(description='Model name; empty = the configured default. "sandbox" = fake picture, free, no key.'),
-]
-Size = Annotated[
-    str,
-    Field(
-        description="auto, WxH, a ratio (16:9), or square, landscape, portrait, also with _2k or _4k. "
-        "Larger costs more."
-    ),
-]
-Quality = Annotated[
-    QualityName,
-    Field(description="low is cheap and fast: use it for drafts. xhigh and max: newest models only."),
-    BeforeValidator(lowered),
-]
-Count = Annotated[int, Field(ge=1, le=10, description="How many images; each is paid for.")]
-Background = Annotated[Literal["auto", "opaque", "transparent"], BeforeValidator(lowered)]
-OutputFormat = Annotated[
-    Literal["png", "jpeg", "webp"],
-    Field(description="transparent needs png or webp."),
-    BeforeValidator(_format),
-]
-OutputCompression = Annotated[int, Field(ge=0, le=100, description="0-100, jpeg and webp only.")]
 Moderation = Annotated[Literal["auto", "low"], BeforeValidator(lowered)]
-OutputDir = Annotated[str, Field(description="Folder for the files; empty = the configured one.")]
-FilenamePrefix = Annotated[str, Field(description="A label put into the unique file name.")]
-Filename = Annotated[str, Field(description="An exact file name instead; never overwrites.")]
-User = Annotated[str, Field(description="End-user id for OpenAI's safety checks.")]
 WaitSeconds = Annotated[
     float,
     Field(
@@ -64,12 +25,6 @@ WaitSeconds = Annotated[
     ),
 ]
 Wait = Annotated[float, Field(ge=-1)]
-# The same parameters without the words, for all tools but the first.
-PlainQuality = Annotated[QualityName, BeforeValidator(lowered)]
-PlainCount = Annotated[int, Field(ge=1, le=10)]
-PlainBackground = Annotated[Literal["auto", "opaque", "transparent"], BeforeValidator(lowered)]
-PlainFormat = Annotated[Literal["png", "jpeg", "webp"], BeforeValidator(_format)]
-PlainCompression = Annotated[int, Field(ge=0, le=100)]
 
 PlainImages = Annotated[list[str], BeforeValidator(as_list)]
 Images = Annotated[
@@ -126,7 +81,7 @@ Since = Annotated[str, Field(description="ISO date or time, today, yesterday, 24
 AnyImage = Annotated[str, Field(description="Image id, file path, URL or data URL.")]
 # No enum where the default is empty: the Gemini API refuses a declaration with an empty choice.
 ExportFormat = Annotated[
-    str, Field(description="png, jpeg, webp, avif, ico; empty = the source's."), BeforeValidator(_format)
+    str, Field(description="png, jpeg, webp, avif, ico; empty = the source's."), BeforeValidator(format_name)
 ]
 Edge = Annotated[int, Field(ge=0, le=16383, description="Pixels; 0 = follows from the other.")]
 PlainEdge = Annotated[int, Field(ge=0, le=16383)]

@@ -6,47 +6,42 @@ from fastmcp import Context
 from fastmcp.dependencies import CurrentContext, Depends
 from fastmcp.tools import ToolResult
 
-from gpt_image_mcp.mcp_app.app import ENDS, READS, SPENDS, current_studio, patience, tool, watcher
+from gpt_image_mcp.mcp_app.app import ENDS, READS, SPENDS, current_studio, mcp, patience, watcher
 from gpt_image_mcp.mcp_app.tool_results import present, present_ended, present_sessions
+from gpt_image_mcp.mcp_app.tools.output_options import output_options
 from gpt_image_mcp.mcp_app.tools.parameters import (
     ExtraImages,
     FromTurn,
-    PlainBackground,
-    PlainCompression,
-    PlainFormat,
     PlainImages,
-    PlainQuality,
     PlainRegions,
     Wait,
 )
-from gpt_image_mcp.presentation.schemas import ENDED_SCHEMA, SESSION_IMAGES_SCHEMA, SESSIONS_SCHEMA
+from gpt_image_mcp.presentation.schemas import OUTPUT_SCHEMAS
 from gpt_image_mcp.studio import Studio
+from gpt_image_mcp.values.options import OutputOptions
 
 
-@tool("Start edit session", annotations=SPENDS, output_schema=SESSION_IMAGES_SCHEMA)
+@mcp.tool(
+    title="Start edit session",
+    description=(
+        "Start refining an image over several turns: makes the first edit and returns a session_id. For one "
+        "change use edit_image. Parameters and costs as there; later turns inherit the output parameters."
+    ),
+    annotations=SPENDS,
+    output_schema=OUTPUT_SCHEMAS["start_edit_session"],
+)
+@output_options(without=("n",))
 async def start_edit_session(
+    *,
     prompt: str,
     images: PlainImages,
     mask: str = "",
-    regions: PlainRegions = [],  # noqa: B006 - as above
-    model: str = "",
-    size: str = "auto",
-    quality: PlainQuality = "auto",
-    background: PlainBackground = "auto",
-    output_format: PlainFormat = "png",
-    output_compression: PlainCompression = 100,
-    output_dir: str = "",
-    filename_prefix: str = "",
-    filename: str = "",
-    user: str = "",
+    regions: PlainRegions = [],  # noqa: B006 - never changed; FastMCP shows it in the schema
+    output: OutputOptions,
     wait_seconds: Wait = -1,
     context: Context = CurrentContext(),
     studio: Studio = Depends(current_studio),
 ) -> ToolResult:
-    """Start refining an image over several turns: makes the first edit and returns a session_id.
-
-    For one change use edit_image. Parameters and costs as there; later turns inherit the output parameters.
-    """
     result = await studio.start_session(
         prompt,
         images,
@@ -54,45 +49,34 @@ async def start_edit_session(
         regions=regions,
         wait_seconds=patience(wait_seconds, studio),
         watch=watcher(context),
-        model=model,
-        size=size,
-        quality=quality,
-        background=background,
-        output_format=output_format,
-        output_compression=output_compression,
-        output_dir=output_dir,
-        filename_prefix=filename_prefix,
-        filename=filename,
-        user=user,
+        **output.arguments(),
     )
     return await present(result, studio)
 
 
-@tool("Continue edit session", annotations=SPENDS, output_schema=SESSION_IMAGES_SCHEMA)
+@mcp.tool(
+    title="Continue edit session",
+    description=(
+        "Change the latest image of a session, or with from_turn branch from an earlier one. One change per "
+        "turn works best. What is left at its default keeps the session's choice."
+    ),
+    annotations=SPENDS,
+    output_schema=OUTPUT_SCHEMAS["continue_edit_session"],
+)
+@output_options(without=("n", "output_dir"))
 async def continue_edit_session(
+    *,
     session_id: str,
     prompt: str,
     from_turn: FromTurn = -1,
     images: ExtraImages = [],  # noqa: B006 - never changed; FastMCP shows it in the schema
     mask: str = "",
     regions: PlainRegions = [],  # noqa: B006 - as above
-    model: str = "",
-    size: str = "auto",
-    quality: PlainQuality = "auto",
-    background: PlainBackground = "auto",
-    output_format: PlainFormat = "png",
-    output_compression: PlainCompression = 100,
-    filename_prefix: str = "",
-    filename: str = "",
-    user: str = "",
+    output: OutputOptions,
     wait_seconds: Wait = -1,
     context: Context = CurrentContext(),
     studio: Studio = Depends(current_studio),
 ) -> ToolResult:
-    """Change the latest image of a session, or with from_turn branch from an earlier one.
-
-    One change per turn works best. What is left at its default keeps the session's choice.
-    """
     result = await studio.continue_session(
         session_id,
         prompt,
@@ -102,26 +86,28 @@ async def continue_edit_session(
         regions=regions,
         wait_seconds=patience(wait_seconds, studio),
         watch=watcher(context),
-        model=model,
-        size=size,
-        quality=quality,
-        background=background,
-        output_format=output_format,
-        output_compression=output_compression,
-        filename_prefix=filename_prefix,
-        filename=filename,
-        user=user,
+        **output.arguments(),
     )
     return await present(result, studio)
 
 
-@tool("End edit session", annotations=ENDS, output_schema=ENDED_SCHEMA)
+@mcp.tool(
+    title="End edit session",
+    description="End a session for good; its images stay on disk. Free.",
+    annotations=ENDS,
+    output_schema=OUTPUT_SCHEMAS["end_edit_session"],
+)
 async def end_edit_session(session_id: str, studio: Studio = Depends(current_studio)) -> ToolResult:
-    """End a session for good; its images stay on disk. Free."""
     return present_ended(await studio.end_session(session_id))
 
 
-@tool("List edit sessions", annotations=READS, output_schema=SESSIONS_SCHEMA)
+@mcp.tool(
+    title="List edit sessions",
+    description=(
+        "List the sessions that can be continued, latest first, with turns, last prompt and last image. Free."
+    ),
+    annotations=READS,
+    output_schema=OUTPUT_SCHEMAS["list_edit_sessions"],
+)
 async def list_edit_sessions(studio: Studio = Depends(current_studio)) -> ToolResult:
-    """List the sessions that can be continued, latest first, with turns, last prompt and last image. Free."""
     return present_sessions(await studio.list_sessions())

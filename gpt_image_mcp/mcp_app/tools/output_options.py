@@ -1,0 +1,81 @@
+"""The output options as parameters of a tool, from the one class that defines them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import fields
+from functools import wraps
+from inspect import Parameter
+from typing import Annotated, Any, TypeAlias, get_args, get_type_hints
+
+from fastmcp.tools import ToolResult
+
+from gpt_image_mcp.values.options import OutputOptions
+
+_Tool: TypeAlias = Callable[..., Awaitable[ToolResult]]
+_PLACEHOLDER = "output"
+_TYPES = get_type_hints(OutputOptions, include_extras=True)
+# A model cannot ask for a file to be replaced; only a person can, on the command line.
+_NOT_FOR_MODELS = frozenset({"overwrite"})
+
+
+def output_options(
+    *, described: bool = False, without: Collection[str] = (), before: Mapping[str, str] | None = None
+) -> Callable[[_Tool], _Tool]:
+    """Publishes the fields of ``OutputOptions`` in place of a tool's parameter ``output``.
+
+    The tool itself gets one ``OutputOptions``. Goes directly below ``@mcp.tool``.
+
+    Args:
+        described: Whether the fields carry their descriptions. One tool shows them, because every
+            repetition is paid for in each conversation.
+        without: Fields that this tool does not have.
+        before: Parameters of the tool's own that are published between the fields, by the field that
+            follows.
+    """
+    published = _parameters(described=described, without=without)
+
+    def publish(function: _Tool) -> _Tool:
+        own = dict(inspect.signature(function, eval_str=True).parameters)
+        between = {field: own.pop(name) for field, name in (before or {}).items()}
+        parameters: list[Parameter] = []
+        for name, parameter in own.items():
+            if name != _PLACEHOLDER:
+                parameters.append(parameter)
+                continue
+            for field in published:
+                parameters += [between[field.name]] if field.name in between else []
+                parameters.append(field)
+
+        @wraps(function)
+        async def tool(**arguments: Any) -> ToolResult:
+            given = {field.name: arguments.pop(field.name) for field in published if field.name in arguments}
+            return await function(**arguments, output=OutputOptions(**given))
+
+        # What FastMCP reads: the one for defaults and order, the other for types.
+        tool.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        tool.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return tool
+
+    return publish
+
+
+def _parameters(*, described: bool, without: Collection[str]) -> list[Parameter]:
+    """The fields of the class as parameters, with or without their descriptions."""
+    return [
+        Parameter(
+            field.name,
+            Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=_TYPES[field.name] if described else _without_description(_TYPES[field.name]),
+        )
+        for field in fields(OutputOptions)
+        if field.name not in {*without, *_NOT_FOR_MODELS}
+    ]
+
+
+def _without_description(annotation: Any) -> Any:
+    kind, *metadata = get_args(annotation)
+    rest = [entry for entry in metadata if not getattr(entry, "description", None)]
+    return Annotated[(kind, *rest)] if rest else kind
