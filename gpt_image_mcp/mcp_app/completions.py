@@ -1,11 +1,11 @@
-"""What a client may offer while a person types: image ids, and the values of prompt arguments."""
+"""What a client offers while a person types: image ids, and the values of prompt arguments."""
 
 from __future__ import annotations
 
 from datetime import date
 from typing import TYPE_CHECKING
 
-from fastmcp import Context
+from fastmcp.server.dependencies import get_context
 from mcp.types import Completion, PromptReference
 
 from gpt_image_mcp.dates import today
@@ -67,9 +67,7 @@ def _models() -> tuple[str, ...]:
 async def _images(typed: str) -> Completion:
     """The ids of images, the newest first; none if the library cannot be read."""
     try:
-        async with Context(fastmcp=mcp) as context:
-            history = studio_of(context).history
-        ids = await history.complete_ids(typed.strip(), limit=MOST_OFFERED + 1)
+        ids = await studio_of(get_context()).history.complete_ids(typed.strip(), limit=MOST_OFFERED + 1)
     except ImageError:
         return Completion(values=[])
     return _offer(list(ids))

@@ -1,4 +1,4 @@
-"""The prompts of the server: the recipes as forms, each made into a message that leads to the right call."""
+"""The prompts of the server: each recipe as a form, and the message to the model that comes of it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Blank:
         )
 
     def value(self, given: str) -> str:
-        """What to use for what was filled in.
+        """The value to use for what a person filled in.
 
         Raises:
             InvalidArgument: If it is empty and must not be, or is not one of the choices.
@@ -78,10 +78,10 @@ class RecipePrompt(Prompt):
     blanks: tuple[Blank, ...]
 
     async def render(self, arguments: dict[str, Any] | None = None) -> str:
-        """The message for what was filled in.
+        """The message to the model for what a person filled in.
 
         Raises:
-            PromptError: If something of it cannot be; says what.
+            PromptError: If a value cannot be used; says which and why.
         """
         try:
             order: Order = self.recipe(**_filled(self.name, self.blanks, arguments or {}))
@@ -97,7 +97,7 @@ def blanks_of(recipe: Callable[..., Order]) -> tuple[Blank, ...]:
 
 
 def message_of(order: Order, settings: Settings) -> str:
-    """What a model is told to do for an order: draft cheaply, look, finish.
+    """The message that tells a model what to do: draft cheaply, look at the draft, finish.
 
     Raises:
         ImageError: If the model cannot make this size.

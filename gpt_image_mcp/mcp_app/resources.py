@@ -83,7 +83,7 @@ async def prompting_guide() -> ResourceResult:
 
 @contextmanager
 def _explained() -> Generator[None]:
-    """Words our errors as resource errors, whose text reaches the client."""
+    """Raises our errors as FastMCP's resource errors, because only their text reaches the client."""
     try:
         yield
     except ImageError as error:
@@ -91,7 +91,7 @@ def _explained() -> Generator[None]:
 
 
 def _address(image_id: str) -> str:
-    """The reference that can mean nothing but an id, so that no path is ever looked at."""
+    """A reference that can only be an id, so that a path in its place is never opened."""
     return f"gpt-image://images/{image_id}"
 
 

@@ -1,8 +1,8 @@
 """The tasks extension of MCP (SEP-2663): a client that speaks it gets a task instead of waiting.
 
-A task is one of our jobs and has its id. So it survives a restart, ``get_image`` collects it too, and a
-client without the extension loses nothing. FastMCP's own extension would run tools in a queue of its own
-that needs a Redis client and delivers at least once; a paid call must not be made twice.
+A task is one of our jobs and has the job's id. So it survives a restart, ``get_image`` collects it too, and
+a client without the extension loses nothing. FastMCP has an extension of its own, but that runs tools from a
+queue which needs a Redis client and may run one twice; a paid call must not be made twice.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _Wire(BaseModel):
 
 
 class _Task(_Wire):
-    """What is said of a task wherever one is."""
+    """What every answer about a task says of it."""
 
     task_id: str
     status: Literal["working", "completed"]
@@ -62,7 +62,7 @@ class TaskCreated(_Task):
 
 
 class TaskState(_Task):
-    """How far a task is, with its result when it is done; a failure is a result with ``isError``."""
+    """The state of a task, with its result when it is done; a failure is a result with ``isError``."""
 
     result_type: Literal["complete"] = "complete"
     result: dict[str, Any] | None = None
@@ -75,7 +75,7 @@ class Acknowledged(_Wire):
 
 
 class TaskParams(RequestParams):
-    """The task that is meant."""
+    """The parameters of a request about one task."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="allow")
 
@@ -88,7 +88,7 @@ class Tasks(ServerExtension):
     identifier = TASKS_EXTENSION_ID
 
     def methods(self) -> Sequence[MethodBinding]:
-        """What a client can ask about a task."""
+        """The requests about tasks, each with its handler."""
         versions = frozenset(MODERN_PROTOCOL_VERSIONS)
         handlers = {"tasks/get": self._get, "tasks/update": self._acknowledge, "tasks/cancel": self._cancel}
         return [
@@ -99,7 +99,7 @@ class Tasks(ServerExtension):
     async def intercept_tool_call(
         self, params: CallToolRequestParams, context: Context, call_next: ToolCallContinuation
     ) -> ToolCallOutcome:
-        """Answers with a task where the client knows what that is and the call is not done at once."""
+        """Answers with a task if the client knows tasks and the call is not done at once."""
         if params.name not in SPENDING or not _speaks_tasks(context):
             return await call_next()
         with as_task():
@@ -136,7 +136,7 @@ class Tasks(ServerExtension):
     async def _acknowledge(
         self, request: ServerRequestContext[Any, Any], _params: TaskParams
     ) -> Acknowledged:
-        """Input for a task; ours never ask for any."""
+        """Takes a client's input for a task; ours never ask for any."""
         self._require_tasks(request)
         return Acknowledged()
 
@@ -156,10 +156,10 @@ def _speaks_tasks(context: Context) -> bool:
 
 
 def _job_id(params: TaskParams) -> str:
-    """The job that is meant.
+    """The job id in a request.
 
     Raises:
-        MCPError: If it is something else, such as an image, which is no task.
+        MCPError: If the id is another, such as that of an image.
     """
     from gpt_image_mcp.ids import is_job_id
 
@@ -170,7 +170,7 @@ def _job_id(params: TaskParams) -> str:
 
 
 def _whole(result: ToolResult) -> dict[str, Any]:
-    """A result as the client of a plain tool call would get it."""
+    """A result as JSON, as the answer to a plain tool call would carry it."""
     whole = CallToolResult(
         content=result.content,
         structured_content=result.structured_content,
@@ -181,7 +181,7 @@ def _whole(result: ToolResult) -> dict[str, Any]:
 
 
 async def _result_of(job_id: str, context: Context) -> ToolResult:
-    """The result of a job so far, as its tool would give it.
+    """The result of a job so far, as ``get_image`` would answer.
 
     Raises:
         MCPError: If there is no such job.

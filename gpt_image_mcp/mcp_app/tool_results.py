@@ -1,7 +1,7 @@
-"""A value of the studio as MCP content: previews, a text that stands alone, links, structured content.
+"""Values of the studio as MCP content: previews, a text that stands alone, links, structured content.
 
-Some clients give the model only the text, others only the structured content; each is enough to act on.
-What only a finished call needs is imported then, because clients wait for the server to start.
+Some clients give the model only the text, others only the structured content, so each of the two is enough
+to act on. What only the answer to a call needs is imported then: clients wait for the server to start.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ ERROR_META = "gpt-image-mcp/error"
 
 
 class ToolFailure(ToolError):
-    """One of our errors on its way through FastMCP, which would mask any other exception."""
+    """Carries one of our errors through FastMCP, which masks the text of every other exception."""
 
     def __init__(self, error: ImageError) -> None:
         super().__init__(str(error), log_level=logging.DEBUG)
@@ -52,7 +52,7 @@ class ToolFailure(ToolError):
 
 
 def failure(error: ImageError) -> ToolResult:
-    """The tool result of an error: everything in the text, the machine-readable part in ``_meta``."""
+    """An error as a tool result: all of it in the text, and its code for programs in ``_meta``."""
     detail = {"code": error.code, "retryable": error.retryable, "request_id": error.request_id}
     return ToolResult(
         content=[TextContent(type="text", text=str(error))], meta={ERROR_META: detail}, is_error=True
@@ -60,7 +60,7 @@ def failure(error: ImageError) -> ToolResult:
 
 
 def add_notes(result: ToolResult, notes: Sequence[str]) -> ToolResult:
-    """A result with further notes: in its text, and in its structured content if that has notes."""
+    """A result with more notes: in its text, and in its structured content if there are notes in it."""
     if not notes or result.is_error:
         return result
     structured = result.structured_content
@@ -191,7 +191,7 @@ def present_estimate(estimate: Estimate) -> ToolResult:
 
 
 def _noted(block: TextContent, notes: Sequence[str]) -> TextContent:
-    """A text with notes where its own stand: before the next step."""
+    """A text with more notes, put before the next step as its own are."""
     said, mark, step = block.text.rpartition("\nNext: ")
     lines = "".join(f"\nNote: {note}" for note in notes)
     return block.model_copy(update={"text": f"{said}{lines}{mark}{step}"})

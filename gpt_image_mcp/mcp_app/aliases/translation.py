@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import dataclass, field
@@ -163,20 +162,13 @@ def _flat(arguments: Mapping[str, object]) -> Iterator[tuple[str, str, object]]:
     The first predecessor put some into an object of settings; they stand beside the others here.
     """
     for said, value in arguments.items():
-        fields = _object(value) if (name := _snake_case(said)) == "batch_settings" else {}
-        if not fields:
-            yield name, said, value
-        for part, inner in fields.items():
-            yield _snake_case(part), f"{said}.{part}", inner
-
-
-def _object(value: object) -> dict[str, object]:
-    """A JSON object, also one that is text; empty if it is something else."""
-    try:
-        parsed: object = json.loads(value) if isinstance(value, str) else value
-    except ValueError:
-        return {}
-    return cast("dict[str, object]", parsed) if isinstance(parsed, dict) else {}
+        name = _snake_case(said)
+        match as_list(value) if name == "batch_settings" else value:
+            case [dict() as settings] if name == "batch_settings":
+                for part, inner in cast("dict[str, object]", settings).items():
+                    yield _snake_case(part), f"{said}.{part}", inner
+            case _:
+                yield name, said, value
 
 
 def _number_of(value: object) -> object:
