@@ -1,4 +1,4 @@
-"""The model catalogue: what each image model accepts and what its tokens cost, from ``data/models.toml``.
+"""The model catalogue: what each image model accepts and what its tokens cost, from ``models.toml``.
 
 The file is the only place that knows a model; this module gives it types and refuses a malformed one.
 """

@@ -70,7 +70,7 @@ def validate_request(
 
     Args:
         prompt: As the caller wrote it.
-        options: Likewise.
+        options: The caller's other choices.
         moderation: ``auto`` or ``low``.
         settings: For what the options leave open.
         today: The day by which models are shut down or not; None for the present one.

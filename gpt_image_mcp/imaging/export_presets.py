@@ -132,7 +132,7 @@ def _fit(options: ExportOptions) -> Fit:
 
 
 def _icon(options: ExportOptions, source: Pixels, fit: Fit) -> Target:
-    """An ico of one size, by itself the largest that enlarges nothing, and the usual ones below it."""
+    """An ico of the size asked for, or the largest that enlarges nothing, with the usual smaller ones too."""
     own = max(source) if fit == "contain" else min(source)
     edge = max(options.width, options.height) or min(_LARGEST_ICON, own)
     edges = (*(usual for usual in _ICON_EDGES if usual < edge), edge)

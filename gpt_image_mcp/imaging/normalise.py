@@ -153,7 +153,7 @@ def _may_have_alpha(image: Image.Image) -> bool:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The camera's orientation; Pillow would decode a whole PNG to see whether one comes at its end."""
+    """The camera's orientation; not looked for at the end of a PNG, because Pillow would decode all of it."""
     if image.format == "PNG" and "exif" not in image.info:
         return _UPRIGHT
     try:
@@ -232,9 +232,9 @@ def flattened(image: Image.Image) -> Image.Image:
 
 
 def _encoded(image: Image.Image, *, is_lossy: bool) -> bytes:
-    """As JPEG where it came from a lossy format, else as PNG; too large a PNG becomes WebP.
+    """A JPEG if the source was lossy, else a PNG, or a WebP where the PNG would be too large.
 
-    Colours keep their meaning: those of phones are not sRGB.
+    An RGB profile is kept, because the colours of phones are not sRGB.
     """
     profile = image.info.get("icc_profile")
     options = {"icc_profile": profile} if profile and profile[16:20] == b"RGB " else {}

@@ -54,7 +54,7 @@ def read_colour(background: str) -> Colour | None:
     """The colour that a background names; None if it names none.
 
     Raises:
-        InvalidArgument: If it is no colour in CSS's spelling, or one that lets something through.
+        InvalidArgument: If it is no colour in CSS's spelling, or a partly transparent one.
     """
     name = background.strip().lower()
     if name in ("", TRANSPARENT):

@@ -124,7 +124,7 @@ def metadata_of(image_id: str, created_at: datetime, provenance: Provenance) -> 
 
 
 def recovered_image(path: Path, data: bytes) -> StoredImage | None:
-    """The image that a file of ours says it is; None if it holds no metadata of ours.
+    """The library's entry of a file, rebuilt from its metadata; None if it has none of ours.
 
     Args:
         path: Where the file is.
@@ -208,7 +208,7 @@ def _has_foreign_xmp(container: _Container, data: bytes) -> bool:
 
 
 def _packet_within(metadata: EmbeddedMetadata, max_bytes: int) -> bytes:
-    """The packet with as much of the prompt as fits; may be larger if even none of it does; 0 is no limit."""
+    """The packet with as much of the prompt as fits (0 is no limit); too large if even an empty one is."""
     whole = _packet(metadata)
     if not max_bytes or len(whole) <= max_bytes:
         return whole
@@ -237,7 +237,7 @@ def _packet(metadata: EmbeddedMetadata) -> bytes:
 
 
 def _as_code(match: re.Match[str]) -> str:
-    """A character as JSON writes it with a code; half of one, which no file can carry, is replaced."""
+    """A character as a JSON escape; half a surrogate pair, which no file can carry, becomes U+FFFD."""
     return f"\\u{0xFFFD if ord(match[0]) in _HALVES else ord(match[0]):04x}"
 
 

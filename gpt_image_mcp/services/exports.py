@@ -112,7 +112,7 @@ class Exports:
 
 
 def _stem(source: Source, ref: str) -> str:
-    """What the source is called, as a part of a file name."""
+    """The name of the source, as a part of a file name."""
     name = source.image.file_path.name if source.image else _name_in(source.label, ref)
     return clean_label(Path(name).stem) or _NAMELESS
 
@@ -154,7 +154,7 @@ def _write(made: _Made, folder: Path, *, stem: str) -> ExportResult:
 
 
 def _written(made: _Made, folder: Path, *, stem: str) -> tuple[Path, tuple[ExportedFile, ...]]:
-    """The files on disk: beside each other in a new folder if they are a set."""
+    """Writes the files; a set gets a new folder of its own."""
     if not made.preset:
         return folder, tuple(_saved(entry, folder, name=f"{stem}-{entry.name}") for entry in made.pictures)
     folder = _new_folder(folder, f"{stem}-{made.preset}")
@@ -205,7 +205,7 @@ def _source_notes(source: Source, decoded: Decoded) -> list[str]:
 
 
 def _format_notes(options: ExportOptions, decoded: Decoded, targets: Sequence[Target]) -> list[str]:
-    """Where the source's format was to be kept and could not be."""
+    """A note if the source's format was to be kept and cannot be written."""
     source_format = decoded.picture.format
     if options.output_format or options.preset not in _KEEPING or targets[0].output_format == source_format:
         return []

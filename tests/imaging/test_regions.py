@@ -144,6 +144,11 @@ def test_a_region_outside_the_image_is_refused_with_both_sizes(region: dict[str,
     assert "grid true" in refusal.value.next_step
 
 
+def test_where_a_refused_region_lies_is_said_in_pixels() -> None:
+    with pytest.raises(InvalidArgument, match=r"it spans 110,20 to 150,60, the image is 100x80"):
+        covered({"box": [1.1, 0.25, 1.5, 0.75]})
+
+
 @pytest.mark.parametrize("shape", ["rectangle", "ellipse"])
 @pytest.mark.parametrize("box", [[0, 0, 1e12, 1e12], [0, 0, 1e300, 1e300], [-1e9, 0, 10, 10]])
 def test_a_region_that_reaches_much_too_far_is_refused_before_it_is_drawn(

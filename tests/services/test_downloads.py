@@ -323,7 +323,7 @@ async def test_a_body_over_the_limit_is_cut_off_whatever_its_length_says() -> No
 async def test_a_body_shorter_than_its_claimed_length_is_refused() -> None:
     async with serve({"/": answer(BODY, length=len(BODY) + 1)}) as web:
         error = await _refused(OPEN, web.url())
-    assert "could not be fetched" in error.message
+    assert "could not be fetched: peer closed connection" in error.message
 
 
 async def test_a_body_that_drips_is_given_up_and_may_be_tried_again() -> None:

@@ -8,8 +8,6 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gpt_image_mcp.openai_api.sandbox import generations
-from gpt_image_mcp.openai_api.sandbox.drawing import Drawing, draw_edit
 from gpt_image_mcp.openai_api.sandbox.failures import LAUNCH_ERA, REFUSALS
 from gpt_image_mcp.openai_api.sandbox.validation import RequestRefused, refused, validate_edit_fields
 from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
@@ -39,26 +37,6 @@ class Pictures:
     width: int
     height: int
     tokens: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EditJob(generations.Job):
-    """A valid edit with everything decided that the caller left to the API."""
-
-    pictures: Pictures
-
-    @property
-    def event(self) -> str:
-        """What the events of a stream are called."""
-        return "image_edit"
-
-    def picture(self, drawing: Drawing) -> bytes:
-        """The file of one edited image."""
-        return draw_edit(drawing, self.pictures.images, self.pictures.mask)
-
-    def input_image_tokens(self) -> int:
-        """What the input images count."""
-        return self.pictures.tokens
 
 
 def read_fields(form: Form) -> dict[str, Any]:
@@ -105,31 +83,6 @@ def check_pictures(images: tuple[FormFile, ...], mask: FormFile | None) -> Pictu
     )
     data = tuple(file.data for file in images)
     return Pictures(data, mask.data if mask else None, *sizes[0], tokens)
-
-
-def plan(
-    body: dict[str, Any], prompt: str, model: ImageModel, *, pictures: Pictures, created: int
-) -> EditJob:
-    """Decides what a valid edit leaves open: size ``auto`` follows the first image."""
-    base = generations.plan(body, prompt, model, created=created)
-    size = base.size
-    if (body.get("size") or "auto") == "auto":
-        size = min(
-            generations.AUTO_SIZES, key=lambda known: abs(known.ratio - pictures.width / pictures.height)
-        )
-    return EditJob(
-        model=model,
-        prompt=prompt,
-        size=size,
-        quality=base.quality,
-        background=base.background,
-        output_format=base.output_format,
-        output_compression=base.output_compression,
-        n=base.n,
-        partial_images=base.partial_images,
-        created=created,
-        pictures=pictures,
-    )
 
 
 def _typed(name: str, value: str) -> object:

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.catalogue.prices import PARTIAL_IMAGE_TOKENS, output_tokens
 from gpt_image_mcp.catalogue.sizes import parse_pixels
-from gpt_image_mcp.openai_api.sandbox.drawing import Drawing, draw
+from gpt_image_mcp.openai_api.sandbox.drawing import Drawing, draw, draw_edit
 from gpt_image_mcp.values.pixels import Pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gpt_image_mcp.catalogue.models import ImageModel
+    from gpt_image_mcp.openai_api.sandbox.edits import Pictures
 
-AUTO_SIZES = (Pixels(1024, 1024), Pixels(1536, 1024), Pixels(1024, 1536))
+_AUTO_SIZES = (Pixels(1024, 1024), Pixels(1536, 1024), Pixels(1024, 1536))
 _CHARACTERS_PER_TOKEN = 4
 # How unfinished each partial image looks, first to last.
 _BLURS = (60, 30, 12)
@@ -26,8 +27,12 @@ _UNKNOWN_TOKENS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """A valid request with everything decided that the caller left to the API."""
+class ResolvedRequest:
+    """A valid request with everything decided that the caller left to the API.
+
+    Attributes:
+        pictures: The files of an edit; None for a generation.
+    """
 
     model: ImageModel
     prompt: str
@@ -39,11 +44,12 @@ class Job:
     n: int
     partial_images: int
     created: int
+    pictures: Pictures | None = None
 
     @property
     def event(self) -> str:
         """What the events of a stream are called."""
-        return "image_generation"
+        return "image_edit" if self.pictures else "image_generation"
 
     def drawing(self, number: int) -> Drawing:
         """What one of the images looks like."""
@@ -65,16 +71,14 @@ class Job:
         return [self.picture(self.drawing(number)) for number in range(1, self.n + 1)]
 
     def picture(self, drawing: Drawing) -> bytes:
-        """The file of one drawing."""
-        return draw(drawing)
-
-    def input_image_tokens(self) -> int:
-        """What input images would count."""
-        return 0
+        """The file of one image."""
+        if self.pictures is None:
+            return draw(drawing)
+        return draw_edit(drawing, self.pictures.images, self.pictures.mask)
 
     def usage(self) -> dict[str, Any]:
         """Token counts as the API would report them."""
-        images = self.input_image_tokens()
+        images = self.pictures.tokens if self.pictures else 0
         text = max(1, len(self.prompt) // _CHARACTERS_PER_TOKEN)
         tokens = output_tokens(self.model, self.size, self.quality)  # type: ignore[arg-type]
         each = (tokens.low + tokens.high) // 2 if tokens else _UNKNOWN_TOKENS
@@ -97,16 +101,17 @@ class Job:
         }
 
 
-def plan(body: dict[str, Any], prompt: str, model: ImageModel, *, created: int) -> Job:
+def resolve(
+    body: dict[str, Any], prompt: str, model: ImageModel, *, created: int, pictures: Pictures | None = None
+) -> ResolvedRequest:
     """Decides what a valid request leaves open, always in the same way for the same prompt."""
-    digest = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).digest()
     quality = body.get("quality") or "auto"
     background = body.get("background") or "auto"
     compression = body.get("output_compression")
-    return Job(
+    return ResolvedRequest(
         model=model,
         prompt=prompt,
-        size=parse_pixels(body.get("size") or "") or AUTO_SIZES[digest[0] % len(AUTO_SIZES)],
+        size=parse_pixels(body.get("size") or "") or _auto_size(prompt, pictures),
         quality="high" if quality == "auto" else quality,
         background="opaque" if background == "auto" else background,
         output_format=body.get("output_format") or "png",
@@ -114,36 +119,46 @@ def plan(body: dict[str, Any], prompt: str, model: ImageModel, *, created: int) 
         n=body.get("n") or 1,
         partial_images=body.get("partial_images") or 0,
         created=created,
+        pictures=pictures,
     )
 
 
-def answer(job: Job, images: list[bytes]) -> dict[str, Any]:
+def _auto_size(prompt: str, pictures: Pictures | None) -> Pixels:
+    """The size of an edit follows the first image, and that of a generation the prompt."""
+    if pictures is not None:
+        ratio = pictures.width / pictures.height
+        return min(_AUTO_SIZES, key=lambda size: abs(size.ratio - ratio))
+    digest = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).digest()
+    return _AUTO_SIZES[digest[0] % len(_AUTO_SIZES)]
+
+
+def answer(resolved: ResolvedRequest, images: list[bytes]) -> dict[str, Any]:
     """The JSON of a plain call."""
     return {
-        "created": job.created,
-        **job.echo(),
+        "created": resolved.created,
+        **resolved.echo(),
         "data": [{"b64_json": base64.b64encode(data).decode()} for data in images],
-        "usage": job.usage(),
+        "usage": resolved.usage(),
     }
 
 
-def events(job: Job) -> Iterator[bytes]:
+def events(resolved: ResolvedRequest) -> Iterator[bytes]:
     """The server-sent events of a streamed call; drawn as they are asked for."""
-    for index in range(job.partial_images):
-        partial = job.picture(replace(job.drawing(1), blur=_BLURS[index]))
-        yield _event(f"{job.event}.partial_image", job, partial, partial_image_index=index)
+    for index in range(resolved.partial_images):
+        partial = resolved.picture(replace(resolved.drawing(1), blur=_BLURS[index]))
+        yield _event(f"{resolved.event}.partial_image", resolved, partial, partial_image_index=index)
     # The final event of the real API carries no output details.
-    usage = {name: value for name, value in job.usage().items() if name != "output_tokens_details"}
-    for data in job.images():
-        yield _event(f"{job.event}.completed", job, data, usage=usage)
+    usage = {name: value for name, value in resolved.usage().items() if name != "output_tokens_details"}
+    for data in resolved.images():
+        yield _event(f"{resolved.event}.completed", resolved, data, usage=usage)
 
 
-def _event(kind: str, job: Job, data: bytes, **more: Any) -> bytes:
+def _event(kind: str, resolved: ResolvedRequest, data: bytes, **more: Any) -> bytes:
     document = {
         "type": kind,
         "b64_json": base64.b64encode(data).decode(),
-        "created_at": job.created,
-        **job.echo(),
+        "created_at": resolved.created,
+        **resolved.echo(),
         **more,
     }
     return f"event: {kind}\ndata: {json.dumps(document)}\n\n".encode()

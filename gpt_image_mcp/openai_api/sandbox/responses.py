@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.catalogue.models import ImageModel
     from gpt_image_mcp.openai_api.sandbox.forms import FormFile
-    from gpt_image_mcp.openai_api.sandbox.generations import Job
+    from gpt_image_mcp.openai_api.sandbox.generations import ResolvedRequest
     from gpt_image_mcp.openai_api.sandbox.uploads import Uploads
 
 _HOST = re.compile(r"(gpt-(?!image)|o\d)[\w.-]*")
@@ -69,28 +69,30 @@ def validate_response(body: dict[str, Any], uploads: Uploads, today: dt.date) ->
     return Asked(host, fields, model, check_pictures(images, _mask(tool, uploads)))
 
 
-def answer(job: Job, image: bytes, asked: Asked, *, names: tuple[str, ...]) -> dict[str, Any]:
+def answer(
+    resolved: ResolvedRequest, image: bytes, asked: Asked, *, names: tuple[str, ...]
+) -> dict[str, Any]:
     """The JSON of an answer; ``names`` are failures to play."""
     call = {
         "id": "ig_sandbox",
         "type": "image_generation_call",
         "status": "completed",
         "action": "edit",
-        **job.echo(),
-        "revised_prompt": job.prompt,
+        **resolved.echo(),
+        "revised_prompt": resolved.prompt,
         "result": base64.b64encode(image).decode(),
     }
     document: dict[str, Any] = {
         "id": "resp_sandbox",
         "object": "response",
-        "created_at": job.created,
+        "created_at": resolved.created,
         "status": "completed",
         "error": None,
         "incomplete_details": None,
         "model": asked.host,
         "output": [call],
-        "usage": _host_usage(job, asked),
-        "tool_usage": {"image_gen": job.usage()},
+        "usage": _host_usage(resolved, asked),
+        "tool_usage": {"image_gen": resolved.usage()},
     }
     for name in names:
         if name in _PLAYS:
@@ -100,8 +102,8 @@ def answer(job: Job, image: bytes, asked: Asked, *, names: tuple[str, ...]) -> d
     return document
 
 
-def _host_usage(job: Job, asked: Asked) -> dict[str, Any]:
-    read = len(job.prompt) // 4 + _TOKENS_PER_IMAGE * len(asked.pictures.images)
+def _host_usage(resolved: ResolvedRequest, asked: Asked) -> dict[str, Any]:
+    read = len(resolved.prompt) // 4 + _TOKENS_PER_IMAGE * len(asked.pictures.images)
     return {
         "input_tokens": read,
         "input_tokens_details": {"cached_tokens": 0},

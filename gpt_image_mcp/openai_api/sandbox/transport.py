@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.catalogue.models import ImageModel
     from gpt_image_mcp.openai_api.sandbox.failures import Directives
+    from gpt_image_mcp.openai_api.sandbox.generations import ResolvedRequest
 
 HOST = "sandbox.invalid"
 GENERATIONS, EDITS, RESPONSES = "/v1/images/generations", "/v1/images/edits", "/v1/responses"
@@ -128,15 +129,15 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
             if name in REFUSALS and (name != LAUNCH_ERA or path == GENERATIONS):
                 raise RequestRefused(REFUSALS[name].about(checked.model.name))
         _break_connection(directives.names, request)
-        job = checked.job(directives.prompt, int(time.time()))
+        resolved = checked.resolved(directives.prompt, int(time.time()))
         if checked.asked is not None:
-            image = (await in_thread(job.images))[0]
+            image = (await in_thread(resolved.images))[0]
             return self._damaged(
-                responses.answer(job, image, checked.asked, names=directives.names), directives.names
+                responses.answer(resolved, image, checked.asked, names=directives.names), directives.names
             )
         if checked.streams:
-            return self._streamed(job, directives.names)
-        return await self._plain(job, directives.names)
+            return self._streamed(resolved, directives.names)
+        return await self._plain(resolved, directives.names)
 
     def _checked(self, path: str, received: ReceivedRequest) -> _Checked:
         """A valid request to one of the image endpoints. CPU work."""
@@ -184,19 +185,19 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
             )
             raise RequestRefused(Refusal(status=400, message=message)) from error
 
-    async def _plain(self, job: generations.Job, names: tuple[str, ...]) -> httpx2.Response:
+    async def _plain(self, resolved: ResolvedRequest, names: tuple[str, ...]) -> httpx2.Response:
         if "wrong_format" in names:
-            job = _in_another_format(job)
-        images = await in_thread(job.images)
+            resolved = _in_another_format(resolved)
+        images = await in_thread(resolved.images)
         if "truncated_image" in names:
             images = [data[: len(data) // 2] for data in images]
         if "not_an_image" in names:
             images = [b"these bytes are no image" for _ in images]
-        document = generations.answer(job, images)
+        document = generations.answer(resolved, images)
         if "no_usage" in names:
             del document["usage"]
         if "url_instead_of_b64" in names:
-            document["data"] = [{"url": self._published(data, job)} for data in images]
+            document["data"] = [{"url": self._published(data, resolved)} for data in images]
         return self._damaged(document, names)
 
     def _damaged(self, document: dict[str, Any], names: tuple[str, ...]) -> httpx2.Response:
@@ -213,13 +214,13 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
             return httpx2.Response(200, content=half, headers={"content-type": "application/json"})
         return answer
 
-    def _streamed(self, job: generations.Job, names: tuple[str, ...]) -> httpx2.Response:
+    def _streamed(self, resolved: ResolvedRequest, names: tuple[str, ...]) -> httpx2.Response:
         headers = {"content-type": "text/event-stream", **self._request_id()}
-        return httpx2.Response(200, stream=_EventStream(job, names), headers=headers)
+        return httpx2.Response(200, stream=_EventStream(resolved, names), headers=headers)
 
-    def _published(self, data: bytes, job: generations.Job) -> str:
+    def _published(self, data: bytes, resolved: ResolvedRequest) -> str:
         """Puts an image at an address of its own, as some gateways do."""
-        name = f"{next(self._numbers)}.{job.output_format}"
+        name = f"{next(self._numbers)}.{resolved.output_format}"
         self._files[name] = data
         while len(self._files) > _REMEMBERED_FILES:
             del self._files[next(iter(self._files))]
@@ -254,17 +255,15 @@ class _Checked:
     def streams(self) -> bool:
         return bool(self.body.get("stream"))
 
-    def job(self, prompt: str, created: int) -> generations.Job:
-        if self.pictures is None:
-            return generations.plan(self.body, prompt, self.model, created=created)
-        return edits.plan(self.body, prompt, self.model, pictures=self.pictures, created=created)
+    def resolved(self, prompt: str, created: int) -> ResolvedRequest:
+        return generations.resolve(self.body, prompt, self.model, created=created, pictures=self.pictures)
 
 
 class _EventStream(httpx2.AsyncByteStream):
     """The events of a streamed call, each drawn in a worker thread when it is read."""
 
-    def __init__(self, job: generations.Job, names: tuple[str, ...]) -> None:
-        self._events = generations.events(job)
+    def __init__(self, resolved: ResolvedRequest, names: tuple[str, ...]) -> None:
+        self._events = generations.events(resolved)
         self._names = names
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -329,8 +328,8 @@ def _raise(kind: type[httpx2.TransportError], message: str, request: httpx2.Requ
     raise kind(message, request=request)
 
 
-def _in_another_format(job: generations.Job) -> generations.Job:
-    return replace(job, output_format="webp" if job.output_format == "png" else "png")
+def _in_another_format(resolved: ResolvedRequest) -> ResolvedRequest:
+    return replace(resolved, output_format="webp" if resolved.output_format == "png" else "png")
 
 
 def _model(name: str) -> dict[str, Any]:
