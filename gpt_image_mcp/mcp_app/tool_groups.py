@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.settings import ToolGroup
     from gpt_image_mcp.studio import Studio
 
-# Tags of FastMCP would say this too, but they are published with every tool.
+# Not FastMCP's tags, because they are published with every tool.
 group_of_tool: dict[str, ToolGroup] = {
     "generate_image": "core",
     "edit_image": "core",
@@ -39,7 +39,7 @@ group_of_tool: dict[str, ToolGroup] = {
 
 
 class ToolGroups(Middleware):
-    """Keeps the tools of groups that are not configured out of lists and calls."""
+    """Hides the tools of groups that are not configured: they are neither listed nor called."""
 
     async def on_list_tools(
         self,
@@ -68,7 +68,7 @@ class ToolGroups(Middleware):
 
 
 def _groups(context: MiddlewareContext[Any]) -> frozenset[ToolGroup]:
-    """The configured groups; all of them where a server is only inspected and its lifespan did not begin."""
+    """The configured groups; all groups if the lifespan has not begun, as when a server is only inspected."""
     server = context.fastmcp_context
     studio = cast("Studio | None", server.lifespan_context.get("studio") if server else None)
     return studio.settings.tools if studio else frozenset(TOOL_GROUPS)

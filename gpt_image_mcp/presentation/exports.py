@@ -1,4 +1,4 @@
-"""The structured content and the words of an export."""
+"""The structured content and the text of an export."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NEXT_STEPS = {
 
 
 class ExportedFileContent(StructuredContent):
-    """One file that was written."""
+    """One file that the export wrote."""
 
     file_path: str
     filename: str
@@ -56,7 +56,7 @@ def export_content(result: ExportResult) -> ExportContent:
 
 
 def export_text(result: ExportResult) -> str:
-    """An export in words."""
+    """The text of an export."""
     lines = [f"{counted(len(result.files), 'file')} exported from {result.source}, free of charge."]
     lines += [_line(number, entry) for number, entry in enumerate(result.files, start=1)]
     lines += [f"Note: {note}" for note in result.notes]
