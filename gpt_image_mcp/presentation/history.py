@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gpt_image_mcp.money import OTHERS
 from gpt_image_mcp.presentation.structured import StructuredContent, dollars
-from gpt_image_mcp.presentation.text import cost_text, shortened
+from gpt_image_mcp.presentation.text import cost_text, joined, shortened
 from gpt_image_mcp.services.image_search import FileState, FoundImage, file_state
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def history_text(found: FoundImages, next_step: str) -> str:
     if spending.by_session:
         lines.append(_by("session", spending.by_session))
     lines += [_open_call_line(call) for call in found.open_calls]
-    return "\n".join([*lines, f"Next: {next_step}"])
+    return joined(lines, next_step=next_step)
 
 
 def next_step_after_search(found: FoundImages) -> str:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from gpt_image_mcp.money import Cost, Estimate, Quote
     from gpt_image_mcp.values.images import StoredImage
@@ -19,6 +19,11 @@ _PARTIAL = " The picture shown is a partial image."
 _KILO, _MEGA = 1_000, 1_000_000
 
 
+def joined(lines: Iterable[str], *, notes: Iterable[str] = (), next_step: str) -> str:
+    """A text of lines that ends, as every result does, with its notes and what to do next."""
+    return "\n".join([*lines, *(f"Note: {note}" for note in notes), f"Next: {next_step}"])
+
+
 def images_text(result: ImageResult, next_step: str) -> str:
     """The text of an image result."""
     lines = [_headline(result)]
@@ -28,9 +33,7 @@ def images_text(result: ImageResult, next_step: str) -> str:
     if result.session:
         turn = result.session
         lines.append(f"Session {turn.session_id}, turn {turn.turn} (from turn {turn.parent_turn}).")
-    lines += [f"Note: {note}" for note in result.notes]
-    lines.append(f"Next: {next_step}")
-    return "\n".join(lines)
+    return joined(lines, notes=result.notes, next_step=next_step)
 
 
 def batch_text(result: BatchResult, next_step: str) -> str:
@@ -48,8 +51,7 @@ def batch_text(result: BatchResult, next_step: str) -> str:
     so_far = "so far" if result.status == "running" else "in all"
     cost = _cost(sandbox=result.sandbox)
     lines.append(f"{cost}: unknown." if total is None else f"{cost}: ${total:.4f} {so_far}.")
-    lines += [f"Note: {note}" for note in result.notes]
-    return "\n".join([*lines, f"Next: {next_step}"])
+    return joined(lines, notes=result.notes, next_step=next_step)
 
 
 def _batch_line(number: int, entry: BatchEntry) -> str:
@@ -86,14 +88,13 @@ def input_text(image: InputImage, next_step: str) -> str:
     """The text of an image that this program did not make."""
     size = readable_size(len(image.data))
     lines = [f"{image.source}: {image.width}x{image.height}, {image.mime_type}, {size}."]
-    lines += [f"Note: {note}" for note in image.notes]
-    return "\n".join([*lines, f"Next: {next_step}"])
+    return joined(lines, notes=image.notes, next_step=next_step)
 
 
 def sessions_text(sessions: Sequence[SessionSummary], next_step: str) -> str:
     """The text of a list of sessions."""
     lines = [_session_line(session) for session in sessions] or ["There is no edit session."]
-    return "\n".join([*lines, f"Next: {next_step}"])
+    return joined(lines, next_step=next_step)
 
 
 def _session_line(session: SessionSummary) -> str:
@@ -121,8 +122,7 @@ def estimate_text(estimate: Estimate, next_step: str) -> str:
         + ("" if budget.left_today_usd is None else f", left today: ${budget.left_today_usd:.4f}")
         + ("" if budget.per_call_usd is None else f", at most ${budget.per_call_usd:.4f} a call"),
     ]
-    lines += [f"Note: {note}" for note in estimate.notes]
-    return "\n".join([*lines, f"Next: {next_step}"])
+    return joined(lines, notes=estimate.notes, next_step=next_step)
 
 
 def next_step_after_estimate(estimate: Estimate, *, generate: str, edit: str) -> str:
