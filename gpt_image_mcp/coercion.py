@@ -1,4 +1,4 @@
-"""Reading what models send forgivingly: lists in any spelling, names in any case."""
+"""Forgiving conversion of arguments: lists sent as text, names in any case."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _DRIVE_PATH = re.compile(r"[A-Za-z]:\\|\\\\")
 
 
 def lowered(value: object) -> object:
-    """A text without its case and outer blanks; anything else as it is."""
+    """A text in lower case without outer blanks; other values stay the same."""
     return value.strip().lower() if isinstance(value, str) else value
 
 
 def format_name(value: object) -> object:
-    """The name of an image format: also understands ``jpg``, ``.png`` and ``image/webp``."""
+    """The name of an image format; ``jpg``, ``.png`` and ``image/webp`` are understood too."""
     text = lowered(value)
     if isinstance(text, str):
         text = text.removeprefix("image/").removeprefix(".")
@@ -28,10 +28,10 @@ def format_name(value: object) -> object:
 
 
 def as_list(value: object) -> object:
-    """A list from what a caller passed; what is neither list, object nor text stays as it is.
+    """A list, also from a JSON list sent as text, or from one object or text; other values stay the same.
 
-    In a JSON list of texts a backslash that escapes nothing is literal, because models write Windows paths
-    without doubling it.
+    Models write Windows paths into JSON without doubling the backslashes. So a backslash that escapes
+    nothing counts as itself.
     """
     if isinstance(value, dict):
         return [cast("object", value)]
@@ -43,7 +43,7 @@ def as_list(value: object) -> object:
 
 
 def _parsed(text: str) -> list[object]:
-    """A list or object in JSON as a list; any other text as the one item."""
+    """A JSON list, or a list of the one JSON object, or of the text itself."""
     try:
         parsed: object = json.loads(text)
     except ValueError:
@@ -54,7 +54,7 @@ def _parsed(text: str) -> list[object]:
 
 
 def _unescaped(text: str) -> str:
-    """A JSON text with every backslash literal that does not escape a quote, slash, backslash or code."""
+    """The content of a JSON text; a backslash stays unless it escapes a quote, slash, backslash or code."""
     is_path = _DRIVE_PATH.match(text) is not None
 
     def meaning(escape: re.Match[str]) -> str:
@@ -64,5 +64,5 @@ def _unescaped(text: str) -> str:
         return escape[0] if is_path else chr(int(name[1:], 16))
 
     joined = _ESCAPE.sub(meaning, text)
-    # Characters beyond the basic plane come as two codes.
+    # JSON writes a character beyond U+FFFF as two codes, which belong together.
     return joined.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,4 +1,4 @@
-"""Days as the user lives them, and moments as people and models write them."""
+"""Days in the local time zone, and the dates and spans that callers write."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ _DAYS_AGO = {"today": 0, "yesterday": 1}
 
 
 def today() -> date:
-    """The day that it is where the user is: the one of budgets, and of what OpenAI dates by days."""
+    """Today in the local time zone. Budgets count by it, and shutdown dates of models are compared to it."""
     return date.today()  # noqa: DTZ011 - the local one is meant
 
 
 def local_day(moment: datetime) -> date:
-    """The day of a moment where the user is."""
+    """The day of a moment in the local time zone."""
     return moment.astimezone().date()
 
 
 def midnight(day: date) -> datetime:
-    """The first moment of a day where the user is; where clocks skip midnight, the one they go on with."""
+    """The first moment of a day in the local time zone, also on days when the clocks skip midnight."""
     first = datetime.combine(day, time.min).astimezone()
     return first if first.date() == day else datetime.combine(day, time(fold=1)).astimezone()
 
 
 def parse_since(text: str, now: datetime, *, name: str = "since") -> datetime | None:
-    """The first moment that a text means; None for an empty one.
+    """The beginning of the time that a text means; None for an empty text.
 
-    ``7d`` and ``2w`` begin at the midnight so many days ago, ``24h`` so many hours ago. What has no time zone
-    is local.
+    ``7d`` and ``2w`` begin at midnight, that many days ago; ``24h`` begins exactly 24 hours ago. A time
+    without a time zone is local.
 
     Args:
         text: A date, a month, a time in ISO 8601, today, yesterday, or a number with h, d or w.
         now: The current time with its time zone.
-        name: What messages call the text.
+        name: The name of the argument in error messages.
 
     Raises:
         InvalidArgument: If it is none of these.
@@ -48,7 +48,7 @@ def parse_since(text: str, now: datetime, *, name: str = "since") -> datetime | 
 
 
 def parse_until(text: str, now: datetime) -> datetime | None:
-    """The moment after the last that a text means: a day or a month counts to its end. Else as above."""
+    """The end of the time that a text means, as for ``parse_since``: a day or a month counts to its end."""
     return _parse("until", text, now, is_end=True)
 
 
@@ -73,7 +73,7 @@ def _parse(name: str, text: str, now: datetime, *, is_end: bool) -> datetime | N
 
 
 def _between_days(moment: datetime) -> datetime:
-    """The moment, which a search needs to have a day before and one after.
+    """Returns the moment, if the calendar also has the day before and the day after: searches need both.
 
     Raises:
         OverflowError: If the calendar ends there.
@@ -84,7 +84,7 @@ def _between_days(moment: datetime) -> datetime:
 
 
 def _days(text: str, now: datetime) -> tuple[date, date] | None:
-    """The first day that a text means and the one after the last; None if it means no days.
+    """The first day that a text means, and the day after its last one; None if it does not name days.
 
     Raises:
         ValueError: If it names a month that the calendar does not have.

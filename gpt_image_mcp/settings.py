@@ -1,8 +1,8 @@
-"""The settings, and the only place that reads the environment.
+"""The settings. No other module reads the environment.
 
-``read_settings()`` is for programs that start here: it words a malformed value for the person who set it.
-``Settings(...)`` is for programs that embed the library: arguments go by field name, what is left out comes
-from the environment. Nothing is read from a ``.env`` file.
+Server and commands call ``read_settings()``, which explains a malformed value to the person who set it.
+Programs that embed the library call ``Settings(...)`` with field names; what they leave out comes from the
+environment. A ``.env`` file is never read.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _PREFIX = "GPT_IMAGE_"
 ToolGroup = Literal["core", "sessions", "export"]
 TOOL_GROUPS: tuple[ToolGroup, ...] = ("core", "sessions", "export")
-# What pydantic says less well, by its name for the fault.
+# Clearer words than pydantic's, by pydantic's type of error.
 _REASONS = {"bool_parsing": "Input should be 1 or 0"}
 _SECRET_VARIABLES = frozenset({"OPENAI_API_KEY", "GPT_IMAGE_DATABASE_URL", "OPENAI_BASE_URL"})
 
@@ -44,14 +44,14 @@ _LONGEST_TTL_MS = 10 * 365 * 24 * 3_600_000
 
 
 def _split_paths(value: object) -> object:
-    """``/a:/b`` (``;`` on Windows) as a tuple of folders; other values as they are."""
+    """Splits ``/a:/b`` (``;`` on Windows) into folders; other values stay the same."""
     if isinstance(value, str):
         return tuple(Path(part).expanduser() for part in value.split(os.pathsep) if part.strip())
     return value
 
 
 def _split_groups(value: object) -> object:
-    """``core,sessions`` as a set of names; ``all`` as every group."""
+    """Splits ``core,sessions`` into a set; ``all`` means every group."""
     if isinstance(value, str):
         names = frozenset(name.strip().lower() for name in value.split(",") if name.strip())
         return frozenset(TOOL_GROUPS) if not names or "all" in names else names
@@ -59,7 +59,7 @@ def _split_groups(value: object) -> object:
 
 
 def _stripped(value: object) -> object:
-    """Without the blanks and line breaks that come along when a key is copied."""
+    """Removes the blanks and line breaks that are easily copied along with a key."""
     return value.strip() if isinstance(value, str) else value
 
 
@@ -87,10 +87,10 @@ def _env(name: str, *aliases: str) -> AliasChoices:
 
 
 class _Environment(EnvSettingsSource):
-    """The environment, by the names that are documented.
+    """Reads environment variables by their documented names only.
 
-    Programs pass settings by field name, and pydantic would then take every field name from the environment
-    too: ``DEBUG`` and ``MODEL`` of other programs would be ours.
+    Because ``Settings`` accepts field names as arguments, pydantic would also read variables that are named
+    like a field: another program's ``DEBUG`` or ``API_KEY`` would become our setting.
     """
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
@@ -101,7 +101,7 @@ class _Environment(EnvSettingsSource):
 
 
 class Settings(BaseSettings):
-    """How the server is configured; see the settings table of the documentation for the meaning of each.
+    """The configuration. ``docs/settings.md`` has the table of all settings.
 
     Raises:
         pydantic.ValidationError: If a value is malformed. ``read_settings`` words it for people.
@@ -284,7 +284,7 @@ class Settings(BaseSettings):
 
     @property
     def request_timeout_seconds(self) -> float:
-        """The time limit of one upstream request, whichever variable gave it."""
+        """The time limit of one upstream request, from whichever of the two variables is set."""
         if self.timeout_ms is not None and "timeout_seconds" not in self.model_fields_set:
             return self.timeout_ms / 1000
         return self.timeout_seconds
@@ -299,19 +299,19 @@ def variable_names(field: str) -> tuple[str, ...]:
 
 
 def variables_set(names: Iterable[str]) -> tuple[str, ...]:
-    """Those of some environment variables that are set and not empty, in the order given."""
+    """Which of these environment variables are set and not empty."""
     return tuple(name for name in names if os.environ.get(name))
 
 
 def unknown_variables() -> tuple[str, ...]:
-    """Environment variables that are called like settings and are none; case does not count."""
+    """Environment variables that begin with GPT_IMAGE_, in any case, but are no settings."""
     known = {name for field in Settings.model_fields for name in variable_names(field)}
     ours = (name for name in os.environ if name.upper().startswith(_PREFIX))
     return tuple(sorted(name for name in ours if name.upper() not in known))
 
 
 def _variable_in_use(location: str) -> str:
-    """The variable that is really set, of those that pydantic's error location stands for."""
+    """The name of the variable that caused an error; pydantic gives the field, or its first variable."""
     for field in Settings.model_fields:
         names = variable_names(field)
         if location == field or location in names:
@@ -323,7 +323,7 @@ def read_settings(*, sandbox: bool = False) -> Settings:
     """The settings of the environment.
 
     Args:
-        sandbox: Turns the sandbox on, whatever the environment says.
+        sandbox: Turns on the sandbox, whatever the environment says.
 
     Raises:
         InvalidSetting: If a value is malformed; names the variable, the value and what is allowed.

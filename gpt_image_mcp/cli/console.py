@@ -1,4 +1,4 @@
-"""What the command line shows: results on stdout, progress and messages on stderr."""
+"""Output of the commands: results go to stdout, progress and messages to stderr."""
 
 from __future__ import annotations
 
@@ -33,35 +33,35 @@ if TYPE_CHECKING:
 
 _NEVER_FOLDED = 100_000
 _WIDTH_OF_PIPES = 200
-# The least at which the table of models has room for the longest name beside four other columns.
+# Below this width the longest model name does not fit beside the other four columns.
 _WIDE_ENOUGH = 132
 _STATE_STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "dim"}
 
 
 class Console:
-    """The two streams of a command."""
+    """Prints results to stdout, and messages to stderr."""
 
     def __init__(self) -> None:
         self._out = rich.console.Console(soft_wrap=True, highlight=False, emoji=False)
         self._messages = rich.console.Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
     def print_lines(self, lines: Iterable[str]) -> None:
-        """Writes results, one a line."""
+        """Prints results, one on each line."""
         for line in lines:
             self._out.print(line, markup=False)
 
-    def print_json(self, answer: BaseModel) -> None:
-        """Writes a structured result as one JSON document."""
-        sys.stdout.write(answer.model_dump_json(indent=2) + "\n")
+    def print_json(self, content: BaseModel) -> None:
+        """Prints structured content as one JSON document."""
+        sys.stdout.write(content.model_dump_json(indent=2) + "\n")
 
     def print_models(self, catalogue: ModelCatalogue, *, today: date) -> None:
-        """Writes the models as a table that breaks no name; a narrow terminal gets two columns."""
+        """Prints the table of models, in two columns on a narrow terminal so that no model name is broken."""
         console = rich.console.Console(width=None if self._out.is_terminal else _WIDTH_OF_PIPES)
         is_wide = console.width >= _WIDE_ENOUGH
         console.print(_models_table(catalogue, today) if is_wide else _narrow_models_table(catalogue, today))
 
     def print_findings(self, findings: Sequence[Finding]) -> None:
-        """Writes what checks found: as a table on a terminal, a line each into a pipe."""
+        """Prints the findings of ``doctor``: a table on a terminal, one line for each in a pipe."""
         if self._out.is_terminal:
             self._out.print(_findings_table(findings), soft_wrap=False)
             return
@@ -70,20 +70,20 @@ class Console:
             self._out.print(f"{finding.state}: {finding.name}: {finding.said}{step}", markup=False)
 
     def print_tree(self, tree: Tree) -> None:
-        """Writes a tree, folded to the width of a terminal and never of a pipe."""
+        """Prints a tree. Lines are folded to the width of a terminal; in a pipe they are never folded."""
         rich.console.Console(width=None if self._out.is_terminal else _NEVER_FOLDED).print(tree)
 
     def say(self, text: str) -> None:
-        """Writes a message for the person at the terminal."""
+        """Prints a message for the person at the terminal."""
         self._messages.print(text, markup=False)
 
     def say_error(self, text: str) -> None:
-        """Writes what went wrong and what to do next."""
+        """Prints what went wrong and what to do next."""
         self._messages.print(text, markup=False, style="red")
 
     @contextmanager
     def progress(self) -> Generator[ProgressWatcher]:
-        """A progress bar for one call; gives what the studio's ``watch`` wants."""
+        """Shows a progress bar for one call; yields the function to pass to the studio as ``watch``."""
         columns = (BarColumn(bar_width=24), TimeElapsedColumn(), TextColumn("{task.description}"))
         with ProgressBar(*columns, console=self._messages, transient=True) as bar:
             task = bar.add_task("starting", total=1.0)
@@ -107,7 +107,7 @@ def _findings_table(findings: Iterable[Finding]) -> Table:
 
 
 def lineage_tree(lineage: Lineage) -> Tree:
-    """An image between those it was made from and those made of it."""
+    """A tree of the images that an image was made from, and of those made from it."""
     tree = Tree(Text(_described(lineage.image, lineage.file)))
     for name, relatives in (("made from", lineage.parents), ("made into", lineage.children)):
         if relatives:
@@ -146,7 +146,7 @@ def _models_table(catalogue: ModelCatalogue, today: date) -> Table:
 
 
 def _narrow_models_table(catalogue: ModelCatalogue, today: date) -> Table:
-    """The same with all that is said of a model below each other."""
+    """The same table with one cell for all facts about a model."""
     table = _table_of_names(catalogue)
     table.show_lines = True
     table.add_column("sizes, transparency, price of 1024x1024", overflow="fold")

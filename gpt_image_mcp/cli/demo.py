@@ -1,4 +1,4 @@
-"""The main job in the sandbox, step by step, for someone who wants to see it before anything else."""
+"""Shows all that the program does, in the sandbox: no key, no network, no cost."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def run_demo(output_dir: str, console: Console) -> None:
 
 @dataclass(slots=True)
 class _Steps:
-    """The parts of the main job; each prints what it made."""
+    """The steps of the demo; each prints the files it made."""
 
     studio: Studio
     output: OutputArguments
@@ -49,7 +49,7 @@ class _Steps:
     icons: tuple[str, ...] = ()
 
     async def generate(self) -> str:
-        """A poster and two drafts of an icon; gives the poster's id."""
+        """Makes a poster and two drafts of an icon; returns the poster's id."""
         large: OutputArguments = {**self.output, "size": "landscape", "quality": "high"}
         poster = await self.studio.generate(_POSTER, **large)
         self._print("generate a poster, 3:2, high", poster.images, poster.cost)
@@ -60,14 +60,14 @@ class _Steps:
         return poster.images[0].id
 
     async def edit(self, poster: str) -> None:
-        """A region of the poster; everything else stays pixel for pixel."""
+        """Edits a region of the poster; everything else stays pixel for pixel."""
         made = await self.studio.edit(
             _SKY, [poster], edit_type="inpaint", regions=[_AROUND_THE_SKY], **self.output
         )
         self._print("edit a region of the poster", made.images, made.cost)
 
     async def refine(self, poster: str) -> None:
-        """A session of two turns."""
+        """Runs a session of two turns."""
         first = await self.studio.start_session("Evening light", [poster], **self.output)
         self._print("start a session", first.images, first.cost)
         session_id = first.session.session_id if first.session else ""
@@ -75,7 +75,7 @@ class _Steps:
         self._print("continue it", second.images, second.cost)
 
     async def batch(self) -> None:
-        """The same edit on both icons."""
+        """Makes the same edit on both icons."""
         done = await self.studio.batch_edit("In dark blue and gold", self.icons, **self.output)
         for item in done.items:
             self._print(f"batch: {item.input}", item.images, item.cost)

@@ -1,4 +1,4 @@
-"""A batch as a file: one JSON object a line, each an image with a prompt and options of its own."""
+"""Reads manifests: files that list the images of a batch, one JSON object on each line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OUTPUT = TypeAdapter(OutputOptions)
 
 
 class _Line(BaseModel):
-    """What every line has; the rest are options."""
+    """The fixed fields of a line; all others are options."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -33,16 +33,15 @@ class _Line(BaseModel):
 
 
 def read_manifest(file: Path, *, prompt: str, output: OutputOptions) -> tuple[BatchItem, ...]:
-    """The items that a manifest lists; empty lines are skipped.
+    """Reads the items of a batch; empty lines are skipped.
 
     Args:
-        file: Lines of JSON objects with ``image``, and where they differ ``prompt``, output and edit options;
-            ``-`` reads them from stdin.
+        file: Each line is a JSON object with ``image``, and perhaps ``prompt`` and options; ``-`` is stdin.
         prompt: For lines without one.
-        output: Options for all lines, which each may override.
+        output: The options of lines that have none of their own.
 
     Raises:
-        InvalidArgument: If the file cannot be read, lists too many images, or a line is malformed.
+        InvalidArgument: If the file cannot be read, is empty, lists too many images, or a line is malformed.
     """
     items = tuple(
         _item(number, line, prompt=prompt, output=output)

@@ -1,4 +1,4 @@
-"""``--output FILE``: a folder, a name and a format in one."""
+"""The option ``--output FILE``, which gives folder, name and format together."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _USUAL_SUFFIX = {"jpeg": ".jpg"}
 
 
 def written_to(options: OutputOptions, file: Path | None) -> OutputOptions:
-    """The options with folder, name and format of a file; as they are without one.
+    """The options with the folder, the name and the format of a file.
 
-    A name without an ending gets the one of ``options.output_format``.
+    A name without an ending gets the one of ``options.output_format``. Without a file nothing changes.
 
     Raises:
-        OutputRejected: If the ending is of no format that images are made in, or the file exists and may not
-            be replaced.
+        OutputRejected: If the ending belongs to no format that images can have, or the file exists and
+            ``overwrite`` is not set.
     """
     if file is None:
         return options

@@ -1,1 +1,1 @@
-"""Values become structured content and text."""
+"""Turns the values of the studio into structured content (JSON) and text."""

@@ -1,4 +1,4 @@
-"""What the resources tell in JSON: an image with its family, and the models."""
+"""The JSON of resources: one image with its parents and children, and the catalogue of models."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ PRICED_SIZE = "1024x1024"
 
 
 class ImageDetails(StoredImageContent):
-    """Everything that is known about an image.
+    """Everything known about one image.
 
     Attributes:
-        file: Whether the file is still there, as it was made.
+        file: Whether the file is present, missing or changed.
         c2pa: Whether it carries signed provenance.
         parents: Ids of the images it was made from; ``children`` those made from it.
         cost_usd_estimated: Its share of the cost of its call.
@@ -71,9 +71,9 @@ class ModelDetails(StructuredContent):
     """What a model accepts and costs.
 
     Attributes:
-        status: ``available``, or since or until when it is not.
-        sizes: The sizes, or the rules that a size must keep.
-        transparency: ``preview`` and ``unknown`` are tried, and a refusal is explained.
+        status: ``available``, or the date on which the model ended or will end.
+        sizes: The allowed sizes, or the rules for them.
+        transparency: ``yes``, ``no``, or ``preview`` and ``unknown``, which are sent and may be refused.
         prices_1024x1024: US dollars of one image by quality; empty where they are not known.
     """
 
@@ -92,7 +92,7 @@ class ModelDetails(StructuredContent):
 
 
 class CatalogueDetails(StructuredContent):
-    """The model catalogue, and the day it was checked."""
+    """All models, and the day on which this list was checked."""
 
     checked: str
     default: str
@@ -100,7 +100,7 @@ class CatalogueDetails(StructuredContent):
 
 
 def image_details(lineage: Lineage) -> ImageDetails:
-    """An image with its family."""
+    """The details of an image with its parents and children."""
     image, made = lineage.image, lineage.image.provenance
     return ImageDetails(
         **stored_image_content(image).model_dump(),
@@ -130,7 +130,7 @@ def image_details(lineage: Lineage) -> ImageDetails:
 
 
 def catalogue_details(catalogue: ModelCatalogue, *, default: str, today: date) -> CatalogueDetails:
-    """The catalogue as it is on a day."""
+    """The details of all models, as of a given day."""
     models = [_model_details(model, today) for model in catalogue.models]
     return CatalogueDetails(checked=catalogue.checked.isoformat(), default=default, models=models)
 

@@ -1,11 +1,11 @@
-"""The structured content and the words of an export."""
+"""The structured content and the text of an export."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
 from gpt_image_mcp.presentation.structured import StructuredContent
-from gpt_image_mcp.presentation.text import counted, readable_size
+from gpt_image_mcp.presentation.text import counted, joined, readable_size
 
 if TYPE_CHECKING:
     from gpt_image_mcp.values.exports import ExportedFile, ExportResult
@@ -20,7 +20,7 @@ _NEXT_STEPS = {
 
 
 class ExportedFileContent(StructuredContent):
-    """One file that was written."""
+    """One file that the export wrote."""
 
     file_path: str
     filename: str
@@ -56,11 +56,10 @@ def export_content(result: ExportResult) -> ExportContent:
 
 
 def export_text(result: ExportResult) -> str:
-    """An export in words."""
+    """The text of an export."""
     lines = [f"{counted(len(result.files), 'file')} exported from {result.source}, free of charge."]
     lines += [_line(number, entry) for number, entry in enumerate(result.files, start=1)]
-    lines += [f"Note: {note}" for note in result.notes]
-    return "\n".join([*lines, f"Next: {_NEXT_STEPS[result.preset]}"])
+    return joined(lines, notes=result.notes, next_step=_NEXT_STEPS[result.preset])
 
 
 def _line(number: int, entry: ExportedFile) -> str:

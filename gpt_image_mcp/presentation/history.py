@@ -1,4 +1,4 @@
-"""A page of the history as structured content, and in words."""
+"""The structured content and the text of a search in the history, and of its upkeep."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gpt_image_mcp.money import OTHERS
 from gpt_image_mcp.presentation.structured import StructuredContent, dollars
-from gpt_image_mcp.presentation.text import cost_text, shortened
+from gpt_image_mcp.presentation.text import cost_text, joined, shortened
 from gpt_image_mcp.services.image_search import file_state
 from gpt_image_mcp.values.history import FileState, FoundImage
 
@@ -40,7 +40,7 @@ class FoundImageContent(StructuredContent):
 
 
 class OpenCallContent(StructuredContent):
-    """A call that runs, or whose outcome is unknown."""
+    """A call that is still running, or whose outcome is unknown."""
 
     job_id: str
     status: Literal["running", "outcome_unknown"]
@@ -50,11 +50,11 @@ class OpenCallContent(StructuredContent):
 
 
 class HistoryContent(StructuredContent):
-    """A page of the history with what all that matches cost.
+    """One page of matching images, and what all matching images cost.
 
     Attributes:
-        cost_usd_by_day: The latest 31 days; of models and sessions, the 20 that cost most. The rest of each
-            is summed as ``others``.
+        cost_usd_by_day: The latest 31 days. ``cost_usd_by_model`` and ``cost_usd_by_session`` have the 20
+            most expensive ones. The sum of the rest is called ``others``.
     """
 
     images: list[FoundImageContent]
@@ -69,7 +69,7 @@ class HistoryContent(StructuredContent):
 
 
 def history_content(found: FoundImages, *, next_step: str) -> HistoryContent:
-    """The structured content of a page of the history."""
+    """The structured content of one page of a search."""
     spending = found.spending
     return HistoryContent(
         images=[_found_image(hit) for hit in found.images],
@@ -88,7 +88,7 @@ class SpendingContent(StructuredContent):
     """What images cost in US dollars.
 
     Attributes:
-        cost_usd_by_session: The 100 that cost most; the rest is summed as ``others``.
+        cost_usd_by_session: The 100 most expensive ones; the sum of the rest is called ``others``.
     """
 
     cost_usd_total: float
@@ -98,7 +98,7 @@ class SpendingContent(StructuredContent):
 
 
 class PrunedContent(StructuredContent):
-    """What was deleted, or would be."""
+    """What was deleted, or what would be deleted."""
 
     deleted: bool
     images: list[FoundImageContent]
@@ -109,7 +109,7 @@ class PrunedContent(StructuredContent):
 
 
 class RebuiltContent(StructuredContent):
-    """What was read into the database again."""
+    """What was restored into the database."""
 
     images: int
     folders: list[str]
@@ -118,7 +118,7 @@ class RebuiltContent(StructuredContent):
 
 
 def spending_content(spending: Spending) -> SpendingContent:
-    """All sums of what images cost."""
+    """The structured content of all sums of costs."""
     return SpendingContent(
         cost_usd_total=float(spending.total_usd),
         cost_usd_by_day=_amounts(spending.by_day),
@@ -128,7 +128,7 @@ def spending_content(spending: Spending) -> SpendingContent:
 
 
 def pruned_content(pruned: Pruned) -> PrunedContent:
-    """The structured form of what was deleted, or would be."""
+    """The structured content of what was deleted, or what would be deleted."""
     return PrunedContent(
         deleted=pruned.is_done,
         images=[_found_image(FoundImage(image=image, file=file_state(image))) for image in pruned.images],
@@ -140,7 +140,7 @@ def pruned_content(pruned: Pruned) -> PrunedContent:
 
 
 def rebuilt_content(rebuilt: Rebuilt) -> RebuiltContent:
-    """The structured form of what was read into the database again."""
+    """The structured content of what was restored into the database."""
     return RebuiltContent(
         images=rebuilt.images,
         folders=[str(folder) for folder in rebuilt.folders],
@@ -150,7 +150,7 @@ def rebuilt_content(rebuilt: Rebuilt) -> RebuiltContent:
 
 
 def history_text(found: FoundImages, next_step: str) -> str:
-    """A page of the history in words."""
+    """The text of one page of a search."""
     spending = found.spending
     lines = [_count_line(found.total, spending.total_usd)]
     lines += [_found_line(hit) for hit in found.images]
@@ -161,11 +161,11 @@ def history_text(found: FoundImages, next_step: str) -> str:
     if spending.by_session:
         lines.append(_by("session", spending.by_session))
     lines += [_open_call_line(call) for call in found.open_calls]
-    return "\n".join([*lines, f"Next: {next_step}"])
+    return joined(lines, next_step=next_step)
 
 
 def next_step_after_search(found: FoundImages) -> str:
-    """What a caller should do with a page of the history, in one sentence."""
+    """What to do next with one page of a search, in one sentence."""
     if found.next_offset is not None:
         return f"Pass an id to get_image or edit_image, or offset {found.next_offset} for the next page."
     if found.images:
@@ -178,7 +178,7 @@ def next_step_after_search(found: FoundImages) -> str:
 
 
 def usd_text(usd: Decimal) -> str:
-    """An amount in words."""
+    """An amount of US dollars: ``$0.2107``."""
     return f"${usd:.4f}"
 
 
@@ -249,7 +249,7 @@ def _amounts(amounts: dict[str, Decimal], most: int | None = None) -> dict[str, 
 
 
 def _cut(amounts: dict[str, Decimal], most: int) -> dict[str, Decimal]:
-    """The first amounts, and the sum of the rest as one of its own."""
+    """The first amounts, and the sum of the others under one name."""
     named = {name: usd for name, usd in amounts.items() if name != OTHERS}
     shown = dict(islice(named.items(), most))
     rest = sum(amounts.values(), Decimal(0)) - sum(shown.values(), Decimal(0))

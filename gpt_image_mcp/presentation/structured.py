@@ -1,7 +1,7 @@
-"""The structured content of results, as clients read it: field names and types of the contract.
+"""The structured content of tool results: the field names and types that clients rely on.
 
-Several clients hand only this to the model, so it has to be enough to act on: paths, ids, sizes, cost,
-notes and what to do next. Images never go in here: base64 would be charged as text.
+Several clients show the model nothing else, so it has all that is needed to go on: paths, ids, sizes, cost,
+notes and what to do next. It never contains image data, because base64 would be charged as text.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MICRO = Decimal("0.000001")
 
 
 class StructuredContent(BaseModel):
-    """Base of structured results; a field that is None is left out of the JSON."""
+    """Base class: a field that is None is left out of the JSON."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,7 +41,7 @@ class StructuredContent(BaseModel):
 
 
 class RequestedContent(StructuredContent):
-    """What was asked for."""
+    """The options that the caller asked for."""
 
     size: str
     quality: str
@@ -51,7 +51,7 @@ class RequestedContent(StructuredContent):
 
 
 class AppliedContent(StructuredContent):
-    """What took effect."""
+    """The options that the API used, read from its response."""
 
     size: str
     quality: str
@@ -60,7 +60,7 @@ class AppliedContent(StructuredContent):
 
 
 class UsageContent(StructuredContent):
-    """Tokens as the API reported them."""
+    """The tokens that the API reported."""
 
     input_tokens: int
     output_tokens: int
@@ -70,7 +70,7 @@ class UsageContent(StructuredContent):
 
 
 class StoredImageContent(StructuredContent):
-    """One image file."""
+    """One saved image."""
 
     id: str
     file_path: str
@@ -107,7 +107,7 @@ class ImagesContent(StructuredContent):
 
 
 class BatchItemContent(StructuredContent):
-    """What became of one image of a batch."""
+    """One input of a batch, with its images or its error."""
 
     input: str
     status: Literal["completed", "failed", "skipped"]
@@ -135,7 +135,7 @@ class BatchContent(StructuredContent):
 
 
 class SessionContent(StructuredContent):
-    """One session of a list."""
+    """One edit session."""
 
     session_id: str
     status: Literal["open", "closed"]
@@ -156,7 +156,7 @@ class SessionsContent(StructuredContent):
 
 
 class InputContent(StructuredContent):
-    """An image that is not of the library, as an edit would read it."""
+    """An image from a file or an address, which this program did not make, as an edit would read it."""
 
     status: Literal["completed"]
     source: str
@@ -178,7 +178,7 @@ class EndedSessionContent(StructuredContent):
 
 
 class BudgetContent(StructuredContent):
-    """Limits on spending and what is left; a limit that is not set is left out."""
+    """The configured limits on spending, and what is left of them."""
 
     max_cost_usd: float | None = None
     daily_budget_usd: float | None = None
@@ -187,14 +187,14 @@ class BudgetContent(StructuredContent):
 
 
 class QuoteContent(StructuredContent):
-    """What a call costs: one number, a range, or neither where nothing is known."""
+    """The price of a call: one number, a range, or neither where it is not known."""
 
     cost_usd_estimated: float | None = None
     cost_range_usd: list[float] | None = None
 
 
 class EstimateContent(QuoteContent):
-    """A quote with everything it depends on."""
+    """The price of a call, and everything that the price depends on."""
 
     model: str
     size: str
@@ -210,7 +210,7 @@ class EstimateContent(QuoteContent):
 
 
 def dollars(amount: Decimal | None) -> float | None:
-    """US dollars for JSON, to the millionth."""
+    """An amount of US dollars as a JSON number, rounded to a millionth."""
     return None if amount is None else float(amount.quantize(_MICRO))
 
 
@@ -292,7 +292,7 @@ def _session(session: SessionSummary) -> SessionContent:
 
 
 def input_content(image: InputImage, *, next_step: str) -> InputContent:
-    """The structured content of an image that is not of the library."""
+    """The structured content of an image that this program did not make."""
     return InputContent(
         status="completed",
         source=image.source,
@@ -317,7 +317,7 @@ def _applied(result: ImageResult) -> AppliedContent | None:
 
 
 def stored_image_content(image: StoredImage) -> StoredImageContent:
-    """One stored image as results show it."""
+    """The structured content of one saved image."""
     return StoredImageContent(
         id=image.id,
         file_path=str(image.file_path),
@@ -331,7 +331,7 @@ def stored_image_content(image: StoredImage) -> StoredImageContent:
 
 
 def usage_content(usage: TokenUsage) -> UsageContent:
-    """Token counts in the shape of the API."""
+    """The structured content of token counts, named as the API names them."""
     return UsageContent(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
@@ -375,7 +375,7 @@ def estimate_content(estimate: Estimate, *, next_step: str) -> EstimateContent:
 
 
 def quote_content(quote: Quote) -> QuoteContent:
-    """A quote as one number where it is exact, as a range where it is not, empty where nothing is known."""
+    """The structured content of a price: a number if it is exact, a range if not, neither if unknown."""
     if quote.expected_usd is not None:
         return QuoteContent(cost_usd_estimated=dollars(quote.expected_usd))
     if quote.low_usd is None or quote.high_usd is None:

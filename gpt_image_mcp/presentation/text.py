@@ -1,4 +1,4 @@
-"""Results in words, for a model or a person who sees nothing else."""
+"""The text of tool results, for models and people who see nothing else."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from gpt_image_mcp.money import Cost, Estimate, Quote
     from gpt_image_mcp.values.images import StoredImage
@@ -19,8 +19,13 @@ _PARTIAL = " The picture shown is a partial image."
 _KILO, _MEGA = 1_000, 1_000_000
 
 
+def joined(lines: Iterable[str], *, notes: Iterable[str] = (), next_step: str) -> str:
+    """A text of lines that ends, as every result does, with its notes and what to do next."""
+    return "\n".join([*lines, *(f"Note: {note}" for note in notes), f"Next: {next_step}"])
+
+
 def images_text(result: ImageResult, next_step: str) -> str:
-    """An image result in words."""
+    """The text of an image result."""
     lines = [_headline(result)]
     lines += [_image_line(number, image) for number, image in enumerate(result.images, start=1)]
     if result.status == "completed":
@@ -28,13 +33,11 @@ def images_text(result: ImageResult, next_step: str) -> str:
     if result.session:
         turn = result.session
         lines.append(f"Session {turn.session_id}, turn {turn.turn} (from turn {turn.parent_turn}).")
-    lines += [f"Note: {note}" for note in result.notes]
-    lines.append(f"Next: {next_step}")
-    return "\n".join(lines)
+    return joined(lines, notes=result.notes, next_step=next_step)
 
 
 def batch_text(result: BatchResult, next_step: str) -> str:
-    """A batch in words: a line for each image."""
+    """The text of a batch: one line for each image."""
     done = sum(entry.status == "completed" for entry in result.items)
     where = _where(sandbox=result.sandbox)
     lines = [
@@ -48,8 +51,7 @@ def batch_text(result: BatchResult, next_step: str) -> str:
     so_far = "so far" if result.status == "running" else "in all"
     cost = _cost(sandbox=result.sandbox)
     lines.append(f"{cost}: unknown." if total is None else f"{cost}: ${total:.4f} {so_far}.")
-    lines += [f"Note: {note}" for note in result.notes]
-    return "\n".join([*lines, f"Next: {next_step}"])
+    return joined(lines, notes=result.notes, next_step=next_step)
 
 
 def _batch_line(number: int, entry: BatchEntry) -> str:
@@ -64,14 +66,14 @@ def _batch_line(number: int, entry: BatchEntry) -> str:
 
 
 def batch_cost(result: BatchResult) -> Decimal | None:
-    """What the images of a batch cost together; None if one of them is unknown."""
+    """The sum of the costs of a batch; None if one of them is unknown."""
     costs = [entry.cost.usd if entry.cost else None for entry in result.items if entry.status == "completed"]
     known = [usd for usd in costs if usd is not None]
     return sum(known, Decimal(0)) if len(known) == len(costs) else None
 
 
 def next_step_after_batch(result: BatchResult) -> str:
-    """What a caller should do with a batch, in one sentence."""
+    """What to do next with a batch, in one sentence."""
     if result.status == "running":
         return (
             "The images are being made and paid for one by one: do not repeat the call; call get_image with "
@@ -83,17 +85,16 @@ def next_step_after_batch(result: BatchResult) -> str:
 
 
 def input_text(image: InputImage, next_step: str) -> str:
-    """An image that is not of the library in words."""
+    """The text of an image that this program did not make."""
     size = readable_size(len(image.data))
     lines = [f"{image.source}: {image.width}x{image.height}, {image.mime_type}, {size}."]
-    lines += [f"Note: {note}" for note in image.notes]
-    return "\n".join([*lines, f"Next: {next_step}"])
+    return joined(lines, notes=image.notes, next_step=next_step)
 
 
 def sessions_text(sessions: Sequence[SessionSummary], next_step: str) -> str:
-    """A list of sessions in words."""
+    """The text of a list of sessions."""
     lines = [_session_line(session) for session in sessions] or ["There is no edit session."]
-    return "\n".join([*lines, f"Next: {next_step}"])
+    return joined(lines, next_step=next_step)
 
 
 def _session_line(session: SessionSummary) -> str:
@@ -108,7 +109,7 @@ def _session_line(session: SessionSummary) -> str:
 
 
 def estimate_text(estimate: Estimate, next_step: str) -> str:
-    """A quote in words."""
+    """The text of a quote."""
     budget = estimate.budget
     lines = [
         (
@@ -121,17 +122,16 @@ def estimate_text(estimate: Estimate, next_step: str) -> str:
         + ("" if budget.left_today_usd is None else f", left today: ${budget.left_today_usd:.4f}")
         + ("" if budget.per_call_usd is None else f", at most ${budget.per_call_usd:.4f} a call"),
     ]
-    lines += [f"Note: {note}" for note in estimate.notes]
-    return "\n".join([*lines, f"Next: {next_step}"])
+    return joined(lines, notes=estimate.notes, next_step=next_step)
 
 
 def next_step_after_estimate(estimate: Estimate, *, generate: str, edit: str) -> str:
-    """What a caller should do with a quote, in one sentence.
+    """What to do next with a quote, in one sentence.
 
     Args:
         estimate: The quote.
-        generate: How to make an image, such as the name of the tool.
-        edit: The same for an edit.
+        generate: How this caller makes an image: ``Call generate_image``, ``Run generate``.
+        edit: How this caller edits one.
     """
     budget, most = estimate.budget, estimate.quote.high_usd
     limits = (budget.per_call_usd, budget.left_today_usd)
@@ -149,7 +149,7 @@ def _by_quality(estimate: Estimate) -> list[str]:
 
 
 def quote_text(quote: Quote) -> str:
-    """A quote in words: ``$0.2107``, ``$0.0059 to $0.2107``, ``up to $0.0499`` or ``unknown``."""
+    """A price: ``$0.2107``, ``$0.0059 to $0.2107``, ``up to $0.0499`` or ``unknown``."""
     if quote.expected_usd is not None:
         return f"${quote.expected_usd:.4f}"
     if quote.low_usd is None or quote.high_usd is None:
@@ -201,7 +201,7 @@ def _cost_line(result: ImageResult) -> str:
 
 
 def next_step_after_images(result: ImageResult) -> str:
-    """What a caller should do with a result, in one sentence."""
+    """What to do next with an image result, in one sentence."""
     if result.status == "running":
         return (
             "The image is being made: do not repeat the call, but call get_image with ref "
@@ -216,24 +216,24 @@ def next_step_after_images(result: ImageResult) -> str:
 
 
 def readable_size(size_bytes: int) -> str:
-    """A file size in words: ``12 kB``, ``1.5 MB``."""
+    """A file size: ``12 kB``, ``1.5 MB``."""
     if size_bytes >= _MEGA:
         return f"{size_bytes / _MEGA:.1f} MB"
     return f"{max(min(1, size_bytes), round(size_bytes / _KILO))} kB"
 
 
 def counted(count: int, what: str) -> str:
-    """A number of things in words: ``1 image``, ``3 images``."""
+    """A number with its noun: ``1 image``, ``3 images``."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def cost_text(cost: Cost | None) -> str:
-    """A cost in words: ``$0.2107 (from usage)``."""
+    """A cost and where it comes from: ``$0.2107 (from usage)``."""
     if cost is None or cost.usd is None:
         return "unknown"
     return f"${cost.usd:.4f} (from {cost.basis})"
 
 
 def shortened(prompt: str, characters: int = PROMPT_CHARACTERS) -> str:
-    """A prompt as results repeat it."""
+    """A prompt, cut off with an ellipsis where it is long."""
     return prompt if len(prompt) <= characters else prompt[: characters - 1] + "…"

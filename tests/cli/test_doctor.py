@@ -17,7 +17,7 @@ from PIL import Image
 
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.cli.app import run
-from gpt_image_mcp.cli.doctor.examination import examine
+from gpt_image_mcp.cli.doctor.checks import run_checks
 from gpt_image_mcp.errors import OutcomeUnknown
 from gpt_image_mcp.openai_api.sandbox.transport import SandboxTransport
 from tests.certificates import write_certificate
@@ -37,7 +37,7 @@ NOW = dt.datetime.now(dt.UTC)
 async def _found(**settings: str) -> dict[str, Finding]:
     """The findings of all checks, by name."""
     os.environ.update(settings)
-    return {finding.name: finding for finding in await examine()}
+    return {finding.name: finding for finding in await run_checks()}
 
 
 @pytest.fixture(autouse=True)

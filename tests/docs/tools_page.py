@@ -6,17 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.mcp_app.middleware import group_of
-from gpt_image_mcp.presentation.exports import ExportContent
-from gpt_image_mcp.presentation.history import HistoryContent
-from gpt_image_mcp.presentation.structured import (
-    BatchContent,
-    EndedSessionContent,
-    EstimateContent,
-    ImagesContent,
-    InputContent,
-    SessionsContent,
-)
+from gpt_image_mcp.presentation.structured import ImagesContent, InputContent
 from tests.docs.pages import cell, table
+from tests.presentation.schema_file import PUBLISHED
 
 if TYPE_CHECKING:
     from fastmcp import Client
@@ -46,19 +38,6 @@ _WORDS_OF = {
     ("find_images", "model"): "Only images of this model.",
 }
 _FULL = "generate_image"
-# What they return; the schemas that they publish leave most of it out, because every client pays for them.
-_ANSWERS: dict[str, type[BaseModel]] = {
-    "generate_image": ImagesContent,
-    "estimate_cost": EstimateContent,
-    "edit_image": ImagesContent,
-    "batch_edit_images": BatchContent,
-    "export_image": ExportContent,
-    "find_images": HistoryContent,
-    "start_edit_session": ImagesContent,
-    "continue_edit_session": ImagesContent,
-    "list_edit_sessions": SessionsContent,
-    "end_edit_session": EndedSessionContent,
-}
 # Those of generate_image that say how the result should be, which other tools share.
 _NOT_SHARED = {"prompt", "moderation"}
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -173,15 +152,16 @@ def _returns(name: str) -> str:
             f"Returns the same as {_link(_FULL)}; for a batch, as {_link('batch_edit_images')}; for an image "
             f"that was not made here, {_fields(InputContent)}.\n"
         )
-    answer = _ANSWERS[name]
-    if answer is ImagesContent and name != _FULL:
+    (content,) = PUBLISHED[name].models
+    if content is ImagesContent and name != _FULL:
         return f"Returns the same as {_link(_FULL)}.\n"
-    return f"Returns {_fields(answer)}.\n"
+    return f"Returns {_fields(content)}.\n"
 
 
-def _fields(answer: type[BaseModel]) -> str:
-    sometimes = [name for name, field in answer.model_fields.items() if field.default is None]
-    always = _listed([name for name in answer.model_fields if name not in sometimes])
+def _fields(content: type[BaseModel]) -> str:
+    """What a tool really returns: the schemas leave most of it out, because every client pays for them."""
+    sometimes = [name for name, field in content.model_fields.items() if field.default is None]
+    always = _listed([name for name in content.model_fields if name not in sometimes])
     return f"{always}; where there is one, {_listed(sometimes)}" if sometimes else always
 
 

@@ -1,1 +1,1 @@
-"""Setting the server up in MCP clients: the block each wants, and putting it into the client's own file."""
+"""Adds the server to MCP clients: makes the block of configuration and merges it into the client's file."""

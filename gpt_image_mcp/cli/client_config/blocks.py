@@ -1,4 +1,4 @@
-"""The block that a client wants for this server, to be pasted or merged."""
+"""The block of configuration that adds this server to a client."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Environment: TypeAlias = dict[str, str]
 
 
 class Entry(TypedDict, total=False):
-    """A server as clients' files hold it.
+    """A server in a client's configuration file.
 
     Attributes:
         env_vars: Variables that Codex passes on from its own environment.
@@ -43,11 +43,11 @@ class Entry(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """What to put into a client's file.
+    """What is put into a client's configuration file.
 
     Attributes:
         entry: The server, complete.
-        chosen: The part of its environment that the person asked for, which wins over what a file holds.
+        chosen: The variables that the person asked for just now; they replace those in the file.
     """
 
     name: ClientName

@@ -1,7 +1,7 @@
-"""JSON as people write it into settings files: with comments and trailing commas, both of which stay.
+"""Edits JSON that has comments and trailing commas, as in settings files; both are kept.
 
-A text is read into nodes that know where they stand, and is changed by replacing or inserting text there, so
-that everything else in the file stays as it was to the last blank.
+The text is parsed into nodes with their positions. A change replaces or inserts text at a position, so that
+the rest of the file stays the same, blanks included.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _DEEPEST = 100
 
 
 class MalformedJson(ValueError):
-    """A text is no JSON, comments and trailing commas aside.
+    """A text is malformed, even with comments and trailing commas allowed.
 
     Attributes:
-        line: Where, from 1.
+        line: The number of the line, from 1.
         reason: What was found or missing there.
     """
 
@@ -37,7 +37,7 @@ class MalformedJson(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A value and where it stands in the text.
+    """A value and its position in the text.
 
     Attributes:
         value: As ``json.loads`` would give it.
@@ -56,12 +56,12 @@ class Node:
 
 
 def is_blank(text: str) -> bool:
-    """Whether a text holds no value: nothing, or only blanks and comments."""
+    """Whether a text has no value: it is empty, or has only blanks and comments."""
     return _BLANKS.fullmatch(text) is not None
 
 
 def parse(text: str) -> Node:
-    """The root of a text.
+    """Parses a text and returns its root.
 
     Raises:
         MalformedJson: If it cannot be read.
@@ -70,10 +70,10 @@ def parse(text: str) -> Node:
 
 
 def with_member(text: str, path: Sequence[str], value: object) -> str:
-    """The text with the value at a path of member names; objects on the way are made where they are missing.
+    """Sets the value at a path of member names and returns the new text; missing objects are created.
 
     Raises:
-        MalformedJson: If the text cannot be read, or something on the way is no object.
+        MalformedJson: If the text is malformed, or a value on the path is not an object.
     """
     node, missing = parse(text), list(path)
     while missing and missing[0] in node.members:
@@ -89,10 +89,10 @@ def with_member(text: str, path: Sequence[str], value: object) -> str:
 
 
 def with_item(text: str, path: Sequence[str], value: object) -> str:
-    """The text with a value added to the list at a path, which is made if it is missing.
+    """Appends a value to the list at a path and returns the new text; a missing list is created.
 
     Raises:
-        MalformedJson: If the text cannot be read, or there is something else than a list.
+        MalformedJson: If the text is malformed, or the value at the path is not a list.
     """
     node = parse(text)
     for name in path:
@@ -106,7 +106,7 @@ def with_item(text: str, path: Sequence[str], value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """How a text is laid out, so that what is added looks like the rest."""
+    """The indentation and line ends of a text, for what is added to it."""
 
     unit: str
     newline: str
@@ -122,7 +122,7 @@ class _Layout:
 
 
 def _inserted(text: str, node: Node, value: object, *, key: str | None = None) -> str:
-    """The text with a value behind the last one in an object or list."""
+    """Inserts a value after the last one of an object or list."""
     layout = _Layout.of(text)
     outer = _indent_of_line(text, node.start)
     inner = outer + layout.unit
@@ -143,7 +143,7 @@ def _indent_of_line(text: str, position: int) -> str:
 
 
 class _Reader:
-    """Reads one text from its beginning to its end."""
+    """A parser of one text."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -222,7 +222,7 @@ class _Reader:
         return taken
 
     def _skip_blanks(self) -> None:
-        """Goes on to the next character that counts."""
+        """Skips blanks and comments."""
         found = _BLANKS.match(self._text, self._at)
         self._at = found.end() if found else self._at
 

@@ -1,4 +1,4 @@
-"""How a client starts this server: as it was installed."""
+"""The command line with which a client starts this server; it depends on how the server was installed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Launch:
     """A command line that starts the server.
 
     Attributes:
-        note: Why it may not work everywhere, for the person; empty if nothing is known against it.
+        note: Why it may not work, for the person; empty if no reason is known.
     """
 
     command: str
@@ -43,7 +43,7 @@ class _VersionControl(BaseModel):
 
 
 class _DirectUrl(BaseModel):
-    """Where a distribution was installed from, when not from an index.
+    """Where a distribution was installed from, if not from a package index.
 
     Source: https://packaging.python.org/en/latest/specifications/direct-url/
     """
@@ -64,13 +64,13 @@ def launch(how: How) -> Launch:
     if how == "path":
         return Launch(command=str(_script(Path(sysconfig.get_path("scripts")))))
     source = install_source(distribution(DISTRIBUTION).read_text("direct_url.json"))
-    # Programs started from a desktop do not have the shell's PATH, so that they would not find a bare name.
+    # Programs started from a desktop do not have the shell's PATH, so they need the full path.
     found = shutil.which("uvx")
     return Launch(command=found or "uvx", args=("--from", source, SCRIPT), note="" if found else _NO_UVX)
 
 
 def install_source(direct_url: str | None) -> str:
-    """What ``uvx --from`` takes to get the same distribution.
+    """The argument of ``uvx --from`` that gets the same distribution.
 
     Args:
         direct_url: The contents of its ``direct_url.json``; None if it came from a package index.

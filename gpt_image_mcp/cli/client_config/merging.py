@@ -1,4 +1,4 @@
-"""Putting the block into a client's file, with everything else in it left as it is."""
+"""Merges the block into the text of a client's configuration file; everything else stays unchanged."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _HTTP_MEMBERS = frozenset(
 
 
 class Unmergeable(ValueError):
-    """A text is not what its client could read; the message says where and why."""
+    """The client could not read this text itself; the message says where and why."""
 
 
 def merged(text: str, block: Block) -> str:
-    """The text of a client's file with the block in it; the same text where it is there already.
+    """The text of a client's file with the block in it; unchanged if the block is there already.
 
     What the person added to the server stays: variables, a key put in place of the placeholder, a time limit.
 
     Raises:
-        Unmergeable: If the text is malformed, or something else stands where servers belong.
+        Unmergeable: If the text is malformed, or has something else in the place of the servers.
     """
     try:
         return _merged_toml(text, block) if block.is_toml else _merged_json(text, block)
@@ -42,7 +42,7 @@ def merged(text: str, block: Block) -> str:
 
 
 def environment_in(text: str, block: Block) -> JsonObject:
-    """The variables that a client's file gives to the server; the text is one that ``merged`` made."""
+    """The environment variables of the server in a text that ``merged`` returned."""
     root = tomllib.loads(text) if block.is_toml else jsonc.parse(text).value
     return _object(_at(root, [block.client.servers_key, SERVER_NAME, "env"]) or {}, "as env")
 
@@ -83,10 +83,10 @@ def _merged_toml(text: str, block: Block) -> str:
 
 
 def _require_only_added(before: object, changed: str, path: list[str], *, entry: JsonObject) -> None:
-    """Reads the result back: TOML has ways of writing tables that nothing can be added to.
+    """Checks the result by reading it: TOML can write tables in ways that do not allow additions.
 
     Raises:
-        Unmergeable: If the result is malformed, or differs in anything else than the server.
+        Unmergeable: If the result is malformed, or anything but the server has changed.
     """
     key, name = path
     expected = dict(cast("JsonObject", before))
@@ -101,10 +101,10 @@ def _require_only_added(before: object, changed: str, path: list[str], *, entry:
 
 
 def _combined(existing: object, block: Block) -> JsonObject:
-    """The server that the file is to hold: the block's, with what the file adds to it.
+    """The merged server: the block, and what the file had in addition.
 
     Raises:
-        Unmergeable: If the file holds something else than a server under its name.
+        Unmergeable: If the file has something else than a server under its name.
     """
     wanted = cast("JsonObject", block.entry)
     if existing is None:
@@ -126,20 +126,20 @@ def _is_for_http(name: str, value: object) -> bool:
 
 
 def _environment(found: JsonObject, block: Block) -> JsonObject:
-    """The server's variables: the block's, what the file adds to them, and what was chosen just now."""
+    """The merged variables: those of the block, then those of the file, then those chosen just now."""
     kept = dict(_object(found.get("env", {}), "as env"))
     kept.pop(SANDBOX_VARIABLE, None)
-    # VS Code would go on asking for a key that the sandbox does not need.
+    # Else VS Code would keep asking for a key that the sandbox does not need.
     if SANDBOX_VARIABLE in block.chosen and kept.get(KEY_VARIABLE) == block.client.key:
         del kept[KEY_VARIABLE]
     return {**block.entry.get("env", {}), **kept, **block.chosen}
 
 
 def _object(value: object, where: str) -> JsonObject:
-    """A value that must be an object.
+    """Returns the value, which must be an object.
 
     Raises:
-        Unmergeable: If it is none.
+        Unmergeable: If it is something else.
     """
     if not isinstance(value, dict):
         message = f"an object is expected {where}"
@@ -148,10 +148,10 @@ def _object(value: object, where: str) -> JsonObject:
 
 
 def _at(value: object, path: list[str]) -> object:
-    """What stands at a path of member names; None if nothing does.
+    """The value at a path of member names; None if there is none.
 
     Raises:
-        Unmergeable: If something on the way holds no members.
+        Unmergeable: If a value on the path is not an object.
     """
     for name in path:
         if value is None:

@@ -1,4 +1,4 @@
-"""Replacing a client's file: the old one is kept beside it, and readers see the old or the new one whole."""
+"""Writes a client's configuration file: atomically, and with a backup of the old file beside it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _PRIVATE = 0o600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteReport:
-    """What became of a client's file.
+    """What happened to a client's file.
 
     Attributes:
-        changed: Whether it was written; not when it held the block already.
-        environment: The variables that it gives to the server.
+        changed: Whether it was written. It is not if it had the block already.
+        environment: The environment variables of the server in it.
         backup: Where the old file is; None if there was none, or nothing changed.
     """
 
@@ -40,13 +40,13 @@ class WriteReport:
 
 
 def write_block(path: Path, block: Block) -> WriteReport:
-    """Merges the block into a client's file, which is made if it is not there.
+    """Merges the block into a client's file; a missing file is created.
 
     Raises:
         OutputRejected: If the file is malformed; it stays as it is.
         StorageFailed: If it cannot be read or written.
     """
-    # Through a link, as dotfiles often are, so that the link stays one.
+    # Dotfiles are often symbolic links; the target is replaced, so that the link stays.
     path = Path(os.path.realpath(path))
     try:
         old = path.read_bytes() if path.exists() else None
@@ -97,10 +97,10 @@ def _replace(path: Path, data: bytes, mode: int) -> None:
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
-    """Writes a file that is not there yet and nobody else can read before its mode is set.
+    """Creates a file that nobody else can read until its mode is set.
 
     Raises:
-        OSError: If it is there or cannot be written.
+        OSError: If it exists or cannot be written.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), _PRIVATE)
     with open(descriptor, "wb") as stream:  # noqa: PTH123 - a descriptor is no path

@@ -75,7 +75,7 @@ async def batch(
 
 
 def _print_result(result: BatchResult, console: Console, *, as_json: bool) -> int:
-    """Prints a batch; the exit code is 1 where an image failed."""
+    """Prints the result and returns the exit code: 1 if an image failed."""
     is_done = all(item.status == "completed" for item in result.items)
     step = NEXT_STEP if is_done else _AFTER_FAILURES
     if as_json:

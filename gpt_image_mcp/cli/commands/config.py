@@ -52,10 +52,10 @@ def config(
 
 
 def _file(named: Path | None, block: Block, *, write: bool) -> Path | None:
-    """The client's file; None if its own command writes it.
+    """The client's file; None for a client whose own command writes it.
 
     Raises:
-        InvalidSetting: If a file is asked for all the same.
+        InvalidSetting: If a file was asked for with such a client.
     """
     if block.client.file is not None:
         return named.expanduser() if named else block.client.file(user_folders())

@@ -1,4 +1,4 @@
-"""The command that looks for what is wrong."""
+"""The command that checks the configuration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class CheckContent(BaseModel):
-    """One check in JSON."""
+    """The structured content of one check."""
 
     name: str
     state: str
@@ -25,7 +25,7 @@ class CheckContent(BaseModel):
 
 
 class DoctorContent(BaseModel):
-    """All checks in JSON; ``healthy`` if none failed."""
+    """The structured content of all checks; ``healthy`` is true if none failed."""
 
     healthy: bool
     checks: list[CheckContent]
@@ -37,9 +37,9 @@ async def doctor(*, as_json: AsJson = False) -> int:
     Args:
         as_json: Print the checks as JSON.
     """
-    from gpt_image_mcp.cli.doctor.examination import examine
+    from gpt_image_mcp.cli.doctor.checks import run_checks
 
-    findings = await examine()
+    findings = await run_checks()
     is_healthy = all(finding.state != "failed" for finding in findings)
     if as_json:
         Console().print_json(_answer(findings, is_healthy=is_healthy))

@@ -1,4 +1,4 @@
-"""The commands about images made before: search, lineage, costs, upkeep."""
+"""The commands on the history: search, show, sum up costs, rebuild and prune."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def _print_pruned(pruned: Pruned, console: Console) -> None:
 
 
 def _next_step(found: FoundImages) -> str:
-    """What a person can do with a page of the history."""
+    """What to do next with one page of a search."""
     if found.next_offset is not None:
         return f"--offset {found.next_offset} shows the next page; {_SHOW}."
     if found.images:

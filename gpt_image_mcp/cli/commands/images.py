@@ -111,5 +111,5 @@ def _print_result(result: ImageResult, console: Console, *, as_json: bool) -> No
 
 
 def _regions(texts: Iterable[str]) -> list[object]:
-    """Regions from JSON texts, each an object or a list of them."""
+    """The regions of all ``--region`` options, each of which is a JSON object or a list of them."""
     return [region for text in texts for region in cast("list[object]", as_list(text))]

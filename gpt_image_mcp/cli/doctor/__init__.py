@@ -1,4 +1,4 @@
-"""What ``doctor`` looks at: settings, installation, folders, database, connection, key and model.
+"""The checks of ``doctor``: settings, installation, folders, database, connection, key and model.
 
-No image is asked for, so nothing is spent. Every check answers; none raises.
+They make no image, so they cost nothing. A check returns what it found and never raises.
 """

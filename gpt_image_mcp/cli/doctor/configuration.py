@@ -1,4 +1,4 @@
-"""The settings as they were understood, and the key as far as it can be judged by its looks."""
+"""Checks of the settings, and of the form of the key."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 _KEY = "key"
 _SHORTEST_KEY, _SHOWN_OF_KEY = 20, 4
-# Whole words only, and more of one letter than comes together by chance in a key.
+# Whole words only, and eight times x, which does not occur in a real key by chance.
 _PLACEHOLDER = re.compile(r"(?<![a-z0-9])(?:your|example)(?![a-z0-9])|x{8}|\.\.\.|…|[<>${}]", re.IGNORECASE)
 _PREFIX = re.compile(r"^(GPT_IMAGE_(2_)?|OPENAI_)")
-# Settings of older servers, to which no misspelt name should lead.
+# Settings of older servers: never suggested for a misspelt name.
 _OLD_SETTINGS = {"timeout_ms", "use_direct_edits"}
 _INERT_STEP = "Remove it."
 # Variables of the predecessors' documentation that do nothing here, with what to do instead. Names that many
@@ -55,7 +55,7 @@ _INERT = {
 
 
 def check_settings(settings: Settings) -> Iterator[Finding]:
-    """Every setting that is not at its default, and variables that have no effect."""
+    """Lists the settings that differ from their defaults, and variables that have no effect."""
     changed = [
         field for field, info in Settings.model_fields.items() if getattr(settings, field) != info.default
     ]
@@ -72,14 +72,14 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
 
 
 def _unknown(name: str) -> Finding:
-    """A variable that is no setting, with the one that may be meant; its value may be a secret."""
+    """Warns of a variable that is no setting. Its value may be a secret and is not shown."""
     near = _nearest_setting(name)
     step = f"Write {near} if that is meant, or remove it." if near else "Remove it, or correct its name."
     return warning(name, "There is no such setting, so it is ignored.", step)
 
 
 def _nearest_setting(name: str) -> str:
-    """The variable whose name is most alike without its prefix; nothing if none is."""
+    """The setting with the most similar name, compared without prefixes; empty if none is similar."""
     fields = [field for field in Settings.model_fields if field not in _OLD_SETTINGS]
     names = {
         _PREFIX.sub("", other): variable_names(field)[0]
@@ -106,7 +106,7 @@ def _ignored(names: str, used: str) -> Finding:
 
 
 def check_key(settings: Settings) -> Finding:
-    """Whether there is a key, and whether it looks like one. Shows its last characters at most."""
+    """Whether a key is set and has the form of one. Only its last characters are shown."""
     if settings.sandbox:
         return skipped(_KEY, "The sandbox needs none.")
     if settings.api_key is None:
@@ -130,13 +130,13 @@ def check_key(settings: Settings) -> Finding:
 
 
 def _masked(key: str) -> str:
-    """Enough to tell two keys apart, and too little to guess one."""
+    """The last characters of a key: enough to tell two keys apart, too little to use one."""
     start = "sk-" if key.startswith("sk-") else ""
     return f"{start}...{key[-_SHOWN_OF_KEY:]}" if len(key) >= _SHORTEST_KEY else "..."
 
 
 def without_password(url: str) -> str:
-    """An address without user, password and query, which may hold one."""
+    """An address without user, password and query, because a query may contain a password too."""
     try:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]
@@ -146,7 +146,7 @@ def without_password(url: str) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value as its variable would say it; secrets are only said to be set."""
+    """A value as it would be written in its variable; of a secret, only that it is set."""
     if isinstance(value, SecretStr):
         return "set (not shown)"
     if isinstance(value, bool):

@@ -13,11 +13,11 @@ State: TypeAlias = Literal["ok", "warning", "failed", "skipped"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The answer of one check.
+    """The result of one check.
 
     Attributes:
         name: What was looked at.
-        said: What was found, one line.
+        said: What was found, in one line.
         next_step: What to do; empty where there is nothing to do.
     """
 
@@ -33,20 +33,20 @@ def ok(name: str, said: str) -> Finding:
 
 
 def warning(name: str, said: str, next_step: str) -> Finding:
-    """What works, but perhaps not as meant."""
+    """Something that works, but perhaps not as intended."""
     return Finding(name, "warning", said, next_step)
 
 
 def failed(name: str, said: str, next_step: str) -> Finding:
-    """What keeps images from being made."""
+    """Something that prevents images from being made."""
     return Finding(name, "failed", said, next_step)
 
 
 def skipped(name: str, said: str, next_step: str = "") -> Finding:
-    """What was not looked at, or cannot be told."""
+    """Something that was not checked or cannot be found out."""
     return Finding(name, "skipped", said, next_step)
 
 
 def refused(name: str, error: ImageError) -> Finding:
-    """One of our errors as a failed check."""
+    """A check that failed with one of our errors."""
     return failed(name, " ".join(error.message.split()), error.next_step)

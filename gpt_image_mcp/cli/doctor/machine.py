@@ -1,4 +1,4 @@
-"""The installation, the folders and the database. Blocking."""
+"""Checks of the installation, the folders and the database. They block, so call them in a thread."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MOST_OPEN_CALLS = 100
 
 
 def check_installation() -> Iterator[Finding]:
-    """Versions, and which optional formats there are."""
+    """The versions in use, and which optional image formats are available."""
     versions = ", ".join(f"{name} {version(package)}" for name, package in _PACKAGES.items())
     yield ok("versions", f"{versions}, Python {platform.python_version()} on {platform.system()}.")
     heic = "HEIC is read" if find_spec("pillow_heif") else "HEIC is not read (the extra heic adds it)"
@@ -86,7 +86,7 @@ def _project(project: Path) -> Finding:
 
 
 def _trouble(folder: Path) -> str:
-    """What is wrong with a folder that should be there; nothing if it is."""
+    """What is wrong with a folder that should exist; empty if nothing is."""
     try:
         if folder.is_dir():
             return ""
@@ -96,7 +96,7 @@ def _trouble(folder: Path) -> str:
 
 
 def judge_space(free_bytes: int) -> Finding:
-    """Whether there is room for some more images."""
+    """Whether there is enough disk space for more images."""
     free_mb = free_bytes // _BYTES_PER_MB
     said = f"{free_mb:,} MB are free."
     if free_mb < _LITTLE_SPACE_MB:
@@ -112,7 +112,7 @@ def _input_root(root: Path) -> Finding:
 
 
 def check_library(settings: Settings) -> Iterator[Finding]:
-    """The database: whether it is whole, what is in it, and calls whose outcome nobody knows."""
+    """Whether the database is intact, how many images it has, and which calls have an unknown outcome."""
     from gpt_image_mcp.library.schema import VERSION
     from gpt_image_mcp.library.search.matching import Search
     from gpt_image_mcp.library.store import Library

@@ -1,7 +1,7 @@
-"""The way to the API, the key and the model, asked without making an image.
+"""Checks of the connection to the API, the key and the model, without making an image.
 
-The first question goes out without the key and through the same HTTP client as the SDK's, so it meets the
-same proxies and certificates.
+The first request is sent without the key, by the same HTTP client that the SDK uses, so it meets the same
+proxies and certificates.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ async def check_network(settings: Settings, *, seconds: float = CHECK_SECONDS) -
 
 
 def check_sandbox_model(name: str) -> Finding:
-    """Whether the sandbox has the configured model: those of the catalogue that are not shut down.
+    """Whether the sandbox has the configured model. It has all models that are not shut down.
 
     Args:
         name: The model's name; ``sandbox`` stands for the default one.
@@ -112,7 +112,7 @@ def check_clock(date: str, now: datetime) -> Finding:
 
 
 class _Unreachable(Exception):
-    """Nothing at the address answered in HTTP."""
+    """Nothing at the address answers HTTP requests."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.said)
@@ -120,10 +120,10 @@ class _Unreachable(Exception):
 
 
 async def _knock(settings: Settings, seconds: float) -> str:
-    """Asks for anything, without the key; any answer will do. Gives its ``Date`` header.
+    """Sends a request without the key; any response will do. Returns its ``Date`` header.
 
     Raises:
-        _Unreachable: If there is none.
+        _Unreachable: If there is no response.
     """
     import httpx2
 
@@ -145,7 +145,7 @@ async def _knock(settings: Settings, seconds: float) -> str:
 
 
 def _explain(error: httpx2.HTTPError, settings: Settings) -> Finding:
-    """Why there was no connection: the deepest cause that says something."""
+    """Explains a failed connection by the deepest cause that is known."""
     import httpx2
 
     endpoint, way = _endpoint(settings), _proxy_words(settings)
@@ -185,7 +185,7 @@ def _bad_certificate(cause: ssl.SSLCertVerificationError, endpoint: str) -> Find
 
 
 async def _check_account(api: OpenAIApi, settings: Settings, seconds: float) -> AsyncIterator[Finding]:
-    """Whether the key is accepted and the model is there for it."""
+    """Whether the key is accepted and has access to the model."""
     try:
         async with asyncio.timeout(seconds):
             names = await api.list_models()
@@ -216,7 +216,7 @@ def _list_failed(error: ImageError | TimeoutError, settings: Settings) -> Findin
 
 
 async def _check_model(api: OpenAIApi, settings: Settings, seconds: float) -> Finding:
-    """Whether the configured model is there for this key."""
+    """Whether the key has access to the configured model."""
     name = settings.model
     try:
         async with asyncio.timeout(seconds):
@@ -265,7 +265,7 @@ def _endpoint(settings: Settings) -> str:
 
 
 def _proxy_words(settings: Settings) -> str:
-    """Through which proxy requests go, without its password; nothing where there is none."""
+    """The proxy that requests go through, without its password; empty if there is none."""
     parts = urlsplit(_endpoint(settings))
     proxies = getproxies()
     scheme = next((name for name in (parts.scheme, "all") if proxies.get(name)), None)

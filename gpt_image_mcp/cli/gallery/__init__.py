@@ -1,1 +1,1 @@
-"""The history as one web page: thumbnails, what made each image, what it cost and what came of it."""
+"""The history as one web page, with a thumbnail, the prompt, the cost and the children of each image."""

@@ -1,4 +1,4 @@
-"""What the page knows about each image, as the JSON that its script reads."""
+"""The data of each image on the page, as JSON for its script."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Card(TypedDict):
     """One image of the page; the names are those that ``page.js`` reads.
 
     Attributes:
-        url: Address of the file; empty where it has none that this system understands.
+        url: Address of the file; empty if its path is of another system.
         cost_usd: As a decimal number in a string; empty if unknown.
         paid_with: The parent that carries the cost already; mostly empty.
         children: Ids of the images of this page that were made from it, oldest first.
@@ -66,7 +66,7 @@ def cards_of(images: Sequence[StoredImage], thumbnails: Sequence[Thumbnail]) -> 
 
 
 def data_url(thumbnail: Thumbnail) -> str:
-    """A thumbnail as an address that holds it; empty without one."""
+    """A thumbnail as a ``data:`` URL; empty if there is none."""
     if not thumbnail.data:
         return ""
     return f"data:{MIME_TYPE};base64,{base64.b64encode(thumbnail.data).decode()}"

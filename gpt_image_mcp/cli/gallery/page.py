@@ -1,4 +1,4 @@
-"""Writing the page: one file that needs nothing else but the images it links to."""
+"""Writes the page: one file that needs nothing but the images it links to."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class GalleryReport:
 
 
 def default_page() -> Path:
-    """Where the gallery goes unless told: one page per user, written anew each time."""
+    """The default file of the gallery: one per user, replaced each time."""
     return platformdirs.user_data_path(APP, appauthor=False) / "gallery.html"
 
 
@@ -76,7 +76,7 @@ def page_of(images: Sequence[StoredImage], thumbnails: Sequence[Thumbnail]) -> s
     style, script = _part("page.css"), _part("page.js")
     page = _part("page.html").replace("{{policy}}", _policy(style, script), 1)
     page = page.replace("{{style}}", style, 1).replace("{{script}}", script, 1)
-    # Last, so that nothing is looked for inside prompts.
+    # Last, so that no placeholder is replaced inside a prompt.
     return page.replace("{{data}}", _data_blocks(images, thumbnails), 1)
 
 
@@ -105,7 +105,7 @@ def _require_replaceable(path: Path) -> None:
     """Refuses to write over what is not a gallery.
 
     Raises:
-        OutputRejected: If there is such a file, a folder, or something unreadable.
+        OutputRejected: If there is another file, a folder, or something unreadable.
     """
     try:
         with path.open("rb") as stream:

@@ -87,7 +87,7 @@ def _draw(data: bytes) -> bytes:
 
 
 def _reduced(image: Image.Image) -> Image.Image:
-    """The image at the edge length that whole-number averaging gives, the quickest way to make it small."""
+    """The image reduced by a whole number, which is the fastest way."""
     factor = max(1, round(max(image.size) / EDGE_PIXELS))
     return image.reduce(factor) if factor > 1 else image
 

@@ -1,1 +1,1 @@
-"""The tools of the server, by subject. Each states its contract, asks the studio and presents the result."""
+"""The tools of the server, by subject. Each declares parameters, calls the studio and presents the result."""

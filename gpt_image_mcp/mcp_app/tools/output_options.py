@@ -1,4 +1,4 @@
-"""The output options as parameters of a tool, from the one class that defines them."""
+"""A decorator that makes the fields of ``OutputOptions`` parameters of a tool."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The parameters that tools share, each with the one description a model reads.
+"""The types of tool parameters, with the descriptions that models read.
 
-Every byte of a schema is paid for in each conversation, so the words are few. A default stands on the tool's
-signature; an explicit null is turned into it before validation (``middleware.py``).
+The descriptions are short, because every byte of a schema is paid for in each conversation. Defaults stand in
+the signatures of the tools; ``middleware.py`` drops arguments that are null, so that the default counts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""All checks, one after the other."""
+"""Runs all checks."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from gpt_image_mcp.cli.doctor.findings import Finding
 
 
-async def examine() -> tuple[Finding, ...]:
-    """What all checks found; with a malformed setting only that, because nothing could start."""
+async def run_checks() -> tuple[Finding, ...]:
+    """The findings of all checks. With a malformed setting nothing could start, so the rest is left out."""
     installation = tuple(await in_thread(lambda: list(check_installation())))
     try:
         settings = read_settings()
     except InvalidSetting as error:
         return (*installation, refused("settings", error))
-    on_this_machine = await in_thread(_look_around, settings)
+    on_this_machine = await in_thread(_check_machine, settings)
     return (*installation, *on_this_machine, *[finding async for finding in check_network(settings)])
 
 
-def _look_around(settings: Settings) -> tuple[Finding, ...]:
+def _check_machine(settings: Settings) -> tuple[Finding, ...]:
     return (
         *check_settings(settings),
         *check_folders(settings),
