@@ -206,7 +206,7 @@ class EditSessions:
         with contextlib.suppress(StorageFailed):
             session = self.library.sessions.find(turn.session_id) if turn else None
             parent = session.find(turn.parent_turn) if session and turn else None
-            image = self.library.catalogue.find_image(parent.image_id) if parent else None
+            image = self.library.images.find_image(parent.image_id) if parent else None
             if image is not None:
                 self.library.ledger.deliver(image.provenance.call_id)
 

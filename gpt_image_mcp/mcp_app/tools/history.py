@@ -28,7 +28,7 @@ async def find_images(
     Also answers "what did I spend this week" (since "7d") and lists calls that still run or whose outcome is
     unknown. Free.
     """
-    found = await studio.history.find(
+    found = await studio.history.search(
         query=query,
         limit=limit,
         offset=offset,
