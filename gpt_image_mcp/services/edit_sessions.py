@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 from gpt_image_mcp.calls.runner import Errand, PaidJob
 from gpt_image_mcp.errors import InputNotFound, InvalidArgument, NotFound, StorageFailed
 from gpt_image_mcp.ids import new_session_id
-from gpt_image_mcp.library.sessions import LEASE, SessionRecord, StartImage, Turn
+from gpt_image_mcp.library.sessions import SessionRecord, StartImage, Turn
 from gpt_image_mcp.services.edits import EditOptions, Edits, check_count, plan_edit
 from gpt_image_mcp.threads import in_database, in_thread, to_the_end
 from gpt_image_mcp.values.options import OutputOptions
@@ -247,9 +247,11 @@ class EditSessions:
 
     async def _renew(self, session_id: str, call_id: str) -> None:
         while True:
-            await asyncio.sleep(LEASE.total_seconds() / 3)
+            await asyncio.sleep(self.library.sessions.lease.total_seconds() / 3)
             try:
                 await self._take_lease(session_id, call_id)
+            except NotFound:
+                return  # the session was deleted, so nothing is left to hold
             except StorageFailed as error:
                 _log.warning("the lease of %s could not be renewed: %s", session_id, error.message)
 
