@@ -30,6 +30,7 @@ OWNERS = {
     "openai": {"openai_api"},
     "sqlalchemy": {"library"},
     "python_multipart": {"openai_api"},
+    "pathvalidate": {"library"},
     "PIL": {"imaging", "openai_api", "cli", "services"},
     "fastmcp": {"mcp_app"},
     "starlette": {"mcp_app"},

@@ -112,7 +112,7 @@ def _remembered(call_id: str, library: Library) -> ImageResult | BatchResult:
     if record.result_json is not None:
         return _RESULTS.validate_json(record.result_json)
     if record.error is not None:
-        saved = library.catalogue.find_images_of_call(call_id)
+        saved = library.images.find_images_of_call(call_id)
         if not saved:
             raise record.error
         return result_of(saved, notes=(_note_on_saved(record, record.error),))

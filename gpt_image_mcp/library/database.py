@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
-from pydantic_core import from_json
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, SQLAlchemyError
 
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.folders import APP
-from gpt_image_mcp.library.schema import VERSION, migrate, read_version
+from gpt_image_mcp.library.migrations import VERSION, migrate, read_version
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -212,7 +211,7 @@ def _engine(url: str) -> Engine:
         return _sqlite_engine(address)
     if address.drivername == dialect:
         address = address.set(drivername=_POSTGRESQL_DRIVER)
-    return create_engine(address, pool_pre_ping=True, json_deserializer=from_json)
+    return create_engine(address, pool_pre_ping=True)
 
 
 def _sqlite_engine(address: URL) -> Engine:
@@ -222,8 +221,7 @@ def _sqlite_engine(address: URL) -> Engine:
         address = address.set(database=str(path))
     if "timeout" not in address.query:
         address = address.update_query_dict({"timeout": str(BUSY_TIMEOUT_SECONDS)})
-    # Sums are read as JSON, which this does twice as quickly as Python's own module.
-    engine = create_engine(address, connect_args={"check_same_thread": False}, json_deserializer=from_json)
+    engine = create_engine(address, connect_args={"check_same_thread": False})
     event.listen(engine, "connect", _configure_sqlite)
     return engine
 

@@ -56,8 +56,6 @@ _FIND_SAME = (
     .order_by(calls.c.started_at.desc())
     .limit(1)
 )
-# For calls of versions that gave no sign of life.
-_LONGEST_CALL = timedelta(hours=1)
 _JOINABLE_FOR = timedelta(hours=24)
 
 
@@ -181,12 +179,7 @@ class Ledger:
 
     def give_up_lost_calls(self) -> None:
         """Notes the outcome of calls whose process is gone as unknown; their reservations stay."""
-        now = datetime.now(UTC)
-        lost = or_(
-            calls.c.alive_until < now.timestamp(),
-            calls.c.alive_until.is_(None) & (calls.c.started_at < (now - _LONGEST_CALL).timestamp()),
-        )
-        condition = (calls.c.status == "running") & lost
+        condition = (calls.c.status == "running") & (calls.c.alive_until < datetime.now(UTC).timestamp())
         with self.database.reading() as connection:
             if not connection.execute(select(calls.c.id).where(condition).limit(1)).first():
                 return

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 LONGEST_LABEL = 60
 # The limit of common file systems, less room for a number and an extension.
 LONGEST_NAME_BYTES = 255 - 16
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-# Control characters, what Windows refuses, and halves of characters that UTF-8 cannot carry.
-_FORBIDDEN = re.compile('[\x00-\x1f\x7f-\x9f<>:"|?*\ud800-\udfff]')
+# Control characters beyond ASCII, and halves of characters, which UTF-8 cannot carry; pathvalidate lets them
+# pass, or fails.
+_NEVER_STORED = {"Cc", "Cs"}
 _RUN_OF_DASHES = re.compile("-{2,}")
 _VARIATION_SELECTORS = range(0xFE00, 0xFE10)
 _SNAPSHOT_DATE = r"-\d{4}-\d{2}-\d{2}"
@@ -89,7 +89,7 @@ def check_filename(filename: str) -> None:
     if "/" in filename or "\\" in filename or not stem:
         message = f"filename is {filename!r}, which is not a plain file name."
         raise OutputRejected(message, next_step="Pass a name without folders, and the folder as output_dir.")
-    if _FORBIDDEN.search(filename) or _RESERVED.fullmatch(stem):
+    if not _is_storable(stem):
         message = f"filename is {filename!r}, which not every file system can store."
         raise OutputRejected(message, next_step='Use letters, digits, blanks, "-", "_" and ".".')
 
@@ -109,6 +109,15 @@ def numbered(filename: str, number: int) -> str:
 def without_extension(filename: str) -> str:
     """An exact name without the extension of an image; any other end is part of the name."""
     return _KNOWN_EXTENSION.sub("", filename.strip()).strip().rstrip(". ")
+
+
+def _is_storable(stem: str) -> bool:
+    """Whether Linux, macOS and Windows all take a name, once it is cut to what fits."""
+    from pathvalidate import is_valid_filename
+
+    if any(unicodedata.category(character) in _NEVER_STORED for character in stem):
+        return False
+    return is_valid_filename(_cut(stem, LONGEST_NAME_BYTES), platform="universal")
 
 
 def _is_kept(character: str) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejections:
+class RouteMemo:
     """The memory of rejections. Every method raises ``StorageFailed`` if the database cannot be used."""
 
     database: Database

@@ -1,8 +1,8 @@
 """Edit sessions: what each started from, its turns, and who works on it now.
 
 A session is written down when its first turn has succeeded, and a turn when its image is saved, so that a
-failed turn leaves no trace. Whoever works on a session holds a lease in the database; it ends by itself when
-its holder dies.
+failed turn leaves no trace. Whoever works on a session holds its lease, in the database, and renews it; when
+the holder's process dies, the lease runs out and the next one can take it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import delete, func, insert, or_, select, update
 
 from gpt_image_mcp.atomic_files import write_over
+from gpt_image_mcp.errors import NotFound
 from gpt_image_mcp.folders import APP
 from gpt_image_mcp.library.schema import images, session_turns, sessions
 from gpt_image_mcp.values.images import StoredImage
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.library.database import Database
 
-LEASE = timedelta(seconds=15)
+_LEASE = timedelta(seconds=15)
 _CLOSED_SHOWN = 20
 
 
@@ -107,9 +108,14 @@ _IMAGE = TypeAdapter(StoredImage)
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """All sessions of a user. Every method raises ``StorageFailed`` if the database cannot be used."""
+    """All sessions of a user. Every method raises ``StorageFailed`` if the database cannot be used.
+
+    Attributes:
+        lease: How long the right to work on a session lasts unless it is renewed.
+    """
 
     database: Database
+    lease: timedelta = _LEASE
 
     def begin(
         self,
@@ -233,14 +239,22 @@ class Sessions:
             connection.execute(delete(sessions).where(sessions.c.id.in_(session_ids)))
 
     def take_lease(self, session_id: str, holder: str, now: datetime) -> bool:
-        """Takes or renews the right to work on a session; False if someone else has it."""
+        """Takes or renews the right to work on a session; False if someone else has it.
+
+        Raises:
+            NotFound: If the session is gone, so that there is nothing to wait for.
+        """
+        this = sessions.c.id == session_id
         free = or_(sessions.c.lease_until < now.timestamp(), sessions.c.lease_holder == holder)
-        values = {"lease_holder": holder, "lease_until": (now + LEASE).timestamp()}
+        values = {"lease_holder": holder, "lease_until": (now + self.lease).timestamp()}
         with self.database.writing() as connection:
-            taken = connection.execute(
-                update(sessions).where(sessions.c.id == session_id, free).values(**values)
-            )
-        return bool(taken.rowcount)
+            if connection.execute(update(sessions).where(this, free).values(**values)).rowcount:
+                return True
+            is_there = connection.execute(select(sessions.c.id).where(this)).first()
+        if not is_there:
+            message = f"There is no edit session {session_id!r}; it was deleted meanwhile."
+            raise NotFound(message, next_step="Start a new one with start_edit_session.")
+        return False
 
     def give_lease_back(self, session_id: str, holder: str) -> None:
         """Lets the next one work on a session."""

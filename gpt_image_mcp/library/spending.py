@@ -1,72 +1,57 @@
-"""What the images that a search finds cost together, by day, model and session."""
+"""What images cost together, by day, model and session."""
 
 from __future__ import annotations
 
-import heapq
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import func, select
 
-from gpt_image_mcp.library.schema import NO_SESSION, dollars, search_groups, search_sessions
-from gpt_image_mcp.library.search.columns import in_columns, read_columns
-from gpt_image_mcp.library.search.matching import parts_by_days
-from gpt_image_mcp.library.search.sums import Sums
+from gpt_image_mcp.library.schema import dollars, images
 from gpt_image_mcp.money import OTHERS
 from gpt_image_mcp.values.history import Spending
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping
     from decimal import Decimal
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection, TextClause
 
-    from gpt_image_mcp.library.search.matching import Matching
-    from gpt_image_mcp.library.search.packs import Packs
-
-_GROUP, _SESSION = search_groups.c, search_sessions.c
 _MOST_SESSIONS = 100
-_NAMES_OF_GROUPS = in_columns(select(_GROUP.id, _GROUP.day, _GROUP.model))
-_NAMES_OF_SESSIONS = select(_SESSION.number, _SESSION.session_id).where(
-    _SESSION.number.in_(bindparam("numbers", expanding=True))
-)
+# One pass for all three sums. The index ``images_sums`` has the columns in this order, so SQLite neither
+# reads the images themselves nor sorts.
+_KEY = (images.c.day, images.c.model, images.c.session_id)
+_GROUPS = select(*_KEY, func.count(), func.sum(images.c.spent_nanodollars)).group_by(*_KEY)
 
 
-def sum_up(connection: Connection, wanted: Matching, packs: Packs) -> tuple[int, Spending]:
-    """How many images match, and what they cost together."""
-    sums = Sums(connection, packs)
-    for part in parts_by_days(connection, wanted):
-        sums.add(part)
-    return sums.images, _spending(connection, sums)
-
-
-def _spending(connection: Connection, sums: Sums) -> Spending:
-    """In US dollars; what came to nothing is left out."""
-    by_day, by_model = defaultdict[str, int](int), defaultdict[str, int](int)
-    for group, day, model in zip(*read_columns(connection, _NAMES_OF_GROUPS), strict=True):
-        if amount := sums.by_group[group]:
-            by_day[day] += amount
-            by_model[model] += amount
-    return Spending(
-        total_usd=dollars(sum(by_model.values())),
-        by_day=_dollars(dict(sorted(by_day.items(), reverse=True))),
-        by_model=_dollars(dict(Counter(by_model).most_common())),
-        by_session=_dollars(_costliest(connection, sums.by_session)),
+def sum_up(
+    connection: Connection, conditions: Iterable[ColumnElement[bool] | TextClause]
+) -> tuple[int, Spending]:
+    """How many images meet some conditions, and what they cost together."""
+    total = 0
+    by_day, by_model, by_session = Counter[str](), Counter[str](), Counter[str]()
+    for day, model, session_id, count, amount in connection.execute(_GROUPS.where(*conditions)):
+        total += count
+        if spent := int(amount):
+            by_day[day] += spent
+            by_model[model] += spent
+            by_session[session_id] += spent
+    del by_session[""]
+    return total, Spending(
+        total_usd=dollars(by_day.total()),
+        by_day=_in_dollars(dict(sorted(by_day.items(), reverse=True))),
+        by_model=_in_dollars(dict(by_model.most_common())),
+        by_session=_in_dollars(_costliest(by_session)),
     )
 
 
-def _costliest(connection: Connection, amounts: Sequence[int]) -> dict[str, int]:
-    """Of amounts by the number of a session, those of the sessions that cost most, and the rest as one."""
-    sessions = range(NO_SESSION + 1, len(amounts))
-    dearest = heapq.nlargest(_MOST_SESSIONS, sessions, key=amounts.__getitem__)
-    numbers = [number for number in dearest if amounts[number]]
-    rows = connection.execute(_NAMES_OF_SESSIONS, {"numbers": numbers})
-    names = {row.number: row.session_id for row in rows}
-    costliest = {names[number]: amounts[number] for number in numbers}
-    if others := sum(amounts[NO_SESSION + 1 :]) - sum(costliest.values()):
+def _costliest(by_session: Counter[str]) -> dict[str, int]:
+    """The sessions that cost most, and all others as one."""
+    costliest = dict(by_session.most_common(_MOST_SESSIONS))
+    if others := by_session.total() - sum(costliest.values()):
         costliest[OTHERS] = others
     return costliest
 
 
-def _dollars(amounts: dict[str, int]) -> dict[str, Decimal]:
+def _in_dollars(amounts: Mapping[str, int]) -> dict[str, Decimal]:
     return {name: dollars(amount) for name, amount in amounts.items()}

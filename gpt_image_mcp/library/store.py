@@ -17,11 +17,11 @@ from gpt_image_mcp.ids import new_image_id
 from gpt_image_mcp.imaging.formats import read_picture
 from gpt_image_mcp.imaging.xmp import NOT_EMBEDDED, NOT_EMBEDDED_C2PA, embed, has_c2pa, metadata_of
 from gpt_image_mcp.library.database import Database
-from gpt_image_mcp.library.images import Catalogue
+from gpt_image_mcp.library.images import Images
 from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.library.naming import Naming, file_names, numbered, without_extension
-from gpt_image_mcp.library.route_memo import Rejections
-from gpt_image_mcp.library.search.find import ImageSearch
+from gpt_image_mcp.library.route_memo import RouteMemo
+from gpt_image_mcp.library.search.query import ImageSearch
 from gpt_image_mcp.library.sessions import Sessions
 from gpt_image_mcp.library.sidecars import move_metadata, write_metadata
 from gpt_image_mcp.values.images import Picture, Provenance, StoredImage
@@ -41,11 +41,11 @@ class Library:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._database = Database(settings.database_url.get_secret_value())
-        self.catalogue = Catalogue(self._database)
+        self.images = Images(self._database)
         self.search = ImageSearch(self._database)
         self.ledger = Ledger(self._database)
         self.sessions = Sessions(self._database)
-        self.rejections = Rejections(self._database)
+        self.route_memo = RouteMemo(self._database)
 
     def close(self) -> None:
         """Closes the database."""
@@ -124,7 +124,7 @@ class Library:
             return None
         if known or not digest:
             return known
-        original = self.catalogue.find_by_sha256(digest)
+        original = self.images.find_by_sha256(digest)
         if original is None:
             return None
         self.follow(original, path)
@@ -132,7 +132,7 @@ class Library:
 
     def at(self, path: Path) -> StoredImage | None:
         """The image that was last known to be at an absolute path, however the path is written."""
-        return self.catalogue.find_by_path(path) or self.catalogue.find_by_path(path.resolve())
+        return self.images.find_by_path(path) or self.images.find_by_path(path.resolve())
 
     def follow(self, image: StoredImage, path: Path) -> None:
         """Remembers that the file of an image is here now, unless it is still where it was.
@@ -142,7 +142,7 @@ class Library:
         if image.file_path.exists():
             return
         path = path.resolve()
-        self.catalogue.move_image(image.id, path)
+        self.images.move_image(image.id, path)
         with contextlib.suppress(OSError, ValueError):
             move_metadata(image, path)
 
@@ -210,7 +210,7 @@ class Library:
 
     def _record_row(self, image: StoredImage) -> list[str]:
         try:
-            self.catalogue.add_image(image)
+            self.images.add_image(image)
         except (StorageFailed, ValueError) as error:
             return [f"{image.id} is saved but not in the history: {getattr(error, 'message', error)}"]
         return []

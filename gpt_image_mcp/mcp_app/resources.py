@@ -60,7 +60,7 @@ async def history(context: Context = CurrentContext()) -> ResourceResult:
     from gpt_image_mcp.presentation.history import history_content, next_step_after_search
 
     with _explained():
-        found = await studio_of(context).history.find(limit=LATEST)
+        found = await studio_of(context).history.search(limit=LATEST)
     return _json(history_content(found, next_step=next_step_after_search(found)))
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.calls.acknowledgements import Acknowledgements
     from gpt_image_mcp.calls.jobs import Jobs
     from gpt_image_mcp.calls.runner import Runner
-    from gpt_image_mcp.library.route_memo import Rejections
+    from gpt_image_mcp.library.route_memo import RouteMemo
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.openai_api import OpenAIApi
     from gpt_image_mcp.openai_api.routing import Router
@@ -112,7 +112,7 @@ class Container:
         from gpt_image_mcp.services.edits import EditServices
 
         inputs = await self.inputs()
-        return EditServices(self._settings, inputs, partial(self._router, inputs.library.rejections))
+        return EditServices(self._settings, inputs, partial(self._router, inputs.library.route_memo))
 
     async def exports(self) -> Exports:
         """What converts images into files for a use."""
@@ -148,13 +148,13 @@ class Container:
             self._apis[sandbox] = _connect(self._settings, sandbox=sandbox)
         return self._apis[sandbox]
 
-    def _router(self, rejections: Rejections, sandbox: bool) -> Router:  # noqa: FBT001 - one of two worlds
+    def _router(self, route_memo: RouteMemo, sandbox: bool) -> Router:  # noqa: FBT001 - one of two worlds
         from gpt_image_mcp.openai_api.routing import Router
 
         settings = self._settings
         return Router(
             self.api(sandbox),
-            rejections,
+            route_memo,
             endpoint="sandbox" if sandbox else settings.base_url or "",
             host_model=settings.responses_edit_model,
             is_pinned=settings.force_responses_edits,

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from gpt_image_mcp.errors import NotFound, StorageFailed
-from gpt_image_mcp.library.sessions import LEASE
 from gpt_image_mcp.threads import in_database, to_the_end
 from gpt_image_mcp.values.sessions import EndedSession
 
@@ -109,8 +108,10 @@ class EditSessions:
     async def _renew(self, session_id: str, call_id: str) -> None:
         """Renews the lease again and again, until the session is gone or the block is left."""
         while True:
-            await asyncio.sleep(LEASE.total_seconds() / 3)
+            await asyncio.sleep(self.library.sessions.lease.total_seconds() / 3)
             try:
                 await self._take_lease(session_id, call_id)
+            except NotFound:
+                return  # the session was deleted, so nothing is left to hold
             except StorageFailed as error:
                 _log.warning("the lease of %s could not be renewed: %s", session_id, error.message)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gpt_image_mcp.services.container import Container
-    from gpt_image_mcp.services.image_search import Wanted
+    from gpt_image_mcp.services.image_search import SearchTerms
     from gpt_image_mcp.services.lineage import Lineage
     from gpt_image_mcp.services.maintenance import Pruned, Rebuilt
     from gpt_image_mcp.settings import Settings
@@ -27,26 +27,26 @@ class History:
     settings: Settings
     bench: Container
 
-    async def find(self, *, limit: int = 20, offset: int = 0, **wanted: Unpack[Wanted]) -> FoundImages:
+    async def search(self, *, limit: int = 20, offset: int = 0, **terms: Unpack[SearchTerms]) -> FoundImages:
         """The images that match, newest first, and what all of them cost.
 
         Args:
             limit: How many to give, at most 100.
             offset: How many to skip.
-            **wanted: ``query``, ``session_id``, ``model``, ``since`` and ``until``.
+            **terms: ``query``, ``session_id``, ``model``, ``since`` and ``until``.
 
         Raises:
             InvalidArgument: If a date is none, the time ends before it begins, or a number is out of range.
             NotFound: If there never was such a session.
         """
-        from gpt_image_mcp.services.image_search import find
+        from gpt_image_mcp.services.image_search import search
 
-        return await in_database(find, wanted, await self.bench.library(), limit=limit, offset=offset)
+        return await in_database(search, terms, await self.bench.library(), limit=limit, offset=offset)
 
     async def newest(self, limit: int) -> tuple[StoredImage, ...]:
         """The newest images, newest first, without what they cost together."""
         library = await self.bench.library()
-        return await in_database(library.catalogue.newest, limit)
+        return await in_database(library.images.newest, limit)
 
     async def trace(self, ref: str) -> Lineage:
         """An image with those it was made from and those made of it.
@@ -61,7 +61,7 @@ class History:
     async def complete_ids(self, start: str, *, limit: int) -> tuple[str, ...]:
         """Ids of images that begin with a text, newest first."""
         library = await self.bench.library()
-        return await in_database(library.search.complete_ids, start, limit=limit)
+        return await in_database(library.images.complete_ids, start, limit=limit)
 
     async def rebuild(self, folders: Sequence[Path] = ()) -> Rebuilt:
         """Reads the metadata files of all known folders, and of those named, into the database again.

@@ -10,7 +10,7 @@ from gpt_image_mcp.errors import InvalidArgument, NotFound
 from gpt_image_mcp.values.history import FoundImage, FoundImages
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.library.search.matching import Search
+    from gpt_image_mcp.library.search.query import SearchCriteria
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.values.history import CallRecord, FileState
     from gpt_image_mcp.values.images import StoredImage
@@ -19,7 +19,7 @@ MOST_AT_ONCE = 100
 _MOST_OPEN_CALLS = 5
 
 
-class Wanted(TypedDict, total=False):
+class SearchTerms(TypedDict, total=False):
     """What to look for, as keyword arguments; what is left out does not narrow.
 
     ``since`` and ``until`` are dates, times, today, yesterday, or spans such as 7d.
@@ -32,7 +32,7 @@ class Wanted(TypedDict, total=False):
     until: str
 
 
-def find(wanted: Wanted, library: Library, *, limit: int, offset: int) -> FoundImages:
+def search(terms: SearchTerms, library: Library, *, limit: int, offset: int) -> FoundImages:
     """The images that match, newest first. Blocking.
 
     Raises:
@@ -41,18 +41,18 @@ def find(wanted: Wanted, library: Library, *, limit: int, offset: int) -> FoundI
         NotFound: If there never was such a session.
     """
     _require_page(limit, offset)
-    search = _search(wanted)
-    found = library.search.find(search, limit=limit, offset=offset)
-    if search.session_id and not found.total:
-        _require_session(search.session_id, library)
+    criteria = _criteria(terms)
+    found = library.search.run(criteria, limit=limit, offset=offset)
+    if criteria.session_id and not found.total:
+        _require_session(criteria.session_id, library)
     shown = offset + len(found.images)
     return FoundImages(
         images=tuple(FoundImage(image=image, file=file_state(image)) for image in found.images),
         total=found.total,
         next_offset=shown if found.images and shown < found.total else None,
         spending=found.spending,
-        open_calls=() if search.query or search.session_id else _open_calls(search, library),
-        is_library_empty=not found.total and not library.catalogue.newest(1),
+        open_calls=() if criteria.query or criteria.session_id else _open_calls(criteria, library),
+        is_library_empty=not found.total and not library.images.newest(1),
     )
 
 
@@ -76,36 +76,37 @@ def _require_page(limit: int, offset: int) -> None:
 
 def _require_session(session_id: str, library: Library) -> None:
     """Refuses a session that is not known; one whose images are still there counts as known."""
-    from gpt_image_mcp.library.search.matching import Search
+    from gpt_image_mcp.library.search.query import SearchCriteria
 
     known = (
-        library.sessions.find(session_id) or library.search.find(Search(session_id=session_id), limit=1).total
+        library.sessions.find(session_id)
+        or library.search.run(SearchCriteria(session_id=session_id), limit=1).total
     )
     if not known:
         message = f"There is no edit session {session_id!r}."
         raise NotFound(message, next_step="Leave out session_id to search the images of all sessions.")
 
 
-def _open_calls(search: Search, library: Library) -> tuple[CallRecord, ...]:
+def _open_calls(criteria: SearchCriteria, library: Library) -> tuple[CallRecord, ...]:
     library.ledger.give_up_lost_calls()
     return library.ledger.open_calls(
-        model=search.model, since=search.since, until=search.until, limit=_MOST_OPEN_CALLS
+        model=criteria.model, since=criteria.since, until=criteria.until, limit=_MOST_OPEN_CALLS
     )
 
 
-def _search(wanted: Wanted) -> Search:
-    from gpt_image_mcp.library.search.matching import Search
+def _criteria(terms: SearchTerms) -> SearchCriteria:
+    from gpt_image_mcp.library.search.query import SearchCriteria
 
     now = datetime.now(UTC)
-    since, until = wanted.get("since", ""), wanted.get("until", "")
-    search = Search(
-        query=wanted.get("query", "").strip(),
-        model=wanted.get("model", "").strip(),
-        session_id=wanted.get("session_id", "").strip(),
+    since, until = terms.get("since", ""), terms.get("until", "")
+    criteria = SearchCriteria(
+        query=terms.get("query", "").strip(),
+        model=terms.get("model", "").strip(),
+        session_id=terms.get("session_id", "").strip(),
         since=parse_since(since, now),
         until=parse_until(until, now),
     )
-    if search.since and search.until and search.since >= search.until:
+    if criteria.since and criteria.until and criteria.since >= criteria.until:
         message = f"until {until!r} ends before since {since!r} begins, so nothing can match."
         raise InvalidArgument(message, next_step="Exchange them, or leave one out.")
-    return search
+    return criteria

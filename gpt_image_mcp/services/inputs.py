@@ -221,7 +221,7 @@ class Inputs:
         digest = source.sha256
         if source.image and source.image.sha256 == digest:
             return source.image.id, ()
-        if known := self.library.catalogue.find_by_sha256(digest):
+        if known := self.library.images.find_by_sha256(digest):
             if source.path:
                 self.library.follow(known, source.path)
             return known.id, ()

@@ -62,7 +62,7 @@ def trace(ref: str, library: Library, *, settings: Settings) -> Lineage:
         message = f"The library has no image {ref!r}."
         raise NotFound(message, next_step="Pass the id or the file of an image that the history lists.")
     parents = _Walk(library, lambda child: child.provenance.parents)
-    children = _Walk(library, lambda parent: library.search.children_of(parent.id))
+    children = _Walk(library, lambda parent: library.images.children_of(parent.id))
     return Lineage(
         image=image,
         file=_true_state(image, library),
@@ -95,7 +95,7 @@ class _Walk:
         return tuple([self._relative(image_id, is_new=image_id in new) for image_id in image_ids])
 
     def _relative(self, image_id: str, *, is_new: bool) -> Relative:
-        image = self.library.catalogue.find_image(image_id)
+        image = self.library.images.find_image(image_id)
         beyond = self._beyond(image) if image and is_new else ()
         return Relative(image_id=image_id, image=image, beyond=beyond)
 

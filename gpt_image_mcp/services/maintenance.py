@@ -79,12 +79,12 @@ def rebuild(library: Library, named: Sequence[Path], *, settings: Settings) -> R
     """
     roots = [_require_folder(path) for path in named]
     set_aside = _set_aside_if_damaged(library)
-    known = {image.file_path.parent for image in library.catalogue.all_images()}
+    known = {image.file_path.parent for image in library.images.all_images()}
     described = set(_folders_with_metadata([*roots, *_usual_folders(settings)]))
     folders = sorted({*roots, *described, *known})
     read, unreadable = _add_described(folders, library)
     read += sum(_add_embedded(root, library) for root in roots)
-    library.search.reindex()
+    library.images.reindex()
     return Rebuilt(images=read, folders=tuple(folders), unreadable=tuple(unreadable), set_aside=set_aside)
 
 
@@ -101,14 +101,12 @@ def prune(
     before = parse_since(older_than, datetime.now(UTC), name="older_than")
     _require_limit(before, keep_mb)
     kept: list[str] = []
-    candidates = _beyond(tuple(library.catalogue.all_images()), before=before, keep_mb=keep_mb)
+    candidates = _beyond(tuple(library.images.all_images()), before=before, keep_mb=keep_mb)
     in_use = _open_sessions(library, settings)
     chosen = [image for image in candidates if _may_go(image, library, in_use, kept=kept)]
     deletion = _Deletion(library, is_real=is_confirmed)
     images = tuple([image for image in chosen if deletion.takes_image(image)])
     start_images = deletion.take_leftovers({image.id for image in images}, in_use=in_use)
-    if images:
-        deletion.tidy_search()
     return Pruned(
         images=images,
         start_images=start_images,
@@ -168,7 +166,7 @@ def _add_described(folders: Iterable[Path], library: Library) -> tuple[int, list
         if image is None:
             unreadable.append(path)
         else:
-            library.catalogue.add_image(places.at_its_place(image))
+            library.images.add_image(places.at_its_place(image))
             read += 1
     return read, unreadable
 
@@ -189,7 +187,7 @@ class _Places:
 
     def at_its_place(self, image: StoredImage) -> StoredImage:
         """The image with its file, which may have been moved with our knowledge, or renamed in its folder."""
-        known = self.library.catalogue.find_image(image.id)
+        known = self.library.images.find_image(image.id)
         if known is not None and known.file_path.exists():
             return replace(image, file_path=known.file_path)
         if image.file_path.exists():
@@ -224,9 +222,9 @@ def _is_added(path: Path, library: Library) -> bool:
         image = recovered_image(path, path.read_bytes())
     except OSError:
         return False
-    if image is None or library.catalogue.find_image(image.id):
+    if image is None or library.images.find_image(image.id):
         return False
-    library.catalogue.add_image(image)
+    library.images.add_image(image)
     return True
 
 
@@ -300,15 +298,6 @@ class _Deletion:
             self.library.sessions.remove(leftovers.sessions)
         return tuple([path for path in leftovers.start_images if self._takes((path,), str(path))])
 
-    def tidy_search(self) -> None:
-        """Keeps searches as quick as they are in a library that never had more images."""
-        try:
-            if self.is_real:
-                self.library.search.tidy()
-        except StorageFailed as error:
-            mending = "until the next prune or: gpt-image-mcp history rebuild"
-            self.failed.append(f"Searches may take longer, {mending}. {error.message}")
-
     def _takes(self, files: Sequence[Path], name: str, then: Callable[[], None] = lambda: None) -> bool:
         """Deletes files, of which the first one counts, and does what comes then."""
         size_bytes = _bytes_on_disk(files[0])
@@ -325,7 +314,7 @@ class _Deletion:
 
     def _forget(self, image: StoredImage) -> None:
         evict(image.sha256)
-        self.library.catalogue.remove_image(image.id)
+        self.library.images.remove_image(image.id)
 
 
 def _reason(error: OSError | StorageFailed) -> str:

@@ -57,7 +57,7 @@ def known_image(ref: str, library: Library, *, settings: Settings) -> StoredImag
     """As ``image_of``, but None if the library has no such image."""
     image_id = image_id_in(ref)
     if image_id:
-        return library.catalogue.find_image(image_id)
+        return library.images.find_image(image_id)
     return _by_path(ref, library, settings) if ref else None
 
 

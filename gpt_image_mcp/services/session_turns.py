@@ -146,7 +146,7 @@ class NextTurn(Edit):
         with contextlib.suppress(StorageFailed):
             session = library.sessions.find(turn.session_id) if turn else None
             parent = session.find(turn.parent_turn) if session and turn else None
-            image = library.catalogue.find_image(parent.image_id) if parent else None
+            image = library.images.find_image(parent.image_id) if parent else None
             if image is not None:
                 library.ledger.acknowledge(image.provenance.call_id)
 

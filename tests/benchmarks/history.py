@@ -1,7 +1,8 @@
 """The numbers of a large library, in one run: ``uv run python tests/benchmarks/history.py``.
 
-Fills two databases with 100,000 images each, which takes some minutes: in one every tenth image was made in a
-long session, in the other all were made in sessions of four.
+Fills databases with 10,000 and with 100,000 images, which takes a minute, and measures each kind of search in
+both. All images were made in edit sessions of four turns: many sessions make sums take longest. With the
+address of an empty PostgreSQL database as argument, the 100,000 are searched there instead of in SQLite.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.benchmarks.harness import report, server, standin, timed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
+    from gpt_image_mcp.library.search.query import SearchCriteria
     from gpt_image_mcp.values.images import StoredImage
 
-IMAGES, ROUNDS = 100_000, 9
+# The sizes of the libraries, with the milliseconds that a search with its sums may take there.
+REACH_MS = {10_000: 30, 100_000: 250}
+ROUNDS = 9
 COLOURS = ["red", "blue", "green", "golden", "silver", "black", "white", "violet", "orange", "teal"]
 THINGS = ["fox", "boat", "lighthouse", "city", "forest", "teapot", "bicycle", "robot", "garden", "castle"]
 PLACES = [
@@ -48,7 +52,7 @@ MODELS = ["gpt-image-2", "gpt-image-1.5", "gpt-image-2.5-flare"]
 CHARACTERS = "雪山の狐水面月光森林城市未来空海花火"
 
 
-def _images(folder: Path, session_of: Callable[[int], str]) -> Iterator[StoredImage]:
+def _images(folder: Path, count: int) -> Iterator[StoredImage]:
     """Images of a year and a half, eight minutes apart."""
     from gpt_image_mcp.money import Cost
     from gpt_image_mcp.values.images import Applied, Provenance, Requested, StoredImage
@@ -59,9 +63,9 @@ def _images(folder: Path, session_of: Callable[[int], str]) -> Iterator[StoredIm
     applied = Applied(size="1024x1024", quality="low", background="opaque", output_format="png")
     usage = TokenUsage(input_tokens=20, output_tokens=196, total_tokens=216)
     model = ""
-    for number in range(IMAGES):
+    for number in range(count):
         model = chance.choice(MODELS) if number % 4 == 0 else model
-        when = newest - timedelta(minutes=8 * (IMAGES - number))
+        when = newest - timedelta(minutes=8 * (count - number))
         words = [chance.choice(COLOURS), chance.choice(THINGS), "in the", chance.choice(PLACES)]
         words += ["at", chance.choice(HOURS)]
         detail = "".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=7))
@@ -75,7 +79,7 @@ def _images(folder: Path, session_of: Callable[[int], str]) -> Iterator[StoredIm
             cost=Cost(usd=Decimal("0.0061"), basis="usage"),
             usage=usage,
             call_id=f"job-{number}",
-            session_id=session_of(number),
+            session_id=f"session-{number // 4}",
         )
         image_id = f"{when:%Y%m%d-%H%M%S}-{number % 0xFFFFFF:06x}"
         yield StoredImage(
@@ -91,73 +95,81 @@ def _images(folder: Path, session_of: Callable[[int], str]) -> Iterator[StoredIm
         )
 
 
-def _some_in_long_sessions(number: int) -> str:
-    return f"session-{number // 200}" if number % 10 == 0 else ""
-
-
-def _all_in_short_sessions(number: int) -> str:
-    return f"session-{number // 4}"
-
-
-def fill(database: Path, folder: Path, session_of: Callable[[int], str] = _some_in_long_sessions) -> None:
-    """Makes the library in one transaction, image by image as the server would."""
-    from sqlalchemy import insert
-
+def fill(url: str, folder: Path, count: int) -> None:
+    """Makes a library in one transaction, image by image as the server would."""
     from gpt_image_mcp.library.database import Database
-    from gpt_image_mcp.library.images import image_values
-    from gpt_image_mcp.library.schema import images
-    from gpt_image_mcp.library.search.indexing import index_image
+    from gpt_image_mcp.library.images import add_image
 
-    opened = Database(f"sqlite:///{database}")
+    opened = Database(url)
     started = time.perf_counter()
     with opened.writing() as connection:
-        for image in _images(folder, session_of):
-            connection.execute(insert(images), image_values(image))
-            index_image(connection, image)
+        for image in _images(folder, count):
+            add_image(connection, image)
     opened.close()
-    seconds, megabytes = time.perf_counter() - started, database.stat().st_size / 1e6
-    print(f"filled with {IMAGES} images in {seconds:.0f} s; {megabytes:.0f} MB")
+    print(f"filled with {count} images in {time.perf_counter() - started:.0f} s")
 
 
-def measure_searches(database: Path) -> None:
-    """Each kind of search, in a process that has the database open."""
-    from gpt_image_mcp.library.database import Database
-    from gpt_image_mcp.library.search.find import ImageSearch
-    from gpt_image_mcp.library.search.matching import Search
+def _searches(newest: StoredImage) -> dict[str, SearchCriteria]:
+    from gpt_image_mcp.library.search.query import SearchCriteria
 
-    opened = Database(f"sqlite:///{database}")
-    search = ImageSearch(opened)
-    now, newest = datetime.now(UTC), search.find(Search(), limit=1).images[0]
-    searches = {
-        "nothing, so the newest": Search(),
-        "one word of a few images": Search(query=newest.id[-6:]),
-        "a word of every tenth image": Search(query="fox"),
-        "two such words": Search(query="snow fox"),
-        "three such words": Search(query="golden teapot fog"),
-        "words that all, some and half have": Search(query="a photograph of a fox in the snow at dusk"),
-        "a whole prompt": Search(query=newest.provenance.prompt),
-        "a beginning of a word": Search(query="light"),
-        "a beginning that every third image has": Search(query="b"),
-        "a word that every second image has": Search(query="dusk"),
-        "the same of a model": Search(query="dusk", model="gpt-image-1.5"),
-        "the same but for the last months": Search(query="dusk", until=now - timedelta(days=100)),
-        "this word and one that all images have": Search(query="photograph dusk"),
-        "two Chinese characters": Search(query="雪山"),
-        "a model": Search(model="gpt-image-1.5"),
-        "a session": Search(session_id="session-100"),
-        "the last week": Search(since=now - timedelta(days=7)),
-        "all but the last months": Search(until=now - timedelta(days=100)),
-        "a word that all images have": Search(query="photograph"),
-        "such a word in a session": Search(query="photograph", session_id="session-100"),
-        "such a word of a year, to the minute": Search(query="photograph", since=now - timedelta(days=365)),
-        "such a word of a model": Search(query="photograph", model="gpt-image-1.5"),
-        "such a word of the oldest weeks": Search(query="photograph", until=now - timedelta(days=540)),
+    now = datetime.now(UTC)
+    days = {days: now - timedelta(days=days) for days in (7, 30, 40, 365)}
+    session_id, prompt = newest.provenance.session_id, newest.provenance.prompt
+    everyday = "a photograph of a fox in the snow at dusk"
+    return {
+        "nothing, so the newest": SearchCriteria(),
+        "a word that no image has": SearchCriteria(query="wolf"),
+        "a word of one image": SearchCriteria(query=newest.id[-6:]),
+        "two Chinese characters": SearchCriteria(query="雪山"),
+        "a word of every tenth image": SearchCriteria(query="fox"),
+        "three such words": SearchCriteria(query="golden teapot fog"),
+        "a word of every second image": SearchCriteria(query="dusk"),
+        "a word of all images": SearchCriteria(query="photograph"),
+        "a beginning of many words": SearchCriteria(query="b"),
+        "words that all, some and half have": SearchCriteria(query=everyday),
+        "a whole prompt": SearchCriteria(query=prompt),
+        "a prompt of 3,000 words": SearchCriteria(
+            query=" ".join([prompt, *(f"{n}style" for n in range(3000))])
+        ),
+        "a model": SearchCriteria(model="gpt-image-1.5"),
+        "a session": SearchCriteria(session_id=session_id),
+        "an old session": SearchCriteria(session_id="session-7"),
+        "the last week": SearchCriteria(since=days[7]),
+        "all but the last month": SearchCriteria(until=days[30]),
+        "a model, before": SearchCriteria(model="gpt-image-1.5", until=days[40]),
+        "half of the images, of a model": SearchCriteria(query="dusk", model="gpt-image-1.5"),
+        "half of the images, before": SearchCriteria(query="dusk", until=days[40]),
+        "all images, of a session": SearchCriteria(query="photograph", session_id="session-7"),
+        "all images, of a year": SearchCriteria(query="photograph", since=days[365]),
     }
-    for name, wanted in searches.items():
-        took = _median_ms(partial(search.find, wanted, limit=20))
-        total = search.find(wanted, limit=1).total
-        report(f"{name} ({total})", took, 50, unit="ms", reach=1)
+
+
+def measure_searches(url: str) -> dict[str, tuple[int, float]]:
+    """Each kind of search in a process that has the database open: how many match, and milliseconds."""
+    from gpt_image_mcp.library.database import Database
+    from gpt_image_mcp.library.search.query import ImageSearch, SearchCriteria
+
+    opened = Database(url)
+    search = ImageSearch(opened)
+    newest = search.run(SearchCriteria(), limit=1).images[0]
+    measured = {
+        name: (search.run(criteria, limit=1).total, _median_ms(partial(search.run, criteria, limit=20)))
+        for name, criteria in _searches(newest).items()
+    }
     opened.close()
+    return measured
+
+
+def print_searches(measured: Mapping[int, Mapping[str, tuple[int, float]]]) -> None:
+    """A row for each search; for each library how many match, milliseconds, and what is beyond the reach."""
+    heads = [f"{f'of {count:,}':>10} {f'ms (<= {REACH_MS[count]})':>12}" for count in measured]
+    print(f"{'search, with its sums':38}", *heads)
+    for name in next(iter(measured.values())):
+        cells = [
+            f"{total:10,} {took:12.1f}{'' if took <= REACH_MS[count] else ' MISSED'}"
+            for count, (total, took) in ((count, searches[name]) for count, searches in measured.items())
+        ]
+        print(f"{name:38}", *cells)
 
 
 def _median_ms(work: Callable[[], object]) -> float:
@@ -169,7 +181,7 @@ def _median_ms(work: Callable[[], object]) -> float:
     return statistics.median(times)
 
 
-async def measure_opening(folder: Path, database: Path, image: Path) -> None:
+async def measure_opening(folder: Path, large: str, image: Path) -> None:
     """The first call of a server on the large library beside that on an empty one, in turn."""
     rounds: list[tuple[float, float]] = []
     with standin(image) as base_url:
@@ -178,10 +190,10 @@ async def measure_opening(folder: Path, database: Path, image: Path) -> None:
             rounds.append(
                 (
                     await _first_call_ms(folder, base_url, empty),
-                    await _first_call_ms(folder, base_url, f"sqlite:///{database}"),
+                    await _first_call_ms(folder, base_url, large),
                 )
             )
-    added = statistics.median(large - small for small, large in rounds)
+    added = statistics.median(beside_large - beside_empty for beside_empty, beside_large in rounds)
     report("added to the first call", max(added, 0.0), 20, unit="ms", reach=1)
 
 
@@ -222,14 +234,15 @@ async def main() -> None:
     """Measures everything once."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        database, image = folder / "library.db", folder / "small.png"
-        fill(database, folder)
-        measure_searches(database)
-        print("all images in sessions of four:")
-        fill(folder / "sessions.db", folder, _all_in_short_sessions)
-        measure_searches(folder / "sessions.db")
+        urls = {count: f"sqlite:///{folder / f'{count}.db'}" for count in REACH_MS}
+        largest, image = max(urls), folder / "small.png"
+        if len(sys.argv) > 1:
+            urls[largest] = sys.argv[1]
+        for count, url in urls.items():
+            fill(url, folder, count)
+        print_searches({count: measure_searches(url) for count, url in urls.items()})
         _large_picture(image)
-        await measure_opening(folder, database, image)
+        await measure_opening(folder, urls[largest], image)
         with standin(image) as base_url:
             await measure_looking(folder, base_url)
 

@@ -293,7 +293,7 @@ async def test_a_result_whose_answer_was_never_built_is_given_to_the_same_call()
 async def test_a_result_whose_file_is_gone_is_made_anew() -> None:
     async with serve_standin() as standin, _studio(standin) as studio:
         await _unanswered(studio.generate("a fox", **QUICK))
-        for hit in (await studio.history.find()).images:
+        for hit in (await studio.history.search()).images:
             hit.image.file_path.unlink()
         again = await studio.generate("a fox", **QUICK)
         assert not _is_joined(again)

@@ -63,7 +63,7 @@ def test_an_image_that_is_gone_before_it_is_retouched_is_told_of_as_it_was_retur
     with contextlib.closing(Cleared(Settings(sandbox=True))) as library:
         result = _kept(_plan(), library)
         (image,) = result.images
-        assert library.catalogue.find_image(image.id) == image
+        assert library.images.find_image(image.id) == image
     assert any("keep_unmasked failed" in note and "no longer at" in note for note in result.notes)
 
 

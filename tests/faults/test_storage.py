@@ -17,7 +17,7 @@ from PIL import Image
 
 from gpt_image_mcp.errors import OutcomeUnknown, OutputRejected, StorageFailed
 from gpt_image_mcp.folders import default_folder
-from gpt_image_mcp.library.schema import VERSION
+from gpt_image_mcp.library.migrations import VERSION
 from tests.faults.observed import QUICK, calls, database_file, files, spent_usd, studio_for
 from tests.faults.scripted import held, picture, serve_script
 

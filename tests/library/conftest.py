@@ -13,20 +13,28 @@ import pytest
 from PIL import Image
 
 from gpt_image_mcp.library.database import Database
-from gpt_image_mcp.library.images import Catalogue
+from gpt_image_mcp.library.images import Images
 from gpt_image_mcp.library.ledger import Ledger
-from gpt_image_mcp.library.search.find import ImageSearch
+from gpt_image_mcp.library.search.query import ImageSearch
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.money import Cost, Quote
 from gpt_image_mcp.settings import Settings
 from gpt_image_mcp.values.history import CallStart
 from gpt_image_mcp.values.images import Applied, Provenance, Requested, StoredImage
 from gpt_image_mcp.values.responses import TokenUsage
+from tests.postgresql import find_postgresql, make_database, postgresql
+from tests.programs import required
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+# For tests that hold in each database that the library can be in.
+EVERY_DATABASE = pytest.mark.parametrize(
+    "database_url", ["sqlite", "sqlite without FTS5", "postgresql"], indirect=True
+)
+POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+_NUMBERS = itertools.count(1)
 NOON = datetime(2026, 11, 21, 12).astimezone()
 
 
@@ -38,10 +46,34 @@ def library() -> Iterator[Library]:
     opened.close()
 
 
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The address of a PostgreSQL server."""
+    with postgresql(required(find_postgresql(), "PostgreSQL")) as address:
+        yield address
+
+
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """The address of a database that is not there yet and gives up on locks at once."""
-    return f"sqlite:///{tmp_path / 'data' / 'library.db'}?timeout=0.05"
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a new database; SQLite gives up on locks at once."""
+    kind: str = getattr(request, "param", "sqlite")
+    if kind == "postgresql":
+        return make_database(request.getfixturevalue("postgresql_server"), f"library_{next(_NUMBERS)}")
+    url = f"sqlite:///{tmp_path / 'data' / 'library.db'}?timeout=0.05"
+    if kind == "sqlite without FTS5":
+        _take_fts5_out(url)
+    return url
+
+
+def _take_fts5_out(url: str) -> None:
+    """Makes the database as a SQLite that was built without FTS5 makes it."""
+    made = Database(url)
+    with made.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE search_words")
+        connection.exec_driver_sql(
+            "CREATE TABLE search_words (rowid INTEGER PRIMARY KEY, words TEXT NOT NULL)"
+        )
+    made.close()
 
 
 @pytest.fixture
@@ -53,9 +85,9 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def catalogue(database: Database) -> Catalogue:
-    """A catalogue over a new database."""
-    return Catalogue(database)
+def images(database: Database) -> Images:
+    """The images of a new database."""
+    return Images(database)
 
 
 @pytest.fixture
@@ -129,7 +161,7 @@ def search(database: Database) -> ImageSearch:
 
 
 @pytest.fixture
-def add(catalogue: Catalogue, image: StoredImage) -> Callable[..., StoredImage]:
+def add(images: Images, image: StoredImage) -> Callable[..., StoredImage]:
     """Adds an image; each is a minute newer than the one before unless it says when."""
     count = itertools.count(1)
 
@@ -145,7 +177,7 @@ def add(catalogue: Catalogue, image: StoredImage) -> Callable[..., StoredImage]:
             created_at=created_at or NOON + timedelta(minutes=number),
             provenance=provenance,
         )
-        catalogue.add_image(new)
+        images.add_image(new)
         return new
 
     return make

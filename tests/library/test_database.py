@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Pool, event, text
+from sqlalchemy import Connection, Pool, create_engine, event, inspect, text
 
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import Ledger
-from gpt_image_mcp.library.schema import VERSION
+from gpt_image_mcp.library.migrations import MIGRATIONS, VERSION, migrate, read_version
+from tests.library.conftest import EVERY_DATABASE
 
 TODAY = datetime.now(UTC).date()
 
@@ -210,6 +211,30 @@ def test_a_database_of_a_newer_program_is_refused_and_left_alone(
     older.close()
 
 
+@EVERY_DATABASE
+def test_an_older_database_takes_the_steps_that_it_has_not_taken_yet(database: Database) -> None:
+    def step(connection: Connection) -> None:
+        connection.execute(text("ALTER TABLE images ADD COLUMN colour VARCHAR(20)"))
+
+    for _ in range(2):
+        with database.writing() as connection:
+            migrate(connection, (*MIGRATIONS, step))
+            assert read_version(connection) == VERSION + 1
+            assert "colour" in {column["name"] for column in inspect(connection).get_columns("images")}
+
+
+@pytest.mark.parametrize("steps", [0, 2])
+def test_a_new_database_is_made_as_it_is_now_without_any_step(steps: int, tmp_path: Path) -> None:
+    def refuse(_connection: Connection) -> None:
+        pytest.fail("a step for older databases was taken")
+
+    engine = create_engine(f"sqlite:///{tmp_path / 'new.db'}")
+    with engine.begin() as connection:
+        migrate(connection, [refuse] * steps)
+        assert read_version(connection) == 1 + steps
+    engine.dispose()
+
+
 def test_a_damaged_file_is_named_with_what_to_do(database_url: str) -> None:
     path = _file(database_url)
     path.parent.mkdir()
@@ -276,3 +301,16 @@ def test_an_address_that_cannot_be_used_is_refused_without_its_password(url: str
         Ledger(opened).spent_usd(TODAY)
     assert "hunter2" not in str(caught.value)
     opened.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "database_url"),
+    [("VIRTUAL", "sqlite"), ("TEXT", "sqlite without FTS5")],
+    indirect=["database_url"],
+)
+def test_words_are_in_a_full_text_index_where_sqlite_has_one(kind: str, database: Database) -> None:
+    with database.reading() as connection:
+        if not connection.execute(text("SELECT sqlite_compileoption_used('ENABLE_FTS5')")).scalar_one():
+            pytest.skip("this SQLite was built without FTS5")
+        made_by = text("SELECT sql FROM sqlite_master WHERE name = 'search_words'")
+        assert kind in connection.execute(made_by).scalar_one()

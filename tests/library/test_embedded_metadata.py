@@ -60,7 +60,7 @@ def test_metadata_in_the_file_say_what_the_library_says(
     assert (embedded.prompt, embedded.parents) == (provenance.prompt, provenance.parents)
     assert (embedded.cost, embedded.applied) == (provenance.cost, provenance.applied)
     assert (image.sha256, image.size_bytes) == (hashlib.sha256(data).hexdigest(), len(data))
-    assert embedding_library.catalogue.find_image(image.id) == image
+    assert embedding_library.images.find_image(image.id) == image
     assert notes == ()
 
 

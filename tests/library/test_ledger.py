@@ -18,6 +18,7 @@ from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import CALL_LEASE, Ledger
 from gpt_image_mcp.library.schema import dollars, nanodollars
 from gpt_image_mcp.money import Quote
+from tests.library.conftest import EVERY_DATABASE
 
 if TYPE_CHECKING:
     from gpt_image_mcp.values.history import CallStart, CallStatus
@@ -204,6 +205,7 @@ def test_the_sandbox_is_free(ledger: Ledger, call: CallStart) -> None:
     assert ledger.spent_usd(_day(call)) == 0
 
 
+@EVERY_DATABASE
 def test_processes_that_share_a_budget_never_overshoot_it(database_url: str) -> None:
     url = database_url.partition("?")[0]
     now = datetime.now(UTC)
@@ -275,6 +277,7 @@ def _same(call: CallStart, call_id: str) -> CallStart:
     return replace(call, id=call_id, idempotency_key="same", started_at=datetime.now(UTC))
 
 
+@EVERY_DATABASE
 def test_the_same_call_that_comes_second_is_told_of_the_first_and_reserves_nothing(
     ledger: Ledger, call: CallStart
 ) -> None:
@@ -308,6 +311,7 @@ def test_what_costs_nothing_is_made_when_the_budget_is_gone(ledger: Ledger, call
     assert ledger.find_call("job-free") is not None
 
 
+@EVERY_DATABASE
 def test_a_call_that_was_given_up_and_still_runs_is_taken_back(ledger: Ledger, call: CallStart) -> None:
     asleep = replace(
         call, idempotency_key="same", started_at=datetime.now(UTC) - CALL_LEASE - timedelta(seconds=1)

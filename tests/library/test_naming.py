@@ -152,6 +152,7 @@ def test_a_numbered_name_is_a_name_that_stays_as_it_is(filename: str, number: in
 
 
 def test_a_long_exact_name_is_cut_between_characters() -> None:
+    check_filename("海" * 200)
     (name, *_) = _names(Naming(kind="image", filename="海" * 200), number=10)
     assert name.endswith("海-10.png")
     assert 240 < len(name.encode()) <= 255
@@ -168,7 +169,10 @@ def test_an_exact_name_that_is_not_just_a_name_is_refused(filename: str) -> None
 
 @pytest.mark.parametrize(
     "filename",
-    ["a\0b.png", "a:b.png", "a\nb", "a\x85b", "a\ud800.png", "con.png", "NUL", "com1.x.png", "a|b"],
+    [
+        *("a\0b.png", "a:b.png", "a\nb", "a\x7fb", "a\x85b", "a\ud800.png", "a|b", "a?", "<a>"),
+        *("con.png", "NUL", "com1.x.png", "CON .webp", "lpt9.", "aux"),
+    ],
 )
 def test_an_exact_name_that_some_system_cannot_store_is_refused(filename: str) -> None:
     with pytest.raises(OutputRejected, match="not every file system"):

@@ -1,4 +1,4 @@
-"""What the images that a search finds cost, on each way to find them."""
+"""What the images that a search finds cost; the same in every database."""
 
 from __future__ import annotations
 
@@ -9,22 +9,17 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import pytest
-from sqlalchemy import text
-
-from gpt_image_mcp.library.database import Database
-from gpt_image_mcp.library.images import Catalogue
-from gpt_image_mcp.library.search.find import ImageSearch
-from gpt_image_mcp.library.search.indexing import forget_image
-from gpt_image_mcp.library.search.matching import Search
-from gpt_image_mcp.library.search.packs import PACK_SIZE
+from gpt_image_mcp.library.search.query import ImageSearch, SearchCriteria
 from gpt_image_mcp.money import Cost
-from tests.library.conftest import NOON
+from tests.library.conftest import EVERY_DATABASE, NOON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gpt_image_mcp.library.images import Images
     from gpt_image_mcp.values.images import StoredImage
+
+pytestmark = EVERY_DATABASE
 
 
 def test_costs_are_summed_by_day_model_and_session(
@@ -33,7 +28,7 @@ def test_costs_are_summed_by_day_model_and_session(
     add(usd="0.30", model="b", created_at=NOON - timedelta(days=1))
     add(usd="0.20", model="a", session_id="s")
     add(usd="0.05", model="a")
-    spending = search.find(Search(), limit=1).spending
+    spending = search.run(SearchCriteria(), limit=1).spending
     assert spending.total_usd == Decimal("0.55")
     assert list(spending.by_day.items()) == [
         ("2026-11-21", Decimal("0.25")),
@@ -41,17 +36,17 @@ def test_costs_are_summed_by_day_model_and_session(
     ]
     assert list(spending.by_model.items()) == [("b", Decimal("0.30")), ("a", Decimal("0.25"))]
     assert spending.by_session == {"s": Decimal("0.20")}
-    assert search.find(Search(query="boat"), limit=1).spending == spending
+    assert search.run(SearchCriteria(query="boat"), limit=1).spending == spending
 
 
 def test_the_sandbox_and_unknown_costs_add_nothing(
-    search: ImageSearch, add: Callable[..., StoredImage], catalogue: Catalogue
+    search: ImageSearch, add: Callable[..., StoredImage], images: Images
 ) -> None:
     add(sandbox=True)
     unknown = add()
     made = replace(unknown.provenance, cost=Cost(usd=None, basis="unknown"))
-    catalogue.add_image(replace(unknown, id="20261121-130000-000001", provenance=made))
-    assert search.find(Search(), limit=1).spending.total_usd == Decimal("0.10")
+    images.add_image(replace(unknown, id="20261121-130000-000001", provenance=made))
+    assert search.run(SearchCriteria(), limit=1).spending.total_usd == Decimal("0.10")
 
 
 def test_an_image_made_from_another_of_its_call_is_not_counted_twice(
@@ -60,7 +55,7 @@ def test_an_image_made_from_another_of_its_call_is_not_counted_twice(
     raw = add(call_id="job-x")
     add(call_id="job-x", parents=(raw.id,))
     add(call_id="job-y", parents=(raw.id,))
-    assert search.find(Search(), limit=1).spending.total_usd == Decimal("0.20")
+    assert search.run(SearchCriteria(), limit=1).spending.total_usd == Decimal("0.20")
 
 
 def test_of_many_sessions_those_that_cost_least_are_summed_together(
@@ -69,11 +64,11 @@ def test_of_many_sessions_those_that_cost_least_are_summed_together(
     for number in range(1, 104):
         add(session_id=f"session-{number}", usd=f"0.{number:03}")
     add(usd="5")
-    by_session = search.find(Search(), limit=1).spending.by_session
+    by_session = search.run(SearchCriteria(), limit=1).spending.by_session
     assert len(by_session) == 101
     assert [*by_session][::100] == ["session-103", "others"]
     assert by_session["others"] == Decimal("0.006")
-    few = search.find(Search(session_id="session-7"), limit=1).spending.by_session
+    few = search.run(SearchCriteria(session_id="session-7"), limit=1).spending.by_session
     assert few == {"session-7": Decimal("0.007")}
 
 
@@ -83,11 +78,11 @@ def test_images_of_others_are_neither_found_nor_summed(
     mine = add(session_id="s")
     add(owner="other", session_id="s", model="another")
     for query in ("", "boat"):
-        found = search.find(Search(query=query), limit=5)
+        found = search.run(SearchCriteria(query=query), limit=5)
         assert (found.images, found.total) == ((mine,), 1)
         assert found.spending.total_usd == Decimal("0.10")
         assert found.spending.by_session == {"s": Decimal("0.10")}
-    assert search.find(Search(model="another"), limit=5).images == ()
+    assert search.run(SearchCriteria(model="another"), limit=5).images == ()
 
 
 def _spent(images: list[StoredImage]) -> tuple[int, Decimal, dict[str, Decimal], dict[str, Decimal]]:
@@ -103,7 +98,7 @@ def _spent(images: list[StoredImage]) -> tuple[int, Decimal, dict[str, Decimal],
     return len(images), total, dict(by_model), dict(by_session)  # type: ignore[arg-type]
 
 
-def _is_part(image: StoredImage, wanted: Search) -> bool:
+def _is_part(image: StoredImage, wanted: SearchCriteria) -> bool:
     """Whether an image is one of those that are asked for; each word of the query is a whole word."""
     made = image.provenance
     return (
@@ -115,21 +110,8 @@ def _is_part(image: StoredImage, wanted: Search) -> bool:
     )
 
 
-def _as_in_a_large_library(database: Database) -> None:
-    """Gives all but the oldest ten entries numbers that only a library of many images has."""
-    with database.writing() as connection:
-        for change in (
-            "UPDATE search_entries SET number = number + 20000 WHERE number > 10",
-            "UPDATE search_words SET rowid = rowid + 20000 WHERE rowid > 10",
-            "UPDATE search_groups SET first_number = first_number + 20000 WHERE first_number > 10",
-            "UPDATE search_groups SET last_number = last_number + 20000 WHERE last_number > 10",
-        ):
-            connection.execute(text(change))
-
-
-@pytest.mark.parametrize("is_large", [False, True])
-def test_the_same_is_found_and_summed_whichever_way_is_the_shortest(
-    search: ImageSearch, add: Callable[..., StoredImage], *, is_large: bool
+def test_whatever_is_asked_for_is_found_and_summed(
+    search: ImageSearch, add: Callable[..., StoredImage]
 ) -> None:
     """Words that most, some and one have, in all images, in many and in a few."""
     made = [
@@ -142,8 +124,6 @@ def test_the_same_is_found_and_summed_whichever_way_is_the_shortest(
         )
         for number in range(300)
     ]
-    if is_large:
-        _as_in_a_large_library(search.database)
     midnight = NOON.replace(hour=0) - timedelta(days=5)
     scopes: list[dict[str, Any]] = [
         {},
@@ -158,76 +138,10 @@ def test_the_same_is_found_and_summed_whichever_way_is_the_shortest(
         {"session_id": "turns", "model": "rare"},
     ]
     for query, scope in itertools.product(("", "boat", "LAKE on boat", "a", "fox", "red lake"), scopes):
-        wanted = Search(query=query, **scope)
+        wanted = SearchCriteria(query=query, **scope)
         parts = [image for image in made if _is_part(image, wanted)]
-        found = search.find(wanted, limit=4, offset=1)
+        found = search.run(wanted, limit=4, offset=1)
         sums = found.spending
         assert [image.id for image in found.images] == [image.id for image in parts[::-1][1:5]]
         assert (found.total, sums.total_usd, sums.by_model, sums.by_session) == _spent(parts)
         assert sum(sums.by_day.values()) == sums.total_usd
-
-
-def test_what_half_of_a_library_has_is_summed_whatever_was_removed_and_added_since(
-    search: ImageSearch, add: Callable[..., StoredImage]
-) -> None:
-    """More than a pack holds; the last of a pack are removed, so that their numbers are given out again."""
-    made = [_nth(add, number) for number in range(PACK_SIZE + 40)]
-    _as_expected(search, made)
-    removed = [*made[5:500:50], *made[PACK_SIZE - 20 :]]
-    for image in removed:
-        Catalogue(search.database).remove_image(image.id)
-    made = [image for image in made if image not in removed]
-    _as_expected(search, made)
-    made += [_nth(add, 3 * number) for number in range(PACK_SIZE, PACK_SIZE + 60)]
-    _as_expected(search, made)
-    search.reindex()
-    _as_expected(search, made)
-
-
-def test_sums_are_those_of_a_library_that_another_server_changed(
-    search: ImageSearch, database_url: str, add: Callable[..., StoredImage]
-) -> None:
-    made = [_nth(add, number) for number in range(PACK_SIZE + 40)]
-    other = ImageSearch(Database(database_url))
-    _as_expected(other, made)
-    removed = made[PACK_SIZE - 20 :]
-    for image in removed:
-        Catalogue(search.database).remove_image(image.id)
-    made = [*made[: PACK_SIZE - 20], *(_nth(add, 3 * number) for number in range(PACK_SIZE, PACK_SIZE + 60))]
-    _as_expected(other, made)
-    other.database.close()
-
-
-def _nth(add: Callable[..., StoredImage], number: int) -> StoredImage:
-    return add(
-        f"a {'boat' if number % 2 else 'fox'} {'' if number % 10 == 0 else 'at sea'}",
-        model=f"model-{number % 3}",
-        session_id=f"session-{number // 100}" if number % 5 == 0 else "",
-        usd=f"0.{number % 7}1",
-        created_at=NOON - timedelta(minutes=30 * (2 * PACK_SIZE - number)),
-    )
-
-
-def _as_expected(search: ImageSearch, made: list[StoredImage]) -> None:
-    scopes: list[dict[str, Any]] = [
-        {},
-        {"model": "model-1"},
-        {"since": NOON.replace(hour=0) - timedelta(days=30)},
-    ]
-    for query, scope in itertools.product(("fox", "sea"), scopes):
-        wanted = Search(query=query, **scope)
-        parts = [image for image in made if _is_part(image, wanted)]
-        found = search.find(wanted, limit=2)
-        sums = found.spending
-        assert [image.id for image in found.images] == [image.id for image in parts[::-1][:2]]
-        assert (found.total, sums.total_usd, sums.by_model, sums.by_session) == _spent(parts)
-
-
-def test_what_most_images_have_is_summed_without_those_that_were_forgotten(
-    search: ImageSearch, add: Callable[..., StoredImage]
-) -> None:
-    boats = [add("a boat") for _ in range(260)]
-    with search.database.writing() as connection:
-        forget_image(connection, boats[-1].id)
-    found = search.find(Search(query="boat"), limit=1)
-    assert (found.total, found.spending.total_usd) == _spent(boats[:-1])[:2]

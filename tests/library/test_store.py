@@ -60,7 +60,7 @@ def test_a_saved_image_is_a_file_a_metadata_file_and_a_row(
     assert saved.file_path == folder / f"image-{saved.id}.png"
     assert saved.file_path.read_bytes() == png
     assert read_metadata(metadata_path(saved)) == saved
-    assert library.catalogue.find_image(saved.id) == saved
+    assert library.images.find_image(saved.id) == saved
 
 
 def test_what_is_known_of_the_file_is_read_from_its_bytes(saved: StoredImage, png: bytes) -> None:
@@ -206,7 +206,7 @@ def test_a_metadata_file_that_cannot_be_written_is_a_note(
 ) -> None:
     _block(folder / ".metadata")
     (image,), notes = library.save([png], provenance=provenance, naming=PLAIN, folder=folder)
-    assert library.catalogue.find_image(image.id) == image
+    assert library.images.find_image(image.id) == image
     (note,) = notes
     assert "metadata file" in note
 
@@ -263,7 +263,7 @@ def test_a_moved_and_renamed_file_is_recognised_and_its_new_place_remembered(
 ) -> None:
     moved = saved.file_path.rename(tmp_path / "renamed.bin")
     assert library.identify(moved) == replace(saved, file_path=moved)
-    assert library.catalogue.find_image(saved.id) == replace(saved, file_path=moved)
+    assert library.images.find_image(saved.id) == replace(saved, file_path=moved)
 
 
 def test_a_copy_is_recognised_and_the_original_stays_where_it_is(
@@ -272,7 +272,7 @@ def test_a_copy_is_recognised_and_the_original_stays_where_it_is(
     copy = tmp_path / "copy.png"
     copy.write_bytes(png)
     assert library.identify(copy) == replace(saved, file_path=copy)
-    assert library.catalogue.find_image(saved.id) == saved
+    assert library.images.find_image(saved.id) == saved
 
 
 def test_other_files_are_not_identified(library: Library, saved: StoredImage, tmp_path: Path) -> None:

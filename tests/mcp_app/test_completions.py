@@ -61,10 +61,10 @@ async def test_image_ids_are_offered_where_a_prompt_takes_an_image(client: Clien
 async def test_more_than_a_hundred_ids_are_cut_and_said_to_be(client: Client[Any]) -> None:
     (newest,) = await _make(client, 1)
     with closing(Library(Settings())) as library:
-        known = library.catalogue.find_image(newest)
+        known = library.images.find_image(newest)
         assert known is not None
         for number in range(101):
-            library.catalogue.add_image(
+            library.images.add_image(
                 replace(
                     known, id=f"20250101-000000-{number:06x}", created_at=known.created_at - timedelta(days=1)
                 )

@@ -152,7 +152,7 @@ async def test_history_gives_the_latest_fifty_newest_first(client: Client[Any]) 
     ids = [f"20270101-000000-{number:06x}" for number in range(51)]
     with closing(Library(Settings())) as library:
         for image_id, moment in zip(ids, later, strict=True):
-            library.catalogue.add_image(replace(known, id=image_id, created_at=moment))
+            library.images.add_image(replace(known, id=image_id, created_at=moment))
     told = await _json(client, "gpt-image://history")
     assert told["total"] == 52
     assert [image["id"] for image in told["images"]] == ids[:0:-1]

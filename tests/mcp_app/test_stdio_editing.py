@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import sqlite3
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from mcp.client.stdio import stdio_client
 from PIL import Image
 
 from gpt_image_mcp.openai_api.sandbox.transport import EDITS, RESPONSES, SandboxTransport
+from tests.faults.observed import database_file
 from tests.faults.processes import serve_process
 from tests.standin import serve_standin
 
@@ -92,9 +95,17 @@ async def test_a_server_killed_in_the_middle_of_a_turn_does_not_block_the_sessio
                 while len(standin.posts) < 2:  # noqa: ASYNC110 - the stand-in has no event for it
                     await asyncio.sleep(0.05)
             await server.kill()
+        _let_leases_run_out()
         async with serve_process(standin) as server:
             continued = await server.call("continue_edit_session", session_id=session_id, prompt="a bird")
     assert (continued["turn"], continued["parent_turn"]) == (2, 1)
+
+
+def _let_leases_run_out() -> None:
+    """All but a second of the lease of a killed server passes."""
+    with contextlib.closing(sqlite3.connect(database_file())) as connection, connection:
+        left = "UPDATE sessions SET lease_until = strftime('%s', 'now') + 1 WHERE lease_holder > ''"
+        assert connection.execute(left).rowcount == 1
 
 
 async def test_two_servers_take_turns_on_one_session(photo: str) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import sqlite3
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,8 +11,6 @@ from PIL import Image
 
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.errors import InputNotFound, InvalidArgument, NotFound
-from gpt_image_mcp.library.sessions import LEASE
-from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.values.results import ImageResult
 
 if TYPE_CHECKING:
@@ -67,23 +63,6 @@ async def test_a_session_that_cannot_be_written_down_does_not_lose_its_image(
         assert any("cannot be continued" in note for note in result.notes)
         with pytest.raises(NotFound):
             await studio.continue_session(_session_id(started), "a bird")
-
-
-async def test_a_lease_holds_while_it_is_renewed_and_is_free_when_it_is_not(photo: str) -> None:
-    async with Studio(Settings(sandbox=True)) as studio:
-        session_id = _session_id(await studio.start_session("red", [photo], **QUICK))
-        with contextlib.closing(Library(Settings())) as library:
-            sessions = library.sessions
-            now = datetime.now(UTC)
-            assert sessions.take_lease(session_id, "first", now)
-            assert not sessions.take_lease(session_id, "second", now + LEASE / 2)
-            assert sessions.take_lease(session_id, "first", now + LEASE / 2)
-            assert not sessions.take_lease(session_id, "second", now + LEASE)
-            assert sessions.take_lease(session_id, "second", now + 2 * LEASE)
-            sessions.give_lease_back(session_id, "first")
-            assert not sessions.take_lease(session_id, "third", now + 2 * LEASE)
-            sessions.give_lease_back(session_id, "second")
-            assert sessions.take_lease(session_id, "third", now + 2 * LEASE)
 
 
 async def test_a_session_ended_while_a_turn_waits_takes_no_more_turns(photo: str) -> None:

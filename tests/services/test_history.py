@@ -51,7 +51,7 @@ async def _make(studio: Studio, prompt: str = "a red fox in the snow", **options
 async def test_an_image_is_found_by_a_word_of_its_prompt(studio: Studio) -> None:
     fox = await _make(studio)
     await _make(studio, "a boat")
-    found = await studio.history.find(query="SNOW fox")
+    found = await studio.history.search(query="SNOW fox")
     assert [(hit.image, hit.file) for hit in found.images] == [(fox, "present")]
     assert (found.total, found.next_offset) == (1, None)
 
@@ -60,7 +60,7 @@ async def test_what_became_of_a_file_is_noticed(studio: Studio) -> None:
     missing, changed = await _make(studio), await _make(studio)
     missing.file_path.unlink()
     changed.file_path.write_bytes(b"drawn over")
-    found = await studio.history.find()
+    found = await studio.history.search()
     assert [hit.file for hit in found.images] == ["changed", "missing"]
 
 
@@ -69,15 +69,15 @@ async def test_bytes_that_changed_are_noticed_when_one_image_is_shown(studio: St
     data = bytearray(made.file_path.read_bytes())
     data[-1] ^= 1
     made.file_path.write_bytes(data)
-    assert (await studio.history.find()).images[0].file == "present"
+    assert (await studio.history.search()).images[0].file == "present"
     assert (await studio.history.trace(made.id)).file == "changed"
 
 
 async def test_pages_go_on_until_the_last(studio: Studio) -> None:
     made = [await _make(studio) for _ in range(3)]
-    first = await studio.history.find(limit=2)
+    first = await studio.history.search(limit=2)
     assert first.next_offset == 2
-    last = await studio.history.find(limit=2, offset=2)
+    last = await studio.history.search(limit=2, offset=2)
     assert ([hit.image for hit in last.images], last.next_offset) == ([made[0]], None)
 
 
@@ -93,28 +93,28 @@ async def test_numbers_out_of_range_are_refused(
     numbers: dict[str, int], said: str, step: str, studio: Studio
 ) -> None:
     with pytest.raises(InvalidArgument, match=said) as caught:
-        await studio.history.find(**numbers)  # type: ignore[arg-type]
+        await studio.history.search(**numbers)  # type: ignore[arg-type]
     assert step in caught.value.next_step
 
 
 async def test_a_time_that_ends_before_it_begins_is_refused(studio: Studio) -> None:
     with pytest.raises(InvalidArgument, match="until 'yesterday' ends before since 'today' begins"):
-        await studio.history.find(since="today", until="yesterday")
-    assert (await studio.history.find(since="today", until="today")).total == 0
+        await studio.history.search(since="today", until="yesterday")
+    assert (await studio.history.search(since="today", until="today")).total == 0
 
 
 async def test_an_unknown_session_is_said_to_be_unknown(studio: Studio) -> None:
     with pytest.raises(NotFound, match="no edit session 'session-1'"):
-        await studio.history.find(session_id="session-1")
+        await studio.history.search(session_id="session-1")
     fox = await _make(studio)
     started = await studio.start_session("night", [fox.id], **QUICK)
     assert started.session is not None
-    assert (await studio.history.find(session_id=started.session.session_id, query="wolf")).total == 0
+    assert (await studio.history.search(session_id=started.session.session_id, query="wolf")).total == 0
 
 
 async def test_a_page_behind_the_last_says_so(studio: Studio) -> None:
     await _make(studio)
-    found = await studio.history.find(offset=5)
+    found = await studio.history.search(offset=5)
     assert (found.images, found.total) == ((), 1)
     assert "smaller offset" in next_step_after_search(found)
 
@@ -126,10 +126,10 @@ async def test_the_newest_are_listed_without_their_sums(studio: Studio) -> None:
 
 async def test_a_running_call_is_listed_until_it_is_done(studio: Studio) -> None:
     started = await studio.generate("a fox [sandbox:delay=0.5]", wait_seconds=0, **QUICK)
-    found = await studio.history.find(since="today")
+    found = await studio.history.search(since="today")
     assert [(call.id, call.status) for call in found.open_calls] == [(started.call_id, "running")]
     await studio.get(started.call_id)
-    assert (await studio.history.find()).open_calls == ()
+    assert (await studio.history.search()).open_calls == ()
 
 
 async def test_an_edit_is_traced_to_what_it_was_made_from_and_on(studio: Studio) -> None:
@@ -166,8 +166,8 @@ async def test_of_a_large_family_the_direct_relatives_are_complete_and_the_cut_i
     fox = await _make(studio)
     with closing(Library(studio.settings)) as library:
         for number in range(210):
-            library.catalogue.add_image(_descendant(fox, number, parent=fox.id))
-        library.catalogue.add_image(_descendant(fox, 999, parent=_descendant_id(0)))
+            library.images.add_image(_descendant(fox, number, parent=fox.id))
+        library.images.add_image(_descendant(fox, 999, parent=_descendant_id(0)))
     family = await studio.history.trace(fox.id)
     assert len(family.children) == 210
     assert {child.beyond for child in family.children} == {()}
@@ -193,7 +193,7 @@ async def test_a_chain_of_edits_is_followed_only_so_far(studio: Studio) -> None:
     with closing(Library(studio.settings)) as library:
         for number in range(1200):
             parent = _descendant_id(number - 1) if number else fox.id
-            library.catalogue.add_image(_descendant(fox, number, parent=parent))
+            library.images.add_image(_descendant(fox, number, parent=parent))
     for ref in (fox.id, _descendant_id(1199)):
         family = await studio.history.trace(ref)
         assert family.is_cut
@@ -212,7 +212,7 @@ async def test_a_moved_file_is_recognised_by_its_bytes(studio: Studio, tmp_path:
     made = await _make(studio)
     moved = made.file_path.rename(tmp_path / "moved.bin")
     assert (await studio.history.trace(str(moved))).image.id == made.id
-    assert (await studio.history.find()).images[0].file == "present"
+    assert (await studio.history.search()).images[0].file == "present"
 
 
 @pytest.mark.parametrize("ref", ["20260101-000000-abcdef", "job-20260101-000000-abcdef", "none.png", ""])
@@ -236,7 +236,7 @@ async def test_a_lost_database_is_rebuilt_from_the_files(studio: Studio, tmp_pat
         path.unlink()
     async with Studio(Settings(sandbox=True)) as again:
         rebuilt = await again.history.rebuild([tmp_path / "elsewhere"])
-        found = [hit.image for hit in (await again.history.find(query="fox")).images]
+        found = [hit.image for hit in (await again.history.search(query="fox")).images]
     assert (rebuilt.images, rebuilt.set_aside) == (2, None)
     assert [path.name for path in rebuilt.unreadable] == ["broken.json"]
     assert {(image.id, image.file_path) for image in found} == {
@@ -251,11 +251,11 @@ async def test_a_damaged_database_is_set_aside(studio: Studio, tmp_path: Path) -
     _database(tmp_path).write_bytes(b"no database at all " * 100)
     async with Studio(Settings(sandbox=True)) as again:
         with pytest.raises(StorageFailed, match="not a database"):
-            await again.history.find()
+            await again.history.search()
         rebuilt = await again.history.rebuild()
         assert rebuilt.set_aside is not None
         assert rebuilt.set_aside.read_bytes().startswith(b"no database")
-        assert [hit.image.id for hit in (await again.history.find()).images] == [made.id]
+        assert [hit.image.id for hit in (await again.history.search()).images] == [made.id]
 
 
 async def test_rebuilding_keeps_what_the_files_do_not_tell(studio: Studio) -> None:
@@ -264,7 +264,7 @@ async def test_rebuilding_keeps_what_the_files_do_not_tell(studio: Studio) -> No
     await studio.history.rebuild()
     assert session.session is not None
     assert [listed.id for listed in await studio.list_sessions()] == [session.session.session_id]
-    assert (await studio.history.find()).total == 2
+    assert (await studio.history.search()).total == 2
 
 
 async def test_pruning_deletes_only_when_told_and_spares_open_sessions(studio: Studio) -> None:
@@ -277,7 +277,7 @@ async def test_pruning_deletes_only_when_told_and_spares_open_sessions(studio: S
     done = await studio.history.prune(keep_mb=0, is_confirmed=True)
     assert (done.is_done, done.freed_bytes) == (True, made.size_bytes)
     assert not made.file_path.exists()
-    assert [hit.image.id for hit in (await studio.history.find()).images] == [turn.id]
+    assert [hit.image.id for hit in (await studio.history.search()).images] == [turn.id]
 
 
 async def test_pruning_by_age_leaves_the_young(studio: Studio) -> None:
@@ -343,5 +343,5 @@ def test_what_a_list_leaves_out_is_summed_as_others() -> None:
 
 async def test_a_sandbox_image_costs_nothing_in_a_list(studio: Studio) -> None:
     await _make(studio)
-    (hit,) = history_content(await studio.history.find(), next_step="").images
+    (hit,) = history_content(await studio.history.search(), next_step="").images
     assert (hit.cost_usd_estimated, hit.sandbox) == (None, True)

@@ -162,7 +162,7 @@ async def test_where_an_image_was_moved_is_remembered_when_it_is_used(
     (project / "link.png").symlink_to(moved)
     for ref in ("link.png", "folder/../moved.png", "moved.png"):
         assert [image.image_id for image in await inputs.load([ref])] == [stored.id]
-        found = library.catalogue.find_image(stored.id)
+        found = library.images.find_image(stored.id)
         assert found is not None
         assert found.file_path == moved.resolve()
 

@@ -36,7 +36,7 @@ async def _make(studio: Studio, prompt: str = "a red fox in the snow", **options
 
 async def _known(studio: Studio) -> list[tuple[str, Path]]:
     """Every image of the history, newest first, with its path."""
-    return [(hit.image.id, hit.image.file_path) for hit in (await studio.history.find()).images]
+    return [(hit.image.id, hit.image.file_path) for hit in (await studio.history.search()).images]
 
 
 async def _moved(studio: Studio, made: StoredImage, path: Path) -> StoredImage:
@@ -181,7 +181,7 @@ async def test_metadata_in_a_file_do_not_replace_what_is_known(tmp_path: Path) -
         (tmp_path / "a" / "copy.png").write_bytes(made.file_path.read_bytes())
         await studio.history.rebuild()
         assert (await studio.history.trace(made.id)).image == made
-        assert (await studio.history.find()).total == 1
+        assert (await studio.history.search()).total == 1
 
 
 @pytest.mark.parametrize("keep_mb", [-5, math.nan, math.inf])

@@ -116,5 +116,5 @@ async def test_a_result_whose_answer_fails_is_handed_out_again(studio: Studio) -
     with studio.answering():
         collected = await _drawn(studio)
     made_anew = await _drawn(studio)
-    found = await studio.history.find()
+    found = await studio.history.search()
     assert {image.image.id for image in found.images} == {collected.images[0].id, made_anew.images[0].id}

@@ -55,7 +55,7 @@ async def search(
         as_json: Print the structured result.
     """
     async with Studio(read_settings()) as studio:
-        found = await studio.history.find(
+        found = await studio.history.search(
             query=query,
             limit=limit,
             offset=offset,
@@ -108,7 +108,7 @@ async def spend(
         as_json: Print all sums as JSON.
     """
     async with Studio(read_settings()) as studio:
-        found = await studio.history.find(limit=1, since=since, until=until)
+        found = await studio.history.search(limit=1, since=since, until=until)
     if as_json:
         Console().print_json(spending_content(found.spending))
         return 0

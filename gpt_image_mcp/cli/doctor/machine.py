@@ -113,14 +113,14 @@ def _input_root(root: Path) -> Finding:
 
 def check_library(settings: Settings) -> Iterator[Finding]:
     """Whether the database is intact, how many images it has, and which calls have an unknown outcome."""
-    from gpt_image_mcp.library.schema import VERSION
-    from gpt_image_mcp.library.search.matching import Search
+    from gpt_image_mcp.library.migrations import VERSION
+    from gpt_image_mcp.library.search.query import SearchCriteria
     from gpt_image_mcp.library.store import Library
 
     library = Library(settings)
     try:
         library.check()
-        images = library.search.find(Search(), limit=1).total
+        images = library.search.run(SearchCriteria(), limit=1).total
         library.ledger.give_up_lost_calls()
         calls = library.ledger.open_calls(limit=_MOST_OPEN_CALLS)
     except ImageError as error:

@@ -1,1 +1,1 @@
-"""Searching the images of a library."""
+"""Searching images: the words of a text, the table that keeps them, and the search itself."""

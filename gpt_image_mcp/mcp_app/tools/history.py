@@ -33,7 +33,7 @@ async def find_images(
     until: str = "",
     studio: Studio = Depends(current_studio),
 ) -> ToolResult:
-    found = await studio.history.find(
+    found = await studio.history.search(
         query=query,
         limit=limit,
         offset=offset,

@@ -1,0 +1,47 @@
+"""How a database gets the tables of this version of the program.
+
+A new database is made from ``schema`` as it is now. One that an older version made takes the steps of
+``MIGRATIONS`` that it has not taken yet, in one transaction. One that a newer version made is refused.
+
+To change the schema: change the tables in ``schema`` (or in ``search.fulltext``), and add one step at the end
+of ``MIGRATIONS`` that does the same to a database which is there already. A released step never changes, so
+it spells out its SQL instead of using the tables of ``schema``, which later versions change again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from sqlalchemy import Connection, insert, inspect, select, update
+
+from gpt_image_mcp.library.schema import metadata, schema_version
+from gpt_image_mcp.library.search.fulltext import create_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Step: TypeAlias = Callable[[Connection], None]
+
+# The first takes a database from version 1 to 2, the next from 2 to 3, and so on.
+MIGRATIONS: tuple[Step, ...] = ()
+VERSION = 1 + len(MIGRATIONS)
+
+
+def read_version(connection: Connection) -> int:
+    """The schema version of a database; 0 if it is empty."""
+    if not inspect(connection).has_table(schema_version.name):
+        return 0
+    return int(connection.execute(select(schema_version.c.version)).scalar_one())
+
+
+def migrate(connection: Connection, steps: Sequence[Step] = MIGRATIONS) -> None:
+    """Brings an empty or older database to the current version, inside the caller's transaction."""
+    version = read_version(connection)
+    if version == 0:
+        metadata.create_all(connection)
+        create_words(connection)
+        connection.execute(insert(schema_version).values(version=1 + len(steps)))
+        return
+    for number, step in enumerate(steps[version - 1 :], start=version + 1):
+        step(connection)
+        connection.execute(update(schema_version).values(version=number))

@@ -1,0 +1,97 @@
+"""The search for images: by words, model, session and time, with what all that match cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+from sqlalchemy import select
+
+from gpt_image_mcp.library.naming import is_of_model
+from gpt_image_mcp.library.schema import images
+from gpt_image_mcp.library.search.fulltext import has_words
+from gpt_image_mcp.library.spending import sum_up
+from gpt_image_mcp.values.images import StoredImage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Connection, TextClause
+
+    from gpt_image_mcp.library.database import Database
+    from gpt_image_mcp.values.history import Spending
+
+_IMAGE = TypeAdapter(StoredImage)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchCriteria:
+    """What to look for. An image must meet all criteria; an empty one is met by every image.
+
+    Attributes:
+        query: Words that the prompt or the file name must have, in any order.
+        model: The name of a model; its snapshots are found too.
+        since: The first moment.
+        until: The moment after the last.
+    """
+
+    query: str = ""
+    model: str = ""
+    session_id: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPage:
+    """One page of the images that match, newest first; ``total`` and ``spending`` are those of all pages."""
+
+    images: tuple[StoredImage, ...]
+    total: int
+    spending: Spending
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSearch:
+    """Searches the images of a user. Raises ``StorageFailed`` if the database cannot be used."""
+
+    database: Database
+
+    def run(self, criteria: SearchCriteria, *, limit: int, offset: int = 0) -> SearchPage:
+        """One page of the images that meet the criteria."""
+        with self.database.reading() as connection:
+            conditions = tuple(_conditions(connection, criteria))
+            matching = select(images.c.document).where(*conditions)
+            newest = matching.order_by(images.c.created_at.desc(), images.c.id.desc())
+            documents = connection.execute(newest.limit(limit).offset(offset)).scalars().all()
+            total, spending = sum_up(connection, conditions)
+        return SearchPage(
+            images=tuple(_IMAGE.validate_json(document) for document in documents),
+            total=total,
+            spending=spending,
+        )
+
+
+def _conditions(
+    connection: Connection, criteria: SearchCriteria
+) -> Iterator[ColumnElement[bool] | TextClause]:
+    """The criteria in SQL."""
+    yield images.c.owner == ""
+    if criteria.query.strip():
+        yield has_words(connection, criteria.query)
+    if criteria.model.strip():
+        yield images.c.model.in_(_names_of_model(connection, criteria.model.strip()))
+    if criteria.session_id:
+        yield images.c.session_id == criteria.session_id
+    if criteria.since:
+        yield images.c.created_at >= criteria.since.timestamp()
+    if criteria.until:
+        yield images.c.created_at < criteria.until.timestamp()
+
+
+def _names_of_model(connection: Connection, model: str) -> list[str]:
+    """The names of a model and its snapshots, as far as there are images of them."""
+    known = connection.execute(select(images.c.model).where(images.c.owner == "").distinct()).scalars()
+    return [name for name in known if is_of_model(name, model)]
