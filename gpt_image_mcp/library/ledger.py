@@ -14,10 +14,12 @@ from gpt_image_mcp.dates import local_day
 from gpt_image_mcp.errors import BudgetExceeded, OutcomeUnknown
 from gpt_image_mcp.library.call_records import dump_error, load_error
 from gpt_image_mcp.library.naming import is_of_model
-from gpt_image_mcp.library.schema import calls, dollars, nanodollars
+from gpt_image_mcp.library.schema import calls, dollars, images, nanodollars
 from gpt_image_mcp.values.history import CallRecord, CallStart
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import Connection, Row
 
     from gpt_image_mcp.errors import ImageError
@@ -40,6 +42,11 @@ _STAY_ALIVE = (
     update(calls)
     .where(calls.c.id == bindparam("call_id"), calls.c.finished_at.is_(None))
     .values(status="running", error=None, alive_until=bindparam("until"))
+)
+_REDACT_CALL = (
+    update(calls)
+    .where(calls.c.id == bindparam("call_id"), calls.c.status != "running")
+    .values(prompt="", result=None, error=None, fingerprint=None)
 )
 _IS_OPEN = (calls.c.owner == "", calls.c.status.in_(("running", "outcome_unknown")))
 _DELIVER = update(calls).where(calls.c.id == bindparam("call_id"))
@@ -188,6 +195,23 @@ class Ledger:
                 update(calls).where(condition).values(status="outcome_unknown", error=dump_error(_lost()))
             )
 
+    def results_without_images(self) -> tuple[tuple[str, str], ...]:
+        """Id and result of each call that has no image of its own in the library.
+
+        These are batches, whose images belong to calls of their own, and calls that joined another; and calls
+        whose images never came into the library.
+        """
+        of_call = select(images.c.id).where(images.c.call_id == calls.c.id)
+        query = select(calls.c.id, calls.c.result).where(calls.c.result.is_not(None), ~of_call.exists())
+        with self.database.reading() as connection:
+            return tuple((row.id, row.result) for row in connection.execute(query))
+
+    def redact(self, call_ids: Iterable[str]) -> None:
+        """Takes the prompts, results and errors out of calls; see ``redact_call``."""
+        with self.database.writing() as connection:
+            for call_id in call_ids:
+                redact_call(connection, call_id)
+
     def open_calls(
         self, *, model: str = "", since: datetime | None = None, until: datetime | None = None, limit: int
     ) -> tuple[CallRecord, ...]:
@@ -228,6 +252,15 @@ class Ledger:
         with self.database.reading() as connection:
             durations = [float(seconds) for (seconds,) in connection.execute(query)]
         return statistics.median(durations) if durations else None
+
+
+def redact_call(connection: Connection, call_id: str) -> None:
+    """Takes prompt, result and error out of a call that has ended, inside the caller's transaction.
+
+    Day, model, status and amounts stay, so that budgets and sums do. Without its fingerprint, no later call
+    is taken for the same one and given its result.
+    """
+    connection.execute(_REDACT_CALL, {"call_id": call_id})
 
 
 def _same_call(connection: Connection, fingerprint: str) -> CallRecord | None:
