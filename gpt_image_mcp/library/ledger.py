@@ -1,4 +1,4 @@
-"""The ledger of calls: what each may cost, whether it still runs, what it did cost and what came of it."""
+"""The ledger of calls: what is reserved for each, whether it still runs, what it cost and its result."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 CALL_LEASE = timedelta(seconds=30)
 _REMEMBERED_DURATIONS = 20
 # Values go with the execution: building them into a statement takes SQLAlchemy longer than running it.
-# A call that was given up for lost, though its process was only asleep, can still be settled by it.
+# A process that was only asleep can still settle its call after the call was given up for lost.
 _SETTLE_CALL = (
     update(calls)
     .where(calls.c.id == bindparam("call_id"), calls.c.status.in_(("running", "outcome_unknown")))
     .where(calls.c.finished_at.is_(None))
 )
-# One that was given up meanwhile is taken back: who says so runs it.
+# A call that was given up for lost meanwhile runs again: this comes from the process that runs it.
 _STAY_ALIVE = (
     update(calls)
     .where(calls.c.id == bindparam("call_id"), calls.c.finished_at.is_(None))
@@ -75,10 +75,13 @@ class Ledger:
     def begin_call(
         self, call: CallStart, *, per_call_usd: Decimal | None, daily_usd: Decimal | None
     ) -> str | None:
-        """Reserves what a call may cost, and remembers it as running. What costs nothing has no limit.
+        """Reserves what a call may cost and remembers it as running, unless the same call is there already.
+
+        Calls that cost nothing are never over a limit.
 
         Returns:
-            The id of the same call if one runs, or was never delivered: nothing is reserved then. Else None.
+            The id of the same call, if it runs or its result was never delivered; nothing is reserved then.
+            None if this call was begun.
 
         Raises:
             BudgetExceeded: If it could cost more than a limit leaves; nothing is reserved.
@@ -153,10 +156,10 @@ class Ledger:
         error: ImageError | None = None,
         is_delivered: bool = False,
     ) -> None:
-        """Settles a running call, once: what it did cost takes the place of what was reserved.
+        """Settles a running call, once: its cost takes the place of its reservation.
 
-        A failed call gives its reservation back. Where the outcome or the cost is unknown it stays.
-        ``is_delivered`` says that the result is not to be given to the same call again.
+        Without a cost, a failed call frees its reservation, and any other keeps it, because it may have been
+        billed. ``is_delivered`` says that the same call, made again, is not to be given this result.
         """
         amount = None if cost_usd is None else nanodollars(cost_usd)
         if amount is None and status == "failed":
@@ -174,7 +177,7 @@ class Ledger:
         return None if row is None else _call_record(row)
 
     def stay_alive(self, call_id: str) -> None:
-        """Says that a call still runs, also one that was given up for lost."""
+        """Notes that a call still runs, even if it was given up for lost."""
         until = (datetime.now(UTC) + CALL_LEASE).timestamp()
         with self.database.writing() as connection:
             connection.execute(_STAY_ALIVE, {"until": until, "call_id": call_id})
@@ -185,7 +188,7 @@ class Ledger:
             connection.execute(_DELIVER, {"delivered_at": datetime.now(UTC).timestamp(), "call_id": call_id})
 
     def give_up_lost_calls(self) -> None:
-        """Notes the outcome of calls whose process is gone as unknown; their reservations stay."""
+        """Marks calls whose process is gone as having an unknown outcome; their reservations stay."""
         condition = (calls.c.status == "running") & (calls.c.alive_until < datetime.now(UTC).timestamp())
         with self.database.reading() as connection:
             if not connection.execute(select(calls.c.id).where(condition).limit(1)).first():
@@ -215,7 +218,7 @@ class Ledger:
     def open_calls(
         self, *, model: str = "", since: datetime | None = None, until: datetime | None = None, limit: int
     ) -> tuple[CallRecord, ...]:
-        """Calls that run, or whose outcome is unknown, latest first; of a model, with its snapshots."""
+        """Calls that run or whose outcome is unknown, latest first. A model stands for its snapshots too."""
         query = select(calls).where(*_IS_OPEN)
         if since:
             query = query.where(calls.c.started_at >= since.timestamp())
@@ -229,19 +232,19 @@ class Ledger:
         return tuple(_call_record(row) for row in rows)
 
     def find_same_call(self, fingerprint: str) -> CallRecord | None:
-        """The latest call of this fingerprint that runs, or whose result was never delivered."""
+        """The latest call with this fingerprint that runs or whose result was never delivered."""
         with self.database.reading() as connection:
             return _same_call(connection, fingerprint)
 
     def spent_usd(self, day: date) -> Decimal:
-        """What was spent, or is reserved, on a local day; the sandbox does not count."""
+        """What was spent or is reserved on a local day, without the sandbox."""
         with self.database.reading() as connection:
             return _spent(connection, day.isoformat())
 
     def typical_seconds(
         self, *, kind: Kind, model: str, quality: str, size: str, sandbox: bool
     ) -> float | None:
-        """The median duration of the latest completed calls of this kind; None if there were none."""
+        """The median duration of the latest 20 completed calls like this one; None if there were none."""
         query = (
             select(calls.c.finished_at - calls.c.started_at)
             .where(calls.c.model == model, calls.c.quality == quality, calls.c.size == size)
