@@ -54,9 +54,15 @@ def are_saved(record: CallRecord) -> bool:
     """Whether what a finished call made is still where it was saved; true for one that runs. Blocking."""
     if record.result_json is None:
         return True
-    result = _RESULTS.validate_json(record.result_json)
-    images = result.images if isinstance(result, ImageResult) else [i for e in result.items for i in e.images]
-    return all(image.file_path.is_file() for image in images)
+    return all(image.file_path.is_file() for image in images_in(record.result_json))
+
+
+def images_in(result_json: str) -> tuple[StoredImage, ...]:
+    """The images of a result that the library keeps, those of all items of a batch."""
+    result = _RESULTS.validate_json(result_json)
+    if isinstance(result, ImageResult):
+        return result.images
+    return tuple(image for item in result.items for image in item.images)
 
 
 def joined(result: _Result) -> _Result:
@@ -116,6 +122,9 @@ def _remembered(call_id: str, library: Library) -> ImageResult | BatchResult:
         if not saved:
             raise record.error
         return result_of(saved, notes=(_note_on_saved(record, record.error),))
+    if record.status != "running":
+        message = f"What job {call_id!r} made was deleted."
+        raise NotFound(message, next_step="Make the image again, or find another with find_images.")
     return _running_batch(record) if record.is_batch else _running(record)
 
 

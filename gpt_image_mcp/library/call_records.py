@@ -1,4 +1,4 @@
-"""What the library keeps about a call: its reservation, and how it ended."""
+"""How the error of a call is kept in the database, and read back as the exception that it was."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _CLASSES = {
 
 
 def dump_error(error: ImageError) -> str:
-    """An error as text that ``load_error`` makes it from again."""
+    """An error as JSON, which ``load_error`` reads back."""
     kept = _KeptError(error.code, error.message, error.next_step, error.request_id, error.retryable)
     return _KEPT.dump_json(kept).decode()
 
 
 def load_error(text: str) -> ImageError:
-    """The error that was kept."""
+    """The exception that ``dump_error`` wrote; an unknown code becomes an ``InternalError``."""
     kept = _KEPT.validate_json(text)
     made = _CLASSES.get(kept.code, InternalError)(
         kept.message, next_step=kept.next_step, request_id=kept.request_id

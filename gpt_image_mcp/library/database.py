@@ -1,8 +1,9 @@
 """Opening the library database, and the transactions that its users run in.
 
-SQLite by default, shared by all servers of a user: write-ahead logging lets them read while one writes, and
-every writing transaction takes the write lock at once, so that sums and inserts belong together. PostgreSQL
-by URL.
+By default it is a SQLite file that all servers of a user share; a URL names another file or a PostgreSQL
+database. With write-ahead logging, servers can read while one writes. A writing transaction takes the write
+lock when it begins, so that nobody changes what it has read before it writes: a budget is summed up and a
+reservation made in one step.
 """
 
 from __future__ import annotations
@@ -31,22 +32,22 @@ if TYPE_CHECKING:
     _FileIdentity = tuple[int, int]
 
 BUSY_TIMEOUT_SECONDS = 10
-# By dialect: how a transaction becomes the only writer from its start, so that what it reads stays true.
+# By dialect: how a transaction becomes the only writer from its start.
 _WRITE_LOCK = {
     "sqlite": "BEGIN IMMEDIATE",
     "postgresql": "LOCK TABLE calls IN SHARE ROW EXCLUSIVE MODE",
 }
-# The same before there are tables. The number is arbitrary, but every version of this program must use it.
+# The same while there may be no table to lock. The number is arbitrary, but must never change.
 _SCHEMA_LOCK = {
     "sqlite": "BEGIN IMMEDIATE",
     "postgresql": "SELECT pg_advisory_xact_lock(7404110305)",
 }
-# By dialect: how all that a transaction reads is of one moment.
+# By dialect: how everything that a transaction reads is of the same moment.
 _SNAPSHOT = {
     "sqlite": "BEGIN",
     "postgresql": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
 }
-# The one that the extra of this package installs; SQLAlchemy by itself takes the one before it.
+# The driver that our extra installs; by default SQLAlchemy would import its predecessor, psycopg2.
 _POSTGRESQL_DRIVER = "postgresql+psycopg"
 # SQLite's names of what happens when the file is damaged, moved or deleted below an open connection.
 _FILE_ERRORS = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_IOERR", "SQLITE_READONLY")
@@ -55,12 +56,12 @@ _WRITE_AHEAD = "PRAGMA journal_mode=WAL"
 _PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", "cache_size=-8000")
 _IN_MEMORY = (None, "", ":memory:")
 _LAST_TRANSACTIONS_SECONDS = 1
-# What SQLite keeps beside its file; worthless without it.
+# Files that SQLite keeps beside the database; worthless without it.
 _COMPANIONS = ("-wal", "-shm")
 
 
 class Database:
-    """A database that is opened, and brought to the current schema, with its first transaction.
+    """A database. It is opened, and brought to the current schema, when it is first used.
 
     Args:
         url: A SQLAlchemy address; empty means SQLite in the user's data folder. A ``timeout`` in a SQLite
@@ -76,9 +77,10 @@ class Database:
         self._file: _FileIdentity | None = None
 
     def close(self) -> None:
-        """Closes the connections, after a moment for the transactions of calls that were cancelled.
+        """Closes the connections, after waiting a moment for transactions that still run.
 
-        These go on in their threads; a connection that is still in use would stay open.
+        A call that was cancelled leaves its transaction running in a thread, and a connection in use would
+        stay open.
         """
         with self._has_ended:
             self._has_ended.wait_for(lambda: not self._transactions, _LAST_TRANSACTIONS_SECONDS)
@@ -86,7 +88,7 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Generator[Connection]:
-        """A connection to ask questions with, whose answers are all of the same moment.
+        """A connection for reading; all its answers are of the same moment.
 
         Raises:
             StorageFailed: If the database cannot be used.
@@ -97,7 +99,7 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self) -> Generator[Connection]:
-        """A transaction that is the only writer until it ends; an exception rolls it back.
+        """A transaction that no other writer can disturb until it ends; an exception rolls it back.
 
         Raises:
             StorageFailed: If the database cannot be used.
@@ -107,10 +109,10 @@ class Database:
             yield connection
 
     def check(self) -> None:
-        """Looks whether the database is whole, as far as SQLite can tell quickly.
+        """Opens the database and, if it is SQLite, looks for damage as far as that is quick.
 
         Raises:
-            StorageFailed: If it cannot be used.
+            StorageFailed: If it is damaged or cannot be used.
         """
         with self.reading() as connection:
             if connection.dialect.name == "sqlite":
@@ -119,7 +121,7 @@ class Database:
                     raise DatabaseError("quick_check", None, sqlite3.DatabaseError(found))
 
     def set_aside(self) -> Path:
-        """Renames the file of a SQLite database; the next question makes a new one. Gives the new path.
+        """Renames the file of a SQLite database and gives its new path; the next use makes a new database.
 
         Raises:
             StorageFailed: If there is no such file, or it cannot be renamed.
@@ -141,18 +143,17 @@ class Database:
                 self._dispose()  # what is written to a file that was moved or deleted is lost
                 self._engine = None
             if self._engine is None:
-                engine = _engine(self._url)
-                try:
+                with contextlib.ExitStack() as on_failure:
+                    engine = _engine(self._url)
+                    on_failure.callback(engine.dispose)
                     _prepare(engine)
-                except BaseException:
-                    engine.dispose()
-                    raise
+                    on_failure.pop_all()
                 self._engine, self._file = engine, _file_identity(engine)
             return self._engine
 
     @contextlib.contextmanager
     def _transaction(self) -> Generator[None]:
-        """Whatever uses a connection: its failures are explained, and ``close`` waits for it."""
+        """Counts a transaction, so that ``close`` waits for it, and explains its failures."""
         with self._has_ended:
             self._transactions += 1
         try:
@@ -173,7 +174,7 @@ class Database:
             raise _explain(error, self._url) from error
 
     def _forget_connections(self) -> None:
-        """Opens the database anew with the next transaction."""
+        """Closes all connections; the next transaction opens the database anew."""
         with self._opening:
             self._dispose()
             self._engine = None
@@ -184,7 +185,7 @@ class Database:
 
 
 def _file_identity(engine: Engine) -> _FileIdentity | None:
-    """What tells the file of a SQLite database from another one in its place; None if there is none."""
+    """Device and inode of a SQLite file, which another file in its place has not; None if there is none."""
     if engine.dialect.name != "sqlite" or engine.url.database in _IN_MEMORY:
         return None
     try:
@@ -195,7 +196,7 @@ def _file_identity(engine: Engine) -> _FileIdentity | None:
 
 
 def _is_of_another_file(error: Exception) -> bool:
-    """Whether the file is damaged or was moved away: its connections would never see the one in its place."""
+    """Whether the file is damaged or was moved away, so that open connections are of no more use."""
     cause = error.orig if isinstance(error, DBAPIError) else None
     name = getattr(cause, "sqlite_errorname", "")  # only what SQLite itself raised has one
     return str(name).startswith(_FILE_ERRORS)
@@ -227,7 +228,7 @@ def _sqlite_engine(address: URL) -> Engine:
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    """Leaves transactions to us: Python's driver would begin them late, as readers."""
+    """Sets a connection up. We begin transactions ourselves: Python's driver begins them late, as readers."""
     connection.isolation_level = None
     try:
         _log_ahead(connection)
@@ -239,10 +240,10 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _log_ahead(connection: sqlite3.Connection) -> None:
-    """Switches a new database to write-ahead logging, whoever else opens it at the same moment.
+    """Switches a new database to write-ahead logging.
 
-    While another connection writes to a database without the log, SQLite refuses the switch at once,
-    whatever the timeout; so it is tried again until the timeout is over.
+    While another connection writes to the database, SQLite refuses the switch at once and ignores the
+    timeout, so we try again until the timeout is over.
     """
     try:
         connection.execute(_WRITE_AHEAD).close()
@@ -266,7 +267,7 @@ def _is_busy(error: BaseException) -> bool:
 
 
 def _prepare(engine: Engine) -> None:
-    """Brings the schema up to date, once, whoever opens the database at the same time.
+    """Brings the schema up to date; of several programs that open the database, one does it.
 
     Raises:
         StorageFailed: If a newer program made the database.

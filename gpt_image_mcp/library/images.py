@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from gpt_image_mcp.dates import local_day
+from gpt_image_mcp.library.ledger import redact_call
 from gpt_image_mcp.library.schema import image_parents, images, nanodollars
 from gpt_image_mcp.library.search.fulltext import forget_all_words, forget_words, index_words
 from gpt_image_mcp.values.images import StoredImage
@@ -56,12 +57,17 @@ class Images:
             self.add_image(replace(image, file_path=path))
 
     def remove_image(self, image_id: str) -> None:
-        """Forgets an image; its children stay."""
+        """Forgets an image; its children stay. With the last image of a call go its prompt and result."""
+        this = select(images.c.number, images.c.call_id).where(images.c.id == image_id)
         with self.database.writing() as connection:
-            number = connection.execute(_NUMBER_OF, {"image_id": image_id}).scalar_one_or_none()
-            if number is not None:
-                forget_words(connection, number)
-                connection.execute(delete(images).where(images.c.number == number))
+            image = connection.execute(this).one_or_none()
+            if image is None:
+                return
+            forget_words(connection, image.number)
+            connection.execute(delete(images).where(images.c.number == image.number))
+            left = select(images.c.id).where(images.c.call_id == image.call_id).limit(1)
+            if connection.execute(left).first() is None:
+                redact_call(connection, image.call_id)
 
     def reindex(self) -> None:
         """Makes anew what images are searched and summed by; for 100,000 images that takes a minute."""

@@ -1,4 +1,4 @@
-"""The ledger of calls: what each may cost, whether it still runs, what it did cost and what came of it."""
+"""The ledger of calls: what is reserved for each, whether it still runs, what it cost and its result."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from gpt_image_mcp.dates import local_day
 from gpt_image_mcp.errors import BudgetExceeded, OutcomeUnknown
 from gpt_image_mcp.library.call_records import dump_error, load_error
 from gpt_image_mcp.library.naming import is_of_model
-from gpt_image_mcp.library.schema import calls, dollars, nanodollars
+from gpt_image_mcp.library.schema import calls, dollars, images, nanodollars
 from gpt_image_mcp.values.history import CallRecord, CallStart
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import Connection, Row
 
     from gpt_image_mcp.errors import ImageError
@@ -29,17 +31,22 @@ if TYPE_CHECKING:
 CALL_LEASE = timedelta(seconds=30)
 _REMEMBERED_DURATIONS = 20
 # Values go with the execution: building them into a statement takes SQLAlchemy longer than running it.
-# A call that was given up for lost, though its process was only asleep, can still be settled by it.
+# A process that was only asleep can still settle its call after the call was given up for lost.
 _SETTLE_CALL = (
     update(calls)
     .where(calls.c.id == bindparam("call_id"), calls.c.status.in_(("running", "outcome_unknown")))
     .where(calls.c.finished_at.is_(None))
 )
-# One that was given up meanwhile is taken back: who says so runs it.
+# A call that was given up for lost meanwhile runs again: this comes from the process that runs it.
 _STAY_ALIVE = (
     update(calls)
     .where(calls.c.id == bindparam("call_id"), calls.c.finished_at.is_(None))
     .values(status="running", error=None, alive_until=bindparam("until"))
+)
+_REDACT_CALL = (
+    update(calls)
+    .where(calls.c.id == bindparam("call_id"), calls.c.status != "running")
+    .values(prompt="", result=None, error=None, fingerprint=None)
 )
 _IS_OPEN = (calls.c.owner == "", calls.c.status.in_(("running", "outcome_unknown")))
 _DELIVER = update(calls).where(calls.c.id == bindparam("call_id"))
@@ -68,10 +75,13 @@ class Ledger:
     def begin_call(
         self, call: CallStart, *, per_call_usd: Decimal | None, daily_usd: Decimal | None
     ) -> str | None:
-        """Reserves what a call may cost, and remembers it as running. What costs nothing has no limit.
+        """Reserves what a call may cost and remembers it as running, unless the same call is there already.
+
+        Calls that cost nothing are never over a limit.
 
         Returns:
-            The id of the same call if one runs, or was never delivered: nothing is reserved then. Else None.
+            The id of the same call, if it runs or its result was never delivered; nothing is reserved then.
+            None if this call was begun.
 
         Raises:
             BudgetExceeded: If it could cost more than a limit leaves; nothing is reserved.
@@ -146,10 +156,10 @@ class Ledger:
         error: ImageError | None = None,
         is_acknowledged: bool = False,
     ) -> None:
-        """Settles a running call, once: what it did cost takes the place of what was reserved.
+        """Settles a running call, once: its cost takes the place of its reservation.
 
-        A failed call gives its reservation back. Where the outcome or the cost is unknown it stays.
-        ``is_acknowledged`` says that the result is not to be given to the same call again.
+        Without a cost, a failed call frees its reservation, and any other keeps it, because it may have been
+        billed. ``is_acknowledged`` says that the same call, made again, is not to be given this result.
         """
         amount = None if cost_usd is None else nanodollars(cost_usd)
         if amount is None and status == "failed":
@@ -167,7 +177,7 @@ class Ledger:
         return None if row is None else _call_record(row)
 
     def stay_alive(self, call_id: str) -> None:
-        """Says that a call still runs, also one that was given up for lost."""
+        """Notes that a call still runs, even if it was given up for lost."""
         until = (datetime.now(UTC) + CALL_LEASE).timestamp()
         with self.database.writing() as connection:
             connection.execute(_STAY_ALIVE, {"until": until, "call_id": call_id})
@@ -178,7 +188,7 @@ class Ledger:
             connection.execute(_DELIVER, {"delivered_at": datetime.now(UTC).timestamp(), "call_id": call_id})
 
     def give_up_lost_calls(self) -> None:
-        """Notes the outcome of calls whose process is gone as unknown; their reservations stay."""
+        """Marks calls whose process is gone as having an unknown outcome; their reservations stay."""
         condition = (calls.c.status == "running") & (calls.c.alive_until < datetime.now(UTC).timestamp())
         with self.database.reading() as connection:
             if not connection.execute(select(calls.c.id).where(condition).limit(1)).first():
@@ -188,10 +198,27 @@ class Ledger:
                 update(calls).where(condition).values(status="outcome_unknown", error=dump_error(_lost()))
             )
 
+    def results_without_images(self) -> tuple[tuple[str, str], ...]:
+        """Id and result of each call that has no image of its own in the library.
+
+        These are batches, whose images belong to calls of their own, and calls that joined another; and calls
+        whose images never came into the library.
+        """
+        of_call = select(images.c.id).where(images.c.call_id == calls.c.id)
+        query = select(calls.c.id, calls.c.result).where(calls.c.result.is_not(None), ~of_call.exists())
+        with self.database.reading() as connection:
+            return tuple((row.id, row.result) for row in connection.execute(query))
+
+    def redact(self, call_ids: Iterable[str]) -> None:
+        """Takes the prompts, results and errors out of calls; see ``redact_call``."""
+        with self.database.writing() as connection:
+            for call_id in call_ids:
+                redact_call(connection, call_id)
+
     def open_calls(
         self, *, model: str = "", since: datetime | None = None, until: datetime | None = None, limit: int
     ) -> tuple[CallRecord, ...]:
-        """Calls that run, or whose outcome is unknown, latest first; of a model, with its snapshots."""
+        """Calls that run or whose outcome is unknown, latest first. A model stands for its snapshots too."""
         query = select(calls).where(*_IS_OPEN)
         if since:
             query = query.where(calls.c.started_at >= since.timestamp())
@@ -205,19 +232,19 @@ class Ledger:
         return tuple(_call_record(row) for row in rows)
 
     def find_same_call(self, idempotency_key: str) -> CallRecord | None:
-        """The latest call of this key that runs, or whose result was never delivered."""
+        """The latest call with this key that runs or whose result was never acknowledged."""
         with self.database.reading() as connection:
             return _same_call(connection, idempotency_key)
 
     def spent_usd(self, day: date) -> Decimal:
-        """What was spent, or is reserved, on a local day; the sandbox does not count."""
+        """What was spent or is reserved on a local day, without the sandbox."""
         with self.database.reading() as connection:
             return _spent(connection, day.isoformat())
 
     def typical_seconds(
         self, *, kind: Kind, model: str, quality: str, size: str, sandbox: bool
     ) -> float | None:
-        """The median duration of the latest completed calls of this kind; None if there were none."""
+        """The median duration of the latest 20 completed calls like this one; None if there were none."""
         query = (
             select(calls.c.finished_at - calls.c.started_at)
             .where(calls.c.model == model, calls.c.quality == quality, calls.c.size == size)
@@ -228,6 +255,15 @@ class Ledger:
         with self.database.reading() as connection:
             durations = [float(seconds) for (seconds,) in connection.execute(query)]
         return statistics.median(durations) if durations else None
+
+
+def redact_call(connection: Connection, call_id: str) -> None:
+    """Takes prompt, result and error out of a call that has ended, inside the caller's transaction.
+
+    Day, model, status and amounts stay, so that budgets and sums do. Without its key, no later call
+    is taken for the same one and given its result.
+    """
+    connection.execute(_REDACT_CALL, {"call_id": call_id})
 
 
 def _same_call(connection: Connection, idempotency_key: str) -> CallRecord | None:

@@ -1,4 +1,4 @@
-"""Names: of images, of calls, of the files they are saved in, and of models."""
+"""Names of image files, made from what the caller asked for and storable everywhere; names of models."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _KNOWN_EXTENSION = re.compile(r"\.(png|jpe?g|webp|gif|bmp|tiff?|avif)$", re.IGNO
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Naming:
-    """How the files of one call are called.
+    """How the files of one call are named.
 
     Attributes:
-        label: A caller's words, put after the unique part of the name.
-        filename: An exact name instead.
+        label: Words of the caller's, put after the unique part of the name.
+        filename: An exact name, which takes the place of all the rest.
         turn: The turn of a session; 0 for none.
         overwrite: Whether an exact name may replace a file.
     """
@@ -46,7 +46,7 @@ class Naming:
 
 
 def is_of_model(name: str, model: str) -> bool:
-    """Whether a name is that of a model, or of one of its snapshots, which add a date to it."""
+    """Whether a name is that of a model or of one of its snapshots, whose names end with a date."""
     return bool(re.fullmatch(f"{re.escape(model)}({_SNAPSHOT_DATE})?", name, re.IGNORECASE | re.ASCII))
 
 
@@ -61,7 +61,7 @@ def file_names(naming: Naming, image_id: str, *, extension: str, number: int) ->
     """
     if naming.filename:
         stem = numbered(naming.filename, number)
-        # The longer spelling is as good a name.
+        # Who asks for .jpeg gets it, though our own files end with .jpg.
         extension = "jpeg" if extension == "jpg" and naming.filename.lower().endswith(".jpeg") else extension
     else:
         turn = f"-t{naming.turn}" if naming.turn else ""
@@ -80,10 +80,10 @@ def clean_label(text: str) -> str:
 
 
 def check_filename(filename: str) -> None:
-    """Refuses an exact file name that is more than a name.
+    """Refuses an exact file name that is not a plain name which every system can store.
 
     Raises:
-        OutputRejected: If it has folders, characters that a file system refuses, or nothing left.
+        OutputRejected: If it names a folder, is empty without its extension, or cannot be stored.
     """
     stem = without_extension(filename)
     if "/" in filename or "\\" in filename or not stem:
@@ -95,10 +95,10 @@ def check_filename(filename: str) -> None:
 
 
 def numbered(filename: str, number: int) -> str:
-    """An exact name without the extension of an image, and with a number where there are several.
+    """An exact name without its extension, cut to what fits, and with a number if there are several images.
 
     Args:
-        filename: What the caller asked for; one with nothing to number stays as it is.
+        filename: What the caller asked for; if it is empty without its extension, it stays as it is.
         number: Which of several this is, from 1; 0 where there is only one.
     """
     stem = without_extension(filename)
@@ -107,7 +107,7 @@ def numbered(filename: str, number: int) -> str:
 
 
 def without_extension(filename: str) -> str:
-    """An exact name without the extension of an image; any other end is part of the name."""
+    """An exact name without the extension of an image format; any other ending is part of the name."""
     return _KNOWN_EXTENSION.sub("", filename.strip()).strip().rstrip(". ")
 
 
@@ -128,6 +128,6 @@ def _is_kept(character: str) -> bool:
 
 
 def _cut(text: str, max_bytes: int) -> str:
-    # Halves of characters are for check_filename to refuse.
+    # Halves of characters pass here; check_filename refuses them.
     encoded = text.encode("utf-8", "surrogatepass")
     return text if len(encoded) <= max_bytes else encoded[:max_bytes].decode(errors="ignore")

@@ -1,4 +1,4 @@
-"""Which models an edits endpoint rejected, and when: shared by all servers of a user."""
+"""The memory of the router: which models the edits endpoint rejected, and when. All servers share it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RouteMemo:
-    """The memory of rejections. Every method raises ``StorageFailed`` if the database cannot be used."""
+    """What the router remembers. Every method raises ``StorageFailed`` if the database cannot be used."""
 
     database: Database
 

@@ -39,7 +39,7 @@ _CLOSED_SHOWN = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartImage:
-    """A start image as it was sent; its bytes are kept in a file of their own."""
+    """A start image as it was sent; its bytes are kept in a file of our own, as the original may change."""
 
     name: str
     file_path: Path
@@ -52,7 +52,10 @@ class StartImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One finished turn: the image that came out, and the turn whose image went in (0: the start images)."""
+    """One finished turn. ``image_id`` is its result; it was made from the image of ``parent_turn``.
+
+    A ``parent_turn`` of 0 means the start images.
+    """
 
     turn: int
     parent_turn: int
@@ -64,7 +67,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRecord:
-    """A session as the library remembers it; ``options`` are those that later turns inherit."""
+    """A session as the library remembers it. Later turns inherit its ``options``."""
 
     id: str
     created_at: datetime
@@ -84,11 +87,11 @@ class SessionRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftovers:
-    """What nobody can use any more once some images are gone.
+    """What is of no more use once some images are deleted.
 
     Attributes:
-        sessions: Ids of the sessions without any image.
-        start_images: Kept files that belong to these or to ended sessions, and to no other.
+        sessions: Ids of the sessions that have no image left.
+        start_images: Files of start images that only such sessions, or ended ones, refer to.
     """
 
     sessions: tuple[str, ...]
@@ -126,7 +129,7 @@ class Sessions:
         start_images: Sequence[InputImage],
         first: Turn,
     ) -> None:
-        """Writes a session down with its first turn.
+        """Adds a session with its first turn.
 
         Raises:
             OSError: If the start images cannot be kept.
@@ -145,7 +148,7 @@ class Sessions:
             _add(connection, session_id, first)
 
     def add_turn(self, session_id: str, turn: Turn) -> None:
-        """Adds a finished turn, and opens the session again if it was closed."""
+        """Adds a finished turn; a session that was closed for being idle is open again."""
         with self.database.writing() as connection:
             _add(connection, session_id, turn)
             connection.execute(
@@ -174,11 +177,11 @@ class Sessions:
             )
 
     def latest(self, *, most_open: int, idle_since: datetime) -> tuple[SessionSummary, ...]:
-        """Sessions that were not ended, latest first.
+        """Sessions that were not ended, the last used first: the open ones, and the latest closed ones.
 
         Args:
-            most_open: So many are open; those used longer ago are closed.
-            idle_since: A session last used before is closed.
+            most_open: How many can be open; the others are closed.
+            idle_since: A session that was last used before this moment is closed.
         """
         last = (
             select(session_turns.c.session_id, func.max(session_turns.c.turn).label("turn"))
@@ -211,11 +214,11 @@ class Sessions:
         )
 
     def leftovers(self, leaving: Collection[str], *, in_use: Collection[str]) -> Leftovers:
-        """What is left over without some images.
+        """What is of no more use once some images are deleted.
 
         Args:
-            leaving: Ids of the images that go.
-            in_use: Ids of sessions that stay even without any image.
+            leaving: Ids of the images to delete.
+            in_use: Ids of sessions that stay even if they have no image left.
         """
         turns = select(session_turns.c.session_id, images.c.id).join(
             images, images.c.id == session_turns.c.image_id
@@ -257,7 +260,7 @@ class Sessions:
         return False
 
     def give_lease_back(self, session_id: str, holder: str) -> None:
-        """Lets the next one work on a session."""
+        """Ends the lease of a holder early, so that the next one can work on the session."""
         mine = (sessions.c.id == session_id, sessions.c.lease_holder == holder)
         with self.database.writing() as connection:
             connection.execute(update(sessions).where(*mine).values(lease_holder="", lease_until=0))
@@ -279,7 +282,7 @@ def _add(connection: Connection, session_id: str, turn: Turn) -> None:
 
 
 def _keep(image: InputImage) -> StartImage:
-    """Keeps the bytes of a start image under their digest, so that the same image is kept once."""
+    """Keeps the bytes of a start image in a file named by their hash, so that the same image is kept once."""
     digest = hashlib.sha256(image.data).hexdigest()
     extension = image.name.rpartition(".")[2]
     path = platformdirs.user_data_path(APP, appauthor=False) / "inputs" / f"{digest}.{extension}"

@@ -1,6 +1,6 @@
-"""The metadata file of an image: everything known about it, as JSON beside it.
+"""The metadata file of an image: all that is known about it, as JSON in a folder beside it.
 
-The database can be rebuilt from these files, so they hold all that it holds.
+The database can be rebuilt from these files, so they hold everything that it knows about images.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ SCHEMA = 1
 
 
 class _Document(BaseModel):
-    """A metadata file; keys of later versions are tolerated.
+    """What a metadata file holds; keys that a later version added are ignored.
 
-    The image's ``file_path`` is only a name, so that the folder can be moved as a whole.
+    The image's ``file_path`` is a name without a folder, so that a folder can be moved with its images.
     """
 
     model_config = ConfigDict(extra="ignore", serialize_by_alias=True)
@@ -31,7 +31,7 @@ class _Document(BaseModel):
 
 
 def metadata_path(image: StoredImage) -> Path:
-    """Where the metadata of an image belongs."""
+    """The path of the metadata file of an image."""
     return image.file_path.parent / FOLDER / f"{image.id}.json"
 
 
@@ -46,17 +46,17 @@ def write_metadata(image: StoredImage) -> None:
         image, file_path=Path(image.file_path.name), created_at=image.created_at.astimezone(UTC)
     )
     document = _Document(image=portable).model_dump_json(indent=1)
-    # The database holds the same, so the caller need not wait for the disk.
+    # The database holds the same, so the caller does not wait until the disk has it.
     write_over(metadata_path(image), document.encode(), durable=False)
 
 
 def move_metadata(image: StoredImage, path: Path) -> None:
-    """Lets the metadata file follow an image's file, which is now at this path.
+    """Moves the metadata file of an image whose file is now at this path.
 
-    Where a whole folder was moved, the metadata file came along and is not there any more.
+    Nothing is done if a whole folder was moved, because the metadata file moved with it.
 
     Raises:
-        OSError: If the new folder cannot be written; the metadata are then where they were.
+        OSError: If the new folder cannot be written; the metadata file then stays where it was.
         ValueError: If the new name is not valid Unicode.
     """
     old, moved = metadata_path(image), replace(image, file_path=path)
@@ -68,9 +68,9 @@ def move_metadata(image: StoredImage, path: Path) -> None:
 
 
 def read_metadata(path: Path) -> StoredImage | None:
-    """The image that a metadata file describes; None if it is not such a file.
+    """The image that a metadata file describes; None if the file is not a metadata file.
 
-    The image's path is beside the ``.metadata`` folder, wherever that is now.
+    The image's own file is looked for beside the ``.metadata`` folder, wherever that is now.
 
     Raises:
         OSError: If the file cannot be read.

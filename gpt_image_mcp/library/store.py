@@ -1,4 +1,4 @@
-"""Keeping images: file, metadata and database row of each, in the order in which they must not get lost."""
+"""Keeping images: the file first, because it was paid for; then its metadata file and its database row."""
 
 from __future__ import annotations
 
@@ -52,28 +52,28 @@ class Library:
         self._database.close()
 
     def check(self) -> None:
-        """Opens the database and looks whether it is whole.
+        """Opens the database and looks for damage.
 
         Raises:
-            StorageFailed: If it cannot be used.
+            StorageFailed: If it is damaged or cannot be used.
         """
         self._database.check()
 
     def set_database_aside(self) -> Path:
-        """Renames a damaged database, so that a new one is made; gives its new path.
+        """Renames a damaged database and gives its new path; the next use makes a new one.
 
         Raises:
-            StorageFailed: If it is no file, or cannot be renamed.
+            StorageFailed: If the database is not a file, or cannot be renamed.
         """
         return self._database.set_aside()
 
     def save(
         self, images: Sequence[bytes], *, provenance: Provenance, naming: Naming, folder: Path
     ) -> tuple[tuple[StoredImage, ...], tuple[str, ...]]:
-        """Saves paid images, whatever it takes; gives them with notes about what went wrong.
+        """Saves paid images, if need be under another name or in another folder, and gives notes on that.
 
         Raises:
-            StorageFailed: If an image could not be written to any folder.
+            StorageFailed: If no image could be written to any folder.
         """
         notes: list[str] = []
         stored: list[StoredImage] = []
@@ -112,9 +112,10 @@ class Library:
             return ""
 
     def identify(self, path: Path) -> StoredImage | None:
-        """The image of a file: by its path, or by its bytes if it was moved, renamed or copied.
+        """The image of a file, by its path, or by its bytes if it was moved, renamed or copied.
 
-        Where a moved file is now is remembered; a copy leaves the original where it is.
+        The new place of a moved file is remembered. A copy changes nothing, because the original is still
+        where it was.
         """
         path = path.absolute()
         try:
@@ -131,13 +132,13 @@ class Library:
         return replace(original, file_path=path)
 
     def at(self, path: Path) -> StoredImage | None:
-        """The image that was last known to be at an absolute path, however the path is written."""
+        """The image that was last known to be at an absolute path, also if that is through a link."""
         return self.images.find_by_path(path) or self.images.find_by_path(path.resolve())
 
     def follow(self, image: StoredImage, path: Path) -> None:
-        """Remembers that the file of an image is here now, unless it is still where it was.
+        """Remembers that the file of an image is now at this path, unless it is still where it was.
 
-        Its metadata are taken here if the folder allows.
+        The metadata file is moved too, if the folder can be written.
         """
         if image.file_path.exists():
             return
@@ -149,7 +150,7 @@ class Library:
     def _write(
         self, data: bytes, provenance: Provenance, *, naming: Naming, folder: Path, number: int
     ) -> tuple[StoredImage, list[str]]:
-        """Writes the file into the first folder that takes it; gives it with notes about the others."""
+        """Writes one image into the first folder that takes it; gives it with notes on what went wrong."""
         now = datetime.now().astimezone()
         image_id = new_image_id(now)
         data, problems = self._embedded(data, image_id, now, provenance=provenance)
@@ -173,7 +174,7 @@ class Library:
     def _embedded(
         self, data: bytes, image_id: str, now: datetime, *, provenance: Provenance
     ) -> tuple[bytes, list[str]]:
-        """The file as it is written: as delivered, or if that is wanted and possible with its metadata."""
+        """The bytes to write: as they came, or with metadata in them if that is wanted and possible."""
         if not self._settings.embed_metadata:
             return data, []
         if has_c2pa(data):
@@ -186,11 +187,11 @@ class Library:
     ) -> tuple[Path, list[str]]:
         failures: dict[Path, str] = {}
         folders = dict.fromkeys((folder, *fallback_folders(self._settings)))
-        # A caller's name may be what the file system refuses, so the last attempts go without it.
+        # The file system may refuse the caller's name, so the last attempts are without it.
         plain = replace(naming, label="", filename="")
         for attempt, candidate in itertools.product(dict.fromkeys((naming, plain)), folders):
             try:
-                # What the caller may replace is a file in the caller's folder, not its namesake elsewhere.
+                # The caller may replace a file in the folder asked for, not one of the same name elsewhere.
                 wanted = replace(attempt, overwrite=attempt.overwrite and candidate == folder)
                 path = _written(data, candidate, naming=wanted, names=names(wanted))
             except OSError as error:
@@ -205,7 +206,7 @@ class Library:
         raise StorageFailed(message, next_step="Free some space or fix the folders before the next call.")
 
     def _record(self, image: StoredImage) -> list[str]:
-        """Metadata file and database row; a failure is a note, because the image itself is safe."""
+        """Writes metadata file and database row. A failure is only a note: the image itself is safe."""
         return [*_record_metadata(image), *self._record_row(image)]
 
     def _record_row(self, image: StoredImage) -> list[str]:
@@ -217,7 +218,7 @@ class Library:
 
 
 def _on_name(path: Path, naming: Naming, number: int) -> list[str]:
-    """What to say where a file is not called as the caller asked."""
+    """A note if a file is not named as the caller asked."""
     asked = naming.filename.strip()
     if not asked:
         return []

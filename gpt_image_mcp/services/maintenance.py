@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from gpt_image_mcp.calls.stored_results import images_in
 from gpt_image_mcp.dates import parse_since
 from gpt_image_mcp.errors import InvalidArgument, OutputRejected, StorageFailed
 from gpt_image_mcp.folders import APP, output_folder
@@ -107,6 +108,7 @@ def prune(
     deletion = _Deletion(library, is_real=is_confirmed)
     images = tuple([image for image in chosen if deletion.takes_image(image)])
     start_images = deletion.take_leftovers({image.id for image in images}, in_use=in_use)
+    deletion.redact_results()
     return Pruned(
         images=images,
         start_images=start_images,
@@ -297,6 +299,21 @@ class _Deletion:
         if self.is_real:
             self.library.sessions.remove(leftovers.sessions)
         return tuple([path for path in leftovers.start_images if self._takes((path,), str(path))])
+
+    def redact_results(self) -> None:
+        """Takes out of the calls the results of batches and joined calls whose images are all gone."""
+        try:
+            if self.is_real:
+                results = self.library.ledger.results_without_images()
+                self.library.ledger.redact([call_id for call_id, result in results if self._is_gone(result)])
+        except StorageFailed as error:
+            self.failed.append(f"Prompts of deleted images are still in some calls: {error.message}")
+
+    def _is_gone(self, result_json: str) -> bool:
+        """Whether a result had images, and none is left in the library or on the disk."""
+        images = images_in(result_json)
+        known = (image.file_path.is_file() or self.library.images.find_image(image.id) for image in images)
+        return bool(images) and not any(known)
 
     def _takes(self, files: Sequence[Path], name: str, then: Callable[[], None] = lambda: None) -> bool:
         """Deletes files, of which the first one counts, and does what comes then."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import math
+import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +15,8 @@ from PIL import Image
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.errors import InvalidArgument, NotFound
 from gpt_image_mcp.library.sidecars import metadata_path
+from gpt_image_mcp.library.store import Library
+from gpt_image_mcp.values.results import ImageResult
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -274,3 +279,61 @@ async def test_a_session_whose_images_were_all_deleted_is_forgotten_with_its_sta
         assert len(_copies(tmp_path)) == 1
         with pytest.raises(NotFound, match="no edit session"):
             await studio.continue_session(closed, "day")
+
+
+def _calls_table(project: Path) -> str:
+    """All rows of the calls, as text."""
+    database = project.parent / "home" / "data" / "gpt-image-mcp" / "library.db"
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        return "\n".join(str(row) for row in connection.execute("SELECT * FROM calls"))
+
+
+async def test_prompts_and_results_of_deleted_images_leave_the_calls_and_their_amounts_stay(
+    studio: Studio, project: Path
+) -> None:
+    gone = await _make(studio, "a secret fox")
+    Image.new("RGB", (640, 640), "red").save(project / "red.png")
+    edited = (await studio.edit("a secret night", ["red.png"], **QUICK)).images[0]
+    batch = await studio.batch_edit("a secret batch", ["red.png"], **QUICK)
+    kept = await _make(studio, "a boat")
+    with contextlib.closing(Library(studio.settings)) as library:
+        before = library.ledger.find_call(gone.provenance.call_id)
+        await studio.history.prune(keep_mb=kept.size_bytes / 1e6)
+        assert "secret" in _calls_table(project)
+        await studio.history.prune(keep_mb=kept.size_bytes / 1e6, is_confirmed=True)
+        after = library.ledger.find_call(gone.provenance.call_id)
+    assert "secret" not in _calls_table(project)
+    assert before is not None
+    assert after == replace(before, prompt="", result_json=None)
+    still_there = await studio.get(kept.provenance.call_id)
+    assert isinstance(still_there, ImageResult)
+    assert still_there.images == (kept,)
+    async with Studio(studio.settings) as later:
+        for call_id in (gone.provenance.call_id, edited.provenance.call_id, batch.call_id):
+            with pytest.raises(NotFound, match="was deleted"):
+                await later.get(call_id)
+
+
+def _is_running(library: Library, call_id: str) -> bool:
+    record = library.ledger.find_call(call_id)
+    return record is None or record.status == "running"
+
+
+async def test_what_was_asked_for_and_deleted_is_made_anew_when_it_is_asked_for_again(studio: Studio) -> None:
+    started = await studio.generate("a fox [sandbox:delay=0.1]", wait_seconds=0, **QUICK)
+    with contextlib.closing(Library(studio.settings)) as library:
+        while _is_running(library, started.call_id):  # noqa: ASYNC110 - the library has no event for it
+            await asyncio.sleep(0.01)
+    await studio.history.prune(older_than="0h", is_confirmed=True)
+    async with Studio(studio.settings) as later:
+        again = await later.generate("a fox [sandbox:delay=0.1]", **QUICK)
+    assert again.call_id != started.call_id
+    assert again.images
+
+
+async def test_a_call_keeps_its_prompt_while_one_of_its_images_is_left(studio: Studio, project: Path) -> None:
+    made = (await studio.generate("two foxes", n=2, **QUICK)).images
+    made[0].file_path.write_bytes(b"changed outside, so that it stays")
+    await studio.history.prune(older_than="0h", is_confirmed=True)
+    assert [known for known, _ in await _known(studio)] == [made[0].id]
+    assert "two foxes" in _calls_table(project)
