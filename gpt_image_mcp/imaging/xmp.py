@@ -153,7 +153,7 @@ def has_c2pa(data: bytes) -> bool:
 
 
 def embed(data: bytes, metadata: EmbeddedMetadata) -> bytes | None:
-    """The file with its metadata inside and nothing else changed, the pixels least of all.
+    """The file with its metadata inside; nothing else of it is changed.
 
     Returns:
         None if the file must stay as it is: it is of another format, damaged, carries C2PA provenance, or

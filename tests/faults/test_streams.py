@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
 import pytest
@@ -207,6 +208,16 @@ async def test_a_partial_image_is_decoded_when_someone_looks(image: bytes) -> No
         await api.generate(REQUEST, seen)
         await api.aclose()
     assert [read() for read in seen.images] == [image]
+
+
+async def test_a_picture_of_megabytes_in_many_pieces_is_delivered() -> None:
+    image = bytes(3_000_000)
+    event = sse("image_generation.completed", b64_json=base64.b64encode(image).decode())
+    pieces = [event[start : start + 65_536] for start in range(0, len(event), 65_536)]
+    async with serve_script(stream(pieces)) as endpoint:
+        api = OpenAIApi(Settings.model_validate({"api_key": "sk-test", "base_url": endpoint.base_url}))
+        assert (await api.generate(REQUEST)).images == (image,)
+        await api.aclose()
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
