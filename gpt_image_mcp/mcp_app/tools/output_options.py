@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import fields
 from functools import wraps
 from inspect import Parameter
@@ -31,22 +31,13 @@ def output_options(
         described: Whether the fields carry their descriptions. One tool shows them, because every
             repetition is paid for in each conversation.
         without: Fields that this tool does not have.
-        before: Parameters of the tool's own that are published between the fields, by the field that
-            follows.
+        before: Parameters of the tool itself that stand among the fields: the name of the field that
+            follows, with the name of the parameter.
     """
     published = _parameters(described=described, without=without)
 
     def publish(function: _Tool) -> _Tool:
-        own = dict(inspect.signature(function, eval_str=True).parameters)
-        between = {field: own.pop(name) for field, name in (before or {}).items()}
-        parameters: list[Parameter] = []
-        for name, parameter in own.items():
-            if name != _PLACEHOLDER:
-                parameters.append(parameter)
-                continue
-            for field in published:
-                parameters += [between[field.name]] if field.name in between else []
-                parameters.append(field)
+        parameters = _expanded(function, published, before or {})
 
         @wraps(function)
         async def tool(**arguments: Any) -> ToolResult:
@@ -59,6 +50,20 @@ def output_options(
         return tool
 
     return publish
+
+
+def _expanded(function: _Tool, published: Iterable[Parameter], before: Mapping[str, str]) -> list[Parameter]:
+    """The parameters of a tool with the published fields in place of ``output``."""
+    own = dict(inspect.signature(function, eval_str=True).parameters)
+    inserted = {field: own.pop(name) for field, name in before.items()}
+    expanded: list[Parameter] = []
+    for name, parameter in own.items():
+        if name != _PLACEHOLDER:
+            expanded.append(parameter)
+            continue
+        for field in published:
+            expanded.extend([inserted[field.name], field] if field.name in inserted else [field])
+    return expanded
 
 
 def _parameters(*, described: bool, without: Collection[str]) -> list[Parameter]:
