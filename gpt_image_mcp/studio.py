@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from gpt_image_mcp.ids import is_job_id
 from gpt_image_mcp.services.container import Container, utc_now
 from gpt_image_mcp.settings import Settings, read_settings
 from gpt_image_mcp.threads import in_database, in_thread
+from gpt_image_mcp.values.options import OutputOptions
+from gpt_image_mcp.values.views import ViewOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,11 +36,15 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.requests import InputImage
     from gpt_image_mcp.values.results import BatchResult, ImageResult
     from gpt_image_mcp.values.sessions import EndedSession, SessionSummary
-    from gpt_image_mcp.values.views import InlineImage, Previews, ViewOptions
+    from gpt_image_mcp.values.views import InlineImage, Previews
 
 
 class Studio:
     """Makes, finds and shows images for one configuration.
+
+    Calls that cost money have some arguments in common. ``wait_seconds`` is how long to wait before a result
+    with status ``running`` is returned; None waits until the images are there. ``watch`` is awaited with each
+    step of the work. ``output`` are the fields of ``OutputOptions``.
 
     Args:
         settings: What the environment says, if not given.
@@ -75,17 +82,12 @@ class Studio:
         Args:
             prompt: What to draw, up to 32,000 characters.
             moderation: ``auto`` or ``low``.
-            wait_seconds: How long to wait before a result with status ``running`` is returned; None waits
-                until the images are there.
-            watch: Awaited with each step of the work.
-            **output: The fields of ``OutputOptions``.
 
         Raises:
             RequestError: If the request cannot be made as asked; nothing was sent.
             UpstreamError: If the API refuses or fails.
         """
         from gpt_image_mcp.calls.generation import Generation
-        from gpt_image_mcp.values.options import OutputOptions
 
         call = Generation(
             prompt=prompt,
@@ -120,9 +122,6 @@ class Studio:
             edit_type: What kind of edit it is: one of ``catalogue.edit_types``.
             input_fidelity: ``auto``, ``low`` or ``high``; for the models that take it.
             keep_unmasked: Whether the original pixels are put back outside mask and regions.
-            wait_seconds: As for ``generate``.
-            watch: As for ``generate``.
-            **output: The fields of ``OutputOptions``.
 
         Raises:
             RequestError: If the request cannot be made as asked; nothing was sent.
@@ -130,7 +129,6 @@ class Studio:
         """
         from gpt_image_mcp.services.edit_planning import read_options
         from gpt_image_mcp.services.edits import Edit
-        from gpt_image_mcp.values.options import OutputOptions
 
         call = Edit(
             services=await self._services.edits(),
@@ -168,16 +166,12 @@ class Studio:
             edit_type: What kind of edit it is.
             on_error: ``continue``, or ``stop`` to begin no further image after a failure.
             concurrency: How many at once.
-            wait_seconds: As for ``generate``.
-            watch: Awaited with each image that is done.
-            **output: The fields of ``OutputOptions``.
 
         Raises:
             RequestError: If the batch cannot be made as asked; nothing was sent.
             ImageError: If every image failed.
         """
         from gpt_image_mcp.services.batch_items import make_items
-        from gpt_image_mcp.values.options import OutputOptions
 
         options = OutputOptions(**output)
         items = await in_database(
@@ -227,7 +221,6 @@ class Studio:
         """Starts an edit session with its first turn; arguments and errors as for ``edit``."""
         from gpt_image_mcp.services.edit_planning import read_options
         from gpt_image_mcp.services.session_turns import FirstTurn
-        from gpt_image_mcp.values.options import OutputOptions
 
         call = FirstTurn(
             services=await self._services.edits(),
@@ -261,9 +254,6 @@ class Studio:
             images: Extra references for this turn.
             mask: As for ``edit``, for this turn.
             regions: As for ``edit``, for this turn.
-            wait_seconds: As for ``generate``.
-            watch: As for ``generate``.
-            **output: What differs from the session's choice.
 
         Raises:
             NotFound: If the session was ended or never was.
@@ -271,7 +261,6 @@ class Studio:
         """
         from gpt_image_mcp.services.edit_planning import read_options
         from gpt_image_mcp.services.session_turns import NextTurn
-        from gpt_image_mcp.values.options import OutputOptions
 
         call = NextTurn(
             services=await self._services.edits(),
@@ -306,7 +295,6 @@ class Studio:
             RequestError: If the call could not be made as described.
         """
         from gpt_image_mcp.services.estimates import estimate
-        from gpt_image_mcp.values.options import OutputOptions
 
         library = await self._services.library()
         return await in_database(
@@ -326,14 +314,10 @@ class Studio:
 
         Args:
             ref: An id of an image, a session or a job, or whatever ``edit`` takes as an image.
-            wait_seconds: As for ``generate``, where it is a job.
-            watch: As for ``generate``.
 
         Raises:
             ImageError: What the job failed with, or why there is nothing to look at.
         """
-        from gpt_image_mcp.ids import is_job_id
-
         ref = ref.strip().strip("\"'")
         if not is_job_id(ref):
             return await (await self._services.lookup()).look_up(ref)
@@ -379,25 +363,12 @@ class Studio:
 
         return History(self.settings, self._services)
 
-    async def _run(
-        self, call: PaidCall, *, wait_seconds: float | None, watch: ProgressWatcher | None
-    ) -> ImageResult:
-        """Makes a paid call for whoever asked for it."""
-        from gpt_image_mcp.calls.idempotency import key_of_call
-
-        key = await in_database(key_of_call, call.identity, call.inputs, self.settings)
-        runner = await self._services.runner()
-        result = await runner.run(call, idempotency_key=key, wait_seconds=wait_seconds, watch=watch)
-        return runner.acknowledged(result)
-
     async def preview(self, result: Viewable, options: ViewOptions | None = None) -> Previews:
         """The images of a result small enough to be part of an answer, as the settings or the options say.
 
         Raises:
             StorageFailed: If the library cannot be opened. An image that cannot be shown is only noted.
         """
-        from gpt_image_mcp.values.views import ViewOptions
-
         viewing = await self._services.viewing()
         return await in_thread(viewing.show, result, options or ViewOptions())
 
@@ -413,12 +384,22 @@ class Studio:
 
     @staticmethod
     def answering() -> AbstractContextManager[None]:
-        """Counts results as delivered when the block ends, and not at all if it fails.
+        """Acknowledges results when the block ends, and not at all if it fails.
 
-        A result that was delivered is made anew when it is asked for again; one that was not is handed out
-        once more, free of charge. A program has a result when its call returns. A server has only delivered
-        it when its answer is built, and puts that into the block.
+        After an acknowledged result the same call makes a new image; without one it is given the same result,
+        free of charge. A server builds its answer inside the block.
         """
         from gpt_image_mcp.calls.acknowledgements import held_back
 
         return held_back()
+
+    async def _run(
+        self, call: PaidCall, *, wait_seconds: float | None, watch: ProgressWatcher | None
+    ) -> ImageResult:
+        """Makes a paid call for whoever asked for it."""
+        from gpt_image_mcp.calls.idempotency import key_of_call
+
+        key = await in_database(key_of_call, call.identity, call.inputs, self.settings)
+        runner = await self._services.runner()
+        result = await runner.run(call, idempotency_key=key, wait_seconds=wait_seconds, watch=watch)
+        return runner.acknowledged(result)

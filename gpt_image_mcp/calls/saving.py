@@ -126,7 +126,7 @@ def _size(image: StoredImage) -> str:
 
 
 def _usable_images(generated: GeneratedImages, plan: Plan) -> tuple[list[bytes], Picture, list[str]]:
-    """The delivered files that are whole images, what the first of them is, and what there is to say.
+    """The files that are whole images, what the first of them is, and what there is to say.
 
     Raises:
         OutcomeUnknown: If none is.

@@ -46,18 +46,18 @@ _STAY_ALIVE = (
 _REDACT_CALL = (
     update(calls)
     .where(calls.c.id == bindparam("call_id"), calls.c.status != "running")
-    .values(prompt="", result=None, error=None, fingerprint=None)
+    .values(prompt="", result=None, error=None, idempotency_key=None)
 )
 _IS_OPEN = (calls.c.owner == "", calls.c.status.in_(("running", "outcome_unknown")))
-_DELIVER = update(calls).where(calls.c.id == bindparam("call_id"))
+_ACKNOWLEDGE = update(calls).where(calls.c.id == bindparam("call_id"))
 _FIND_SAME = (
     select(calls)
-    .where(calls.c.fingerprint == bindparam("wanted"), calls.c.owner == "")
+    .where(calls.c.idempotency_key == bindparam("wanted"), calls.c.owner == "")
     .where(calls.c.started_at > bindparam("since"))
     .where(
         or_(
             (calls.c.status == "running") & (calls.c.alive_until > bindparam("now")),
-            (calls.c.status == "completed") & calls.c.delivered_at.is_(None),
+            (calls.c.status == "completed") & calls.c.acknowledged_at.is_(None),
         )
     )
     .order_by(calls.c.started_at.desc())
@@ -80,8 +80,8 @@ class Ledger:
         Calls that cost nothing are never over a limit.
 
         Returns:
-            The id of the same call, if it runs or its result was never delivered; nothing is reserved then.
-            None if this call was begun.
+            The id of the same call, if it runs or its result was never acknowledged; nothing is reserved
+            then. None if this call was begun.
 
         Raises:
             BudgetExceeded: If it could cost more than a limit leaves; nothing is reserved.
@@ -185,7 +185,9 @@ class Ledger:
     def acknowledge(self, call_id: str) -> None:
         """Notes that the result of a call reached whoever asked for it."""
         with self.database.writing() as connection:
-            connection.execute(_DELIVER, {"delivered_at": datetime.now(UTC).timestamp(), "call_id": call_id})
+            connection.execute(
+                _ACKNOWLEDGE, {"acknowledged_at": datetime.now(UTC).timestamp(), "call_id": call_id}
+            )
 
     def give_up_lost_calls(self) -> None:
         """Marks calls whose process is gone as having an unknown outcome; their reservations stay."""
@@ -302,7 +304,7 @@ def _call_values(call: CallStart, reserved: Decimal) -> dict[str, Any]:
         "started_at": call.started_at.timestamp(),
         "reserved_nanodollars": nanodollars(reserved),
         "alive_until": (call.started_at + CALL_LEASE).timestamp(),
-        "fingerprint": call.idempotency_key or None,
+        "idempotency_key": call.idempotency_key or None,
     }
 
 
@@ -313,7 +315,7 @@ def _ending(
     return {
         "status": status,
         "finished_at": now,
-        "delivered_at": now if is_acknowledged else None,
+        "acknowledged_at": now if is_acknowledged else None,
         "result": result_json,
         "error": None if error is None else dump_error(error),
     }

@@ -87,11 +87,11 @@ calls = Table(
     # Until when a running call counts as alive without another sign of life.
     Column("alive_until", Float, nullable=False),
     # What makes a call the same as another (its idempotency key), and when its result reached whoever asked.
-    Column("fingerprint", String(64)),
-    Column("delivered_at", Float),
+    Column("idempotency_key", String(64)),
+    Column("acknowledged_at", Float),
     Index("calls_day", "owner", "day"),
     Index("calls_kind", "model", "quality", "size", "started_at"),
-    Index("calls_fingerprint", "fingerprint"),
+    Index("calls_idempotency_key", "idempotency_key"),
     # Running calls are looked for at every collection, among all that ever were.
     Index("calls_status", "status", "started_at"),
 )
