@@ -1,4 +1,4 @@
-"""Writing files so that they are whole or not there, and never in place of another."""
+"""Writing files in one step, so that nobody ever sees half of one, and none replaces another by chance."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def write_exclusive(folder: Path, names: Iterable[str], data: bytes) -> Path:
-    """Writes a new file under the first name that is free, whoever else writes into the folder.
+    """Writes a new file under the first free name, also if others write into the folder at the same time.
 
     Args:
         folder: Made if it is not there.
@@ -52,7 +52,7 @@ def write_over(path: Path, data: bytes, *, durable: bool = True) -> Path:
 
 @contextlib.contextmanager
 def _temporary(folder: Path, data: bytes, *, durable: bool = True) -> Generator[Path]:
-    """A whole file of an unused name, gone afterwards."""
+    """A finished file under a name of its own; whatever is left of it is deleted at the end."""
     path = folder / f".{secrets.token_hex(8)}.part"
     try:
         with path.open("xb") as stream:
@@ -76,7 +76,7 @@ def _claim(temporary: Path, path: Path) -> None:
     except FileExistsError:
         raise
     except OSError:
-        # File systems without hard links report it in many ways; if it was something else, this fails too.
+        # A file system without hard links can fail in many ways. If it was another fault, this fails too.
         _claim_without_link(temporary, path)
 
 

@@ -1,4 +1,4 @@
-"""Where images go, and where they must not."""
+"""The folders that images are saved in, and those that are guarded."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _CREDENTIALS = (
 
 
 def project_folder(settings: Settings) -> Path:
-    """The folder the server works for: the configured one, else the working directory.
+    """The folder of the user's project: the configured one, else the working directory.
 
     Raises:
-        OutputRejected: If it cannot be told, or its name is not valid Unicode.
+        OutputRejected: If it cannot be found out, or its name is not valid Unicode.
     """
     try:
         folder = Path(settings.project_dir).expanduser().absolute() if settings.project_dir else Path.cwd()
@@ -51,9 +51,9 @@ def project_folder(settings: Settings) -> Path:
 
 
 def default_folder(settings: Settings) -> Path:
-    """The folder of a project's images where none is configured.
+    """The folder of a project's images if none is configured.
 
-    The name holds the project's own and a hash of its real path, so that two projects never share one.
+    Its name is that of the project and a hash of the project's real path, so that no two projects share it.
     """
     root = _project_root(project_folder(settings).resolve())
     digest = hashlib.sha256(str(root).encode("utf-8", "surrogateescape")).hexdigest()[:12]
@@ -65,7 +65,7 @@ def output_folder(settings: Settings, output_dir: str) -> Path:
     """The folder for a call: its own, else the configured one, else the project's default.
 
     Raises:
-        OutputRejected: If it is no path, relative without a project to be relative to, or guarded.
+        OutputRejected: If it is not a path, is relative while there is no project, or is guarded.
     """
     wanted = unquoted(output_dir) or unquoted(settings.output_dir)
     if not wanted:
@@ -83,10 +83,10 @@ def output_folder(settings: Settings, output_dir: str) -> Path:
 
 
 def require_writable(folder: Path) -> Path:
-    """Makes the folder and proves, with a file that is gone again, that images can be saved there.
+    """Makes the folder and tries to write into it, so that no call is paid whose image cannot be saved.
 
     Raises:
-        OutputRejected: If they cannot; nothing was sent yet.
+        OutputRejected: If it cannot be written.
     """
     probe = folder / f".{secrets.token_hex(8)}.probe"
     try:
@@ -101,11 +101,12 @@ def require_writable(folder: Path) -> Path:
 
 
 def fallback_folders(settings: Settings) -> tuple[Path, ...]:
-    """Where a paid image goes when its folder fails after the call: the default one, then the system's.
+    """The folders for a paid image whose own folder cannot be written: the default one, then a temporary one.
 
     Never fails: without a project there is still the system's temporary folder.
     """
-    # One per user, since who comes first owns it; Windows has no user numbers, and a folder per user anyway.
+    # One for each user, because whoever makes it owns it. Windows has no user ids, but a temporary folder for
+    # each user anyway.
     user = getattr(os, "getuid", int)()
     temporary = Path(tempfile.gettempdir()) / f"{APP}-{user}"
     try:
@@ -115,7 +116,7 @@ def fallback_folders(settings: Settings) -> tuple[Path, ...]:
 
 
 def _probe(path: Path) -> None:
-    """Writes a file and removes it; some bytes, because a full disk still takes empty files."""
+    """Writes a file and deletes it. It is not empty, because a full disk still takes empty files."""
     try:
         with path.open("xb") as stream:
             stream.write(b"probe" * 1000)
@@ -137,7 +138,7 @@ def _below_project(folder: Path, settings: Settings) -> Path:
 
 
 def _guard(folder: Path) -> None:
-    """Refuses system and credential folders, through links, also links above folders still to be made."""
+    """Refuses system and credential folders, also if they are reached through links."""
     home = _real(Path.home())
     real = _real(folder)
     hit = next((part for part in _guarded(home, real) if _contains(part, real)), None)
@@ -151,7 +152,7 @@ def _guard(folder: Path) -> None:
 
 
 def _guarded(home: Path, real: Path) -> Iterator[Path]:
-    """The guarded folders for a target; a home inside a system folder, as /root is, is the user's own."""
+    """The guarded folders for a target; a home in a system folder, such as /root, is open to its user."""
     yield from (_real(home / part) for part in _CREDENTIALS)
     for system in map(Path, _SYSTEM):
         own = _contains(_real(system), home) and _contains(home, real)
@@ -164,5 +165,5 @@ def _real(path: Path) -> Path:
 
 
 def _contains(folder: Path, path: Path) -> bool:
-    """Whether a path is the folder or below it, in any case: macOS and Windows tell none apart."""
+    """Whether a path is the folder or below it; case is ignored, as macOS and Windows do."""
     return Path(str(path).casefold()).is_relative_to(str(folder).casefold())

@@ -1,4 +1,4 @@
-"""The history of a user's images, for programs: searched, traced, rebuilt, pruned."""
+"""The history of a user's images: search, lineage, and maintenance. It is public as ``Studio.history``."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The images that one library knows. Every method raises ``StorageFailed`` if it cannot be used."""
+    """The history of one library. Every method raises ``StorageFailed`` if its database cannot be used."""
 
     settings: Settings
     bench: Container
 
     async def search(self, *, limit: int = 20, offset: int = 0, **terms: Unpack[SearchTerms]) -> FoundImages:
-        """The images that match, newest first, and what all of them cost.
+        """One page of the images that match, newest first, with the number and the cost of all that match.
 
         Args:
             limit: How many to give, at most 100.
@@ -36,20 +36,21 @@ class History:
             **terms: ``query``, ``session_id``, ``model``, ``since`` and ``until``.
 
         Raises:
-            InvalidArgument: If a date is none, the time ends before it begins, or a number is out of range.
-            NotFound: If there never was such a session.
+            InvalidArgument: If a date cannot be read, ``until`` is not after ``since``, or a number is out of
+                range.
+            NotFound: If there is no such session.
         """
         from gpt_image_mcp.services.image_search import search
 
         return await in_database(search, terms, await self.bench.library(), limit=limit, offset=offset)
 
     async def newest(self, limit: int) -> tuple[StoredImage, ...]:
-        """The newest images, newest first, without what they cost together."""
+        """The newest images, newest first, without the sums that a search makes."""
         library = await self.bench.library()
         return await in_database(library.images.newest, limit)
 
     async def trace(self, ref: str) -> Lineage:
-        """An image with those it was made from and those made of it.
+        """The lineage of an image: what it was made from, and what was made from it.
 
         Raises:
             NotFound: If the library has no such image.
@@ -64,13 +65,13 @@ class History:
         return await in_database(library.images.complete_ids, start, limit=limit)
 
     async def rebuild(self, folders: Sequence[Path] = ()) -> Rebuilt:
-        """Reads the metadata files of all known folders, and of those named, into the database again.
+        """Fills the database from the metadata files of all known folders and of the given ones.
 
-        In the folders named, metadata inside of image files count too, for images that are not known
-        otherwise. A damaged database is set aside first.
+        For an image that has no metadata file, the metadata embedded in image files of the given folders
+        count too. A damaged database is set aside first.
 
         Raises:
-            InvalidArgument: If a named folder is none.
+            InvalidArgument: If one of ``folders`` is not a folder.
             StorageFailed: If no database can be made.
         """
         from gpt_image_mcp.services.maintenance import rebuild
@@ -80,15 +81,16 @@ class History:
     async def prune(
         self, *, older_than: str = "", keep_mb: float | None = None, is_confirmed: bool = False
     ) -> Pruned:
-        """Deletes old images: files, metadata and history. Those of open sessions stay.
+        """Deletes old images with their metadata, and takes them out of the history.
 
-        With them go edit sessions that have no image left, and the copies of start images that no session
-        can use any more.
+        Images of open sessions stay. Of calls whose images are all deleted only the numbers stay, not the
+        prompt and the result. Edit sessions without any image left are deleted too, and so are the copies of
+        start images that no session can use any more.
 
         Args:
-            older_than: A date or a span such as 30d; empty for no limit in time.
-            keep_mb: The oldest go until the files of all images together have at most so many megabytes.
-            is_confirmed: Without, nothing is deleted and the result says what would be.
+            older_than: A date or a span such as 30d; images made before are deleted. Empty for no such limit.
+            keep_mb: Megabytes that the files of all images may have together; the oldest beyond are deleted.
+            is_confirmed: If false, nothing is deleted, and the result says what would be.
 
         Raises:
             InvalidArgument: If neither limit is given, or one is malformed.

@@ -1,4 +1,4 @@
-"""Finding images of the history again, with what they cost and which calls are still open."""
+"""The search of the history: images with the state of their files, their costs, and open calls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_OPEN_CALLS = 5
 
 
 class SearchTerms(TypedDict, total=False):
-    """What to look for, as keyword arguments; what is left out does not narrow.
+    """What to look for, as a caller writes it; whatever is left out matches every image.
 
     ``since`` and ``until`` are dates, times, today, yesterday, or spans such as 7d.
     """
@@ -33,12 +33,12 @@ class SearchTerms(TypedDict, total=False):
 
 
 def search(terms: SearchTerms, library: Library, *, limit: int, offset: int) -> FoundImages:
-    """The images that match, newest first. Blocking.
+    """One page of the images that match, newest first. Blocking.
 
     Raises:
-        InvalidArgument: If a date is none, the time ends before it begins, or ``limit`` or ``offset`` are
-            out of range.
-        NotFound: If there never was such a session.
+        InvalidArgument: If a date cannot be read, ``until`` is not after ``since``, or ``limit`` or
+            ``offset`` is out of range.
+        NotFound: If there is no such session.
     """
     _require_page(limit, offset)
     criteria = _criteria(terms)
@@ -57,7 +57,7 @@ def search(terms: SearchTerms, library: Library, *, limit: int, offset: int) -> 
 
 
 def file_state(image: StoredImage) -> FileState:
-    """What became of an image's file, as far as a look at the folder tells."""
+    """The state of an image's file, judged by its size alone, because reading every file takes long."""
     try:
         size_bytes = image.file_path.stat().st_size
     except OSError:
@@ -75,7 +75,7 @@ def _require_page(limit: int, offset: int) -> None:
 
 
 def _require_session(session_id: str, library: Library) -> None:
-    """Refuses a session that is not known; one whose images are still there counts as known."""
+    """Refuses an unknown session. One that was deleted, but has images left, is known."""
     from gpt_image_mcp.library.search.query import SearchCriteria
 
     known = (

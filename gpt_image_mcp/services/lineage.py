@@ -1,4 +1,4 @@
-"""Where an image comes from and what was made of it."""
+"""The lineage of an image: what it was made from, and what was made from it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.history import FileState
     from gpt_image_mcp.values.images import StoredImage
 
-# The direct relatives are always complete; beyond them, nobody reads more.
+# Parents and children are always complete; of the relatives beyond them nobody reads more than this.
 _MOST_FOLLOWED = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relative:
-    """An image in a lineage with those on its far side: the parents of a parent, the children of a child.
+    """An image in a lineage, with its own relatives: a parent with its parents, a child with its children.
 
     Attributes:
         image: None if the library does not know it any more.
-        beyond: Empty too where the image stands in the lineage a second time, or the lineage was cut.
+        beyond: Its relatives; empty too if they are listed at another place, or the lineage was cut here.
     """
 
     image_id: str
@@ -37,11 +37,12 @@ class Relative:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:
-    """Where an image comes from and what was made of it.
+    """What an image was made from, and what was made from it.
 
     Attributes:
-        parents: All of them, as are the children; those beyond as far as ``is_cut`` says.
-        is_cut: Whether some relatives beyond the direct ones were left out.
+        parents: All images that it was made from.
+        children: All images that were made from it.
+        is_cut: Whether relatives beyond parents and children were left out, because there are very many.
     """
 
     image: StoredImage
@@ -52,7 +53,7 @@ class Lineage:
 
 
 def trace(ref: str, library: Library, *, settings: Settings) -> Lineage:
-    """The lineage of an image, whose file is also recognised where it was moved to. Blocking.
+    """The lineage of an image; a file that was moved or copied is recognised by its bytes. Blocking.
 
     Raises:
         NotFound: If the library has no such image.
@@ -74,9 +75,10 @@ def trace(ref: str, library: Library, *, settings: Settings) -> Lineage:
 
 @dataclass(slots=True)
 class _Walk:
-    """A walk over the relatives of an image on one side.
+    """A walk over the relatives of an image in one direction.
 
-    Each is listed wherever it belongs, but followed only where it is met first, and only a sane number are.
+    An image can be reached on several ways. It is listed on each, but its own relatives only on the first.
+    After ``_MOST_FOLLOWED`` images no further relatives are looked for.
     """
 
     library: Library
@@ -89,7 +91,7 @@ class _Walk:
         return self._listed(dict.fromkeys(self.relatives_of(image)))
 
     def _listed(self, image_ids: Iterable[str]) -> tuple[Relative, ...]:
-        # All of one generation are claimed before any is followed: nearer comes first.
+        # A whole generation is noted before any of it is followed, so that the nearest place counts as first.
         new = set(image_ids) - self.known
         self.known |= new
         return tuple([self._relative(image_id, is_new=image_id in new) for image_id in image_ids])
@@ -108,6 +110,6 @@ class _Walk:
 
 
 def _true_state(image: StoredImage, library: Library) -> FileState:
-    """As for a list, but the bytes count."""
+    """The state of an image's file, judged by its bytes."""
     state = file_state(image)
     return "changed" if state == "present" and library.digest(image) != image.sha256 else state

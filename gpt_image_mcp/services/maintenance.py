@@ -1,4 +1,4 @@
-"""Upkeep of the library: metadata read into the database again, and old images deleted. Blocking."""
+"""Maintenance of the library: filling the database from metadata files, and deleting old images. Blocking."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _EMBEDDING = (".png", ".jpg", ".jpeg", ".webp")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuilt:
-    """What a rebuild found.
+    """What a rebuild did.
 
     Attributes:
-        images: How many images were read.
+        images: How many images were added or renewed.
         folders: Where they were looked for.
         unreadable: Metadata files that could not be used.
-        set_aside: Where the damaged database is now; None if it was in order.
+        set_aside: Where the damaged database is now; None if it was not damaged.
     """
 
     images: int
@@ -52,11 +52,11 @@ class Pruned:
 
     Attributes:
         images: Oldest first.
-        start_images: Copies that edit sessions kept of their start images, and that none can use any more.
+        start_images: Copies of start images that no edit session can use any more.
         kept: Images that were old enough and stay, each with the reason.
         failed: What could not be deleted, each with the reason.
-        freed_bytes: Of the files alone, as far as they were still there.
-        is_done: Whether they are gone.
+        freed_bytes: The size of all deleted files that were still there.
+        is_done: Whether they were deleted; false if this is a plan.
     """
 
     images: tuple[StoredImage, ...]
@@ -68,14 +68,14 @@ class Pruned:
 
 
 def rebuild(library: Library, named: Sequence[Path], *, settings: Settings) -> Rebuilt:
-    """Reads metadata files into the database again: of the folders named, the configured and the known ones.
+    """Fills the database from metadata files in the folders named, the configured one and those known so far.
 
-    In the folders named, metadata inside of image files count too, for images that are not known otherwise.
-    What the database knows besides (calls, sessions, images whose metadata is gone) stays, unless the
-    database is damaged; then it is set aside.
+    In the folders named, the metadata embedded in image files count too, for images that are not known
+    otherwise. What the database knows besides (calls, sessions, images without a metadata file) stays, unless
+    the database is damaged: then it is set aside, and a new one begins.
 
     Raises:
-        InvalidArgument: If a named folder is none.
+        InvalidArgument: If one of ``named`` is not a folder.
         StorageFailed: If no database can be made, or another program holds it.
     """
     roots = [_require_folder(path) for path in named]
@@ -92,9 +92,9 @@ def rebuild(library: Library, named: Sequence[Path], *, settings: Settings) -> R
 def prune(
     library: Library, *, older_than: str, keep_mb: float | None, is_confirmed: bool, settings: Settings
 ) -> Pruned:
-    """Deletes old images, or says which it would; what cannot be deleted does not keep the others.
+    """Deletes old images, or says which it would delete; see ``History.prune``.
 
-    With the images go what edit sessions kept of their start images, where none needs it any more.
+    If one image cannot be deleted, the others still are.
 
     Raises:
         InvalidArgument: If no limit is given, or one is malformed.
@@ -102,12 +102,12 @@ def prune(
     before = parse_since(older_than, datetime.now(UTC), name="older_than")
     _require_limit(before, keep_mb)
     kept: list[str] = []
-    candidates = _beyond(tuple(library.images.all_images()), before=before, keep_mb=keep_mb)
+    candidates = _over_limits(tuple(library.images.all_images()), before=before, keep_mb=keep_mb)
     in_use = _open_sessions(library, settings)
     chosen = [image for image in candidates if _may_go(image, library, in_use, kept=kept)]
     deletion = _Deletion(library, is_real=is_confirmed)
-    images = tuple([image for image in chosen if deletion.takes_image(image)])
-    start_images = deletion.take_leftovers({image.id for image in images}, in_use=in_use)
+    images = tuple([image for image in chosen if deletion.delete_image(image)])
+    start_images = deletion.delete_leftovers({image.id for image in images}, in_use=in_use)
     deletion.redact_results()
     return Pruned(
         images=images,
@@ -120,10 +120,10 @@ def prune(
 
 
 def _require_folder(path: Path) -> Path:
-    """The absolute path of a folder that is there.
+    """The absolute path of a folder.
 
     Raises:
-        InvalidArgument: If it is not.
+        InvalidArgument: If there is no such folder.
     """
     folder = path.expanduser().absolute()
     if not folder.is_dir():
@@ -159,7 +159,7 @@ def _folders_with_metadata(roots: Iterable[Path]) -> Iterator[Path]:
 
 
 def _add_described(folders: Iterable[Path], library: Library) -> tuple[int, list[Path]]:
-    """Adds the images that metadata files describe; gives their number, and the files that describe none."""
+    """Adds the images that metadata files describe; gives their number, and the files that cannot be read."""
     places = _Places(library)
     read = 0
     unreadable: list[Path] = []
@@ -182,13 +182,13 @@ def _read(path: Path) -> StoredImage | None:
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Where the files of images are, looking into each folder at most once."""
+    """Finds the files of images that were renamed or moved; each folder is listed at most once."""
 
     library: Library
     folders: dict[Path, dict[int, list[Path]]] = field(default_factory=dict[Path, dict[int, list[Path]]])
 
     def at_its_place(self, image: StoredImage) -> StoredImage:
-        """The image with its file, which may have been moved with our knowledge, or renamed in its folder."""
+        """The image with the present path of its file, as far as it is known or found in the same folder."""
         known = self.library.images.find_image(image.id)
         if known is not None and known.file_path.exists():
             return replace(image, file_path=known.file_path)
@@ -213,13 +213,13 @@ def _files_by_size(folder: Path) -> dict[int, list[Path]]:
 
 
 def _add_embedded(root: Path, library: Library) -> int:
-    """Adds the images whose files say themselves how they were made and that are not known; their number."""
+    """Adds unknown images from the metadata embedded in their files; gives their number."""
     paths = (path for path in sorted(root.rglob("*")) if path.suffix.lower() in _EMBEDDING)
     return sum(_is_added(path, library) for path in paths)
 
 
 def _is_added(path: Path, library: Library) -> bool:
-    """Adds the image of a file that is not known, if metadata of ours are in it; whether they were."""
+    """Adds the image of a file if our metadata are embedded in it and it is unknown; whether it was added."""
     try:
         image = recovered_image(path, path.read_bytes())
     except OSError:
@@ -239,19 +239,19 @@ def _require_limit(before: datetime | None, keep_mb: float | None) -> None:
         raise InvalidArgument(message, next_step="Pass 0 or more.")
 
 
-def _beyond(
+def _over_limits(
     images: Sequence[StoredImage], *, before: datetime | None, keep_mb: float | None
 ) -> list[StoredImage]:
-    """Of images in the order of time, those that are too old or too much."""
+    """The images that are too old, or too much; ``images`` and the result are oldest first."""
     budget_bytes = None if keep_mb is None else keep_mb * _BYTES_PER_MB
     total_bytes = 0
-    beyond: list[StoredImage] = []
+    over: list[StoredImage] = []
     for image in reversed(images):
         total_bytes += _bytes_on_disk(image.file_path)
         is_old = before is not None and image.created_at < before
         if is_old or (budget_bytes is not None and total_bytes > budget_bytes):
-            beyond.append(image)
-    return beyond[::-1]
+            over.append(image)
+    return over[::-1]
 
 
 def _bytes_on_disk(path: Path) -> int:
@@ -269,7 +269,7 @@ def _open_sessions(library: Library, settings: Settings) -> set[str]:
 
 
 def _may_go(image: StoredImage, library: Library, in_use: set[str], *, kept: list[str]) -> bool:
-    """Whether an image may be deleted; otherwise notes why not."""
+    """Whether an image may be deleted; if not, the reason is added to ``kept``."""
     if image.provenance.session_id in in_use:
         kept.append(f"{image.id} belongs to the open session {image.provenance.session_id}")
         return False
@@ -281,24 +281,24 @@ def _may_go(image: StoredImage, library: Library, in_use: set[str], *, kept: lis
 
 @dataclass(slots=True)
 class _Deletion:
-    """Deletes one thing after the other, or only counts what that would free; notes what fails."""
+    """Deletes one thing after the other and notes what fails; if not ``is_real``, it only adds up sizes."""
 
     library: Library
     is_real: bool
     freed_bytes: int = 0
     failed: list[str] = field(default_factory=list[str])
 
-    def takes_image(self, image: StoredImage) -> bool:
-        """Deletes an image with all that is known about it; whether it is, or would be, gone."""
+    def delete_image(self, image: StoredImage) -> bool:
+        """Deletes an image with its metadata and history; whether that worked, or would."""
         files = (image.file_path, metadata_path(image))
-        return self._takes(files, f"{image.file_path} ({image.id})", lambda: self._forget(image))
+        return self._delete(files, f"{image.file_path} ({image.id})", lambda: self._forget(image))
 
-    def take_leftovers(self, leaving: Collection[str], *, in_use: Collection[str]) -> tuple[Path, ...]:
-        """Deletes what no session can use without these images; gives the start images among it."""
+    def delete_leftovers(self, leaving: Collection[str], *, in_use: Collection[str]) -> tuple[Path, ...]:
+        """Deletes sessions and start images that are of no more use; gives the start images."""
         leftovers = self.library.sessions.leftovers(leaving, in_use=in_use)
         if self.is_real:
             self.library.sessions.remove(leftovers.sessions)
-        return tuple([path for path in leftovers.start_images if self._takes((path,), str(path))])
+        return tuple([path for path in leftovers.start_images if self._delete((path,), str(path))])
 
     def redact_results(self) -> None:
         """Takes out of the calls the results of batches and joined calls whose images are all gone."""
@@ -315,8 +315,8 @@ class _Deletion:
         known = (image.file_path.is_file() or self.library.images.find_image(image.id) for image in images)
         return bool(images) and not any(known)
 
-    def _takes(self, files: Sequence[Path], name: str, then: Callable[[], None] = lambda: None) -> bool:
-        """Deletes files, of which the first one counts, and does what comes then."""
+    def _delete(self, files: Sequence[Path], name: str, then: Callable[[], None] = lambda: None) -> bool:
+        """Deletes files, then calls ``then``. Only the first file counts in ``freed_bytes``."""
         size_bytes = _bytes_on_disk(files[0])
         try:
             if self.is_real:

@@ -1,4 +1,4 @@
-"""What a caller may mean by a reference to an image of the library."""
+"""References to images of the library: an id, an address, a path or a URL of a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def find_image(ref: str, library: Library, *, settings: Settings) -> StoredImage:
-    """The image of the library that a reference means, with its file.
+    """The image that a reference means; its file is there.
 
     Raises:
         NotFound: If the library has no such image, or its file is gone.
@@ -25,7 +25,7 @@ def find_image(ref: str, library: Library, *, settings: Settings) -> StoredImage
 
 
 def with_file(image: StoredImage) -> StoredImage:
-    """The image.
+    """The same image, after a look whether its file is there.
 
     Raises:
         NotFound: If its file is gone.
@@ -37,7 +37,9 @@ def with_file(image: StoredImage) -> StoredImage:
 
 
 def image_of(ref: str, library: Library, *, settings: Settings) -> StoredImage:
-    """The image that an id, a ``gpt-image://`` address, a path or ``file://`` URL means, file or not.
+    """The image that an id, a ``gpt-image://`` address, a path or a ``file://`` URL means.
+
+    Its file may be gone.
 
     Raises:
         NotFound: If the library has no such image.
@@ -54,7 +56,7 @@ def image_of(ref: str, library: Library, *, settings: Settings) -> StoredImage:
 
 
 def known_image(ref: str, library: Library, *, settings: Settings) -> StoredImage | None:
-    """As ``image_of``, but None if the library has no such image."""
+    """Like ``image_of``, but gives None if the library has no such image."""
     image_id = image_id_in(ref)
     if image_id:
         return library.images.find_image(image_id)
@@ -66,7 +68,7 @@ def _by_path(ref: str, library: Library, settings: Settings) -> StoredImage | No
         path = local_path(ref, base=project_folder(settings))
     except (ValueError, RuntimeError):
         return None
-    # Looking at a file would already tell that it is there.
+    # Not even a look at the file: the answer would tell whether it is there.
     if settings.input_roots is not None and not is_within(path, settings.input_roots):
         return None
     return library.identify(path)

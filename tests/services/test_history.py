@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import rich.console
-from sqlalchemy import text
 
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.cli.console import lineage_tree
@@ -284,20 +283,6 @@ async def test_pruning_by_age_leaves_the_young(studio: Studio) -> None:
     await _make(studio)
     assert (await studio.history.prune(older_than="1d", is_confirmed=True)).images == ()
     assert len((await studio.history.prune(older_than="0h")).images) == 1
-
-
-async def test_pruning_leaves_no_words_behind(studio: Studio) -> None:
-    """Those of deleted images would make each search slower that comes later."""
-    empty = _bytes_of_words(studio)
-    for _ in range(3):
-        await _make(studio)
-    await studio.history.prune(keep_mb=0, is_confirmed=True)
-    assert _bytes_of_words(studio) < 2 * empty
-
-
-def _bytes_of_words(studio: Studio) -> int:
-    with closing(Library(studio.settings)) as library, library.search.database.reading() as connection:
-        return int(connection.execute(text("SELECT sum(length(block)) FROM search_words_data")).scalar_one())
 
 
 async def test_pruning_spares_files_that_were_changed_outside(studio: Studio) -> None:

@@ -1,7 +1,7 @@
-"""Text as the words that it is searched by, in any script.
+"""The words that a text is found by, in every script.
 
-Case, width and diacritics do not matter. Scripts that put no space between words (Chinese, Japanese, Thai and
-their like) are cut into characters and pairs of characters, so that any part of a phrase is found.
+Case, width and diacritics do not matter. Text in a script without spaces between words (Chinese, Japanese,
+Thai and others) is cut into characters and pairs of characters, so that any part of a phrase is found.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def indexed_words(text: str) -> list[str]:
 
 
 def wanted_words(query: str) -> list[str]:
-    """The words that a text must have to be found; a text has a word if one of its words begins with it."""
+    """The words that a text must have to be found, each at least as the beginning of one of its words."""
     found: dict[str, None] = {}
     for run, is_spaced in _runs(query):
         found.update(dict.fromkeys([run] if is_spaced or len(run) == 1 else _pairs(run)))
-    # A word that another begins with comes right before such a one.
+    # A word that is the beginning of another need not be asked for; in sorted order the other follows it.
     implied = {word for word, following in itertools.pairwise(sorted(found)) if following.startswith(word)}
     return [word for word in found if word not in implied]
 
