@@ -45,7 +45,8 @@ async def serve_lines(mcp: FastMCP) -> None:
     that are paid for still end in an answer, and a ping that is sent behind 64 calls is answered after
     114 ms, not 172 (medians of 25 on two cores).
     """
-    protocol = mcp._mcp_server  # noqa: SLF001 - see above; test_upstream.py fails if it changes
+    # test_upstream.py fails if it changes.
+    protocol = mcp._mcp_server  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     token = set_transport("stdio")
     try:
         async with _messages() as (received, sent):

@@ -18,7 +18,7 @@ from gpt_image_mcp.server import mcp
 
 def test_the_server_below_fastmcp_is_the_sdks_and_runs_over_any_streams() -> None:
     """``stdio.py`` runs it over its own lines."""
-    protocol = mcp._mcp_server
+    protocol = mcp._mcp_server  # pyright: ignore[reportPrivateUsage]
     assert isinstance(protocol, Server)
     assert protocol.create_initialization_options().server_name == mcp.name
 

@@ -163,12 +163,19 @@ def _flat(arguments: Mapping[str, object]) -> Iterator[tuple[str, str, object]]:
     """
     for said, value in arguments.items():
         name = _snake_case(said)
-        match as_list(value) if name == "batch_settings" else value:
-            case [dict() as settings] if name == "batch_settings":
-                for part, inner in cast("dict[str, object]", settings).items():
-                    yield _snake_case(part), f"{said}.{part}", inner
-            case _:
-                yield name, said, value
+        settings = _object(value) if name == "batch_settings" else None
+        if settings is None:
+            yield name, said, value
+        else:
+            for part, inner in settings.items():
+                yield _snake_case(part), f"{said}.{part}", inner
+
+
+def _object(value: object) -> dict[str, object] | None:
+    """A JSON object, also one that is text; None if it is something else."""
+    listed = as_list(value)
+    items = cast("list[object]", listed) if isinstance(listed, list) else []
+    return cast("dict[str, object]", items[0]) if len(items) == 1 and isinstance(items[0], dict) else None
 
 
 def _number_of(value: object) -> object:
