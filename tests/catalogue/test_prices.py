@@ -224,6 +224,17 @@ def test_without_the_image_tools_usage_the_quote_stands_in_for_its_part() -> Non
     assert cost(_model(), _generated(None, host), quote=Quote(basis="")).usd is None
 
 
+def test_tokens_of_a_host_model_that_reports_no_cached_ones_cost_the_full_rate() -> None:
+    usage = TokenUsage(input_tokens=2000, output_tokens=0, total_tokens=2000)
+    host = HostUsage(model="gpt-4.1-mini", usage=usage)
+    assert host_usd(host) == 2000 * Decimal("0.40") / 1_000_000
+
+
+def test_a_quote_for_size_auto_names_the_sizes_that_it_covers() -> None:
+    basis = quote(_model(), replace(_request(quality="low"), size="auto")).basis
+    assert "size auto as one of 1024x1024, 1536x1024, 1024x1536" in basis
+
+
 def test_a_host_model_without_known_prices_adds_nothing() -> None:
     assert host_usd(HostUsage(model="my-host", usage=HOST_TOKENS)) == 0
     assert host_usd(HostUsage(model="gpt-4.1-mini", usage=None)) == 0
