@@ -94,7 +94,7 @@ class Studio:
             output=OutputOptions(**output),
             moderation=moderation,
             settings=self.settings,
-            connect=self._services.api,
+            connections=self._services.connections,
         )
         return await self._run(call, wait_seconds=wait_seconds, watch=watch)
 
@@ -127,7 +127,7 @@ class Studio:
             RequestError: If the request cannot be made as asked; nothing was sent.
             UpstreamError: If the API refuses or fails.
         """
-        from gpt_image_mcp.services.edit_planning import read_options
+        from gpt_image_mcp.services.edit_planning import parse_options
         from gpt_image_mcp.services.edits import Edit
 
         call = Edit(
@@ -136,7 +136,7 @@ class Studio:
             prompt=prompt,
             images=images,
             output=OutputOptions(**output),
-            edit=read_options(
+            options=parse_options(
                 mask=mask,
                 regions=regions,
                 edit_type=edit_type,
@@ -219,7 +219,7 @@ class Studio:
         **output: Unpack[OutputArguments],
     ) -> ImageResult:
         """Starts an edit session with its first turn; arguments and errors as for ``edit``."""
-        from gpt_image_mcp.services.edit_planning import read_options
+        from gpt_image_mcp.services.edit_planning import parse_options
         from gpt_image_mcp.services.session_turns import FirstTurn
 
         call = FirstTurn(
@@ -228,7 +228,7 @@ class Studio:
             prompt=prompt,
             images=images,
             output=OutputOptions(**output),
-            edit=read_options(mask=mask, regions=regions),
+            options=parse_options(mask=mask, regions=regions),
         )
         return await self._run(call, wait_seconds=wait_seconds, watch=watch)
 
@@ -259,7 +259,7 @@ class Studio:
             NotFound: If the session was ended or never was.
             ImageError: As for ``edit``; the session is then as it was.
         """
-        from gpt_image_mcp.services.edit_planning import read_options
+        from gpt_image_mcp.services.edit_planning import parse_options
         from gpt_image_mcp.services.session_turns import NextTurn
 
         call = NextTurn(
@@ -270,7 +270,7 @@ class Studio:
             prompt=prompt,
             images=images,
             output=OutputOptions(**output),
-            edit=read_options(mask=mask, regions=regions),
+            options=parse_options(mask=mask, regions=regions),
         )
         return await self._run(call, wait_seconds=wait_seconds, watch=watch)
 

@@ -9,9 +9,7 @@ from gpt_image_mcp.calls.paid_call import PaidCall, PaidJob
 from gpt_image_mcp.calls.planning import Plan, plan_call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from gpt_image_mcp.openai_api import OpenAIApi
+    from gpt_image_mcp.openai_api.connections import Connections
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.options import OutputOptions
     from gpt_image_mcp.values.responses import GeneratedImages
@@ -19,17 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation(PaidCall):
-    """Images from a prompt.
-
-    Attributes:
-        connect: Gives the API, or with True the sandbox.
-    """
+    """Images from a prompt."""
 
     prompt: str
     output: OutputOptions
     moderation: str
     settings: Settings
-    connect: Callable[[bool], OpenAIApi]
+    connections: Connections
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -49,4 +43,4 @@ class Generation(PaidCall):
 
     async def send(self, job: PaidJob) -> GeneratedImages:
         """Asks for the images."""
-        return await self.connect(job.plan.sandbox).generate(job.plan.request, job)
+        return await self.connections.api(sandbox=job.plan.sandbox).generate(job.plan.request, job)

@@ -23,7 +23,7 @@ from gpt_image_mcp.threads import to_the_end
 from gpt_image_mcp.values.progress import Progress, ProgressWatcher, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine
+    from collections.abc import AsyncGenerator, Coroutine
 
     from gpt_image_mcp.errors import ImageError
 
@@ -138,11 +138,13 @@ class Jobs:
         self._running: dict[str, Job[Any]] = {}
         self._beginning: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def start(self, job: Job[_R], work: Callable[[], Coroutine[Any, Any, _R]]) -> None:
+    def start(self, job: Job[_R], work: Coroutine[Any, Any, _R]) -> None:
         """Starts the work; it runs until it ends, whoever waits."""
         job.task = asyncio.create_task(_cleanly(job, work), name=job.id)
         self._running[job.id] = job
         job.task.add_done_callback(partial(self._forget, job))
+        # Work that was cancelled before its first step would count as forgotten.
+        job.task.add_done_callback(lambda _task: work.close())
 
     def find(self, job_id: str) -> Job[Any] | None:
         """The running job of this id, if there is one."""
@@ -222,9 +224,9 @@ class Jobs:
             task.exception()  # a failure nobody waited for is in the library; asyncio need not warn
 
 
-async def _cleanly(job: Job[_R], work: Callable[[], Coroutine[Any, Any, _R]]) -> _R:
+async def _cleanly(job: Job[_R], work: Coroutine[Any, Any, _R]) -> _R:
     try:
-        return await work()
+        return await work
     finally:
         await job.clean_up()
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gpt_image_mcp.calls.budget import Reservations, start_of
 from gpt_image_mcp.calls.paid_call import PaidCall, PaidJob, PlannedJob
 from gpt_image_mcp.calls.planning import expected_seconds
 from gpt_image_mcp.calls.saving import cost_of, save
-from gpt_image_mcp.calls.stored_results import are_saved, collect, joined
+from gpt_image_mcp.calls.stored_results import are_saved, collect_stored, mark_joined
 from gpt_image_mcp.errors import ImageError, OutcomeUnknown, StorageFailed
 from gpt_image_mcp.ids import new_call_id
 from gpt_image_mcp.library.kept_bodies import discard_body
@@ -24,7 +23,7 @@ from gpt_image_mcp.threads import in_database, in_thread, to_the_end
 from gpt_image_mcp.values.results import BatchResult, ImageResult
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator
 
     from gpt_image_mcp.calls.acknowledgements import Acknowledgements
     from gpt_image_mcp.calls.jobs import Job, Jobs
@@ -68,34 +67,43 @@ class Runner:
             RequestError: Before anything is sent.
             ImageError: What the call failed with.
         """
-        begin = partial(self._begin, call, idempotency_key)
-        return await self.run_once(idempotency_key, begin, wait_seconds=wait_seconds, watch=watch)
+        async with self.jobs.beginning(idempotency_key):
+            same = await self.find_same(idempotency_key)
+            job = await self._begin(call, idempotency_key) if same is None else same
+        return await self.result_of(job, is_joined=same is not None, wait_seconds=wait_seconds, watch=watch)
 
-    async def run_once(
+    async def find_same(self, idempotency_key: str) -> Job[Any] | str | None:
+        """The same call, if it runs here, or its id if another process runs it or nobody got its result."""
+        if not idempotency_key:
+            return None
+        job = self.jobs.find_same(idempotency_key)
+        if job is not None:
+            return job
+        await self.acknowledgements.written()
+        return await in_database(self._uncollected, idempotency_key)
+
+    async def result_of(
         self,
-        idempotency_key: str,
-        begin: Callable[[], Awaitable[Job[_Result]]],
+        job: Job[_Result] | str,
         *,
+        is_joined: bool,
         wait_seconds: float | None,
         watch: ProgressWatcher | None,
     ) -> _Result:
-        """Begins a job, or joins the same one: one that runs, here or elsewhere, or that nobody collected.
+        """Waits for a job.
 
         Args:
-            idempotency_key: What makes another job the same.
-            begin: Starts the job.
+            job: A job of this process, or the id of one that only the library knows.
+            is_joined: Whether it was begun for an earlier call, which the result then says.
             wait_seconds: None waits until it ends.
             watch: Awaited with each step.
         """
-        async with self.jobs.beginning(idempotency_key):
-            same = await self._find_same(idempotency_key)
-            job: Job[_Result] | str = await begin() if same is None else same
         if isinstance(job, str):
             # The key says whether it is a batch.
-            found = cast("_Result", await collect(job, self.library, wait_seconds=wait_seconds))
+            found = cast("_Result", await collect_stored(job, self.library, wait_seconds=wait_seconds))
         else:
             found = await self._await(job, wait_seconds=wait_seconds, watch=watch)
-        return found if same is None else joined(found)
+        return mark_joined(found) if is_joined else found
 
     async def collect(
         self, job_id: str, *, wait_seconds: float | None, watch: ProgressWatcher | None
@@ -108,14 +116,14 @@ class Runner:
         """
         job: Job[Any] | None = self.jobs.find(job_id)
         if job is None:
-            return await collect(job_id, self.library, wait_seconds=wait_seconds)
+            return await collect_stored(job_id, self.library, wait_seconds=wait_seconds)
         found: ImageResult | BatchResult = await self._await(job, wait_seconds=wait_seconds, watch=watch)
         return found
 
     async def join(self, call_id: str, job: PlannedJob[_Result]) -> _Result:
         """The result of the same call, which another process makes; for a job that came too late to begin."""
         job.advance("drawing")
-        result = joined(cast("_Result", await collect(call_id, self.library, wait_seconds=None)))
+        result = mark_joined(cast("_Result", await collect_stored(call_id, self.library, wait_seconds=None)))
         if job.is_handed_out:
             await in_database(self.reservations.note_joined, start_of(job.plan), result)
         return result
@@ -129,7 +137,7 @@ class Runner:
     async def _begin(self, call: PaidCall, idempotency_key: str) -> PaidJob:
         plan = await in_database(call.plan, new_call_id())
         job = PaidJob(id=plan.call_id, plan=plan, idempotency_key=idempotency_key)
-        self.jobs.start(job, partial(self._carry_out, call, job))
+        self.jobs.start(job, self._carry_out(call, job))
         return job
 
     async def _carry_out(self, call: PaidCall, job: PaidJob) -> ImageResult:
@@ -181,16 +189,6 @@ class Runner:
             job.is_handed_out = True
             return await in_thread(job.report)
         return finished
-
-    async def _find_same(self, idempotency_key: str) -> Job[Any] | str | None:
-        """The same call, if it runs here, or its id if another process runs it or nobody got its result."""
-        if not idempotency_key:
-            return None
-        job = self.jobs.find_same(idempotency_key)
-        if job is not None:
-            return job
-        await self.acknowledgements.written()
-        return await in_database(self._uncollected, idempotency_key)
 
     def _uncollected(self, idempotency_key: str) -> str | None:
         """The id of the same call that another process runs, or whose result is still to be had."""

@@ -29,7 +29,9 @@ _Result = TypeVar("_Result", ImageResult, BatchResult)
 _RESULTS: TypeAdapter[ImageResult | BatchResult] = TypeAdapter(ImageResult | BatchResult)
 
 
-async def collect(call_id: str, library: Library, *, wait_seconds: float | None) -> ImageResult | BatchResult:
+async def collect_stored(
+    call_id: str, library: Library, *, wait_seconds: float | None
+) -> ImageResult | BatchResult:
     """The result of a call that this process does not run; waits for one that another process runs.
 
     Args:
@@ -65,8 +67,8 @@ def images_in(result_json: str) -> tuple[StoredImage, ...]:
     return tuple(image for item in result.items for image in item.images)
 
 
-def joined(result: _Result) -> _Result:
-    """A result that was made for an earlier call."""
+def mark_joined(result: _Result) -> _Result:
+    """A result with the note that it was made for an earlier call."""
     note = (
         f"This is the same call as {result.call_id}, which was not collected yet; it was joined, and nothing "
         "was paid again."

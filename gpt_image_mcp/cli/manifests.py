@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.services.batch_items import BatchItem, label
-from gpt_image_mcp.services.edit_planning import EditOptions, read_options
+from gpt_image_mcp.services.edit_planning import EditOptions, parse_options
 from gpt_image_mcp.services.globbing import MOST_FILES
 from gpt_image_mcp.values.options import OutputOptions
 
@@ -79,7 +79,7 @@ def _item(number: int, line: str, *, prompt: str, output: OutputOptions) -> Batc
         image=entry.image,
         prompt=entry.prompt or prompt,
         output=label(replace(output, **differing), entry.image),
-        edit=read_options(**edit),
+        edit=parse_options(**edit),
     )
 
 

@@ -1,4 +1,4 @@
-"""Masks as the API wants them, from regions, from a picture in any convention, or from a wider canvas.
+"""Masks as the API wants them, from coverage (``regions.py``), a picture in any convention, or a canvas.
 
 That is a PNG under 4 MB, of the size of image 1, whose transparent pixels are to be edited. Inside this
 module a mask is its coverage: a grey image in which 255 takes the edit and 0 keeps the original.

@@ -39,7 +39,7 @@ _LAUNCH_ERA = re.compile(
 _log = logging.getLogger(__name__)
 
 
-class RouteMemo(Protocol):
+class RejectionMemory(Protocol):
     """The memory of which models the direct endpoint rejected; several servers may share it."""
 
     def rejected_at(self, endpoint: str, model: str) -> datetime | None:
@@ -64,7 +64,7 @@ class Router:
     """
 
     api: OpenAIApi
-    memo: RouteMemo
+    memo: RejectionMemory
     endpoint: str
     host_model: str
     is_pinned: bool

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.calls.budget import start_of
@@ -147,16 +146,22 @@ class Batches:
         # A few more than may be sent at once: they read inputs and save images while others are drawn.
         workers = concurrency if on_error == _STOP else concurrency + concurrency // 2
 
-        async def begin() -> BatchJob:
-            plan = await in_database(calls[0].plan, new_call_id())
-            job = BatchJob(
-                id=plan.call_id, plan=plan, idempotency_key=idempotency_key, entries=[None] * len(calls)
-            )
-            work = partial(self._carry_out, job, calls, stops=on_error == _STOP, workers=workers)
-            self.runner.jobs.start(job, work)
-            return job
+        async with self.runner.jobs.beginning(idempotency_key):
+            same = await self.runner.find_same(idempotency_key)
+            job = same or await self._begin(calls, idempotency_key, stops=on_error == _STOP, workers=workers)
+        return await self.runner.result_of(
+            job, is_joined=same is not None, wait_seconds=wait_seconds, watch=watch
+        )
 
-        return await self.runner.run_once(idempotency_key, begin, wait_seconds=wait_seconds, watch=watch)
+    async def _begin(
+        self, calls: Sequence[BatchItemEdit], idempotency_key: str, *, stops: bool, workers: int
+    ) -> BatchJob:
+        plan = await in_database(calls[0].plan, new_call_id())
+        job = BatchJob(
+            id=plan.call_id, plan=plan, idempotency_key=idempotency_key, entries=[None] * len(calls)
+        )
+        self.runner.jobs.start(job, self._carry_out(job, calls, stops=stops, workers=workers))
+        return job
 
     def _call(self, item: BatchItem, limiter: asyncio.Semaphore) -> BatchItemEdit:
         return BatchItemEdit(
@@ -164,7 +169,7 @@ class Batches:
             prompt=item.prompt,
             images=[item.image],
             output=item.output,
-            edit=item.edit,
+            options=item.edit,
             limiter=limiter,
         )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.threads import in_database
@@ -16,10 +15,8 @@ if TYPE_CHECKING:
     from gpt_image_mcp.calls.acknowledgements import Acknowledgements
     from gpt_image_mcp.calls.jobs import Jobs
     from gpt_image_mcp.calls.runner import Runner
-    from gpt_image_mcp.library.route_memo import RouteMemo
     from gpt_image_mcp.library.store import Library
-    from gpt_image_mcp.openai_api import OpenAIApi
-    from gpt_image_mcp.openai_api.routing import Router
+    from gpt_image_mcp.openai_api.connections import Connections
     from gpt_image_mcp.services.batches import Batches
     from gpt_image_mcp.services.edit_sessions import EditSessions
     from gpt_image_mcp.services.edits import EditServices
@@ -51,7 +48,7 @@ class Container:
         self._jobs: Jobs | None = None
         self._sessions: EditSessions | None = None
         self._acknowledgements: Acknowledgements | None = None
-        self._apis: dict[bool, OpenAIApi] = {}
+        self._connections: Connections | None = None
 
     async def aclose(self) -> None:
         """Lets sent requests finish within the grace period and closes everything.
@@ -63,8 +60,8 @@ class Container:
                 closing.push_async_callback(in_database, self._library.close)
             if self._acknowledgements is not None:
                 closing.push_async_callback(self._acknowledgements.written)
-            for api in self._apis.values():
-                closing.push_async_callback(api.aclose)
+            if self._connections is not None:
+                closing.push_async_callback(self._connections.aclose)
             if self._jobs is not None:
                 await self._jobs.close(grace_seconds=self._settings.shutdown_grace_seconds)
 
@@ -76,6 +73,15 @@ class Container:
         if self._jobs is None:
             self._jobs = Jobs()
         return self._jobs
+
+    @property
+    def connections(self) -> Connections:
+        """The connections to the API and to the sandbox."""
+        from gpt_image_mcp.openai_api.connections import Connections
+
+        if self._connections is None:
+            self._connections = Connections(self._settings)
+        return self._connections
 
     async def library(self) -> Library:
         """The images, calls and sessions of the user."""
@@ -111,8 +117,7 @@ class Container:
         """What every edit works with."""
         from gpt_image_mcp.services.edits import EditServices
 
-        inputs = await self.inputs()
-        return EditServices(self._settings, inputs, partial(self._router, inputs.library.route_memo))
+        return EditServices(self._settings, await self.inputs(), self.connections, self._clock)
 
     async def exports(self) -> Exports:
         """What converts images into files for a use."""
@@ -142,37 +147,8 @@ class Container:
             self._sessions = EditSessions(self._settings, library)
         return self._sessions
 
-    def api(self, sandbox: bool) -> OpenAIApi:  # noqa: FBT001 - one of two worlds
-        """The connection to OpenAI, or to the sandbox; one of each."""
-        if sandbox not in self._apis:
-            self._apis[sandbox] = _connect(self._settings, sandbox=sandbox)
-        return self._apis[sandbox]
-
-    def _router(self, route_memo: RouteMemo, sandbox: bool) -> Router:  # noqa: FBT001 - one of two worlds
-        from gpt_image_mcp.openai_api.routing import Router
-
-        settings = self._settings
-        return Router(
-            self.api(sandbox),
-            route_memo,
-            endpoint="sandbox" if sandbox else settings.base_url or "",
-            host_model=settings.responses_edit_model,
-            is_pinned=settings.force_responses_edits,
-            clock=self._clock,
-        )
-
 
 def _open_library(settings: Settings) -> Library:
     from gpt_image_mcp.library.store import Library
 
     return Library(settings)
-
-
-def _connect(settings: Settings, *, sandbox: bool) -> OpenAIApi:
-    from gpt_image_mcp.openai_api import OpenAIApi
-
-    if not sandbox:
-        return OpenAIApi(settings)
-    from gpt_image_mcp.openai_api.sandbox.transport import SandboxTransport
-
-    return OpenAIApi(settings, transport=SandboxTransport())

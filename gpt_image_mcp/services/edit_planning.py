@@ -42,7 +42,7 @@ class EditOptions:
     Attributes:
         mask: A reference to a mask file, as for an image; empty for none.
         regions: Parts to edit.
-        edit_type: One of ``framing.EDIT_TYPES``.
+        edit_type: One of ``catalogue.edit_types.EDIT_TYPES``.
         input_fidelity: ``auto``, ``low`` or ``high``.
         keep_unmasked: Whether the original pixels are put back outside mask and regions.
     """
@@ -59,7 +59,7 @@ class EditOptions:
         return replace(self, mask="")
 
 
-def read_options(
+def parse_options(
     *,
     mask: str = "",
     regions: Sequence[object] = (),
@@ -129,7 +129,7 @@ def check_count(images: Sequence[object], *, already: int = 0) -> None:
         raise InvalidArgument(message, next_step="Pass fewer; batch_edit_images edits many one by one.")
 
 
-def with_inputs(
+def complete_plan(
     plan: Plan,
     images: tuple[InputImage, ...],
     *,

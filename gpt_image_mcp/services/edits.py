@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.calls.paid_call import PaidCall, PaidJob
 from gpt_image_mcp.catalogue.validation import require_single
-from gpt_image_mcp.services.edit_planning import EditOptions, check_count, plan_edit, quoted, with_inputs
+from gpt_image_mcp.openai_api.routing import Router
+from gpt_image_mcp.services.edit_planning import EditOptions, check_count, complete_plan, plan_edit, quoted
 from gpt_image_mcp.threads import in_database, in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from gpt_image_mcp.calls.planning import Plan
-    from gpt_image_mcp.openai_api.routing import Router
+    from gpt_image_mcp.openai_api.connections import Connections
+    from gpt_image_mcp.openai_api.routing import Clock
     from gpt_image_mcp.services.inputs import Inputs
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.images import Kind
@@ -29,12 +31,25 @@ class EditServices:
     """What every edit works with.
 
     Attributes:
-        route: Gives the router of the API, or with True that of the sandbox.
+        clock: The time that the memory of rejected routes goes by.
     """
 
     settings: Settings
     inputs: Inputs
-    route: Callable[[bool], Router]
+    connections: Connections
+    clock: Clock
+
+    def router(self, *, sandbox: bool) -> Router:
+        """The router of the API, or of the sandbox."""
+        settings = self.settings
+        return Router(
+            self.connections.api(sandbox=sandbox),
+            self.inputs.library.route_memo,
+            endpoint="sandbox" if sandbox else settings.base_url or "",
+            host_model=settings.responses_edit_model,
+            is_pinned=settings.force_responses_edits,
+            clock=self.clock,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +65,7 @@ class Edit(PaidCall):
     prompt: str
     images: Sequence[str]
     output: OutputOptions
-    edit: EditOptions
+    options: EditOptions
 
     def __post_init__(self) -> None:
         check_count(self.images)
@@ -58,12 +73,12 @@ class Edit(PaidCall):
     @property
     def identity(self) -> tuple[object, ...]:
         """Prompt and options."""
-        return ("edit", self.prompt, self.edit.without_mask, self.output)
+        return ("edit", self.prompt, self.options.without_mask, self.output)
 
     @property
     def inputs(self) -> Sequence[str]:
         """The images and the mask."""
-        return [*self.images, self.edit.mask]
+        return [*self.images, self.options.mask]
 
     def plan(self, call_id: str) -> Plan:
         """Checks the arguments against the model and the disk."""
@@ -72,7 +87,7 @@ class Edit(PaidCall):
     def plan_with(self, output: OutputOptions, call_id: str) -> Plan:
         """The plan of this edit with other output options."""
         settings = self.services.settings
-        return plan_edit(self.kind, self.prompt, call_id, output=output, edit=self.edit, settings=settings)
+        return plan_edit(self.kind, self.prompt, call_id, output=output, edit=self.options, settings=settings)
 
     async def prepare(self, plan: Plan) -> Plan:
         """Reads the images and the mask."""
@@ -84,19 +99,19 @@ class Edit(PaidCall):
         Raises:
             RequestError: If the mask or the regions do not fit image 1, or n does not fit the route.
         """
-        services, edit = self.services, self.edit
-        detour = await services.route(plan.sandbox).detour(plan.request.model)
+        services, options = self.services, self.options
+        detour = await services.router(sandbox=plan.sandbox).detour(plan.request.model)
         if detour:
             require_single(plan.request.n, detour)
-        mask = await services.inputs.read(edit.mask) if edit.mask.strip() else None
+        mask = await services.inputs.read(options.mask) if options.mask.strip() else None
         host_model = services.settings.responses_edit_model if detour else ""
         return await in_thread(
-            with_inputs, plan, images, mask=mask, size=size, edit=edit, host_model=host_model
+            complete_plan, plan, images, mask=mask, size=size, edit=options, host_model=host_model
         )
 
     async def send(self, job: PaidJob) -> GeneratedImages:
         """Makes the request by the route that is open."""
-        router = self.services.route(job.plan.sandbox)
+        router = self.services.router(sandbox=job.plan.sandbox)
         return await router.edit(job.plan.request, job, before_detour=partial(self._reserve_host, job))
 
     async def _reserve_host(self, job: PaidJob) -> None:

@@ -54,7 +54,11 @@ async def test_a_defect_in_a_job_is_logged_and_reported_as_internal_to_all_who_a
     container = Container(SANDBOX)
     runner = await container.runner()
     call = Defective(
-        prompt="a fox", output=OutputOptions(), moderation="auto", settings=SANDBOX, connect=container.api
+        prompt="a fox",
+        output=OutputOptions(),
+        moderation="auto",
+        settings=SANDBOX,
+        connections=container.connections,
     )
     with pytest.raises(InternalError) as raised:
         await runner.run(call, idempotency_key="", wait_seconds=None, watch=None)
@@ -71,7 +75,7 @@ async def test_a_defect_in_a_job_is_logged_and_reported_as_internal_to_all_who_a
 async def test_closing_goes_on_when_one_part_fails_to_close() -> None:
     container = Container(SANDBOX)
     other, stuck = Closing(SANDBOX), Stuck(SANDBOX)
-    container._apis.update({False: other, True: stuck})
+    container.connections._apis.update({False: other, True: stuck})
     with pytest.raises(ConnectionAbortedError):
         await container.aclose()
     assert other.is_closed

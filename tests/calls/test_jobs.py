@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,7 +13,7 @@ from gpt_image_mcp.errors import Cancelled, ModerationBlocked, OutcomeUnknown
 from gpt_image_mcp.threads import to_the_end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
 RESULT, RUNNING = "the result", "still running"
 
@@ -36,16 +35,12 @@ def _waiter(jobs: Jobs, job: Job[str]) -> asyncio.Task[str | None]:
     return asyncio.create_task(waiting)
 
 
-def _endless(*steps: Callable[[], object]) -> Callable[[], Coroutine[Any, Any, str]]:
-    """Work that takes these steps and then goes on until it is stopped."""
-
-    async def work() -> str:
-        for step in steps:
-            step()
-        await asyncio.Event().wait()
-        return RESULT
-
-    return work
+async def _endless(*steps: Callable[[], object]) -> str:
+    """Takes these steps and then goes on until it is stopped."""
+    for step in steps:
+        step()
+    await asyncio.Event().wait()
+    return RESULT
 
 
 async def test_a_finished_job_gives_its_result_and_is_forgotten() -> None:
@@ -54,7 +49,7 @@ async def test_a_finished_job_gives_its_result_and_is_forgotten() -> None:
     async def work() -> str:
         return RESULT
 
-    jobs.start(job, work)
+    jobs.start(job, work())
     outcome = await jobs.wait(job, seconds=None)
     assert outcome is RESULT
     await asyncio.sleep(0)
@@ -69,7 +64,7 @@ async def test_waiting_ends_in_time_and_the_job_goes_on() -> None:
         await gate.wait()
         return RESULT
 
-    jobs.start(job, work)
+    jobs.start(job, work())
     outcome = await jobs.wait(job, seconds=0)
     assert outcome is None
     outcome = await jobs.wait(job, seconds=0.01)
@@ -88,7 +83,7 @@ async def test_a_failure_reaches_every_waiter() -> None:
         await gate.wait()
         raise ModerationBlocked("no", next_step="rephrase")
 
-    jobs.start(job, work)
+    jobs.start(job, work())
     waiters = [_waiter(jobs, job) for _ in range(2)]
     await asyncio.sleep(0)
     gate.set()
@@ -105,7 +100,7 @@ async def test_a_cancelled_waiter_leaves_a_sent_request_running() -> None:
         await gate.wait()
         return RESULT
 
-    jobs.start(job, work)
+    jobs.start(job, work())
     waiter = _waiter(jobs, job)
     await sent.wait()
     waiter.cancel()
@@ -126,7 +121,7 @@ async def test_a_cancelled_waiter_takes_an_unsent_request_with_it() -> None:
             stopped.set()
         return RESULT
 
-    jobs.start(job, work)
+    jobs.start(job, work())
     waiter = _waiter(jobs, job)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -149,8 +144,8 @@ async def test_closing_waits_for_sent_requests_and_stops_the_others() -> None:
         finished.append(started.id)
         return RESULT
 
-    jobs.start(first, partial(work, first))
-    jobs.start(queued, partial(work, queued))
+    jobs.start(first, work(first))
+    jobs.start(queued, work(queued))
     waiter = _waiter(jobs, queued)
     await sent.wait()
     asyncio.get_running_loop().call_soon(gate.set)
@@ -178,7 +173,7 @@ async def test_a_caller_who_will_not_wait_still_hears_of_a_refusal() -> None:
         await asyncio.sleep(0.05)
         raise ModerationBlocked("no", next_step="rephrase")
 
-    jobs.start(job, work)
+    jobs.start(job, work())
     with pytest.raises(ModerationBlocked):
         await jobs.wait(job, seconds=0)
 
@@ -207,7 +202,7 @@ async def test_a_job_whose_id_was_handed_out_outlives_who_stops_waiting_for_it()
         await gate.wait()
         return RESULT
 
-    jobs.start(job, work)
+    jobs.start(job, work())
     waiter = _waiter(jobs, job)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -251,7 +246,7 @@ async def test_closing_does_not_wait_for_ever_for_what_must_be_finished() -> Non
         await to_the_end(stubborn())
         return RESULT
 
-    jobs.start(job, work)
+    jobs.start(job, work())
     await begun.wait()
     await jobs.close(grace_seconds=0, ending_seconds=0)
     assert jobs.find("job-1") is job
@@ -276,7 +271,7 @@ async def test_a_job_that_is_being_stopped_is_over_before_the_same_begins_anew()
         async with jobs.beginning("same"):
             return jobs.find_same("same")
 
-    jobs.start(job, work)
+    jobs.start(job, work())
     await begun.wait()
     assert await begin() is job
     jobs.abandon("job-1")
@@ -300,7 +295,7 @@ async def test_what_was_put_off_is_done_once_when_the_work_has_ended(*, is_refus
         assert await job.clean_up() == ("a note",)
         return RESULT
 
-    jobs.start(job, work)
+    jobs.start(job, work())
     with pytest.raises(ModerationBlocked) if is_refused else nullcontext():
         await jobs.wait(job, seconds=None)
     assert done == ["worked", "cleaned"]

@@ -46,7 +46,7 @@ async def test_progress_names_each_stage_and_never_goes_back() -> None:
             step()
         return RESULT
 
-    jobs.start(job, work)
+    jobs.start(job, work())
     await jobs.wait(job, seconds=None, watch=watch)
     fractions = [progress.fraction for progress in seen]
     assert fractions == sorted(fractions)
@@ -70,7 +70,7 @@ async def test_stages_entered_at_once_are_each_reported() -> None:
         job.advance("saved")
         return RESULT
 
-    jobs.start(job, work)
+    jobs.start(job, work())
     await jobs.wait(job, seconds=None, watch=watch)
     assert [progress.stage for progress in seen] == ["checked", "uploading", "queued", "drawing", "saved"]
 
@@ -92,7 +92,7 @@ async def test_a_stage_entered_while_another_is_reported_is_not_lost() -> None:
         entered.set()
         return RESULT
 
-    jobs.start(job, work)
+    jobs.start(job, work())
     await jobs.wait(job, seconds=None, watch=watch)
     assert seen == ["checked", "drawing", "saved"]
 
@@ -116,7 +116,7 @@ async def test_a_watcher_hears_only_of_what_is_ahead_of_the_last_report() -> Non
         await gate.wait()
         return RESULT
 
-    jobs.start(job, work)
+    jobs.start(job, work())
     await jobs.wait(job, seconds=None, watch=watch)
     fractions = [progress.fraction for progress in seen]
     assert [progress.stage for progress in seen] == [

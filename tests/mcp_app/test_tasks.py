@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field
 
 from gpt_image_mcp.mcp_app.tasks import SPENDING
 from gpt_image_mcp.server import mcp
+from tests.standin import serve_standin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -170,13 +171,20 @@ async def test_a_caller_that_says_how_long_to_wait_is_obeyed(speaker: tuple[Clie
 
 
 async def test_a_cancelled_task_whose_request_was_sent_is_finished_and_kept(
-    speaker: tuple[Client[Any], Speaker],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    client, extension = speaker
-    await _start(client, "a fox [sandbox:delay=0.3]")
-    cancel = Ask(method="tasks/cancel", params=Params(task_id=extension.given[0]))
-    await client.session.send_request(cancel, mcp_types.Result)
-    assert not (await _finished(client, extension.given[0])).is_error
+    extension = Speaker()
+    async with serve_standin() as standin:
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+        monkeypatch.setenv("OPENAI_BASE_URL", standin.base_url)
+        async with Client(mcp, extensions=[extension]) as client:
+            await _start(client, "a fox [sandbox:delay=0.3]")
+            async with asyncio.timeout(30):
+                while not standin.posts:  # noqa: ASYNC110 - the stand-in tells by a list
+                    await asyncio.sleep(0.01)
+            cancel = Ask(method="tasks/cancel", params=Params(task_id=extension.given[0]))
+            await client.session.send_request(cancel, mcp_types.Result)
+            assert not (await _finished(client, extension.given[0])).is_error
 
 
 async def test_an_unknown_task_is_said_to_be_unknown(speaker: tuple[Client[Any], Speaker]) -> None:
