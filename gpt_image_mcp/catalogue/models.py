@@ -10,9 +10,12 @@ import tomllib
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.values.json import JsonObject
 
 Confidence = Literal["documented", "third_party", "inferred"]
 QualityLevel = Literal["low", "medium", "high", "xhigh", "max"]
@@ -186,9 +189,9 @@ def parse_catalogue(text: str) -> ModelCatalogue:
     return ModelCatalogue.model_validate({"checked": document["checked"], "models": models, "hosts": hosts})
 
 
-def _resolve(name: str, document: dict[str, Any]) -> dict[str, Any]:
+def _resolve(name: str, document: JsonObject) -> JsonObject:
     """An entry with the shared tables it names in their place; a snapshot takes over its model's facts."""
-    entry: dict[str, Any] = document["models"][name]
+    entry: JsonObject = document["models"][name]
     original = entry.get("snapshot_of")
     inherited = _resolve(original, document) if original else document["defaults"]
     entry = {**inherited, **entry, "name": name, "checked": entry.get("checked", document["checked"])}

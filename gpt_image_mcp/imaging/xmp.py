@@ -14,7 +14,7 @@ import json
 import re
 from bisect import bisect_right
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -27,6 +27,8 @@ from gpt_image_mcp.values.responses import Route
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from gpt_image_mcp.values.json import JsonObject
 
 NOT_EMBEDDED_C2PA = (
     "The file carries signed C2PA provenance, which a change would break, so its metadata are only in the "
@@ -223,7 +225,7 @@ def _packet_within(metadata: EmbeddedMetadata, max_bytes: int) -> bytes:
 
 
 def _packet(metadata: EmbeddedMetadata) -> bytes:
-    document: dict[str, Any] = metadata.model_dump(mode="json", exclude_defaults=True)
+    document: JsonObject = metadata.model_dump(mode="json", exclude_defaults=True)
     is_new = metadata.kind == "image"
     kind = "trainedAlgorithmicMedia" if is_new else "compositeWithTrainedAlgorithmicMedia"
     text = _NOT_XML.sub(_as_code, json.dumps(document, ensure_ascii=False, separators=(",", ":")))

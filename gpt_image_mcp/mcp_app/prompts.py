@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.catalogue.models import ImageModel
     from gpt_image_mcp.mcp_app.recipes import Order
     from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.values.json import JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ class RecipePrompt(Prompt):
     recipe: Any  # a Callable[..., Order], in words that pydantic need not resolve
     blanks: tuple[Blank, ...]
 
-    async def render(self, arguments: dict[str, Any] | None = None) -> str:
+    async def render(self, arguments: JsonObject | None = None) -> str:
         """The message to the model for what a person filled in.
 
         Raises:
@@ -129,7 +130,7 @@ def _blank(parameter: inspect.Parameter) -> Blank:
     )
 
 
-def _filled(prompt: str, blanks: tuple[Blank, ...], arguments: dict[str, Any]) -> dict[str, str]:
+def _filled(prompt: str, blanks: tuple[Blank, ...], arguments: JsonObject) -> dict[str, str]:
     names = [blank.name for blank in blanks]
     unknown = [name for name in arguments if name not in names]
     if unknown:

@@ -25,6 +25,7 @@ from gpt_image_mcp.errors import ImageError, NotFound
 from gpt_image_mcp.mcp_app.app import as_task, mcp
 from gpt_image_mcp.mcp_app.lifespan import studio_of
 from gpt_image_mcp.mcp_app.tool_results import failure, present_found
+from gpt_image_mcp.values.json import JsonObject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +66,7 @@ class TaskState(_Task):
     """The state of a task, with its result when it is done; a failure is a result with ``isError``."""
 
     result_type: Literal["complete"] = "complete"
-    result: dict[str, Any] | None = None
+    result: JsonObject | None = None
 
 
 class Acknowledged(_Wire):
@@ -169,7 +170,7 @@ def _job_id(params: TaskParams) -> str:
     return params.task_id
 
 
-def _whole(result: ToolResult) -> dict[str, Any]:
+def _whole(result: ToolResult) -> JsonObject:
     """A result as JSON, as the answer to a plain tool call would carry it."""
     whole = CallToolResult(
         content=result.content,

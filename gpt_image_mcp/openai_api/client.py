@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.openai_api.rate_limit import Clock, Sleep
     from gpt_image_mcp.openai_api.request_bodies import Upload
     from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.values.json import JsonObject
     from gpt_image_mcp.values.requests import ImageRequest
 
 DELETE_TIMEOUT_SECONDS = 15.0
@@ -190,7 +191,7 @@ class OpenAIApi:
             finally:
                 await response.aclose()
 
-    async def _make(self, method: _Method, body: dict[str, Any], observer: Observer) -> GeneratedImages:
+    async def _make(self, method: _Method, body: JsonObject, observer: Observer) -> GeneratedImages:
         """Sends a request for images, as a stream where partial images are wanted."""
 
         async def read(response: httpx2.Response) -> GeneratedImages:
@@ -237,7 +238,7 @@ class OpenAIApi:
         return tuple(fetched), tuple(f"An image could not be fetched from {url}." for url in addresses)
 
 
-async def _send(method: _Method, body: dict[str, Any]) -> httpx2.Response:
+async def _send(method: _Method, body: JsonObject) -> httpx2.Response:
     """Calls a method of the SDK; gives its response, whose body is not read yet."""
     async with errors_translated(str(body["model"])):
         response: httpx2.Response = (await method(**body).__aenter__()).http_response

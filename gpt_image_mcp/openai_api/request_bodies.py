@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gpt_image_mcp.values.json import JsonObject
     from gpt_image_mcp.values.requests import ImageRequest, InputImage
 
     Upload = tuple[str, IO[bytes], str]
@@ -24,15 +25,15 @@ class _Pieces(io.BytesIO):
         return super().read(max(size, _PIECE_BYTES) if size and size > 0 else size)
 
 
-def generation_body(request: ImageRequest) -> dict[str, Any]:
+def generation_body(request: ImageRequest) -> JsonObject:
     """``POST /v1/images/generations``."""
     return {**_output(request), "n": request.n, "moderation": request.moderation, **_partials(request)}
 
 
-def edit_body(request: ImageRequest) -> dict[str, Any]:
+def edit_body(request: ImageRequest) -> JsonObject:
     """``POST /v1/images/edits``: one image goes up as ``image``, several as ``image[]``."""
     uploads = [as_upload(image) for image in request.images]
-    body: dict[str, Any] = {
+    body: JsonObject = {
         **_output(request),
         "n": request.n,
         "image": uploads[0] if len(uploads) == 1 else uploads,
@@ -47,18 +48,18 @@ def edit_body(request: ImageRequest) -> dict[str, Any]:
 
 def response_body(
     request: ImageRequest, *, host_model: str, file_ids: list[str], mask_id: str | None
-) -> dict[str, Any]:
+) -> JsonObject:
     """``POST /v1/responses``: the same edit as a forced call of the image tool."""
     output = _output(request)
     prompt = output.pop("prompt")
     identifier = output.pop("safety_identifier", "")
-    tool: dict[str, Any] = {"type": "image_generation", "action": "edit", **output}
+    tool: JsonObject = {"type": "image_generation", "action": "edit", **output}
     if request.input_fidelity:
         tool["input_fidelity"] = request.input_fidelity
     if mask_id:
         tool["input_image_mask"] = {"file_id": mask_id}
     images = [{"type": "input_image", "file_id": file_id, "detail": "auto"} for file_id in file_ids]
-    body: dict[str, Any] = {
+    body: JsonObject = {
         "model": host_model,
         "input": [{"role": "user", "content": [{"type": "input_text", "text": prompt}, *images]}],
         "tools": [tool],
@@ -89,8 +90,8 @@ def streams(request: ImageRequest) -> bool:
     return bool(request.partial_images) and request.n == 1
 
 
-def _output(request: ImageRequest) -> dict[str, Any]:
-    body: dict[str, Any] = {
+def _output(request: ImageRequest) -> JsonObject:
+    body: JsonObject = {
         "model": request.model,
         "prompt": request.prompt,
         "size": request.size,
@@ -105,5 +106,5 @@ def _output(request: ImageRequest) -> dict[str, Any]:
     return body
 
 
-def _partials(request: ImageRequest) -> dict[str, Any]:
+def _partials(request: ImageRequest) -> JsonObject:
     return {"partial_images": request.partial_images, "stream": True} if streams(request) else {}

@@ -14,6 +14,7 @@ from gpt_image_mcp.openai_api.images_response import (
     decode_image,
     read_usage,
 )
+from gpt_image_mcp.values.json import JsonObject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,7 +86,7 @@ class _Error(BaseModel):
     code: OptionalText = None
     type: OptionalText = None
     param: OptionalText = None
-    moderation_details: _Tolerant[dict[str, Any]] = None
+    moderation_details: _Tolerant[JsonObject] = None
 
 
 # Some endpoints give the message alone instead of an object.
@@ -119,7 +120,7 @@ class _Body(BaseModel):
     error: _AnyError = None
     incomplete_details: _Tolerant[_Incomplete] = None
     usage: Any = None
-    tool_usage: _Tolerant[dict[str, Any]] = None
+    tool_usage: _Tolerant[JsonObject] = None
 
 
 def read_response_body(body: bytes) -> ResponsesBody:

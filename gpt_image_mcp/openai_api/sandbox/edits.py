@@ -6,7 +6,7 @@ import io
 import math
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gpt_image_mcp.openai_api.sandbox.failures import LAUNCH_ERA, REFUSALS
 from gpt_image_mcp.openai_api.sandbox.validation import RequestRefused, refused, validate_edit_fields
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.catalogue.models import ImageModel
     from gpt_image_mcp.openai_api.sandbox.forms import Form, FormFile
+    from gpt_image_mcp.values.json import JsonObject
 
 MAX_IMAGES = 16
 MAX_IMAGE_BYTES, MAX_MASK_BYTES = 50 * 2**20, 4 * 2**20
@@ -39,12 +40,12 @@ class Pictures:
     tokens: int
 
 
-def read_fields(form: Form) -> dict[str, Any]:
+def read_fields(form: Form) -> JsonObject:
     """The plain fields of an edit, numbers and booleans as such."""
     return {name: _typed(name, value) for name, value in form.fields.items()}
 
 
-def validate_edit(form: Form, body: dict[str, Any], today: dt.date) -> tuple[ImageModel, Pictures]:
+def validate_edit(form: Form, body: JsonObject, today: dt.date) -> tuple[ImageModel, Pictures]:
     """Checks an edit as the API does; gives its model and files. CPU work.
 
     Raises:

@@ -11,7 +11,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.values.json import JsonObject
 
 _DIRECTIVE = re.compile(
     r"\[sandbox:\s*([a-z0-9_]+)\s*(?:\*\s*(\d+))?\s*(?:=\s*([\d.]+))?\s*\]", re.IGNORECASE
@@ -29,15 +32,15 @@ class Refusal:
     type: str = "invalid_request_error"
     param: str | None = None
     headers: dict[str, str] = field(default_factory=dict[str, str])
-    details: dict[str, Any] | None = None
+    details: JsonObject | None = None
 
     def about(self, model: str) -> Refusal:
         """The same with the model that was asked for in the place of ``gpt-image-2``."""
         return replace(self, message=self.message.replace("gpt-image-2", model))
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> JsonObject:
         """The JSON of the answer."""
-        error: dict[str, Any] = {
+        error: JsonObject = {
             "message": self.message,
             "type": self.type,
             "param": self.param,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.catalogue.models import ImageModel
     from gpt_image_mcp.openai_api.sandbox.edits import Pictures
+    from gpt_image_mcp.values.json import JsonObject
 
 _AUTO_SIZES = (Pixels(1024, 1024), Pixels(1536, 1024), Pixels(1024, 1536))
 _CHARACTERS_PER_TOKEN = 4
@@ -76,7 +77,7 @@ class ResolvedRequest:
             return draw(drawing)
         return draw_edit(drawing, self.pictures.images, self.pictures.mask)
 
-    def usage(self) -> dict[str, Any]:
+    def usage(self) -> JsonObject:
         """Token counts as the API would report them."""
         images = self.pictures.tokens if self.pictures else 0
         text = max(1, len(self.prompt) // _CHARACTERS_PER_TOKEN)
@@ -91,7 +92,7 @@ class ResolvedRequest:
             "output_tokens_details": {"text_tokens": 0, "image_tokens": made},
         }
 
-    def echo(self) -> dict[str, Any]:
+    def echo(self) -> JsonObject:
         """The effective settings, as answers repeat them."""
         return {
             "background": self.background,
@@ -102,7 +103,7 @@ class ResolvedRequest:
 
 
 def resolve(
-    body: dict[str, Any], prompt: str, model: ImageModel, *, created: int, pictures: Pictures | None = None
+    body: JsonObject, prompt: str, model: ImageModel, *, created: int, pictures: Pictures | None = None
 ) -> ResolvedRequest:
     """Decides what a valid request leaves open, always in the same way for the same prompt."""
     quality = body.get("quality") or "auto"
@@ -132,7 +133,7 @@ def _auto_size(prompt: str, pictures: Pictures | None) -> Pixels:
     return _AUTO_SIZES[digest[0] % len(_AUTO_SIZES)]
 
 
-def answer(resolved: ResolvedRequest, images: list[bytes]) -> dict[str, Any]:
+def answer(resolved: ResolvedRequest, images: list[bytes]) -> JsonObject:
     """The JSON of a plain call."""
     return {
         "created": resolved.created,

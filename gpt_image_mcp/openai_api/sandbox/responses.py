@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.openai_api.sandbox.edits import Pictures, check_pictures
 from gpt_image_mcp.openai_api.sandbox.failures import REFUSALS, Refusal
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.openai_api.sandbox.forms import FormFile
     from gpt_image_mcp.openai_api.sandbox.generations import ResolvedRequest
     from gpt_image_mcp.openai_api.sandbox.uploads import Uploads
+    from gpt_image_mcp.values.json import JsonObject
 
 _HOST = re.compile(r"(gpt-(?!image)|o\d)[\w.-]*")
 _FIELDS = frozenset({"model", "input", "tools", "tool_choice", "store", "safety_identifier", "user"})
@@ -38,17 +39,17 @@ class Asked:
     """A valid request: the fields of the image call, its model, and the files it names."""
 
     host: str
-    body: dict[str, Any]
+    body: JsonObject
     model: ImageModel
     pictures: Pictures
 
 
-def prompt_of(body: dict[str, Any]) -> str:
+def prompt_of(body: JsonObject) -> str:
     """The text of a request's input; empty if there is none."""
     return " ".join(str(part.get("text")) for part in _content(body) if part["type"] == "input_text")
 
 
-def validate_response(body: dict[str, Any], uploads: Uploads, today: dt.date) -> Asked:
+def validate_response(body: JsonObject, uploads: Uploads, today: dt.date) -> Asked:
     """Checks a request as the API does. CPU work.
 
     Raises:
@@ -69,9 +70,7 @@ def validate_response(body: dict[str, Any], uploads: Uploads, today: dt.date) ->
     return Asked(host, fields, model, check_pictures(images, _mask(tool, uploads)))
 
 
-def answer(
-    resolved: ResolvedRequest, image: bytes, asked: Asked, *, names: tuple[str, ...]
-) -> dict[str, Any]:
+def answer(resolved: ResolvedRequest, image: bytes, asked: Asked, *, names: tuple[str, ...]) -> JsonObject:
     """The JSON of an answer; ``names`` are failures to play."""
     call = {
         "id": "ig_sandbox",
@@ -82,7 +81,7 @@ def answer(
         "revised_prompt": resolved.prompt,
         "result": base64.b64encode(image).decode(),
     }
-    document: dict[str, Any] = {
+    document: JsonObject = {
         "id": "resp_sandbox",
         "object": "response",
         "created_at": resolved.created,
@@ -102,7 +101,7 @@ def answer(
     return document
 
 
-def _host_usage(resolved: ResolvedRequest, asked: Asked) -> dict[str, Any]:
+def _host_usage(resolved: ResolvedRequest, asked: Asked) -> JsonObject:
     read = len(resolved.prompt) // 4 + _TOKENS_PER_IMAGE * len(asked.pictures.images)
     return {
         "input_tokens": read,
@@ -113,35 +112,35 @@ def _host_usage(resolved: ResolvedRequest, asked: Asked) -> dict[str, Any]:
     }
 
 
-def _refusing(_call: dict[str, Any]) -> dict[str, Any]:
+def _refusing(_call: JsonObject) -> JsonObject:
     part = {"type": "refusal", "refusal": "I'm sorry, but I can't help with that picture."}
     return {"output": [{"type": "message", "role": "assistant", "status": "completed", "content": [part]}]}
 
 
-def _failed_call(call: dict[str, Any]) -> dict[str, Any]:
+def _failed_call(call: JsonObject) -> JsonObject:
     error = {"code": "server_error", "message": "The image tool failed.", "type": "server_error"}
     return {"output": [{**call, "status": "failed", "result": None, "error": error}]}
 
 
-def _moderated_call(call: dict[str, Any]) -> dict[str, Any]:
+def _moderated_call(call: JsonObject) -> JsonObject:
     error = REFUSALS["moderation_blocked"].body()["error"]
     return {"output": [{**call, "status": "failed", "result": None, "error": error}]}
 
 
-def _failed_response(_call: dict[str, Any]) -> dict[str, Any]:
+def _failed_response(_call: JsonObject) -> JsonObject:
     error = {"code": "server_error", "message": "The model failed to generate a response."}
     return {"status": "failed", "output": [], "error": error}
 
 
-def _incomplete_response(_call: dict[str, Any]) -> dict[str, Any]:
+def _incomplete_response(_call: JsonObject) -> JsonObject:
     return {"status": "incomplete", "output": [], "incomplete_details": {"reason": "content_filter"}}
 
 
-def _empty_call(call: dict[str, Any]) -> dict[str, Any]:
+def _empty_call(call: JsonObject) -> JsonObject:
     return {"output": [{**call, "result": None}]}
 
 
-_PLAYS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+_PLAYS: dict[str, Callable[[JsonObject], JsonObject]] = {
     "host_refuses": _refusing,
     "image_call_failed": _failed_call,
     "image_call_moderated": _moderated_call,
@@ -151,7 +150,7 @@ _PLAYS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 }
 
 
-def _tool(body: dict[str, Any]) -> dict[str, Any]:
+def _tool(body: JsonObject) -> JsonObject:
     tools = _list(body.get("tools"), "tools")
     if len(tools) != 1:
         message = "The sandbox expects one tool, image_generation."
@@ -170,11 +169,11 @@ def _tool(body: dict[str, Any]) -> dict[str, Any]:
     return tool
 
 
-def _object(value: object, param: str) -> dict[str, Any]:
+def _object(value: object, param: str) -> JsonObject:
     if not isinstance(value, dict):
         message = f"Invalid type for '{param}': expected an object."
         raise refused(message, param, "invalid_type")
-    return cast("dict[str, Any]", value)
+    return cast("JsonObject", value)
 
 
 def _list(value: object, param: str) -> list[object]:
@@ -191,7 +190,7 @@ def _one_of(value: object, allowed: tuple[str, ...], param: str) -> None:
         raise refused(message, param)
 
 
-def _content(body: dict[str, Any]) -> list[dict[str, Any]]:
+def _content(body: JsonObject) -> list[JsonObject]:
     items = [_object(item, "input[]") for item in _list(body.get("input"), "input")]
     contents = [_list(item.get("content"), "input[].content") for item in items]
     parts = [_object(part, "input[].content[]") for content in contents for part in content]
@@ -200,11 +199,11 @@ def _content(body: dict[str, Any]) -> list[dict[str, Any]]:
     return parts
 
 
-def _images(body: dict[str, Any]) -> list[dict[str, Any]]:
+def _images(body: JsonObject) -> list[JsonObject]:
     return [part for part in _content(body) if part["type"] == "input_image"]
 
 
-def _mask(tool: dict[str, Any], uploads: Uploads) -> FormFile | None:
+def _mask(tool: JsonObject, uploads: Uploads) -> FormFile | None:
     mask = tool.get("input_image_mask")
     if mask is None:
         return None

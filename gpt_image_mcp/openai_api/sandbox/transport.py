@@ -8,7 +8,7 @@ import json
 import time
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import httpx2
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.catalogue.models import ImageModel
     from gpt_image_mcp.openai_api.sandbox.failures import Directives
     from gpt_image_mcp.openai_api.sandbox.generations import ResolvedRequest
+    from gpt_image_mcp.values.json import JsonObject
 
 HOST = "sandbox.invalid"
 GENERATIONS, EDITS, RESPONSES = "/v1/images/generations", "/v1/images/edits", "/v1/responses"
@@ -50,7 +51,7 @@ class ReceivedRequest:
     method: str
     path: str
     headers: dict[str, str]
-    json: dict[str, Any] | None
+    json: JsonObject | None
     form: Form | None = None
 
 
@@ -200,7 +201,7 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
             document["data"] = [{"url": self._published(data, resolved)} for data in images]
         return self._damaged(document, names)
 
-    def _damaged(self, document: dict[str, Any], names: tuple[str, ...]) -> httpx2.Response:
+    def _damaged(self, document: JsonObject, names: tuple[str, ...]) -> httpx2.Response:
         if "html" in names:
             page = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head></html>"
             return httpx2.Response(502, html=page)
@@ -230,7 +231,7 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
         data = self._files.get(name)
         return httpx2.Response(404) if data is None else httpx2.Response(200, content=data)
 
-    def _answer(self, document: dict[str, Any]) -> httpx2.Response:
+    def _answer(self, document: JsonObject) -> httpx2.Response:
         return httpx2.Response(200, json=document, headers=self._request_id())
 
     def _refuse(self, refusal: Refusal) -> httpx2.Response:
@@ -245,7 +246,7 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
 class _Checked:
     """A valid request for images: its fields, prompt and model, and what only some endpoints have."""
 
-    body: dict[str, Any]
+    body: JsonObject
     prompt: str
     model: ImageModel
     pictures: edits.Pictures | None = None
@@ -277,12 +278,12 @@ class _EventStream(httpx2.AsyncByteStream):
             yield event
 
 
-def _json(content: bytes) -> dict[str, Any] | None:
+def _json(content: bytes) -> JsonObject | None:
     try:
         document: object = json.loads(content)
     except ValueError:
         return None
-    return cast("dict[str, Any]", document) if isinstance(document, dict) else None
+    return cast("JsonObject", document) if isinstance(document, dict) else None
 
 
 def _received(request: httpx2.Request, content: bytes) -> ReceivedRequest:
@@ -332,5 +333,5 @@ def _in_another_format(resolved: ResolvedRequest) -> ResolvedRequest:
     return replace(resolved, output_format="webp" if resolved.output_format == "png" else "png")
 
 
-def _model(name: str) -> dict[str, Any]:
+def _model(name: str) -> JsonObject:
     return {"id": name, "object": "model", "created": 0, "owned_by": "system"}

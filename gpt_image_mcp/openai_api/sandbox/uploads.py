@@ -6,13 +6,14 @@ import itertools
 import re
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gpt_image_mcp.openai_api.sandbox.failures import Refusal
 from gpt_image_mcp.openai_api.sandbox.validation import RequestRefused, refused
 
 if TYPE_CHECKING:
     from gpt_image_mcp.openai_api.sandbox.forms import Form, FormFile
+    from gpt_image_mcp.values.json import JsonObject
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 3600, 2_592_000
@@ -29,7 +30,7 @@ class Upload:
     created_at: int
     expires_after_seconds: int | None
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> JsonObject:
         """The JSON of a file object."""
         expiry = self.expires_after_seconds
         return {
@@ -51,7 +52,7 @@ class Uploads:
     kept: dict[str, Upload] = field(default_factory=dict[str, Upload])
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
-    def create(self, form: Form) -> dict[str, Any]:
+    def create(self, form: Form) -> JsonObject:
         """``POST /v1/files``.
 
         Raises:
@@ -80,7 +81,7 @@ class Uploads:
         self.kept[upload.id] = upload
         return upload.document()
 
-    def delete(self, file_id: str) -> dict[str, Any]:
+    def delete(self, file_id: str) -> JsonObject:
         """``DELETE /v1/files/{id}``.
 
         Raises:
@@ -90,7 +91,7 @@ class Uploads:
         del self.kept[file_id]
         return {"id": file_id, "object": "file", "deleted": True}
 
-    def list(self) -> dict[str, Any]:
+    def list(self) -> JsonObject:
         """``GET /v1/files``, all on one page."""
         documents = [upload.document() for upload in self.kept.values()]
         # Without has_more the SDK asks for further pages for ever.

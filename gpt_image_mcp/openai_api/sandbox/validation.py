@@ -7,7 +7,7 @@ side: each checks the other. Only the facts about models are shared.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gpt_image_mcp.catalogue.models import CustomSizes, load_catalogue
 from gpt_image_mcp.openai_api.sandbox.failures import Refusal
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gpt_image_mcp.catalogue.models import ImageModel
+    from gpt_image_mcp.values.json import JsonObject
 
 _MAX_PROMPT = 32_000
 _MAX_PARTIALS = 3
@@ -31,7 +32,7 @@ class RequestRefused(Exception):
         self.refusal = refusal
 
 
-def find_model(body: dict[str, Any], today: dt.date) -> ImageModel:
+def find_model(body: JsonObject, today: dt.date) -> ImageModel:
     """The model of a request.
 
     Raises:
@@ -48,7 +49,7 @@ def find_model(body: dict[str, Any], today: dt.date) -> ImageModel:
     return model
 
 
-def validate_generation(body: dict[str, Any], today: dt.date) -> ImageModel:
+def validate_generation(body: JsonObject, today: dt.date) -> ImageModel:
     """Checks the body of ``POST /v1/images/generations`` as the API does; gives the model.
 
     Raises:
@@ -57,7 +58,7 @@ def validate_generation(body: dict[str, Any], today: dt.date) -> ImageModel:
     return _validate(body, _GENERATION, today)
 
 
-def validate_edit_fields(body: dict[str, Any], today: dt.date) -> ImageModel:
+def validate_edit_fields(body: JsonObject, today: dt.date) -> ImageModel:
     """Checks the fields of an edit besides its files as the API does; gives the model.
 
     Raises:
@@ -71,7 +72,7 @@ def refused(message: str, param: str, code: str | None = "invalid_value") -> Req
     return RequestRefused(Refusal(status=400, message=message, code=code, param=param))
 
 
-def _validate(body: dict[str, Any], accepted: frozenset[str], today: dt.date) -> ImageModel:
+def _validate(body: JsonObject, accepted: frozenset[str], today: dt.date) -> ImageModel:
     model = find_model(body, today)
     for name in body:
         if name not in accepted:
@@ -207,7 +208,7 @@ def _between(name: str, value: object, *, low: int, high: int) -> None:
         raise refused(message, name, "integer_out_of_range")
 
 
-def _check_combinations(body: dict[str, Any]) -> None:
+def _check_combinations(body: JsonObject) -> None:
     output_format = body.get("output_format") or "png"
     if body.get("background") == "transparent" and output_format == "jpeg":
         message = "Transparent background is not supported for JPEG output format."
