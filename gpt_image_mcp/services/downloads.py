@@ -183,8 +183,8 @@ def is_local_name(host: str) -> bool:
 
 
 def _translated(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address in a NAT64 or IPv4-compatible one."""
-    if address in _NAT64 or (address.packed[:12] == bytes(12) and int(address) > 1):
+    """The IPv4 address in a NAT64 one. The old IPv4-compatible ones are reserved, and refused as that."""
+    if address in _NAT64:
         return ipaddress.IPv4Address(address.packed[12:])
     return None
 

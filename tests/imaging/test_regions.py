@@ -158,6 +158,17 @@ def test_a_region_that_reaches_much_too_far_is_refused_before_it_is_drawn(
         covered({"shape": shape, "box": box, "unit": "px"})
 
 
+def test_a_region_of_the_last_pixel_covers_that_one_alone() -> None:
+    area = covered({"box": [99, 79, 100, 80], "unit": "px"})
+    assert area.coverage.getbbox() == (99, 79, 100, 80)
+
+
+def test_a_feather_ends_half_its_width_beyond_the_edge() -> None:
+    area = covered({"box": [0, 0, 50, 80], "unit": "px", "feather": 16})
+    assert area.coverage.getpixel((57, 40)) in range(4, 13)
+    assert area.coverage.getpixel((63, 40)) == 0
+
+
 @pytest.mark.parametrize("feather", [1e12, 200, 60])
 def test_a_feather_that_leaves_nothing_of_a_region_is_refused(feather: float) -> None:
     with pytest.raises(InvalidArgument, match="Region 2 vanishes: its feather") as refusal:

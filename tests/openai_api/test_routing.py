@@ -295,6 +295,7 @@ async def test_the_route_can_be_pinned_with_another_host_model(photo: str) -> No
     assert body is not None
     assert body["model"] == "gpt-4.1"
     assert result.route == "responses"
+    assert not any("could not be deleted" in note for note in result.notes)
 
 
 @pytest.mark.parametrize(
