@@ -17,15 +17,15 @@ from gpt_image_mcp.errors import InvalidArgument
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Size: TypeAlias = Annotated[
+SizeBlank: TypeAlias = Annotated[
     str, "Size: auto, WxH, a ratio such as 16:9, or square, landscape, portrait, also with _2k or _4k."
 ]
-Quality: TypeAlias = Annotated[
+QualityBlank: TypeAlias = Annotated[
     Literal["low", "medium", "high"], "Quality of the final picture; small text and faces need high."
 ]
-Model: TypeAlias = Annotated[str, "Model; empty takes the configured one."]
-Image: TypeAlias = Annotated[str, "The image to change: an image id, a file path or an address."]
-Backdrop: TypeAlias = Annotated[
+ModelBlank: TypeAlias = Annotated[str, "Model; empty takes the configured one."]
+ImageBlank: TypeAlias = Annotated[str, "The image to change: an image id, a file path or an address."]
+BackgroundBlank: TypeAlias = Annotated[
     Literal["transparent", "opaque"], "Whether the background is transparent, for placing it elsewhere."
 ]
 _HARD_WORD = 9
@@ -74,9 +74,9 @@ def photorealistic(
     ] = "natural daylight",
     camera: Annotated[str, "Framing, distance, lens."] = "eye level, 50 mm lens, shallow depth of field",
     use: Annotated[str, "What the picture is for."] = "",
-    size: Size = "landscape",
-    quality: Quality = "high",
-    model: Model = "",
+    size: SizeBlank = "landscape",
+    quality: QualityBlank = "high",
+    model: ModelBlank = "",
 ) -> Order:
     """A picture that looks like a photograph."""
     prompt = _sentences(
@@ -97,9 +97,9 @@ def infographic(
     facts: Annotated[str, "What it says, separated by semicolons, in the exact wording."],
     audience: Annotated[str, "Who reads it."] = "a general audience",
     style: Annotated[str, "How it looks."] = "flat vector shapes, three colours, generous white space",
-    size: Size = "portrait",
-    quality: Quality = "high",
-    model: Model = "",
+    size: SizeBlank = "portrait",
+    quality: QualityBlank = "high",
+    model: ModelBlank = "",
 ) -> Order:
     """A diagram or one-page explanation with exact text."""
     items = _items("facts", facts)
@@ -122,9 +122,9 @@ def text_poster(
     subline: Annotated[str, "The small text, in the exact wording."] = "",
     picture: Annotated[str, "What is shown besides the text."] = "",
     style: Annotated[str, "How it looks."] = "bold modern typography, strong contrast",
-    size: Size = "portrait",
-    quality: Quality = "high",
-    model: Model = "",
+    size: SizeBlank = "portrait",
+    quality: QualityBlank = "high",
+    model: ModelBlank = "",
 ) -> Order:
     """A poster, cover or sign whose words must be right."""
     prompt = _sentences(
@@ -145,9 +145,9 @@ def product_mockup(
     label: Annotated[str, "Text on it, in the exact wording."] = "",
     scene: Annotated[str, "Where it stands."] = "a seamless light grey studio backdrop",
     image: Annotated[str, "A picture of the real product or label to keep: id, path or address."] = "",
-    size: Size = "square",
-    quality: Quality = "high",
-    model: Model = "",
+    size: SizeBlank = "square",
+    quality: QualityBlank = "high",
+    model: ModelBlank = "",
 ) -> Order:
     """A product in a scene, from words or from a picture of it."""
     prompt = _sentences(
@@ -173,10 +173,10 @@ def logo_icon(
         Literal["flat", "line", "geometric", "badge", "hand-drawn"], "How it is drawn."
     ] = "flat",
     colours: Annotated[str, "The colours."] = "two colours",
-    background: Backdrop = "transparent",
-    size: Size = "square",
-    quality: Quality = "high",
-    model: Model = "",
+    background: BackgroundBlank = "transparent",
+    size: SizeBlank = "square",
+    quality: QualityBlank = "high",
+    model: ModelBlank = "",
 ) -> Order:
     """A logo, app icon or favicon."""
     prompt = _sentences(
@@ -203,10 +203,10 @@ def ui_asset(
     asset: Annotated[str, "What it is, such as an empty-state illustration or an avatar."],
     style: Annotated[str, "The style of the product it belongs to."] = "clean, flat, rounded shapes",
     palette: Annotated[str, "The colours, best as hex values."] = "",
-    background: Backdrop = "transparent",
-    size: Size = "square",
-    quality: Quality = "medium",
-    model: Model = "",
+    background: BackgroundBlank = "transparent",
+    size: SizeBlank = "square",
+    quality: QualityBlank = "medium",
+    model: ModelBlank = "",
 ) -> Order:
     """A picture for a user interface."""
     prompt = _sentences(
@@ -223,12 +223,12 @@ def ui_asset(
 
 def style_transfer(
     *,
-    image: Image,
+    image: ImageBlank,
     style: Annotated[str, "The new style: medium, technique, colours, era."],
     keep: Annotated[str, "What must stay as it is."] = "composition, poses, faces and all text",
-    size: Size = "auto",
-    quality: Quality = "high",
-    model: Model = "",
+    size: SizeBlank = "auto",
+    quality: QualityBlank = "high",
+    model: ModelBlank = "",
 ) -> Order:
     """The same picture in another style."""
     prompt = _sentences(
@@ -249,12 +249,12 @@ def style_transfer(
 
 def background_swap(
     *,
-    image: Image,
+    image: ImageBlank,
     background: Annotated[str, "The new background: place, time, light."],
     keep: Annotated[str, "What must stay as it is."] = "the subject with its pose, edges, colours and face",
-    size: Size = "auto",
-    quality: Quality = "high",
-    model: Model = "",
+    size: SizeBlank = "auto",
+    quality: QualityBlank = "high",
+    model: ModelBlank = "",
 ) -> Order:
     """The same subject in front of another background."""
     prompt = _sentences(
@@ -280,9 +280,9 @@ def character_consistency(
     scenes: Annotated[str, "The scenes, separated by semicolons."],
     style: Annotated[str, "The style of all pictures."] = "children's book illustration, soft watercolour",
     image: Annotated[str, "A picture of the character, if there is one: id, path or address."] = "",
-    size: Size = "landscape",
-    quality: Quality = "medium",
-    model: Model = "",
+    size: SizeBlank = "landscape",
+    quality: QualityBlank = "medium",
+    model: ModelBlank = "",
 ) -> Order:
     """The same character in several scenes."""
     prompt = _sentences(

@@ -9,7 +9,7 @@ from gpt_image_mcp.mcp_app.app import CONVERTS, current_studio, mcp
 from gpt_image_mcp.mcp_app.tool_results import present_export
 from gpt_image_mcp.mcp_app.tools.parameters import (
     AnyImage,
-    Backdrop,
+    BackgroundColour,
     Edge,
     ExportFormat,
     FitMode,
@@ -38,7 +38,7 @@ async def export_image(
     height: PlainEdge = 0,
     fit: FitMode = "auto",
     preset: Preset = "",
-    background: Backdrop = "",
+    background: BackgroundColour = "",
     output_dir: str = "",
     studio: Studio = Depends(current_studio),
 ) -> ToolResult:

@@ -95,7 +95,7 @@ Preset = Annotated[
     Field(description="A set of files: favicon, app_icon or social (og, square, story)."),
     BeforeValidator(lowered),
 ]
-Backdrop = Annotated[
+BackgroundColour = Annotated[
     str,
     Field(description='Colour behind transparency and in the bars of contain; "transparent" = clear bars.'),
 ]
