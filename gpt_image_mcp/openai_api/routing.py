@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 REMEMBERED_FOR = timedelta(minutes=10)
 # How long a call waits at its end for the deletion of an upload.
 DELETING_SECONDS = 20.0
-Clock = Callable[[], datetime]
+WallClock = Callable[[], datetime]
 # The message that ``error_mapping`` makes of that 400: the status, then the API's own words.
 _LAUNCH_ERA = re.compile(
     r".*\(HTTP 400\b[^)]*\): Invalid value: '(?P<model>[^']+)'\. Value must be 'dall-e-2'\."
@@ -68,7 +68,7 @@ class Router:
     endpoint: str
     host_model: str
     is_pinned: bool
-    clock: Clock
+    clock: WallClock
 
     async def detour(self, model: str) -> str:
         """Why an edit by this model takes the Responses route; empty while the direct endpoint is open."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.calls.planning import Plan
     from gpt_image_mcp.openai_api.connections import Connections
-    from gpt_image_mcp.openai_api.routing import Clock
+    from gpt_image_mcp.openai_api.routing import WallClock
     from gpt_image_mcp.services.inputs import Inputs
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.images import Kind
@@ -37,7 +37,7 @@ class EditServices:
     settings: Settings
     inputs: Inputs
     connections: Connections
-    clock: Clock
+    clock: WallClock
 
     def router(self, *, sandbox: bool) -> Router:
         """The router of the API, or of the sandbox."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.cli.client_config.blocks import Block
 
-JsonObject: TypeAlias = dict[str, object]
+SettingsTree: TypeAlias = dict[str, object]
 # Members of servers that are reached over HTTP, in the spellings of all clients.
 _HTTP_MEMBERS = frozenset(
     {"url", "serverUrl", "httpUrl", "headers", "bearer_token_env_var", "http_headers", "env_http_headers"}
@@ -41,7 +41,7 @@ def merged(text: str, block: Block) -> str:
         raise Unmergeable(str(error)) from error
 
 
-def environment_in(text: str, block: Block) -> JsonObject:
+def environment_in(text: str, block: Block) -> SettingsTree:
     """The environment variables of the server in a text that ``merged`` returned."""
     root = tomllib.loads(text) if block.is_toml else jsonc.parse(text).value
     return _object(_at(root, [block.client.servers_key, SERVER_NAME, "env"]) or {}, "as env")
@@ -82,15 +82,15 @@ def _merged_toml(text: str, block: Block) -> str:
     return changed
 
 
-def _require_only_added(before: object, changed: str, path: list[str], *, entry: JsonObject) -> None:
+def _require_only_added(before: object, changed: str, path: list[str], *, entry: SettingsTree) -> None:
     """Checks the result by reading it: TOML can write tables in ways that do not allow additions.
 
     Raises:
         Unmergeable: If the result is malformed, or anything but the server has changed.
     """
     key, name = path
-    expected = dict(cast("JsonObject", before))
-    expected[key] = {**cast("JsonObject", expected.get(key, {})), name: entry}
+    expected = dict(cast("SettingsTree", before))
+    expected[key] = {**cast("SettingsTree", expected.get(key, {})), name: entry}
     try:
         after = tomllib.loads(changed)
     except tomllib.TOMLDecodeError:
@@ -100,13 +100,13 @@ def _require_only_added(before: object, changed: str, path: list[str], *, entry:
         raise Unmergeable(message)
 
 
-def _combined(existing: object, block: Block) -> JsonObject:
+def _combined(existing: object, block: Block) -> SettingsTree:
     """The merged server: the block, and what the file had in addition.
 
     Raises:
         Unmergeable: If the file has something else than a server under its name.
     """
-    wanted = cast("JsonObject", block.entry)
+    wanted = cast("SettingsTree", block.entry)
     if existing is None:
         return wanted
     found = _object(existing, f"as {SERVER_NAME}")
@@ -125,7 +125,7 @@ def _is_for_http(name: str, value: object) -> bool:
     return name in _HTTP_MEMBERS or (name == "type" and value != "stdio")
 
 
-def _environment(found: JsonObject, block: Block) -> JsonObject:
+def _environment(found: SettingsTree, block: Block) -> SettingsTree:
     """The merged variables: those of the block, then those of the file, then those chosen just now."""
     kept = dict(_object(found.get("env", {}), "as env"))
     kept.pop(SANDBOX_VARIABLE, None)
@@ -135,7 +135,7 @@ def _environment(found: JsonObject, block: Block) -> JsonObject:
     return {**block.entry.get("env", {}), **kept, **block.chosen}
 
 
-def _object(value: object, where: str) -> JsonObject:
+def _object(value: object, where: str) -> SettingsTree:
     """Returns the value, which must be an object.
 
     Raises:
@@ -144,7 +144,7 @@ def _object(value: object, where: str) -> JsonObject:
     if not isinstance(value, dict):
         message = f"an object is expected {where}"
         raise Unmergeable(message)
-    return cast("JsonObject", value)
+    return cast("SettingsTree", value)
 
 
 def _at(value: object, path: list[str]) -> object:
@@ -164,5 +164,5 @@ def _asks_already(text: str) -> bool:
     inputs = _at(jsonc.parse(text).value, ["inputs"])
     found = cast("list[object]", inputs) if isinstance(inputs, list) else []
     return any(
-        isinstance(item, dict) and cast("JsonObject", item).get("id") == VSCODE_INPUT_ID for item in found
+        isinstance(item, dict) and cast("SettingsTree", item).get("id") == VSCODE_INPUT_ID for item in found
     )

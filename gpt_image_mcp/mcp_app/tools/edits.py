@@ -13,7 +13,7 @@ from gpt_image_mcp.mcp_app.tools.parameters import (
     BatchImages,
     Concurrency,
     EditType,
-    Images,
+    ImageReferences,
     InputFidelity,
     KeepUnmasked,
     Mask,
@@ -42,7 +42,7 @@ from gpt_image_mcp.values.options import OutputOptions
 async def edit_image(
     *,
     prompt: str,
-    images: Images,
+    images: ImageReferences,
     mask: Mask = "",
     regions: Regions = [],  # noqa: B006 - never changed; FastMCP shows it in the schema
     edit_type: EditType = "free",

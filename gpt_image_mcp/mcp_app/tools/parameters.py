@@ -27,7 +27,7 @@ WaitSeconds = Annotated[
 Wait = Annotated[float, Field(ge=-1)]
 
 PlainImages = Annotated[list[str], BeforeValidator(as_list)]
-Images = Annotated[
+ImageReferences = Annotated[
     PlainImages,
     Field(description="1-16 file paths, URLs, data URLs or image ids; the first is the one edited."),
 ]
