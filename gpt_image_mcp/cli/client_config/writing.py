@@ -17,7 +17,7 @@ from gpt_image_mcp.errors import OutputRejected, StorageFailed
 
 if TYPE_CHECKING:
     from gpt_image_mcp.cli.client_config.blocks import Block
-    from gpt_image_mcp.cli.client_config.merging import JsonObject
+    from gpt_image_mcp.cli.client_config.merging import SettingsTree
 
 # Such files hold keys: a new one is for its owner alone.
 _PRIVATE = 0o600
@@ -35,7 +35,7 @@ class WriteReport:
 
     path: Path
     changed: bool
-    environment: JsonObject
+    environment: SettingsTree
     backup: Path | None = None
 
 
