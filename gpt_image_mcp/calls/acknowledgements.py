@@ -21,20 +21,22 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.library.ledger import Ledger
 
-_held: ContextVar[list[Callable[[], None]] | None] = ContextVar("held", default=None)
+_held: ContextVar[list[Callable[..., None]] | None] = ContextVar("held", default=None)
 
 
 @contextmanager
 def held_back() -> Generator[None]:
-    """Acknowledges the results inside the block when the block ends, and none of them if it fails."""
-    held: list[Callable[[], None]] = []
+    """Acknowledges the results inside the block when it ends; if it fails, the same call is given them."""
+    held: list[Callable[..., None]] = []
     token = _held.set(held)
+    is_received = False
     try:
         yield
+        is_received = True
     finally:
         _held.reset(token)
-    for write in held:
-        write()
+        for write in held:
+            write(is_received=is_received)
 
 
 class Acknowledgements:
@@ -46,24 +48,24 @@ class Acknowledgements:
 
     def note(self, call_id: str) -> None:
         """Notes that the result of a call was received."""
-        write = partial(self._begin_to_write, call_id)
         held = _held.get()
         if held is None:
-            write()
+            self._begin_to_write(call_id, is_received=True)
         else:
-            held.append(write)
+            held.append(partial(self._begin_to_write, call_id))
 
     async def written(self) -> None:
         """Waits until the notes made so far are written."""
         if self._writing:
             await asyncio.wait(self._writing)
 
-    def _begin_to_write(self, call_id: str) -> None:
-        task = asyncio.create_task(self._write(call_id))
+    def _begin_to_write(self, call_id: str, *, is_received: bool) -> None:
+        task = asyncio.create_task(self._write(call_id, is_received=is_received))
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
 
-    async def _write(self, call_id: str) -> None:
-        """Without the note, the same call would be given the same result once more, which costs nothing."""
+    async def _write(self, call_id: str, *, is_received: bool) -> None:
+        """Without the note, the same call is made anew for as long as this process runs."""
+        write = self._ledger.acknowledge if is_received else self._ledger.let_join
         with contextlib.suppress(StorageFailed):
-            await in_database(self._ledger.acknowledge, call_id)
+            await in_database(write, call_id)

@@ -33,7 +33,7 @@ _Result = TypeVar("_Result", ImageResult, BatchResult)
 _log = logging.getLogger(__name__)
 
 
-def start_of(plan: Plan, idempotency_key: str = "") -> CallStart:
+def start_of(plan: Plan, *, idempotency_key: str = "", is_joinable: bool = False) -> CallStart:
     """A planned call as it is remembered from its beginning."""
     return CallStart(
         id=plan.call_id,
@@ -46,6 +46,7 @@ def start_of(plan: Plan, idempotency_key: str = "") -> CallStart:
         quote=plan.quote,
         sandbox=plan.sandbox,
         idempotency_key=idempotency_key,
+        is_joinable=is_joinable,
     )
 
 

@@ -49,6 +49,8 @@ class Job(ABC, Generic[_R]):
         is_sent: Whether a request is out that may be billed; then it is not cancelled.
         is_handed_out: Whether a caller was given its id, to collect the result or the failure; then it does
             not end because someone stops waiting for it.
+        is_joinable: Whether the same call joins this one, because its caller is gone, or was or will be given
+            its id. While the caller waits, the same call is a wish for another picture.
         partial: Gives the bytes of the latest partial image, where the call streams. Blocking.
         fraction: How far it was when someone last looked.
         cleanups: What is to be done when the work has ended, however it ended; each gives notes.
@@ -61,6 +63,7 @@ class Job(ABC, Generic[_R]):
     stages: list[Stage] = field(default_factory=list[Stage])
     is_sent: bool = False
     is_handed_out: bool = False
+    is_joinable: bool = False
     partial: LazyImage | None = None
     fraction: float = 0.0
     started: float = field(default_factory=monotonic)
@@ -151,10 +154,11 @@ class Jobs:
         return self._running.get(job_id)
 
     def find_same(self, idempotency_key: str) -> Job[Any] | None:
-        """The running job of a key, if there is one; no two jobs without a key are the same."""
+        """The running job of a key that the same call joins; no two jobs without a key are the same."""
         if not idempotency_key:
             return None
-        return next((job for job in self._running.values() if job.idempotency_key == idempotency_key), None)
+        running = (job for job in self._running.values() if job.idempotency_key == idempotency_key)
+        return next((job for job in running if job.is_joinable), None)
 
     @asynccontextmanager
     async def beginning(self, idempotency_key: str) -> AsyncGenerator[None]:

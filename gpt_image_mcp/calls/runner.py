@@ -7,6 +7,7 @@ settles the reservation. The work is a job, so it survives the client that asked
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -69,7 +70,7 @@ class Runner:
         """
         async with self.jobs.beginning(idempotency_key):
             same = await self.find_same(idempotency_key)
-            job = await self._begin(call, idempotency_key) if same is None else same
+            job = same or await self._begin(call, idempotency_key, is_joinable=wait_seconds == 0)
         return await self.result_of(job, is_joined=same is not None, wait_seconds=wait_seconds, watch=watch)
 
     async def find_same(self, idempotency_key: str) -> Job[Any] | str | None:
@@ -134,9 +135,9 @@ class Runner:
             self.acknowledgements.note(result.call_id)
         return result
 
-    async def _begin(self, call: PaidCall, idempotency_key: str) -> PaidJob:
+    async def _begin(self, call: PaidCall, idempotency_key: str, *, is_joinable: bool) -> PaidJob:
         plan = await in_database(call.plan, new_call_id())
-        job = PaidJob(id=plan.call_id, plan=plan, idempotency_key=idempotency_key)
+        job = PaidJob(id=plan.call_id, plan=plan, idempotency_key=idempotency_key, is_joinable=is_joinable)
         self.jobs.start(job, self._carry_out(call, job))
         return job
 
@@ -157,7 +158,8 @@ class Runner:
 
     async def _reserve(self, job: PaidJob) -> str | None:
         """The id of the same call, if another process came first; else the reservation is made."""
-        same = await in_database(self.reservations.make, start_of(job.plan, job.idempotency_key))
+        start = start_of(job.plan, idempotency_key=job.idempotency_key, is_joinable=job.is_joinable)
+        same = await in_database(self.reservations.make, start)
         job.is_reserved = same is None
         # Not knowing how long it should take must not end the call.
         with contextlib.suppress(StorageFailed):
@@ -184,11 +186,24 @@ class Runner:
         self, job: Job[_Result], *, wait_seconds: float | None, watch: ProgressWatcher | None
     ) -> _Result:
         """The result of a job of this process, or how far it is."""
-        finished = await self.jobs.wait(job, seconds=wait_seconds, watch=watch)
+        try:
+            finished = await self.jobs.wait(job, seconds=wait_seconds, watch=watch)
+        except asyncio.CancelledError:
+            if not job.waiters:
+                await self._let_join(job)
+            raise
         if finished is None:
             job.is_handed_out = True
+            await self._let_join(job)
             return await in_thread(job.report)
         return finished
+
+    async def _let_join(self, job: Job[Any]) -> None:
+        """Lets the same call join, also in other processes; failing that, it is made anew there."""
+        if not job.is_joinable:
+            job.is_joinable = True
+            with contextlib.suppress(StorageFailed):
+                await to_the_end(in_database(self.library.ledger.let_join, job.id))
 
     def _uncollected(self, idempotency_key: str) -> str | None:
         """The id of the same call that another process runs, or whose result is still to be had."""

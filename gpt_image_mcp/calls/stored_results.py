@@ -70,8 +70,8 @@ def images_in(result_json: str) -> tuple[StoredImage, ...]:
 def mark_joined(result: _Result) -> _Result:
     """A result with the note that it was made for an earlier call."""
     note = (
-        f"This is the same call as {result.call_id}, which was not collected yet; it was joined, and nothing "
-        "was paid again."
+        f"This is the same call as {result.call_id}, whose result nobody had collected; it was joined, and "
+        "nothing was paid again. For another picture, call again now, or pass n."
     )
     return replace(result, notes=(*result.notes, note))
 

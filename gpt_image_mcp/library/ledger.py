@@ -15,6 +15,7 @@ from gpt_image_mcp.errors import BudgetExceeded, OutcomeUnknown
 from gpt_image_mcp.library.call_records import dump_error, load_error
 from gpt_image_mcp.library.naming import is_of_model
 from gpt_image_mcp.library.schema import calls, dollars, images, nanodollars
+from gpt_image_mcp.processes import is_gone, this_process
 from gpt_image_mcp.values.history import CallRecord, CallStart
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ _REDACT_CALL = (
 )
 _IS_OPEN = (calls.c.owner == "", calls.c.status.in_(("running", "outcome_unknown")))
 _ACKNOWLEDGE = update(calls).where(calls.c.id == bindparam("call_id"))
+_LET_JOIN = update(calls).where(calls.c.id == bindparam("call_id")).values(is_joinable=True)
 _FIND_SAME = (
     select(calls)
     .where(calls.c.idempotency_key == bindparam("wanted"), calls.c.owner == "")
@@ -61,7 +63,6 @@ _FIND_SAME = (
         )
     )
     .order_by(calls.c.started_at.desc())
-    .limit(1)
 )
 _JOINABLE_FOR = timedelta(hours=24)
 
@@ -189,16 +190,30 @@ class Ledger:
                 _ACKNOWLEDGE, {"acknowledged_at": datetime.now(UTC).timestamp(), "call_id": call_id}
             )
 
-    def give_up_lost_calls(self) -> None:
-        """Marks calls whose process is gone as having an unknown outcome; their reservations stay."""
-        condition = (calls.c.status == "running") & (calls.c.alive_until < datetime.now(UTC).timestamp())
-        with self.database.reading() as connection:
-            if not connection.execute(select(calls.c.id).where(condition).limit(1)).first():
-                return
+    def let_join(self, call_id: str) -> None:
+        """Lets the same call join this one from now on: its caller is gone, or was given its id."""
         with self.database.writing() as connection:
-            connection.execute(
-                update(calls).where(condition).values(status="outcome_unknown", error=dump_error(_lost()))
-            )
+            connection.execute(_LET_JOIN, {"call_id": call_id})
+
+    def give_up_lost_calls(self) -> None:
+        """Marks calls whose process is gone as having an unknown outcome; their reservations stay.
+
+        A process on this machine is looked for; one elsewhere counts as gone when its sign of life is
+        overdue.
+        """
+        now = datetime.now(UTC).timestamp()
+        running = select(calls.c.id, calls.c.alive_until, calls.c.process).where(calls.c.status == "running")
+        with self.database.reading() as connection:
+            lost = [
+                call.id
+                for call in connection.execute(running)
+                if call.alive_until < now or is_gone(call.process)
+            ]
+        if not lost:
+            return
+        given_up = update(calls).where(calls.c.id.in_(lost), calls.c.status == "running")
+        with self.database.writing() as connection:
+            connection.execute(given_up.values(status="outcome_unknown", error=dump_error(_lost())))
 
     def results_without_images(self) -> tuple[tuple[str, str], ...]:
         """Id and result of each call that has no image of its own in the library.
@@ -234,7 +249,11 @@ class Ledger:
         return tuple(_call_record(row) for row in rows)
 
     def find_same_call(self, idempotency_key: str) -> CallRecord | None:
-        """The latest call with this key that runs or whose result was never acknowledged."""
+        """The latest call with this key that the same call joins.
+
+        It runs or its result was never acknowledged, and its caller is gone or was given its id. Where its
+        process is gone, so is its caller.
+        """
         with self.database.reading() as connection:
             return _same_call(connection, idempotency_key)
 
@@ -278,8 +297,14 @@ def _same_call(connection: Connection, idempotency_key: str) -> CallRecord | Non
         "since": (now - _JOINABLE_FOR).timestamp(),
         "now": now.timestamp(),
     }
-    row = connection.execute(_FIND_SAME, values).one_or_none()
-    return None if row is None else _call_record(row)
+    rows = connection.execute(_FIND_SAME, values).all()
+    return next((_call_record(row) for row in rows if _is_joinable(row)), None)
+
+
+def _is_joinable(row: Row[Any]) -> bool:
+    if row.status == "running":
+        return bool(row.is_joinable) and not is_gone(row.process)
+    return row.is_joinable or is_gone(row.process)
 
 
 def _spent(connection: Connection, day: str) -> Decimal:
@@ -305,6 +330,8 @@ def _call_values(call: CallStart, reserved: Decimal) -> dict[str, Any]:
         "reserved_nanodollars": nanodollars(reserved),
         "alive_until": (call.started_at + CALL_LEASE).timestamp(),
         "idempotency_key": call.idempotency_key or None,
+        "is_joinable": call.is_joinable,
+        "process": this_process(),
     }
 
 

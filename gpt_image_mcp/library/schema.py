@@ -89,6 +89,10 @@ calls = Table(
     # What makes a call the same as another (its idempotency key), and when its result reached whoever asked.
     Column("idempotency_key", String(64)),
     Column("acknowledged_at", Float),
+    # Whether the same call joins this one: its caller is gone, or was given its id.
+    Column("is_joinable", Boolean, nullable=False, default=False),
+    # Which process makes it, as ``processes`` names them.
+    Column("process", String(255), nullable=False),
     Index("calls_day", "owner", "day"),
     Index("calls_kind", "model", "quality", "size", "started_at"),
     Index("calls_idempotency_key", "idempotency_key"),

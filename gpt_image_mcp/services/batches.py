@@ -148,17 +148,33 @@ class Batches:
 
         async with self.runner.jobs.beginning(idempotency_key):
             same = await self.runner.find_same(idempotency_key)
-            job = same or await self._begin(calls, idempotency_key, stops=on_error == _STOP, workers=workers)
+            job = same or await self._begin(
+                calls,
+                idempotency_key,
+                stops=on_error == _STOP,
+                workers=workers,
+                is_joinable=wait_seconds == 0,
+            )
         return await self.runner.result_of(
             job, is_joined=same is not None, wait_seconds=wait_seconds, watch=watch
         )
 
     async def _begin(
-        self, calls: Sequence[BatchItemEdit], idempotency_key: str, *, stops: bool, workers: int
+        self,
+        calls: Sequence[BatchItemEdit],
+        idempotency_key: str,
+        *,
+        stops: bool,
+        workers: int,
+        is_joinable: bool,
     ) -> BatchJob:
         plan = await in_database(calls[0].plan, new_call_id())
         job = BatchJob(
-            id=plan.call_id, plan=plan, idempotency_key=idempotency_key, entries=[None] * len(calls)
+            id=plan.call_id,
+            plan=plan,
+            idempotency_key=idempotency_key,
+            is_joinable=is_joinable,
+            entries=[None] * len(calls),
         )
         self.runner.jobs.start(job, self._carry_out(job, calls, stops=stops, workers=workers))
         return job
@@ -195,7 +211,12 @@ class Batches:
         Gives the id of the same batch instead, if another process came first.
         """
         free = Quote(high_usd=Decimal(0), basis="each image of a batch has its own")
-        start = replace(start_of(job.plan, job.idempotency_key), quality="", size="", quote=free)
+        start = replace(
+            start_of(job.plan, idempotency_key=job.idempotency_key, is_joinable=job.is_joinable),
+            quality="",
+            size="",
+            quote=free,
+        )
         same = await in_database(self.runner.reservations.make, start)
         job.is_reserved = same is None
         return same
@@ -257,15 +278,16 @@ class Batches:
             raise _stopped() if job.is_stopped else _all_failed(job.failures, result)
         # A stopped batch is not joined: the same again goes on with the images that are missing.
         settled = self.runner.reservations.settle(result, usd=Decimal(0), is_acknowledged=job.is_stopped)
-        if not job.is_stopped:
-            self._acknowledge(job.made)
+        self._note_received(job)
         return settled
 
-    def _acknowledge(self, call_ids: list[str]) -> None:
-        """Notes that the images are part of a result now; until then the same batch finds each by itself."""
-        for call_id in call_ids:
+    def _note_received(self, job: BatchJob) -> None:
+        """Notes that the images are part of a result; of a stopped batch, the same batch finds them again."""
+        ledger = self.runner.library.ledger
+        note = ledger.let_join if job.is_stopped else ledger.acknowledge
+        for call_id in job.made:
             with contextlib.suppress(StorageFailed):
-                self.runner.library.ledger.acknowledge(call_id)
+                note(call_id)
 
 
 def _shown(image: str) -> str:

@@ -24,6 +24,8 @@ class CallStart:
 
     Attributes:
         quality: Empty for a batch as a whole, like ``size``: each of its images is a call of its own.
+        is_joinable: Whether the same call joins this one from its beginning, because whoever made it is given
+            its id at once.
     """
 
     id: str
@@ -36,6 +38,7 @@ class CallStart:
     quote: Quote
     sandbox: bool = False
     idempotency_key: str = ""
+    is_joinable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -257,7 +257,7 @@ async def test_closing_does_not_wait_for_ever_for_what_must_be_finished() -> Non
 
 async def test_a_job_that_is_being_stopped_is_over_before_the_same_begins_anew() -> None:
     jobs, begun, gate = Jobs(), asyncio.Event(), asyncio.Event()
-    job = Work(id="job-1", idempotency_key="same")
+    job = Work(id="job-1", idempotency_key="same", is_joinable=True)
 
     async def stubborn() -> None:
         begun.set()

@@ -51,14 +51,38 @@ def _is_joined(result: ImageResult | BatchResult) -> bool:
     return any("nothing was paid again" in note for note in result.notes)
 
 
-async def test_the_same_call_at_the_same_time_is_made_once() -> None:
+async def test_equal_calls_whose_callers_all_wait_are_a_picture_each() -> None:
     async with serve_standin() as standin, _studio(standin) as studio:
         results = await asyncio.gather(
-            *(studio.generate("a fox [sandbox:delay=0.3]", **QUICK) for _ in range(3))
+            *(studio.generate("a fox [sandbox:delay=0.3]", **QUICK) for _ in range(4))
         )
+    assert len(standin.posts) == 4
+    assert len({result.images for result in results}) == 4
+    assert not any(_is_joined(result) for result in results)
+
+
+async def test_equal_calls_that_do_not_wait_are_made_once() -> None:
+    async with serve_standin() as standin, _studio(standin) as studio:
+        results = await asyncio.gather(
+            *(studio.generate("a fox [sandbox:delay=0.3]", wait_seconds=0, **QUICK) for _ in range(3))
+        )
+        assert len({result.call_id for result in results}) == 1
+        await studio.get(results[0].call_id)
     assert len(standin.posts) == 1
-    assert len({result.images for result in results}) == 1
-    assert sorted(_is_joined(result) for result in results) == [False, True, True]
+
+
+async def test_a_call_is_joined_once_its_caller_was_given_a_job_id() -> None:
+    async with serve_standin() as standin, _studio(standin) as studio:
+        prompt = "a fox [sandbox:delay=0.6]"
+        patient = asyncio.create_task(studio.generate(prompt, **QUICK))
+        await _received(standin, posts=1)
+        handed_out = await studio.generate(prompt, wait_seconds=0.01, **QUICK)
+        assert handed_out.status == "running"
+        joined = await studio.generate(prompt, **QUICK)
+        assert joined.call_id == handed_out.call_id
+        assert any("another picture" in note for note in joined.notes)
+        assert (await patient).call_id != joined.call_id
+    assert len(standin.posts) == 2
 
 
 async def test_another_argument_makes_another_call() -> None:
@@ -128,10 +152,10 @@ async def test_the_same_call_in_another_server_waits_for_the_first() -> None:
 async def test_a_failure_reaches_everyone_who_joined_and_is_not_joined_later() -> None:
     async with serve_standin() as standin, _studio(standin) as studio:
         prompt = "a fox [sandbox:delay=0.2] [sandbox:moderation_blocked*1]"
-        outcomes = await asyncio.gather(
-            *(studio.generate(prompt, **QUICK) for _ in range(2)), return_exceptions=True
-        )
-        assert [type(outcome) for outcome in outcomes] == [ModerationBlocked, ModerationBlocked]
+        started = await studio.generate(prompt, wait_seconds=0, **QUICK)
+        for again in (studio.generate(prompt, **QUICK), studio.get(started.call_id)):
+            with pytest.raises(ModerationBlocked):
+                await again
         assert (await studio.generate(prompt, **QUICK)).images
     assert len(standin.posts) == 2
 
@@ -149,11 +173,21 @@ async def test_an_edit_is_the_same_only_if_its_inputs_are(photo: Path) -> None:
 
 async def test_a_batch_that_is_repeated_while_it_runs_is_joined(photo: Path) -> None:
     async with serve_standin() as standin, _studio(standin) as studio:
+        prompt, photos = "warm [sandbox:delay=0.3]", [str(photo)] * 2
+        started = await studio.batch_edit(prompt, photos, wait_seconds=0, **QUICK)
+        again = await studio.batch_edit(prompt, photos, **QUICK)
+    assert len(standin.posts) == 2
+    assert again.call_id == started.call_id
+    assert _is_joined(again)
+
+
+async def test_equal_batches_whose_callers_wait_are_made_each(photo: Path) -> None:
+    async with serve_standin() as standin, _studio(standin) as studio:
         results = await asyncio.gather(
             *(studio.batch_edit("warm [sandbox:delay=0.3]", [str(photo)] * 2, **QUICK) for _ in range(2))
         )
-    assert len(standin.posts) == 2
-    assert sorted(_is_joined(result) for result in results) == [False, True]
+    assert len(standin.posts) == 4
+    assert not any(_is_joined(result) for result in results)
 
 
 def _leave_behind(database: Path, call_id: str, *, seconds_ago: float) -> None:
@@ -322,34 +356,40 @@ async def test_a_result_is_delivered_when_its_answer_is_built() -> None:
         assert not _is_joined(await studio.generate("a fox", **QUICK))
 
 
-async def test_a_delivery_that_cannot_be_noted_lets_the_same_call_have_the_result_again(
-    tmp_path: Path,
-) -> None:
-    database = tmp_path / "library.db"
-    async with (
-        serve_standin() as standin,
-        _studio(standin, database_url=f"sqlite:///{database}?timeout=0.05") as studio,
-    ):
-        await studio.estimate()
-        with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as holder:
-            with held_back():
-                made = await studio.generate("a fox", **QUICK)
-                holder.execute("BEGIN EXCLUSIVE")
-            # What holds the database does not keep readers from finding the call.
-            assert _is_joined(await studio.generate("a fox", **QUICK))
-            assert await studio.get(made.call_id) == made
-    assert len(standin.posts) == 1
+async def test_of_two_servers_that_are_asked_the_same_at_once_each_makes_a_picture() -> None:
+    prompt = "a fox [sandbox:delay=0.3]"
+    async with serve_standin() as standin, _studio(standin) as first, _studio(standin) as second:
+        results = await asyncio.gather(first.generate(prompt, **QUICK), second.generate(prompt, **QUICK))
+    assert len(standin.posts) == 2
+    assert not any(_is_joined(result) for result in results)
 
 
-async def test_of_two_servers_that_are_asked_the_same_at_once_one_pays() -> None:
+async def test_of_two_servers_that_are_asked_at_once_for_the_same_job_one_pays() -> None:
     prompt = "a fox [sandbox:delay=0.3]"
     async with serve_standin() as standin, _studio(standin) as first, _studio(standin) as second:
         for studio in (first, second):
             await studio.list_sessions()
-        results = await asyncio.gather(first.generate(prompt, **QUICK), second.generate(prompt, **QUICK))
+        started = await asyncio.gather(
+            *(studio.generate(prompt, wait_seconds=0, **QUICK) for studio in (first, second))
+        )
+        results = [
+            await studio.get(result.call_id) for studio, result in zip((first, second), started, strict=True)
+        ]
     assert len(standin.posts) == 1
-    assert sorted(_is_joined(result) for result in results) == [False, True]
-    assert results[0].images == results[1].images
+    assert all(isinstance(result, ImageResult) for result in results)
+
+
+async def test_a_caller_that_another_server_serves_and_that_is_gone_is_joined_here() -> None:
+    prompt = "a fox [sandbox:delay=0.6]"
+    async with serve_standin() as standin, _studio(standin) as first, _studio(standin) as second:
+        call = asyncio.create_task(first.generate(prompt, **QUICK))
+        await _received(standin, posts=1)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        again = await second.generate(prompt, **QUICK)
+    assert _is_joined(again)
+    assert len(standin.posts) == 1
 
 
 async def test_a_batch_that_another_server_runs_is_running_here_too(photo: Path) -> None:
@@ -364,3 +404,46 @@ async def test_a_batch_that_another_server_runs_is_running_here_too(photo: Path)
         done = await second.batch_edit(prompt, [str(photo)] * 2, **QUICK)
         assert [entry.status for entry in done.items] == ["completed", "completed"]
     assert len(standin.posts) == 2
+
+
+def _let_process_be_gone(database: Path, call_id: str) -> None:
+    """Makes a call look as if the process that made it had ended."""
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        (process,) = connection.execute("SELECT process FROM calls WHERE id = ?", (call_id,)).fetchone()
+        machine, number, began = process.rsplit("|", 2)
+        earlier = f"{machine}|{number}|{float(began) - 3600}"
+        connection.execute("UPDATE calls SET process = ? WHERE id = ?", (earlier, call_id))
+
+
+async def test_a_call_whose_process_is_gone_is_given_up_before_its_sign_of_life_is_overdue(
+    tmp_path: Path,
+) -> None:
+    database = tmp_path / "library.db"
+    async with (
+        serve_standin() as standin,
+        _studio(standin, database_url=f"sqlite:///{database}") as studio,
+    ):
+        done = await studio.generate("a fox", **QUICK)
+        _leave_behind(database, done.call_id, seconds_ago=-20)
+        _let_process_be_gone(database, done.call_id)
+        found = await studio.get(done.call_id, wait_seconds=0)
+        assert isinstance(found, ImageResult)
+        assert (found.status, found.images) == ("completed", done.images)
+        assert not _is_joined(await studio.generate("a fox", **QUICK))
+
+
+async def test_a_result_whose_process_ended_before_it_was_received_is_given_to_the_same_call(
+    tmp_path: Path,
+) -> None:
+    database = tmp_path / "library.db"
+    async with (
+        serve_standin() as standin,
+        _studio(standin, database_url=f"sqlite:///{database}") as studio,
+    ):
+        done = await studio.generate("a fox", **QUICK)
+        await studio.list_sessions()
+        with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("UPDATE calls SET acknowledged_at = NULL")
+        _let_process_be_gone(database, done.call_id)
+        assert _is_joined(await studio.generate("a fox", **QUICK))
+    assert len(standin.posts) == 1

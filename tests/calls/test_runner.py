@@ -20,7 +20,7 @@ from gpt_image_mcp.errors import BudgetExceeded, Cancelled, InputNotFound, NotFo
 from gpt_image_mcp.server import mcp
 from gpt_image_mcp.services.container import Container
 from gpt_image_mcp.threads import in_thread
-from gpt_image_mcp.values.results import ImageResult
+from gpt_image_mcp.values.results import BatchResult, ImageResult
 from tests.standin import serve_standin
 from tests.web import answer, serve
 
@@ -112,10 +112,12 @@ async def test_of_two_servers_that_both_found_nothing_one_pays_and_one_joins() -
         _studio(standin) as second,
     ):
         images, prompt = [web.url("/photo.png")], "night [sandbox:delay=0.3]"
-        calls = [asyncio.create_task(studio.edit(prompt, images, **QUICK)) for studio in (first, second)]
+        started = [await studio.edit(prompt, images, wait_seconds=0, **QUICK) for studio in (first, second)]
         await _until(lambda: len(web.heads) == 2)
         gate.set()
-        one, other = await asyncio.gather(*calls)
+        one, other = await asyncio.gather(first.get(started[0].call_id), second.get(started[1].call_id))
+    assert isinstance(one, ImageResult)
+    assert isinstance(other, ImageResult)
     assert len(standin.posts) == 1
     assert one.images == other.images
     notes = [note for result in (one, other) for note in result.notes if "nothing was paid again" in note]
@@ -154,14 +156,18 @@ async def test_of_two_servers_that_are_asked_the_same_batch_at_once_one_pays(pho
             await studio.list_sessions()
         with _locked():
             calls = [
-                asyncio.create_task(studio.batch_edit("warm", [str(photo)], **QUICK))
+                asyncio.create_task(studio.batch_edit("warm", [str(photo)], wait_seconds=0, **QUICK))
                 for studio in (first, second)
             ]
             # Both look for the other before one of them can be written down.
             await asyncio.gather(first.list_sessions(), second.list_sessions())
-        results = await asyncio.gather(*calls)
+        started = await asyncio.gather(*calls)
+        results = [
+            await studio.get(result.call_id) for studio, result in zip((first, second), started, strict=True)
+        ]
     assert len(standin.posts) == 1
-    assert [entry.status for result in results for entry in result.items] == ["completed", "completed"]
+    entries = [entry for result in results if isinstance(result, BatchResult) for entry in result.items]
+    assert [entry.status for entry in entries] == ["completed", "completed"]
 
 
 async def test_a_queued_call_that_turns_out_too_expensive_says_so_to_who_has_its_id(photo: Path) -> None:

@@ -274,7 +274,7 @@ def test_money_of_nine_places_is_kept_exactly(usd: Decimal) -> None:
 
 
 def _same(call: CallStart, call_id: str) -> CallStart:
-    return replace(call, id=call_id, idempotency_key="same", started_at=datetime.now(UTC))
+    return replace(call, id=call_id, idempotency_key="same", is_joinable=True, started_at=datetime.now(UTC))
 
 
 @EVERY_DATABASE
@@ -314,7 +314,10 @@ def test_what_costs_nothing_is_made_when_the_budget_is_gone(ledger: Ledger, call
 @EVERY_DATABASE
 def test_a_call_that_was_given_up_and_still_runs_is_taken_back(ledger: Ledger, call: CallStart) -> None:
     asleep = replace(
-        call, idempotency_key="same", started_at=datetime.now(UTC) - CALL_LEASE - timedelta(seconds=1)
+        call,
+        idempotency_key="same",
+        is_joinable=True,
+        started_at=datetime.now(UTC) - CALL_LEASE - timedelta(seconds=1),
     )
     _begin(ledger, asleep)
     ledger.give_up_lost_calls()

@@ -1,0 +1,30 @@
+"""Processes are known to be gone where that can be known, and nowhere else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from gpt_image_mcp.processes import is_gone, this_process
+
+NAME = "from gpt_image_mcp.processes import this_process; print(this_process())"
+
+
+def test_this_process_is_there() -> None:
+    assert not is_gone(this_process())
+
+
+def test_a_process_that_ended_is_gone() -> None:
+    done = subprocess.run([sys.executable, "-c", NAME], capture_output=True, text=True, check=True)
+    assert is_gone(done.stdout.strip())
+
+
+def test_a_number_that_another_process_has_now_is_not_the_process_that_had_it() -> None:
+    machine, number, began = this_process().rsplit("|", 2)
+    assert is_gone(f"{machine}|{number}|{float(began) - 3600}")
+
+
+def test_nothing_is_known_of_processes_elsewhere() -> None:
+    _, number, began = this_process().rsplit("|", 2)
+    assert not is_gone(f"another machine|{number}|{began}")
+    assert not is_gone("")
