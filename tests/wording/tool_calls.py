@@ -102,6 +102,7 @@ _INPUTS = Calls(
         "an unknown id": _edit(images=["20200101-000000-abcdef"]),
         "a data URL of another type": _edit(images=["data:text/plain,hello"]),
         "a data URL that is damaged": _edit(images=["data:image/png;base64,iVBO?"]),
+        "a data URL without a comma": _edit(images=["data:image/png;base64"]),
         "a data URL of nothing": _edit(images=["data:image/png;base64,"]),
         "base64 that is no image": _edit(images=["QUJD" * 30]),
         "an address on this machine": _edit(images=["http://127.0.0.1:9/a.png?token=secret"]),
