@@ -227,7 +227,7 @@ async def test_the_second_edit_with_a_mask_is_told_how_long_the_first_took(photo
 
     region = {"shape": "rectangle", "box": [0, 0, 0.5, 0.5]}
     async with Studio(Settings(sandbox=True)) as studio:
-        for prompt in ("a hat [sandbox:delay=1]", "a cap [sandbox:delay=4]"):
+        for prompt in ("a hat [sandbox:delay=0.6]", "a cap"):
             await studio.edit(prompt, [str(photo)], regions=[region], watch=watch, quality="low")
     assert any("usually about" in message for message in seen)
 

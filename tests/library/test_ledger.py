@@ -23,8 +23,8 @@ from tests.library.conftest import EVERY_DATABASE
 if TYPE_CHECKING:
     from gpt_image_mcp.values.history import CallStart, CallStatus
 
-PROCESSES = 8
-CALLS_EACH = 10
+PROCESSES = 4
+CALLS_EACH = 20
 SPENDER = """
 import sys
 from datetime import datetime, UTC
