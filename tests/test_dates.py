@@ -50,5 +50,5 @@ def test_a_day_without_midnight_begins_with_its_first_hour(live_in: Callable[[st
 
 @pytest.mark.parametrize("text", ["9999-12-31T10:00", "0001-01-01T00:00:00+00:00", "9999-12-31"])
 def test_the_ends_of_the_calendar_are_no_dates(text: str) -> None:
-    with pytest.raises(InvalidArgument, match="is no date"):
+    with pytest.raises(InvalidArgument):
         parse_since(text, NOON)

@@ -190,7 +190,7 @@ async def test_a_damaged_picture_is_an_unknown_outcome_that_can_be_asked_for_aga
     async with Studio(_sandbox()) as studio:
         started = await studio.generate(f"a fox [sandbox:{damage}]", wait_seconds=0, **QUICK)
         for _ in range(2):
-            with pytest.raises(OutcomeUnknown, match="not a whole image"):
+            with pytest.raises(OutcomeUnknown):
                 await studio.get(started.call_id)
 
 

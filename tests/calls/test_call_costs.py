@@ -71,7 +71,7 @@ async def test_a_remembered_rejection_reserves_the_host_model_before_anything_is
         async with _studio(standin, max_cost_usd=await _between(standin)) as studio:
             with pytest.raises(BudgetExceeded):
                 await studio.edit("day", [photo], **QUICK)
-            with pytest.raises(UnsupportedByModel, match="less than 10 minutes ago"):
+            with pytest.raises(UnsupportedByModel):
                 await studio.edit("day", [photo], n=2, **QUICK)
         assert _paths(standin) == before
 

@@ -212,7 +212,7 @@ async def test_what_a_crash_cut_off_has_an_unknown_outcome_and_keeps_its_reserva
             connection.execute("DELETE FROM images")
         async with _studio(standin, database_url=url) as studio:
             for _ in range(2):
-                with pytest.raises(OutcomeUnknown, match="stopped before it was finished"):
+                with pytest.raises(OutcomeUnknown):
                     await studio.get(done.call_id)
             assert (await studio.estimate()).budget.spent_today_usd >= settled
             # The same call is not joined to one that will never end.

@@ -44,8 +44,6 @@ def test_case_and_spaces_around_a_kind_do_not_matter() -> None:
 
 
 def test_an_unknown_kind_is_refused_with_all_that_there_are() -> None:
-    with pytest.raises(
-        InvalidArgument, match=r"edit_type is 'collage'; it must be one of free, inpaint"
-    ) as refusal:
+    with pytest.raises(InvalidArgument, match="collage") as refusal:
         apply_edit_type("a fox", "collage")
     assert "free" in refusal.value.next_step

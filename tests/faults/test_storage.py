@@ -106,7 +106,7 @@ def _lose_sign_of_life() -> None:
 async def test_on_a_full_disk_nothing_is_sent(folder: Path) -> None:
     async with serve_script() as endpoint, studio_for(endpoint, output_dir=str(folder)) as studio:
         await studio.estimate()
-        with _full_disk(100), pytest.raises(OutputRejected, match="File too large"):
+        with _full_disk(100), pytest.raises(OutputRejected, match=str(folder)):
             await studio.generate("a fox", **QUICK)
         assert endpoint.posts == []
         assert files(folder) == []
@@ -117,11 +117,10 @@ async def test_disks_that_all_fill_up_while_drawing_are_named_and_the_call_is_no
     folder: Path,
 ) -> None:
     async with _drawing(LARGE, output_dir=str(folder)) as drawing:
-        with _full_disk(), pytest.raises(StorageFailed, match="made and paid for") as caught:
+        with _full_disk(), pytest.raises(StorageFailed) as caught:
             await drawing.finish()
         for path in (folder, default_folder(drawing.studio.settings), tempfile.gettempdir()):
             assert str(path) in caught.value.message
-        assert "Free some space" in caught.value.next_step
         assert files(folder) == []
         assert await spent_usd(drawing.studio) > 0
         _lose_sign_of_life()
@@ -180,9 +179,8 @@ async def test_a_folder_that_becomes_unusable_while_drawing_is_replaced_by_the_d
 async def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_sent(unwritable: str) -> None:
     settings = {"output_dir": unwritable, "allow_unsafe_output_dir": True}
     async with serve_script() as endpoint, studio_for(endpoint, **settings) as studio:
-        with pytest.raises(OutputRejected, match=unwritable) as caught:
+        with pytest.raises(OutputRejected, match=unwritable):
             await studio.generate("a fox", **QUICK)
-        assert "output_dir" in caught.value.next_step
         assert endpoint.posts == []
 
 
@@ -197,7 +195,7 @@ def _locked() -> Generator[None]:
 async def test_a_locked_database_refuses_a_call_before_anything_is_sent(database_url: str) -> None:
     async with serve_script() as endpoint, studio_for(endpoint, database_url=database_url) as studio:
         await studio.estimate()
-        with _locked(), pytest.raises(StorageFailed, match="locked") as caught:
+        with _locked(), pytest.raises(StorageFailed) as caught:
             await studio.generate("a fox", **QUICK)
         assert caught.value.retryable
         assert endpoint.posts == []
@@ -216,7 +214,7 @@ async def test_a_database_that_is_locked_when_the_image_comes_does_not_lose_it(
         assert _note(result, "whole quote counts as spent")
         assert await spent_usd(drawing.studio) > 0
         _lose_sign_of_life()
-        with pytest.raises(OutcomeUnknown, match="stopped before it was finished"):
+        with pytest.raises(OutcomeUnknown):
             await drawing.studio.get(result.call_id)
         assert (await drawing.studio.generate("a cat", **QUICK)).images
 
@@ -225,9 +223,9 @@ async def test_a_corrupt_database_refuses_calls_until_it_is_moved_away() -> None
     database_file().parent.mkdir(parents=True)
     database_file().write_bytes(GARBAGE)
     async with serve_script() as endpoint, studio_for(endpoint) as studio:
-        with pytest.raises(StorageFailed, match="not a database") as caught:
+        with pytest.raises(StorageFailed) as caught:
             await studio.generate("a fox", **QUICK)
-        assert "moved away" in caught.value.next_step
+        assert not caught.value.retryable
         assert endpoint.posts == []
         database_file().rename(database_file().with_suffix(".damaged"))
         assert (await studio.generate("a fox", **QUICK)).images
@@ -241,9 +239,8 @@ async def test_a_database_that_breaks_while_drawing_does_not_lose_the_image(fold
         (image,) = result.images
         assert files(folder) == [image.file_path.name]
         assert _note(result, "not in the history")
-        with pytest.raises(StorageFailed) as caught:
+        with pytest.raises(StorageFailed):
             await drawing.studio.generate("a cat", **QUICK)
-        assert "moved away" in caught.value.next_step
         assert len(drawing.endpoint.posts) == 1
         for path in database_file().parent.glob("library.db*"):
             path.rename(path.with_name(f"damaged-{path.name}"))
@@ -265,7 +262,6 @@ async def test_a_database_of_a_newer_version_refuses_calls_before_anything_is_se
         with contextlib.closing(sqlite3.connect(database_file())) as connection, connection:
             connection.execute("UPDATE schema_version SET version = version + 1")
         async with studio_for(endpoint) as studio:
-            with pytest.raises(StorageFailed, match=f"schema {VERSION + 1}") as caught:
+            with pytest.raises(StorageFailed, match=str(VERSION + 1)):
                 await studio.generate("a fox", **QUICK)
-        assert "Update gpt-image-mcp" in caught.value.next_step
         assert endpoint.posts == []

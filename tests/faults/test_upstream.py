@@ -52,28 +52,26 @@ class Fault:
     Attributes:
         replies: One for each request of the call.
         error: What the caller is told.
-        says: Words of the message.
-        next_step: Words of what to do.
+        says: What of the endpoint's words and numbers is passed on.
         request_id: Whether the endpoint's id is passed on.
         settings: Of the studio, besides one retry.
     """
 
     replies: tuple[Reply, ...]
     error: type[ImageError]
-    says: str
-    next_step: str = "usage page"
+    says: str = ""
     request_id: bool = True
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-def _lost(reply: Reply, says: str, **changes: Any) -> Fault:
+def _lost(reply: Reply, says: str = "", **changes: Any) -> Fault:
     """A fault after which a picture may exist."""
     return Fault((reply,), OutcomeUnknown, says, **changes)
 
 
 def _storm(status: int) -> Fault:
     """A server that fails each time."""
-    return Fault((refusal(status),) * 2, UpstreamUnavailable, f"HTTP {status}", "status.openai.com")
+    return Fault((refusal(status),) * 2, UpstreamUnavailable, f"HTTP {status}")
 
 
 FAULTS: dict[str, Fault] = {
@@ -81,54 +79,49 @@ FAULTS: dict[str, Fault] = {
         (refusal(429, "Rate limit reached for gpt-image-2", code="rate_limit_exceeded"),) * 2,
         RateLimited,
         "Rate limit reached",
-        "in a minute",
     ),
     "an exhausted quota": Fault(
         (refusal(429, "You exceeded your current quota", code="insufficient_quota", retry_after="1"),),
         QuotaExhausted,
         "exceeded your current quota",
-        "settings/organization/billing",
     ),
     "HTTP 500 again and again": _storm(500),
     "HTTP 502 again and again": _storm(502),
     "HTTP 503 again and again": _storm(503),
     "HTTP 529 again and again": _storm(529),
-    "a proxy's page with HTTP 502": Fault(
-        (html(502),) * 2, UpstreamUnavailable, "an HTML page", "status.openai.com"
-    ),
+    "a proxy's page with HTTP 502": Fault((html(502),) * 2, UpstreamUnavailable, "HTTP 502"),
     "a gateway that gave up with HTTP 504": _lost(refusal(504), "HTTP 504"),
     "a gateway that gave up with HTTP 524": _lost(refusal(524), "HTTP 524"),
-    "a reset before the answer": _lost(reset(), "broke after the request was sent", request_id=False),
-    "a close before the answer": _lost(closing(), "broke after the request was sent", request_id=False),
-    "a close in the middle of the body": _lost(cut(document()), "broke after the request was sent"),
-    "a reset in the middle of the body": _lost(
-        cut(document(), is_reset=True), "broke after the request was sent"
-    ),
+    "a reset before the answer": _lost(reset(), request_id=False),
+    "a close before the answer": _lost(closing(), request_id=False),
+    "a close in the middle of the body": _lost(cut(document())),
+    "a reset in the middle of the body": _lost(cut(document(), is_reset=True)),
     "a reset in the middle of a refusal": _lost(
-        cut({"error": {"message": "x" * 500}}, status=500), "broke", request_id=False
+        cut({"error": {"message": "x" * 500}}, status=500), request_id=False
     ),
-    "truncated JSON": _lost(answer(b'{"created": 1, "data": [{"b64_json": "iVBORw0'), "not the JSON"),
-    "an empty body": _lost(answer(b""), "not the JSON"),
-    "text that is no base64": _lost(picture("?" * 400), "not valid base64"),
-    "half of the base64": _lost(picture(document()["data"][0]["b64_json"][:60]), "not a whole image"),
-    "base64 of something else": _lost(picture(b"this is no image"), "not a whole image"),
-    "an image that is cut": _lost(picture(image_file()[:-20]), "not a whole image"),
-    "no data": _lost(picture(data=[]), "no image"),
-    "data that is null": _lost(picture(data=None), "no image"),
-    "an entry without an image": _lost(picture(data=[{"revised_prompt": "x"}]), "no image"),
+    "truncated JSON": _lost(answer(b'{"created": 1, "data": [{"b64_json": "iVBORw0')),
+    "an empty body": _lost(answer(b"")),
+    "text that is no base64": _lost(picture("?" * 400)),
+    "half of the base64": _lost(picture(document()["data"][0]["b64_json"][:60])),
+    "base64 of something else": _lost(picture(b"this is no image")),
+    "an image that is cut": _lost(picture(image_file()[:-20])),
+    "no data": _lost(picture(data=[])),
+    "data that is null": _lost(picture(data=None)),
+    "an entry without an image": _lost(picture(data=[{"revised_prompt": "x"}])),
     "an error in a good answer": _lost(answer({"error": {"message": "boiler on fire"}}), "boiler on fire"),
-    "a proxy's page with HTTP 200": _lost(html(200), "not the JSON"),
-    "gzip that is none": _lost(answer(b"plain", content_encoding="gzip"), "broke after the request was sent"),
-    "a hang": _lost(held(_SHUT), "time limit", request_id=False, settings={"timeout_seconds": 0.5}),
-    "a redirect to nowhere": Fault((answer(b"", status=304),), UpstreamRejected, "HTTP 304", "Correct"),
+    "a proxy's page with HTTP 200": _lost(html(200)),
+    "gzip that is none": _lost(answer(b"plain", content_encoding="gzip")),
+    "a hang": _lost(
+        held(_SHUT), "GPT_IMAGE_TIMEOUT_SECONDS", request_id=False, settings={"timeout_seconds": 0.5}
+    ),
+    "a redirect to nowhere": Fault((answer(b"", status=304),), UpstreamRejected, "HTTP 304"),
 }
 
 
 def _assert_told(error: ImageError, fault: Fault) -> None:
-    """The error says what happened, what to do and whether to repeat it."""
+    """The error is of its kind, passes on what the endpoint said, and tells whether to repeat the call."""
     assert type(error) is fault.error
     assert fault.says in error.message
-    assert fault.next_step in error.next_step
     assert error.retryable is issubclass(fault.error, RateLimited | UpstreamUnavailable)
     assert error.request_id == (REQUEST_ID if fault.request_id else None)
 
@@ -164,7 +157,7 @@ async def test_a_fault_is_told_settled_and_survived(name: str, tmp_path: Path) -
 
 async def test_a_refused_connection_is_told_as_nothing_sent() -> None:
     async with studio_for(unused_address(), max_retries=1) as studio:
-        with pytest.raises(UpstreamUnavailable, match="nothing was sent") as caught:
+        with pytest.raises(UpstreamUnavailable) as caught:
             await studio.generate("a fox", **QUICK)
         assert caught.value.retryable
         assert "OPENAI_BASE_URL" in caught.value.next_step
@@ -176,9 +169,9 @@ async def test_a_long_rate_limit_is_told_to_this_call_and_to_the_next_without_as
     async with serve_script(limited) as endpoint, studio_for(endpoint) as studio:
         with pytest.raises(RateLimited, match="Limit 5") as caught:
             await studio.generate("a fox", **QUICK)
-        assert "in 300 s" in caught.value.next_step
+        assert "300 s" in caught.value.next_step
         await _assert_settled(studio, caught.value)
-        with pytest.raises(RateLimited, match="was not sent"):
+        with pytest.raises(RateLimited):
             await studio.generate("a fox", **QUICK)
         assert len(endpoint.posts) == 1
         assert [call.status for call in calls()] == ["failed", "failed"]
@@ -188,8 +181,8 @@ async def test_a_long_rate_limit_is_told_to_this_call_and_to_the_next_without_as
 async def test_an_absurd_rate_limit_breaks_neither_this_call_nor_the_next() -> None:
     limited = refusal(429, "Limit 5", code="rate_limit_exceeded", retry_after="1" + "0" * 20)
     async with serve_script(limited) as endpoint, studio_for(endpoint) as studio:
-        for says in ("Limit 5", "was not sent"):
-            with pytest.raises(RateLimited, match=says):
+        for _ in range(2):
+            with pytest.raises(RateLimited):
                 await studio.generate("a fox", **QUICK)
         assert len(endpoint.posts) == 1
 

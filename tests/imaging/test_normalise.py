@@ -307,20 +307,20 @@ def test_the_profile_of_another_colour_space_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "reason"),
+    ("data", "named"),
     [
-        (b"", "is empty (0 bytes)"),
-        (b"hello, I am a picture", "it looks like text, 21 bytes"),
-        (b"  <svg xmlns='http://www.w3.org/2000/svg'/>", "SVG or XML"),
-        (b"<!DOCTYPE html><p>404", "an HTML page"),
-        (b"%PDF-1.7\n", "a PDF"),
-        (b"\0\1\2\3" * 9, "its kind is unknown"),
+        (b"", "0 bytes"),
+        (b"hello, I am a picture", "text, 21 bytes"),
+        (b"  <svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        (b"<!DOCTYPE html><p>404", "HTML"),
+        (b"%PDF-1.7\n", "PDF"),
+        (b"\0\1\2\3" * 9, "unknown"),
     ],
 )
-def test_what_is_no_image_is_refused_with_what_it_looks_like(data: bytes, reason: str) -> None:
+def test_what_is_no_image_is_refused_with_what_it_looks_like(data: bytes, named: str) -> None:
     error = _refusal(data)
-    assert reason in error.message
-    assert "PNG, JPEG or WebP" in error.next_step
+    assert error.code == "input_rejected"
+    assert named in error.message
 
 
 @pytest.mark.parametrize(
@@ -333,7 +333,7 @@ def test_what_is_no_image_is_refused_with_what_it_looks_like(data: bytes, reason
 def test_a_file_of_which_only_the_start_is_left_is_refused_by_the_name_of_its_format(
     start: bytes, name: str
 ) -> None:
-    assert f"begins like a {name} image, but the rest is damaged" in _refusal(start).message
+    assert name in _refusal(start).message
 
 
 @pytest.mark.parametrize(("width", "height"), [(100_000, 100_000), (MAX_PIXELS + 1, 1)])
@@ -341,7 +341,6 @@ def test_a_decompression_bomb_is_refused_with_its_numbers(width: int, height: in
     error = _refusal(_png(width, height, 8, 2, b""))
     assert f"{width}x{height}" in error.message
     assert "89,478,485" in error.message
-    assert "Scale" in error.next_step
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
@@ -351,20 +350,18 @@ def test_a_file_that_breaks_off_is_refused(kind: str, share: float) -> None:
     data = _saved(noise, kind)
     error = _refusal(data[: int(len(data) * share)])
     assert kind in error.message
-    assert "breaks off before its end" in error.message or "damaged or cut off" in error.message
-    assert "again" in error.next_step
 
 
 @pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "AVIF", "MPO"])
 def test_a_file_to_be_converted_that_breaks_off_is_refused(kind: str) -> None:
     data = _saved(Image.effect_noise((300, 200), 90).convert("RGB"), kind)
-    assert "again" in _refusal(data[: len(data) // 2]).next_step
+    assert _refusal(data[: len(data) // 2]).code == "input_rejected"
 
 
 def test_a_png_with_a_flipped_bit_is_refused_as_damaged() -> None:
     data = bytearray(_saved(Image.effect_noise((64, 64), 90).convert("RGB"), "PNG"))
     data[len(data) // 2] ^= 1
-    assert "is damaged" in _refusal(bytes(data)).message
+    assert _refusal(bytes(data)).code == "input_rejected"
 
 
 def test_what_is_over_fifty_megabytes_after_conversion_is_refused_with_the_number() -> None:
@@ -372,7 +369,8 @@ def test_what_is_over_fifty_megabytes_after_conversion_is_refused_with_the_numbe
     size = (18_000, 950)
     noise = random.Random(1).randbytes(size[0] * size[1] * 3)  # noqa: S311 - noise, not secrets
     data = _saved(Image.frombytes("RGB", size, noise), "BMP")
-    assert "would have 51 MB after conversion; the API takes 50" in _refusal(data).message
+    error = _refusal(data)
+    assert all(number in error.message for number in ("51 MB", "50"))
 
 
 FRAGILE = {

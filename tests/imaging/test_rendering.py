@@ -36,7 +36,7 @@ def test_names_and_short_forms_are_colours(text: str, colour: tuple[int, int, in
     "text", ["greenish", "#12", "rgb(300,0,0)", "rgb(0,0,256)", "rgb(200%,0%,0%)", "rgba(0,0,0,300)"]
 )
 def test_what_is_no_colour_is_refused(text: str) -> None:
-    with pytest.raises(InvalidArgument, match="is no colour") as refusal:
+    with pytest.raises(InvalidArgument) as refusal:
         read_colour(text)
     assert repr(text) in refusal.value.message
     assert "#rrggbb" in refusal.value.next_step
@@ -45,7 +45,7 @@ def test_what_is_no_colour_is_refused(text: str) -> None:
 @given(LEVELS, st.integers(0, 254))
 def test_a_colour_that_lets_something_through_is_refused(level: int, alpha: int) -> None:
     for text in (f"#{level:02x}0000{alpha:02x}", f"rgba({level},0,0,{alpha})"):
-        with pytest.raises(InvalidArgument, match="partly transparent") as refusal:
+        with pytest.raises(InvalidArgument) as refusal:
             read_colour(text)
         assert repr(text) in refusal.value.message
         assert "transparent" in refusal.value.next_step

@@ -162,9 +162,8 @@ def test_a_long_exact_name_is_cut_between_characters() -> None:
     "filename", ["a/b.png", "a\\b.png", "../boat.png", "/tmp/boat.png", "..", ".png", " .png", ". ."]
 )
 def test_an_exact_name_that_is_not_just_a_name_is_refused(filename: str) -> None:
-    with pytest.raises(OutputRejected, match="not a plain file name") as caught:
+    with pytest.raises(OutputRejected, match=re.escape(repr(filename))):
         check_filename(filename)
-    assert "output_dir" in caught.value.next_step
 
 
 @pytest.mark.parametrize(
@@ -175,7 +174,7 @@ def test_an_exact_name_that_is_not_just_a_name_is_refused(filename: str) -> None
     ],
 )
 def test_an_exact_name_that_some_system_cannot_store_is_refused(filename: str) -> None:
-    with pytest.raises(OutputRejected, match="not every file system"):
+    with pytest.raises(OutputRejected, match=re.escape(repr(filename))):
         check_filename(filename)
 
 

@@ -174,7 +174,7 @@ def test_only_when_every_folder_fails_the_save_fails_and_names_them(
     _block(default_folder(Settings()))
     temporary.rmdir()
     temporary.touch()
-    with pytest.raises(StorageFailed, match="paid for") as caught:
+    with pytest.raises(StorageFailed) as caught:
         library.save([png], provenance=provenance, naming=PLAIN, folder=folder)
     assert all(str(path) in caught.value.message for path in (folder, default_folder(Settings()), temporary))
 

@@ -85,23 +85,29 @@ def _served_over_http(server_file: str, folder: Path, **settings: str) -> Genera
             process.kill()
 
 
-@pytest.mark.parametrize("era", ["auto", "legacy"])
-async def test_local_files_are_guarded_over_http_there_too(project: Path, server_file: str, era: Any) -> None:
+async def test_local_files_are_guarded_over_http_there_too(project: Path, server_file: str) -> None:
     (project / "shared").mkdir()
-    for place in (project / "private.png", project / "shared" / "photo.png"):
+    private, shared = project / "private.png", project / "shared" / "photo.png"
+    for place in (private, shared):
         Image.new("RGB", (64, 64), "red").save(place)
     with _served_over_http(server_file, project) as url:
-        async with Client(url, mode=era) as client:
-            private = {"prompt": "x", "images": [str(project / "private.png")]}
-            refused = await client.call_tool("edit_image", private, raise_on_error=False)
-    assert refused.is_error
-    assert refused.meta is not None
-    assert refused.meta["gpt-image-mcp/error"]["code"] == "input_rejected"
-    with _served_over_http(server_file, project, GPT_IMAGE_INPUT_ROOTS=str(project / "shared")) as url:
-        async with Client(url, mode=era) as client:
-            shared = {"prompt": "x", "images": [str(project / "shared" / "photo.png")]}
-            edited = await client.call_tool("edit_image", shared, raise_on_error=False)
-    assert not edited.is_error
+        for refused in await _edits(url, shared):
+            assert refused.meta is not None
+            assert refused.meta["gpt-image-mcp/error"]["code"] == "input_rejected"
+    with _served_over_http(server_file, project, GPT_IMAGE_INPUT_ROOTS=str(shared.parent)) as url:
+        assert all(refused.is_error for refused in await _edits(url, private))
+        assert not any(edited.is_error for edited in await _edits(url, shared))
+
+
+async def _edits(url: str, photo: Path) -> list[Any]:
+    """What a client of each protocol era gets for an edit of a local file."""
+    answers: list[Any] = []
+    for era in ("auto", "legacy"):
+        mode: Any = era
+        async with Client(url, mode=mode) as client:
+            arguments = {"prompt": f"x, {era}", "images": [str(photo)]}
+            answers.append(await client.call_tool("edit_image", arguments, raise_on_error=False))
+    return answers
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for npx is a shell script")

@@ -161,7 +161,7 @@ async def test_only_letters_are_spelled(client: Client[Any]) -> None:
     [("infographic", "facts", " ; "), ("character_consistency", "scenes", ";")],
 )
 async def test_a_list_of_nothing_is_refused(client: Client[Any], name: str, field: str, text: str) -> None:
-    with pytest.raises(MCPError, match=f"{field} is '{text.strip()}', which lists nothing.*Next: "):
+    with pytest.raises(MCPError, match=f"^invalid_argument: .*{field}"):
         await client.get_prompt(name, {**FILLED[name], field: text})
 
 
@@ -218,19 +218,18 @@ async def test_every_scene_of_a_character_is_listed(client: Client[Any]) -> None
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({}, "idea is missing"),
-        ({"idea": "  "}, "idea is missing"),
-        ({"idea": "x", "style": "wild"}, "Use flat, line, geometric, badge, hand-drawn"),
-        ({"idea": "x", "size": "17"}, "not a size"),
-        ({"idea": "x", "colour": "red"}, "no argument colour"),
+        ({}, "idea"),
+        ({"idea": "  "}, "idea"),
+        ({"idea": "x", "style": "wild"}, "flat, line, geometric, badge, hand-drawn"),
+        ({"idea": "x", "size": "17"}, "17"),
+        ({"idea": "x", "colour": "red"}, "colour"),
     ],
 )
 async def test_what_cannot_be_filled_in_is_said(
     client: Client[Any], arguments: dict[str, str], words: str
 ) -> None:
-    with pytest.raises(MCPError, match=words) as caught:
+    with pytest.raises(MCPError, match=f"^invalid_argument: .*{words}"):
         await client.get_prompt("logo_icon", arguments)
-    assert "Next: " in str(caught.value)
 
 
 async def test_choices_forgive_case_and_blanks(client: Client[Any]) -> None:

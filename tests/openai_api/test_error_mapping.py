@@ -30,88 +30,75 @@ def _mapped(status: int, message: str = "words", **fields: Any) -> ImageError:
 
 
 @pytest.mark.parametrize(
-    ("response", "expected", "remedy"),
+    ("response", "expected"),
     [
         (
             {"status": 400, "code": "moderation_blocked", "message": "rejected by the safety system."},
             ModerationBlocked,
-            "Rephrase",
         ),
-        ({"status": 429, "code": "insufficient_quota", "message": "quota"}, QuotaExhausted, "billing"),
-        ({"status": 400, "code": "billing_hard_limit_reached", "message": "x"}, QuotaExhausted, "billing"),
+        ({"status": 429, "code": "insufficient_quota", "message": "quota"}, QuotaExhausted),
+        ({"status": 400, "code": "billing_hard_limit_reached", "message": "x"}, QuotaExhausted),
         (
             {"status": 403, "message": "Your organization must be verified to use the model."},
             OrganizationNotVerified,
-            "settings/organization/general",
         ),
-        ({"status": 400, "message": "organization must be verified"}, OrganizationNotVerified, "Verify"),
-        ({"status": 403, "message": "no permission"}, AuthenticationFailed, "permission"),
-        ({"status": 401, "code": "invalid_api_key", "message": "x"}, AuthenticationFailed, "OPENAI_API_KEY"),
-        ({"status": 404, "code": "model_not_found", "message": "no"}, UpstreamRejected, "another model"),
-        ({"status": 400, "code": "model_not_found", "message": "no"}, UpstreamRejected, "another model"),
-        ({"status": 404, "code": "404", "message": "no"}, UpstreamRejected, "another model"),
-        ({"status": 500, "message": ""}, UpstreamUnavailable, "again"),
-        ({"status": 501, "message": "no"}, OutcomeUnknown, "usage page"),
-        ({"status": 408, "message": "slow"}, OutcomeUnknown, "usage page"),
-        ({"status": 529, "message": "overloaded"}, UpstreamUnavailable, "again"),
-        ({"status": 504, "message": "gateway"}, OutcomeUnknown, "usage page"),
-        ({"status": 524, "message": "cloud"}, OutcomeUnknown, "usage page"),
-        ({"status": 0, "code": "server_error", "message": "in the stream"}, OutcomeUnknown, "usage page"),
+        ({"status": 400, "message": "organization must be verified"}, OrganizationNotVerified),
+        ({"status": 403, "message": "no permission"}, AuthenticationFailed),
+        ({"status": 401, "code": "invalid_api_key", "message": "x"}, AuthenticationFailed),
+        ({"status": 404, "code": "model_not_found", "message": "no"}, UpstreamRejected),
+        ({"status": 400, "code": "model_not_found", "message": "no"}, UpstreamRejected),
+        ({"status": 404, "code": "404", "message": "no"}, UpstreamRejected),
+        ({"status": 500, "message": ""}, UpstreamUnavailable),
+        ({"status": 501, "message": "no"}, OutcomeUnknown),
+        ({"status": 408, "message": "slow"}, OutcomeUnknown),
+        ({"status": 529, "message": "overloaded"}, UpstreamUnavailable),
+        ({"status": 504, "message": "gateway"}, OutcomeUnknown),
+        ({"status": 524, "message": "cloud"}, OutcomeUnknown),
+        ({"status": 0, "code": "server_error", "message": "in the stream"}, OutcomeUnknown),
         (
             {"status": 400, "message": "Invalid size '872x2048'. Must both be divisible by 16."},
             UpstreamRejected,
-            "size",
         ),
         (
             {"status": 400, "message": "Transparent background is not supported for this model."},
             UpstreamRejected,
-            "opaque",
         ),
         (
             {"status": 400, "message": "Invalid value: 'gpt-image-2'. Value must be 'dall-e-2'."},
             UpstreamRejected,
-            "verified",
         ),
-        ({"status": 400, "message": "Unknown parameter: 'quality'."}, UpstreamRejected, "default"),
-        ({"status": 422, "message": "odd"}, UpstreamRejected, "models command"),
-        ({"status": 429, "message": "Rate limit reached"}, RateLimited, "again"),
+        ({"status": 400, "message": "Unknown parameter: 'quality'."}, UpstreamRejected),
+        ({"status": 422, "message": "odd"}, UpstreamRejected),
+        ({"status": 429, "message": "Rate limit reached"}, RateLimited),
         (
             {"status": 429, "code": "429", "message": '{"error": {"code": "insufficient_quota"}}'},
             QuotaExhausted,
-            "billing",
         ),
         (
             {"status": 429, "code": "429", "type": "insufficient_quota", "message": "x"},
             QuotaExhausted,
-            "billing",
         ),
         (
             {"status": 429, "code": "429", "message": "OpenAIException - {'type': 'billing_not_active'}"},
             QuotaExhausted,
-            "billing",
         ),
         (
             {"status": 500, "code": "500", "message": r"{\"code\": \"insufficient_quota\"}"},
             QuotaExhausted,
-            "billing",
         ),
-        ({"status": 429, "message": "You exceeded your current quota, please …"}, QuotaExhausted, "billing"),
+        ({"status": 429, "message": "You exceeded your current quota, please …"}, QuotaExhausted),
         (
             {
                 "status": 400,
                 "message": "There is no failure 'x'; there are insufficient_quota, rate_limited.",
             },
             UpstreamRejected,
-            "models command",
         ),
     ],
 )
-def test_each_error_response_has_its_error_and_its_remedy(
-    response: dict[str, Any], expected: type[ImageError], remedy: str
-) -> None:
+def test_each_error_response_has_its_error(response: dict[str, Any], expected: type[ImageError]) -> None:
     error = map_error(ErrorResponse(request_id="req_1", **response), model="gpt-image-2")
     assert type(error) is expected
-    assert remedy in error.next_step
     assert error.request_id == "req_1"
 
 
@@ -127,36 +114,41 @@ def test_moderation_names_stage_and_categories() -> None:
         code="moderation_blocked",
         details={"moderation_stage": "output", "categories": ["violence", "self-harm"]},
     )
-    assert "refused the picture that was made for violence, self-harm (stage: output)" in error.message
+    assert type(error) is ModerationBlocked
+    assert "violence, self-harm" in error.message
+    assert "output" in error.message
 
 
 def test_moderation_categories_are_found_in_the_words_too() -> None:
     error = _mapped(400, "rejected by the safety system. safety_violations=[sexual].")
-    assert "refused it for sexual (stage: not given)" in error.message
+    assert type(error) is ModerationBlocked
+    assert error.message.count("sexual") == 2
 
 
 @pytest.mark.parametrize("message", ["", " \n", "."])
 def test_an_error_without_words_says_that_there_are_none(message: str) -> None:
-    assert _mapped(422, message).message.endswith("(HTTP 422): no reason given.")
+    assert _mapped(422, message).message == _mapped(422, "").message
 
 
 def test_the_words_and_the_parameter_of_a_rejection_are_repeated_on_one_line() -> None:
     error = _mapped(400, "Invalid\n  value.", param="size")
-    assert error.message == "OpenAI rejected the request (HTTP 400, parameter size): Invalid value."
-    assert "an error in the stream" in _mapped(0, "boom").message
+    assert all(part in error.message for part in ("HTTP 400", "size", "Invalid value."))
+    assert "\n" not in error.message
+    assert "HTTP" not in _mapped(0, "boom").message
 
 
 def test_a_key_without_permission_is_not_called_a_wrong_one() -> None:
-    assert "may not do this (HTTP 403): no permission" in _mapped(403, "no permission").message
-    assert "refused the key in OPENAI_API_KEY (HTTP 401, unauthorized)" in _mapped(401).message
+    lacking, wrong = _mapped(403, "no permission"), _mapped(401)
+    assert lacking.code == wrong.code == "authentication_failed"
+    assert "no permission" in lacking.message
+    assert "OPENAI_API_KEY" in wrong.message
 
 
 def test_a_rate_limit_says_when_to_come_back() -> None:
     error = _mapped(429, "Rate limit", retry_after="12")
     assert isinstance(error, RateLimited)
     assert error.retry_after_seconds == 12
-    assert "in 12 s" in error.next_step
-    assert "in a minute" in _mapped(429, "Rate limit").next_step
+    assert "12 s" in error.next_step
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 529])
@@ -165,7 +157,7 @@ def test_a_pause_too_long_to_wait_for_is_a_rate_limit_that_says_when(status: int
     assert isinstance(error, RateLimited)
     assert error.retry_after_seconds == 3600
     assert f"HTTP {status}" in error.message
-    assert "in 3600 s" in error.next_step
+    assert "3600 s" in error.next_step
 
 
 @pytest.mark.parametrize(
@@ -188,7 +180,7 @@ def test_a_failing_server_that_asks_for_a_short_pause_says_how_long() -> None:
     error = _mapped(503, "overloaded", retry_after="60")
     assert isinstance(error, UpstreamUnavailable)
     assert error.retry_after_seconds == 60
-    assert "in 60 s" in error.next_step
+    assert "60 s" in error.next_step
 
 
 def test_an_absurd_pause_is_cut_to_a_month() -> None:
@@ -207,7 +199,6 @@ def test_no_header_breaks_the_reading_of_a_pause(header: str) -> None:
 def test_a_proxy_page_is_called_one() -> None:
     for page in ("<html><body>Bad gateway</body></html>", "<!DOCTYPE HTML><title>Bad</title>"):
         message = _mapped(502, page).message
-        assert "an HTML page" in message
         assert "Bad" not in message
 
 

@@ -130,7 +130,8 @@ async def test_a_name_with_any_address_that_is_not_public_is_refused(
 ) -> None:
     internet = pretend(monkeypatch, {"images.example": [addresses]}, {})
     error = await _refused(GUARDED, "http://images.example/a.png")
-    assert "not an address of the open internet" in error.message
+    assert isinstance(error, InputRejected)
+    assert not error.retryable
     assert internet.connections == []
 
 
@@ -158,7 +159,8 @@ async def test_a_redirect_into_a_closed_network_is_refused(
         names = {"images.example": [[PUBLIC]], "inside.example": [["10.1.2.3"]]}
         internet = pretend(monkeypatch, names, {PUBLIC: web.port})
         error = await _refused(GUARDED, "http://images.example/a.png")
-    assert "not an address of the open internet" in error.message
+    assert isinstance(error, InputRejected)
+    assert not error.retryable
     assert internet.connections == [PUBLIC]
 
 
@@ -214,7 +216,8 @@ async def test_a_certificate_is_asked_for_by_name_and_not_for_the_address(
     async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
         pretend(monkeypatch, {host: [[PUBLIC]]}, {PUBLIC: server.sockets[0].getsockname()[1]})
         error = await _refused(GUARDED, f"https://{host}/a.png")
-    assert "could not be fetched" in error.message
+    assert isinstance(error, InputRejected)
+    assert error.retryable
     # The name in the greeting, with its length in front and without a dot at its end.
     name = host.rstrip(".").encode()
     assert len(name).to_bytes(2, "big") + name in hellos[0]
@@ -256,7 +259,8 @@ async def test_an_answer_without_an_image_is_an_error_with_its_status(
 async def test_redirects_without_end_are_refused() -> None:
     async with serve({"/": redirect("/")}) as web:
         error = await _refused(OPEN, web.url())
-    assert "more than 5 redirects" in error.message
+    assert isinstance(error, InputRejected)
+    assert not error.retryable
     assert len(web.heads) == 6
 
 
@@ -317,13 +321,14 @@ async def test_a_body_over_the_limit_is_cut_off_whatever_its_length_says() -> No
         error = await _refused(OPEN, web.url("/endless"))
         assert await OPEN.fetch(web.url("/claims-less")) == BODY[:10]
         assert len(await OPEN.fetch(web.url("/exact"))) == LIMIT
-    assert "more than 0.1 MB" in error.message
+    assert "0.1 MB" in error.message
 
 
 async def test_a_body_shorter_than_its_claimed_length_is_refused() -> None:
     async with serve({"/": answer(BODY, length=len(BODY) + 1)}) as web:
         error = await _refused(OPEN, web.url())
-    assert "could not be fetched: peer closed connection" in error.message
+    assert isinstance(error, InputRejected)
+    assert error.retryable
 
 
 async def test_a_body_that_drips_is_given_up_and_may_be_tried_again() -> None:
@@ -336,7 +341,7 @@ async def test_a_body_that_drips_is_given_up_and_may_be_tried_again() -> None:
 
     async with serve({"/": drip}) as web:
         error = await _refused(Fetcher(LIMIT, allow_private=True, timeout_seconds=0.2), web.url())
-    assert "did not arrive within 0.2 s" in error.message
+    assert "0.2 s" in error.message
     assert error.retryable
 
 
@@ -346,13 +351,14 @@ async def test_a_server_that_never_answers_is_given_up() -> None:
 
     async with serve({"/": silent, "/on": redirect("/")}) as web:
         error = await _refused(Fetcher(LIMIT, allow_private=True, timeout_seconds=0.2), web.url("/on"))
-    assert "did not arrive within 0.2 s" in error.message
+    assert "0.2 s" in error.message
 
 
 async def test_an_answer_that_is_not_http_is_refused() -> None:
     async with serve({"/": b"SSH-2.0-OpenSSH_9.6\r\n\r\n"}) as web:
         error = await _refused(OPEN, web.url())
-    assert "could not be fetched" in error.message
+    assert isinstance(error, InputRejected)
+    assert error.retryable
 
 
 @pytest.mark.parametrize(
@@ -366,19 +372,19 @@ async def test_a_body_that_was_compressed_unasked_is_unpacked(coding: str, packe
 
 
 @pytest.mark.parametrize(
-    ("coding", "packed", "reason"),
+    ("coding", "packed", "named"),
     [
-        ("gzip", gzip.compress(bytes(50_000_000)), "more than 0.1 MB"),
-        ("gzip", b"not gzip at all", "cannot be decoded"),
-        ("br", BODY, "'br', which is not read"),
-        ("gzip, gzip", gzip.compress(gzip.compress(BODY)), "'gzip, gzip', which is not read"),
+        ("gzip", gzip.compress(bytes(50_000_000)), "0.1 MB"),
+        ("gzip", b"not gzip at all", "http://127.0.0.1"),
+        ("br", BODY, "'br'"),
+        ("gzip, gzip", gzip.compress(gzip.compress(BODY)), "'gzip, gzip'"),
     ],
 )
-async def test_a_compressed_bomb_or_nonsense_is_refused(coding: str, packed: bytes, reason: str) -> None:
+async def test_a_compressed_bomb_or_nonsense_is_refused(coding: str, packed: bytes, named: str) -> None:
     async with serve({"/": answer(packed, Content_Encoding=coding)}) as web:
         error = await _refused(OPEN, web.url())
     assert isinstance(error, InputRejected)
-    assert reason in error.message
+    assert named in error.message
 
 
 async def test_a_compressed_bomb_is_not_unpacked_into_memory() -> None:

