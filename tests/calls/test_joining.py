@@ -436,14 +436,13 @@ async def test_a_result_whose_process_ended_before_it_was_received_is_given_to_t
     tmp_path: Path,
 ) -> None:
     database = tmp_path / "library.db"
-    async with (
-        serve_standin() as standin,
-        _studio(standin, database_url=f"sqlite:///{database}") as studio,
-    ):
-        done = await studio.generate("a fox", **QUICK)
-        await studio.list_sessions()
+    url = f"sqlite:///{database}"
+    async with serve_standin() as standin:
+        async with _studio(standin, database_url=url) as studio:
+            done = await studio.generate("a fox", **QUICK)
         with contextlib.closing(sqlite3.connect(database)) as connection, connection:
             connection.execute("UPDATE calls SET acknowledged_at = NULL")
         _let_process_be_gone(database, done.call_id)
-        assert _is_joined(await studio.generate("a fox", **QUICK))
+        async with _studio(standin, database_url=url) as studio:
+            assert _is_joined(await studio.generate("a fox", **QUICK))
     assert len(standin.posts) == 1
