@@ -117,8 +117,8 @@ _DOWNLOADS: Mapping[str, Provoke] = {
 }
 
 
-def _serve(**address: Any) -> Provoke:
-    return lambda: serve_http(mcp, **{"host": "127.0.0.1", "port": 0, "path": "/mcp", **address})
+def _serve(*, host: str = "127.0.0.1", port: int = 0, path: str = "/mcp") -> Provoke:
+    return lambda: serve_http(mcp, host=host, port=port, path=path)
 
 
 def _manifest(content: str) -> Provoke:

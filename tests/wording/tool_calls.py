@@ -68,6 +68,9 @@ _ARGUMENTS = Calls(
         "too many input images in a quote": ("estimate_cost", {"input_images": 17}),
         "a user that is too long": _draw(user="x" * 300),
         "outpainting to the same size": _edit(edit_type="outpaint", size="816x816", images=["square.png"]),
+        "outpainting to a larger size of the same shape": _edit(
+            edit_type="outpaint", size="square", images=["square.png"]
+        ),
         "an edit type that is none": _edit(edit_type="collage"),
         "outpainting to an unknown size": _edit(edit_type="outpaint"),
         "a fidelity that is none": _edit(input_fidelity="superb"),
