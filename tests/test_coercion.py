@@ -22,7 +22,7 @@ from gpt_image_mcp.coercion import as_list, format_name
         ('{"box": [0, 0, 1, 1]}', [{"box": [0, 0, 1, 1]}]),
         ('[{"box": [0, 0, 1, 1]}, 5]', [{"box": [0, 0, 1, 1]}, 5]),
         ("5", ["5"]),
-        ({"box": []}, [{"box": []}]),
+        ({"box": [0.5]}, [{"box": [0.5]}]),
         (["a.png"], ["a.png"]),
         (None, None),
     ],
