@@ -95,7 +95,7 @@ def test_a_malformed_value_is_refused_with_variable_value_and_next_step(
         read_settings()
     assert variable in str(refusal.value)
     assert value.rsplit(",", maxsplit=1)[-1] in str(refusal.value)
-    assert f"Correct or unset {variable}" in refusal.value.next_step
+    assert variable in refusal.value.next_step
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ async def test_a_server_that_says_nothing_is_not_waited_for() -> None:
     async with serve({"/v1/models": silent}) as web:
         settings = Settings(base_url=web.url("/v1"))
         found = [finding async for finding in check_network(settings, seconds=0.05)]
-    assert "did not answer in 0.05 s" in found[0].said
+    assert "0.05 s" in found[0].said
 
 
 async def test_an_account_that_says_nothing_is_not_waited_for() -> None:

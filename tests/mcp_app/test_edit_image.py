@@ -104,6 +104,21 @@ async def test_the_retouched_image_is_a_child_of_the_returned_one(client: Client
     assert "as-returned" in _text(shown)
 
 
+async def test_a_mask_and_regions_together_open_what_either_opens(
+    client: Client[Any], photo: Path, project: Path
+) -> None:
+    mask = Image.new("L", (1024, 1024), 0)
+    mask.paste(255, (0, 896, 128, 1024))
+    mask.save(project / "corner.png")
+    corner = {"box": [0.875, 0, 1, 0.125]}
+    answer = _answer(await _edit(client, images=[str(photo)], mask="corner.png", regions=[corner]))
+    changed = ImageChops.difference(Image.open(photo).convert("RGB"), _opened(answer))
+    assert changed.crop((0, 896, 128, 1024)).getbbox() is not None
+    assert changed.crop((896, 0, 1024, 128)).getbbox() is not None
+    for rest in ((0, 0, 880, 880), (144, 144, 1024, 1024)):
+        assert changed.crop(rest).getbbox() is None
+
+
 async def test_without_keep_unmasked_the_picture_is_as_returned(client: Client[Any], photo: Path) -> None:
     answer = _answer(await _edit(client, images=[str(photo)], regions=[BOX], keep_unmasked=False))
     original, made = Image.open(photo).convert("RGB"), _opened(answer)

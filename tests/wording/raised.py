@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from fastmcp import Client
 from sqlalchemy import text
 
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.calls.jobs import Job, stopped
+from gpt_image_mcp.catalogue.edit_types import apply_edit_type
 from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.catalogue.sizes import resolve_size
 from gpt_image_mcp.cli.client_config.blocks import make_block
@@ -21,6 +24,7 @@ from gpt_image_mcp.cli.manifests import read_manifest
 from gpt_image_mcp.cli.output_file import written_to
 from gpt_image_mcp.folders import output_folder, project_folder
 from gpt_image_mcp.imaging.previews import View, make_preview
+from gpt_image_mcp.imaging.regions import parse_regions
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.mcp_app.http import serve_http
 from gpt_image_mcp.openai_api.error_mapping import ErrorResponse, map_error
@@ -113,8 +117,8 @@ _DOWNLOADS: Mapping[str, Provoke] = {
 }
 
 
-def _serve(**address: Any) -> Provoke:
-    return lambda: serve_http(mcp, **{"host": "127.0.0.1", "port": 0, "path": "/mcp", **address})
+def _serve(*, host: str = "127.0.0.1", port: int = 0, path: str = "/mcp") -> Provoke:
+    return lambda: serve_http(mcp, host=host, port=port, path=path)
 
 
 def _manifest(content: str) -> Provoke:
@@ -152,6 +156,9 @@ _COMMANDS: Mapping[str, Provoke] = {
     "a host that others reach": _serve(host="0.0.0.0"),  # noqa: S104 - it is refused
     "a project folder that is no Unicode": lambda: project_folder(Settings(project_dir="/nowhere/\udcff")),
     "a relative folder without a project": lambda: output_folder(Settings(project_dir="/"), "pictures"),
+    "an output folder that is no path": lambda: output_folder(Settings(), "a\0b"),
+    "an edit type that is none": lambda: apply_edit_type("a fox", "collage"),
+    "a region that is no object": lambda: parse_regions(["the left half"]),
     "a size that an older model has not": lambda: resolve_size(
         load_catalogue().find("gpt-image-1.5"), "2048x2048"
     ),
@@ -204,11 +211,11 @@ _KEEPING: Mapping[str, Provoke] = {
 }
 
 
-def _story(tell: Callable[[Studio], Awaitable[object]]) -> Provoke:
-    """What a studio in the sandbox says at the end of a story."""
+def _story(tell: Callable[[Studio], Awaitable[object]], **settings: Any) -> Provoke:
+    """What a studio, in the sandbox unless told otherwise, says at the end of a story."""
 
     async def provoke() -> None:
-        async with Studio(Settings(sandbox=True)) as studio:
+        async with Studio(Settings.model_validate({"sandbox": True, **settings})) as studio:
             await tell(studio)
 
     return provoke
@@ -232,6 +239,12 @@ async def _lost_turn(studio: Studio) -> None:
     started: Any = await studio.start_session("red", ["photo.png"], **_QUICK)
     started.images[0].file_path.unlink()
     await studio.continue_session(started.session.session_id, "x")
+
+
+async def _lost_start(studio: Studio) -> None:
+    session = await _session(studio)
+    shutil.rmtree(Path.home() / "data" / "gpt-image-mcp" / "inputs")
+    await studio.continue_session(session.session_id, "x", from_turn=0)
 
 
 async def _crowded(studio: Studio) -> None:
@@ -262,12 +275,63 @@ _STORIES: Mapping[str, Provoke] = {
     "deleting to a size that is none": _story(lambda studio: studio.history.prune(keep_mb=-1)),
     "rebuilding from nowhere": _story(lambda studio: studio.history.rebuild([Path("nowhere")])),
     "a limit that is none": _story(lambda studio: studio.history.search(limit=0)),
-    "an extension of nothing": _story(
+    "a negative offset": _story(lambda studio: studio.history.search(offset=-1)),
+    "a turn whose start image is gone": _story(_lost_start),
+    "a quality that the model has not": _story(
+        lambda studio: studio.estimate(model="gpt-image-2", quality="max")
+    ),
+    "a quote for no image": _story(lambda studio: studio.estimate(n=0)),
+    "a batch that goes on otherwise": _story(
+        lambda studio: studio.batch_edit("x", ["photo.png"], on_error="pray")
+    ),
+    "a batch of nothing at a time": _story(
+        lambda studio: studio.batch_edit("x", ["photo.png"], concurrency=0)
+    ),
+    "a prompt that its edit type makes too long": _story(
+        lambda studio: studio.edit("x" * 31_999, ["photo.png"], edit_type="enhancement")
+    ),
+    "an export of a negative width": _story(lambda studio: studio.export("photo.png", width=-1)),
+    "an icon for social media": _story(
+        lambda studio: studio.export("photo.png", preset="social", output_format="ico")
+    ),
+    "a local file where none is read": _story(lambda studio: studio.edit("x", ["photo.png"]), input_roots=()),
+    "a key that cannot be sent": _story(
+        lambda studio: studio.generate("x", **_QUICK), sandbox=False, api_key="sk-schl\u00fcssel"
+    ),
+    "an extension to nowhere": _story(
         lambda studio: studio.edit("x", ["photo.png"], edit_type="outpaint", size="nonsense")
     ),
 }
 
+
+def _asked(ask: Callable[[Client[Any]], Awaitable[object]]) -> Provoke:
+    """What the server answers to something else than a tool call."""
+
+    async def provoke() -> None:
+        async with Client(mcp) as client:
+            await ask(client)
+
+    return provoke
+
+
+_ASKED: Mapping[str, Provoke] = {
+    "a prompt without what it is about": _asked(lambda client: client.get_prompt("logo_icon", {})),
+    "a prompt with a choice that is none": _asked(
+        lambda client: client.get_prompt("logo_icon", {"idea": "x", "style": "wild"})
+    ),
+    "a prompt with an unknown argument": _asked(
+        lambda client: client.get_prompt("logo_icon", {"idea": "x", "colour": "red"})
+    ),
+    "a prompt with a list of nothing": _asked(
+        lambda client: client.get_prompt("character_consistency", {"character": "a girl", "scenes": ";"})
+    ),
+    "a resource that there is not": _asked(
+        lambda client: client.read_resource("gpt-image://images/20200101-000000-abcdef")
+    ),
+}
+
 RAISED = {
+    "prompts_and_resources": _ASKED,
     "api_answers": _MAPPED,
     "downloads": _DOWNLOADS,
     "commands": _COMMANDS,

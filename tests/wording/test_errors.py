@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fastmcp import Client
+from mcp.shared.exceptions import MCPError
 from mcp_types import TextContent
 from PIL import Image
 
@@ -34,6 +35,7 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 # What differs from run to run, from machine to machine, and what other packages word.
 _CHANGING = (
     (r"\d{8}-\d{6}-[0-9a-f]{6}", "<id>"),
+    (r"\b[0-9a-f]{64}\b", "<digest>"),
     (r"\breq_\w+", "<request>"),
     (r"\bproject-[0-9a-f]{12}\b", "project-<hash>"),
     (r"\(\d+ bytes\)", "(<number> bytes)"),
@@ -128,7 +130,7 @@ async def _raised(name: str, provoke: Provoke) -> str:
         outcome = provoke()
         if inspect.isawaitable(outcome):
             await outcome
-    except ImageError as error:
+    except (ImageError, MCPError) as error:
         return str(error)
     pytest.fail(f"{name} was not refused")
 

@@ -1,0 +1,58 @@
+"""Lists and names as callers send them: JSON sent as text, paths with single backslashes, other spellings."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpt_image_mcp.coercion import as_list, format_name
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [
+        ("", []),
+        (" \n", []),
+        ("a.png", ["a.png"]),
+        ("[a].png", ["[a].png"]),
+        ('["a.png", "b.png",]', ["a.png", "b.png"]),
+        ('{"box": [0, 0, 1, 1]}', [{"box": [0, 0, 1, 1]}]),
+        ('[{"box": [0, 0, 1, 1]}, 5]', [{"box": [0, 0, 1, 1]}, 5]),
+        ("5", ["5"]),
+        ({"box": [0.5]}, [{"box": [0.5]}]),
+        (["a.png"], ["a.png"]),
+        (None, None),
+    ],
+)
+def test_a_list_sent_as_text_is_the_list_that_was_meant(sent: object, meant: object) -> None:
+    assert as_list(sent) == meant
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [
+        (r'["C:\new\users\u00e9.png"]', r"C:\new\users\u00e9.png"),
+        (r'["C:\\new\\a.png"]', r"C:\new\a.png"),
+        (r'["caf\u00e9.png"]', "café.png"),
+        (r'["say \"hi\".png"]', 'say "hi".png'),
+        (r'["a\/b.png"]', "a/b.png"),
+    ],
+)
+def test_a_backslash_that_escapes_nothing_counts_as_itself(sent: str, meant: str) -> None:
+    assert as_list(sent) == [meant]
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"))))
+def test_any_list_of_texts_survives_being_sent_as_json(texts: list[str]) -> None:
+    plain = [text for text in texts if "\\" not in text and text.isprintable()]
+    assert as_list(json.dumps(plain, ensure_ascii=False)) == plain
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"), [("JPG", "jpeg"), (".png", "png"), (" image/webp ", "webp"), (5, 5), (None, None)]
+)
+def test_other_spellings_of_a_format_are_understood(sent: object, meant: object) -> None:
+    assert format_name(sent) == meant
