@@ -33,6 +33,7 @@ HEARTBEAT_SECONDS = 3.0
 CHECKING_SECONDS = 0.9
 # How long a stopped job may take to write down what became of it.
 ENDING_SECONDS = 3.0
+_LOOKS_AGAIN_SECONDS = 0.1
 
 _R = TypeVar("_R")
 
@@ -217,15 +218,26 @@ class Jobs:
                 _task(job).cancel()
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace_seconds)
-            for task in late:
-                if not task.cancelling():  # a second time would tear apart what must come to its end
-                    task.cancel()
-            await asyncio.wait(tasks, timeout=ending_seconds)
+            await _cancel(late, within_seconds=ending_seconds)
 
     def _forget(self, job: Job[Any], task: asyncio.Task[Any]) -> None:
         self._running.pop(job.id, None)
         if not task.cancelled():
             task.exception()  # a failure nobody waited for is in the library; asyncio need not warn
+
+
+async def _cancel(tasks: set[asyncio.Task[Any]], *, within_seconds: float) -> None:
+    """Cancels tasks and waits until they have ended, but no longer than that.
+
+    One that is being cancelled already comes to its end undisturbed. A library may take a cancellation for
+    its own, as anyio does while it connects; then it is repeated.
+    """
+    give_up_at = monotonic() + within_seconds
+    while tasks and monotonic() < give_up_at:
+        for task in tasks:
+            if not task.cancelling():
+                task.cancel()
+        _, tasks = await asyncio.wait(tasks, timeout=min(_LOOKS_AGAIN_SECONDS, within_seconds))
 
 
 async def _cleanly(job: Job[_R], work: Coroutine[Any, Any, _R]) -> _R:

@@ -56,7 +56,7 @@ class BatchJob(PlannedJob[BatchResult]):
     """
 
     entries: list[BatchEntry | None]
-    failures: list[ImageError] = field(default_factory=list[ImageError])
+    failures: dict[int, ImageError] = field(default_factory=dict[int, ImageError])
     made: list[str] = field(default_factory=list[str])
     latest: str = ""
     is_stopped: bool = False
@@ -253,7 +253,7 @@ class Batches:
             job.note(position, _cut_off(image))
             raise
         except ImageError as error:
-            job.failures.append(error)
+            job.failures[position] = error
             return BatchEntry(input=_shown(image), status="failed", error=str(error))
         job.made.append(result.call_id)
         return BatchEntry(
@@ -303,8 +303,10 @@ def _check(on_error: str, concurrency: int) -> None:
         raise InvalidArgument(message, next_step="Use 3, the default.")
 
 
-def _all_failed(failures: list[ImageError], result: BatchResult) -> ImageError:
-    first = failures[0] if failures else InternalError("nothing was edited", next_step="Report it.")
+def _all_failed(failures: dict[int, ImageError], result: BatchResult) -> ImageError:
+    first = (
+        failures[min(failures)] if failures else InternalError("nothing was edited", next_step="Report it.")
+    )
     failed = [entry for entry in result.items if entry.status == "failed"]
     listed = "; ".join(f"{entry.input}: {_one_line(entry.error)}" for entry in failed[:_ERRORS_NAMED])
     more = f"; and {len(failed) - _ERRORS_NAMED} more" if len(failed) > _ERRORS_NAMED else ""
