@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.fit import Placement, fit_into
-from gpt_image_mcp.imaging.normalise import MAX_PIXELS, encode, flattened
+from gpt_image_mcp.imaging.normalise import MAX_PIXELS, flattened
 from gpt_image_mcp.values.pixels import Pixels
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ Colour = tuple[int, int, int]
 TRANSPARENT = "transparent"
 _HIGHEST_LEVEL = 255
 # How well each format is written: no difference is visible at these.
-_QUALITY: dict[str, dict[str, object]] = {
+_QUALITY: dict[str, dict[str, Any]] = {
     "png": {"compress_level": 6},
     "jpeg": {"quality": 92, "progressive": True},
     "webp": {"quality": 90, "method": 4},
