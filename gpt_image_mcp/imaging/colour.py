@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import functools
 import io
+import struct
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from PIL import Image, ImageCms
 
-# The colour space that a profile is for, bytes 16 to 19 of its header (ICC.1:2022, section 7.2).
+# Fields of a profile's header: the colour space that it is for, and its date (ICC.1:2022, section 7.2).
 _SPACE_FIELD = slice(16, 20)
 _SPACES = {"RGB": b"RGB ", "L": b"GRAY", "CMYK": b"CMYK"}
+_DATE_FIELD, _DATE = slice(24, 36), struct.pack(">6H", 2026, 1, 1, 0, 0, 0)
 # Profiles that differ by no more than this, in 8 bits, show the same colours.
 _SAME_COLOUR = 2
 _SAMPLE_LEVELS = (0, 64, 128, 192, 255)
@@ -23,7 +25,9 @@ _SAMPLE_LEVELS = (0, 64, 128, 192, 255)
 @functools.cache
 def srgb_profile() -> bytes:
     """The profile of sRGB, for files whose colours were converted from another profile."""
-    return _opened(b"").tobytes()
+    made = _opened(b"").tobytes()
+    # With the second in which it was made, equal pictures would become different files.
+    return made[: _DATE_FIELD.start] + _DATE + made[_DATE_FIELD.stop :]
 
 
 def describes(profile: bytes, mode: str) -> bool:

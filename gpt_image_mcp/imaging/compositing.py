@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.imaging.decoding import decode, in_profile
 from gpt_image_mcp.imaging.encoding import encode
+from gpt_image_mcp.imaging.source_type import AI_EDITED
 from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _composite(edited: bytes, backdrop: Backdrop, output_format: str) -> Composi
     if kind == "JPEG" and mode == "RGBA":
         paper = Image.new("RGBA", combined.size, "white")
         combined = Image.alpha_composite(paper, combined).convert("RGB")
-    return Composite(encode(combined, kind, profile=profile, **options), share)
+    return Composite(encode(combined, kind, profile=profile, source_type=AI_EDITED, **options), share)
 
 
 def _changed_share(original: Image.Image, made: Image.Image, coverage: Image.Image) -> float:

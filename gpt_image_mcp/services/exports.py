@@ -17,6 +17,7 @@ from gpt_image_mcp.folders import output_folder, require_writable
 from gpt_image_mcp.imaging.export_presets import ExportOptions, plan_targets, validate_options
 from gpt_image_mcp.imaging.normalise import decode_input, require_whole
 from gpt_image_mcp.imaging.rendering import read_colour, render, require_writer
+from gpt_image_mcp.imaging.source_type import find_source_type, source_type_of
 from gpt_image_mcp.imaging.xmp import has_c2pa
 from gpt_image_mcp.library.naming import clean_label
 from gpt_image_mcp.paths import unquoted
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.imaging.decoding import Decoded
     from gpt_image_mcp.imaging.export_presets import Target
     from gpt_image_mcp.imaging.rendering import Colour, Rendered
+    from gpt_image_mcp.imaging.source_type import SourceType
     from gpt_image_mcp.services.inputs import Inputs, Source
     from gpt_image_mcp.settings import Settings
 
@@ -137,10 +139,19 @@ def _make(source: Source, options: ExportOptions, background: Colour | None) -> 
         size=size,
         preset=options.preset,
         pictures=tuple(
-            _Picture(target, render(decoded.image, target, background=background)) for target in targets
+            _Picture(
+                target,
+                render(decoded.image, target, background=background, source_type=_source_type(source)),
+            )
+            for target in targets
         ),
         notes=(*_source_notes(source, decoded), *_format_notes(options, source_format, targets)),
     )
+
+
+def _source_type(source: Source) -> SourceType:
+    """How AI took part in the source, as the library knows it or its file says; empty for other pictures."""
+    return source_type_of(source.image.provenance.kind) if source.image else find_source_type(source.data)
 
 
 def _write(made: _Made, folder: Path, *, stem: str) -> ExportResult:
@@ -201,7 +212,7 @@ def _source_notes(source: Source, decoded: Decoded) -> list[str]:
     if decoded.is_recoloured:
         notes.append("The colours were converted from the source's profile to sRGB.")
     if has_c2pa(source.data):
-        notes.append("The source carries signed C2PA provenance, which no converted file can keep.")
+        notes.append("The source carries signed C2PA provenance, which is lost in every converted file.")
     return notes
 
 

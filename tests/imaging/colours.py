@@ -18,8 +18,9 @@ _PRIMARIES = {
 
 
 def srgb_profile() -> bytes:
-    """The profile of sRGB."""
-    return ImageCms.ImageCmsProfile(cast("Any", ImageCms).createProfile("sRGB")).tobytes()
+    """The profile of sRGB, without the second in which it was made."""
+    made = ImageCms.ImageCmsProfile(cast("Any", ImageCms).createProfile("sRGB")).tobytes()
+    return made[:24] + bytes(12) + made[36:]
 
 
 def rgb_profile(name: str = "P3") -> bytes:
