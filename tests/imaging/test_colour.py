@@ -242,7 +242,8 @@ def test_previews_show_the_colours_of_the_profile(kind: str) -> None:
 def test_a_composite_that_edits_nothing_looks_like_what_was_uploaded(
     mode: str, kind: str, profile: bytes, pixel: tuple[int, int, int], output_format: str
 ) -> None:
-    image = Image.new("RGB", SIZE, pixel).convert(mode)
+    image = Image.new("RGB", SIZE, pixel)
+    image = image.quantize(4) if mode == "P" else image.convert(mode)  # which would dither
     try:
         data = saved(image, kind, icc_profile=profile)
     except (OSError, ValueError):
