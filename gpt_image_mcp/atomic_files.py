@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
     from pathlib import Path
+    from typing import IO
+
+# What fsync answers on a drive that does not know it, as some network drives and USB sticks: the file is
+# written all the same, only nobody says when it has arrived. A full or broken disk answers something else.
+_WITHOUT_FSYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 
 
 def write_exclusive(folder: Path, names: Iterable[str], data: bytes) -> Path:
@@ -50,6 +55,33 @@ def write_over(path: Path, data: bytes, *, durable: bool = True) -> Path:
         return temporary.replace(path)
 
 
+def try_writing(folder: Path, data: bytes) -> None:
+    """Makes the folder and does in it all that the functions above do; nothing is left of it.
+
+    Raises:
+        OSError: If one of them would fail there.
+    """
+    path = write_exclusive(folder, [f".{secrets.token_hex(8)}.probe"], data)
+    try:
+        write_over(path, data, durable=False)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def sync(stream: IO[bytes]) -> None:
+    """Waits until the disk has what was written to a file, as far as its drive can tell.
+
+    Raises:
+        OSError: If the disk could not take it.
+    """
+    stream.flush()
+    try:
+        os.fsync(stream.fileno())
+    except OSError as error:
+        if error.errno not in _WITHOUT_FSYNC:
+            raise
+
+
 @contextlib.contextmanager
 def _temporary(folder: Path, data: bytes, *, durable: bool = True) -> Generator[Path]:
     """A finished file under a name of its own; whatever is left of it is deleted at the end."""
@@ -58,8 +90,7 @@ def _temporary(folder: Path, data: bytes, *, durable: bool = True) -> Generator[
         with path.open("xb") as stream:
             stream.write(data)
             if durable:
-                stream.flush()
-                os.fsync(stream.fileno())
+                sync(stream)
         yield path
     finally:
         path.unlink(missing_ok=True)

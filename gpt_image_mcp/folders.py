@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
 
+from gpt_image_mcp.atomic_files import try_writing
 from gpt_image_mcp.errors import OutputRejected
 from gpt_image_mcp.paths import local_path, unquoted
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 APP = "gpt-image-mcp"
 _LONGEST_PROJECT_NAME_BYTES = 200
+# Not empty, because a full disk still takes empty files.
+_PROBE = b"probe" * 1000
 _SYSTEM = (
     *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/root", "/run"),
     *("/sbin", "/sys", "/usr", "/var/root", "/System", "/Library", "/private/etc", "/private/var/root"),
@@ -83,15 +85,13 @@ def output_folder(settings: Settings, output_dir: str) -> Path:
 
 
 def require_writable(folder: Path) -> Path:
-    """Makes the folder and tries to write into it, so that no call is paid whose image cannot be saved.
+    """Makes the folder and tries in it all that saving does, so that no call is paid in vain.
 
     Raises:
         OutputRejected: If it cannot be written.
     """
-    probe = folder / f".{secrets.token_hex(8)}.probe"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _probe(probe)
+        try_writing(folder, _PROBE)
     except OSError as error:
         message = f"The output folder {folder} cannot be written: {error.strerror or error}."
         raise OutputRejected(
@@ -113,15 +113,6 @@ def fallback_folders(settings: Settings) -> tuple[Path, ...]:
         return default_folder(settings), temporary
     except OutputRejected:
         return (temporary,)
-
-
-def _probe(path: Path) -> None:
-    """Writes a file and deletes it. It is not empty, because a full disk still takes empty files."""
-    try:
-        with path.open("xb") as stream:
-            stream.write(b"probe" * 1000)
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def _project_root(folder: Path) -> Path:

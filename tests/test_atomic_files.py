@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import pytest
 from gpt_image_mcp.atomic_files import write_exclusive, write_over
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 PROCESSES = 8
@@ -87,6 +88,38 @@ def test_a_failure_after_the_name_was_taken_frees_it(tmp_path: Path, monkeypatch
     with pytest.raises(OSError, match="Input/output"):
         write_exclusive(folder, _numbered(), b"one")
     assert list(folder.iterdir()) == []
+
+
+def _failing_with(code: int) -> Callable[..., None]:
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    return fail
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_drive_that_does_not_know_fsync_is_written_to(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", _failing_with(code))
+    folder = tmp_path / "stick"
+    assert write_exclusive(folder, _numbered(), b"one").read_bytes() == b"one"
+    assert write_over(folder / "boat-1.png", b"two").read_bytes() == b"two"
+    assert [path.name for path in folder.iterdir()] == ["boat-1.png"]
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_fails_or_is_full_is_not_taken_for_such_a_drive(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "full"
+    write_exclusive(folder, _numbered(), b"old")
+    monkeypatch.setattr(os, "fsync", _failing_with(code))
+    with pytest.raises(OSError, match=re.escape(os.strerror(code))):
+        write_exclusive(folder, _numbered(), b"one")
+    with pytest.raises(OSError, match=re.escape(os.strerror(code))):
+        write_over(folder / "boat-1.png", b"new")
+    assert [path.read_bytes() for path in folder.iterdir()] == [b"old"]
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import re
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -20,6 +23,9 @@ from gpt_image_mcp.folders import (
     require_writable,
 )
 from gpt_image_mcp.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_the_calls_folder_beats_the_configured_one(tmp_path: Path) -> None:
@@ -163,6 +169,44 @@ def test_a_folder_that_cannot_be_made_is_refused_with_the_reason(
 def test_a_folder_that_takes_no_files_is_refused() -> None:
     with pytest.raises(OutputRejected):
         require_writable(Path("/proc/self"))
+
+
+def _failing_with(code: int) -> Callable[..., None]:
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"fsync": errno.EIO},
+        {"fsync": errno.ENOSPC},
+        {"link": errno.EPERM, "replace": errno.EIO},
+        {"replace": errno.EPERM},
+        {"unlink": errno.EPERM},
+    ],
+)
+def test_a_folder_in_which_saving_would_fail_is_refused_before_the_call(
+    broken: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, code in broken.items():
+        monkeypatch.setattr(os, name, _failing_with(code))
+    with pytest.raises(OutputRejected, match="cannot be written") as caught:
+        require_writable(tmp_path / "out")
+    assert "GPT_IMAGE_OUTPUT_DIR" in caught.value.next_step
+    if "unlink" not in broken:
+        assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("missing", [{"link": errno.EPERM}, {"link": errno.ENOTSUP}, {"fsync": errno.EINVAL}])
+def test_a_folder_that_lacks_only_what_saving_can_do_without_is_accepted(
+    missing: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, code in missing.items():
+        monkeypatch.setattr(os, name, _failing_with(code))
+    assert list(require_writable(tmp_path / "out").iterdir()) == []
 
 
 def test_the_fallbacks_are_the_default_folder_and_then_a_temporary_one() -> None:

@@ -9,6 +9,7 @@ from gpt_image_mcp.catalogue.prices import cost, quote
 from gpt_image_mcp.catalogue.sizes import AUTO
 from gpt_image_mcp.errors import ImageError, OutcomeUnknown
 from gpt_image_mcp.imaging.formats import is_complete, read_picture
+from gpt_image_mcp.imaging.xmp import has_c2pa
 from gpt_image_mcp.library.naming import numbered, without_extension
 from gpt_image_mcp.values.images import Applied, Picture, Provenance, StoredImage
 from gpt_image_mcp.values.results import ImageResult
@@ -93,7 +94,17 @@ def _put_back(
         f"{done.changed_share:.1%} of the pixels outside the mask had changed; the original ones are "
         f"back.{lossy} As returned by the API: {image.file_path} (id {image.id})."
     )
-    return stored[0], [changed, *notes]
+    return stored[0], [changed, *_provenance_notes(image, backdrop), *notes]
+
+
+def _provenance_notes(returned: StoredImage, backdrop: Backdrop) -> list[str]:
+    """What a composite has lost of the C2PA provenance of the pictures that it was made from."""
+    notes: list[str] = []
+    if returned.c2pa:
+        notes.append("Signed C2PA provenance is lost in the composite, and kept in the file as returned.")
+    if has_c2pa(backdrop.original):
+        notes.append("The original carries signed C2PA provenance, which is lost in the composite.")
+    return notes
 
 
 def cost_of(plan: Plan, generated: GeneratedImages) -> Cost:

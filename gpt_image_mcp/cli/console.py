@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import rich.console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.images import StoredImage
     from gpt_image_mcp.values.progress import Progress, ProgressWatcher
 
+# How a stream deals with a character that its encoding lacks: these raise an error.
+_FAILING = ("strict", "surrogateescape")
 _NEVER_FOLDED = 100_000
 _WIDTH_OF_PIPES = 200
 # Below this width the longest model name does not fit beside the other four columns.
@@ -42,6 +45,8 @@ class Console:
     """Prints results to stdout, and messages to stderr."""
 
     def __init__(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            _print_anything(stream)
         self._out = rich.console.Console(soft_wrap=True, highlight=False, emoji=False)
         self._messages = rich.console.Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
@@ -51,8 +56,9 @@ class Console:
             self._out.print(line, markup=False)
 
     def print_json(self, content: BaseModel) -> None:
-        """Prints structured content as one JSON document."""
-        sys.stdout.write(content.model_dump_json(indent=2) + "\n")
+        """Prints structured content as one JSON document, in ASCII where stdout does not take Unicode."""
+        is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+        sys.stdout.write(content.model_dump_json(indent=2, ensure_ascii=not is_unicode) + "\n")
 
     def print_models(self, catalogue: ModelCatalogue, *, today: date) -> None:
         """Prints the table of models, in two columns on a narrow terminal so that no model name is broken."""
@@ -92,6 +98,15 @@ class Console:
                 bar.update(task, completed=progress.fraction, description=progress.message)
 
             yield watch
+
+
+def _print_anything(stream: TextIO | None) -> None:
+    """Lets a stream put a question mark where it cannot show a character.
+
+    A picture whose path a Windows console cannot show is made and paid, so that printing it must not fail.
+    """
+    if isinstance(stream, io.TextIOWrapper) and stream.errors in _FAILING:
+        stream.reconfigure(errors="replace")
 
 
 def _findings_table(findings: Iterable[Finding]) -> Table:

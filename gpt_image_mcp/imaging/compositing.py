@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.errors import StorageFailed
-from gpt_image_mcp.imaging.formats import open_picture
-from gpt_image_mcp.imaging.normalise import encode
+from gpt_image_mcp.imaging.decoding import decode, in_profile
+from gpt_image_mcp.imaging.encoding import encode
+from gpt_image_mcp.imaging.source_type import AI_EDITED
 from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 # A pixel counts as changed if a channel differs by more: less is noise of compression and scaling.
 VISIBLE_DIFFERENCE = 16
-_FORMATS: dict[str, tuple[str, dict[str, object]]] = {
+_FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "png": ("PNG", {"compress_level": 4}),
     # Exact: else libwebp clears the colours of transparent pixels.
     "webp": ("WEBP", {"lossless": True, "exact": True, "method": 2}),
@@ -60,7 +61,10 @@ def composite(edited: bytes, backdrop: Backdrop, *, output_format: str) -> Compo
 def _composite(edited: bytes, backdrop: Backdrop, output_format: str) -> Composite:
     from PIL import Image
 
-    original, made = _decoded(backdrop.original), _decoded(edited)
+    background = decode(backdrop.original)
+    # The original's numbers and profile stay, so that outside the mask not a pixel changes.
+    profile = background.profile
+    original, made = background.image, in_profile(decode(edited), profile).image
     coverage = Image.open(io.BytesIO(backdrop.coverage), formats=("PNG",)).convert("L")
     mode = "RGBA" if "RGBA" in (original.mode, made.mode) else "RGB"
     original, made = original.convert(mode), made.convert(mode)
@@ -72,12 +76,7 @@ def _composite(edited: bytes, backdrop: Backdrop, output_format: str) -> Composi
     if kind == "JPEG" and mode == "RGBA":
         paper = Image.new("RGBA", combined.size, "white")
         combined = Image.alpha_composite(paper, combined).convert("RGB")
-    return Composite(encode(combined, kind, **options), share)
-
-
-def _decoded(data: bytes) -> Image.Image:
-    with open_picture(data) as image:
-        return image.convert("RGBA" if image.mode in ("RGBA", "LA", "PA", "P") else "RGB")
+    return Composite(encode(combined, kind, profile=profile, source_type=AI_EDITED, **options), share)
 
 
 def _changed_share(original: Image.Image, made: Image.Image, coverage: Image.Image) -> float:

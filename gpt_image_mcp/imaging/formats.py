@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from PIL import ImageFile
 
 _RIFF_HEADER_BYTES = 8
+_PNG_BIT_DEPTH_OFFSET, _EIGHT_BITS = 24, 8
 
 
 class _Format(NamedTuple):
@@ -93,6 +94,8 @@ def open_picture(data: bytes) -> Generator[ImageFile.ImageFile]:
         message = "not an image of a known format"
         raise DamagedImage(message)
     with unify_pillow_errors(), io.BytesIO(data) as stream, closing(_opened(stream, known)) as image:
+        if known.name == "png" and "transparency" in image.info:
+            _scale_colour_key(image, bits=data[_PNG_BIT_DEPTH_OFFSET])
         yield image
 
 
@@ -109,6 +112,15 @@ def is_complete(data: bytes, picture: Picture) -> bool:
 
 def _format_of(data: bytes) -> _Format | None:
     return next((known for known in _FORMATS if known.signature.match(data)), None)
+
+
+def _scale_colour_key(image: ImageFile.ImageFile, *, bits: int) -> None:
+    """Brings a PNG's transparent colour to the 8 bits of the pixels, which Pillow does not."""
+    key = image.info["transparency"]
+    if image.mode == "L" and bits < _EIGHT_BITS:
+        image.info["transparency"] = key * 255 // (2**bits - 1)
+    elif image.mode == "RGB" and bits > _EIGHT_BITS:
+        image.info["transparency"] = tuple(level >> _EIGHT_BITS for level in key)
 
 
 def _opened(stream: io.BytesIO, known: _Format) -> ImageFile.ImageFile:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.errors import InputRejected
+from gpt_image_mcp.imaging.decoding import in_eight_bits, upright
+from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.formats import is_complete, open_picture, read_picture
-from gpt_image_mcp.imaging.normalise import MAX_PIXELS, encode
+from gpt_image_mcp.imaging.normalise import MAX_PIXELS
 from gpt_image_mcp.pillow_errors import DamagedImage
 
 if TYPE_CHECKING:
@@ -122,14 +124,11 @@ def _opened(data: bytes, source: str) -> Image.Image:
     if picture.width * picture.height > MAX_PIXELS:
         message = f"The mask {source} has {picture.width}x{picture.height} pixels, which is too large."
         raise InputRejected(message, next_step="Make the mask as large as image 1.")
-    from PIL import ImageOps
-
     try:
         with open_picture(data) as image:
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I;16"):  # Pillow would take anything above 255 for white
-                upright = upright.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-            return upright.convert("RGBA")
+            # Its numbers are levels, not colours, so its profile does not matter.
+            turned = upright(image)
+            return (in_eight_bits(turned) if turned.mode.startswith("I;16") else turned).convert("RGBA")
     except DamagedImage as error:
         message = f"The mask {source} is damaged: {error}."
         raise InputRejected(message, next_step="Save the mask again as PNG.") from error

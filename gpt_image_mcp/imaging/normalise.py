@@ -6,20 +6,22 @@ extra images with transparency were seen to be rejected too ("Invalid image file
 
 from __future__ import annotations
 
-import io
 from contextlib import contextmanager
-from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import InputRejected
+from gpt_image_mcp.imaging.decoding import ORIENTATIONS, decode, in_profile, orientation, pixels_of, upright
+from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.formats import announced_format, is_complete, open_picture, read_picture
-from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
+from gpt_image_mcp.pillow_errors import DamagedImage
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from PIL import Image
 
+    from gpt_image_mcp.imaging.decoding import Decoded
     from gpt_image_mcp.values.images import Picture
 
 # Pillow's own limit, a gigabyte of decoded pixels: beyond it a file is taken for a decompression bomb.
@@ -27,16 +29,11 @@ MAX_PIXELS = 89_478_485
 MAX_BYTES = 50_000_000
 _ACCEPTED = ("png", "jpeg", "webp")
 _LOSSY = ("jpeg", "mpo", "avif", "heic")
-_ORIENTATION_TAG, _UPRIGHT, _ORIENTATIONS = 0x0112, 1, range(2, 9)
 _PNG_BIT_DEPTH_OFFSET, _EIGHT_BITS = 24, 8
 _LIGHT = 160
 _LONGEST_WEBP_EDGE = 16_383
 _SAVE_AGAIN = "Save or download the image again, or pass it as PNG or JPEG."
 _PAPER, _SLATE = (255, 255, 255), (64, 64, 64)
-# The colour space that a profile is for, bytes 16 to 19 of its header (ICC.1:2022, section 7.2), by Pillow's
-# mode of the pixels that it can describe.
-_SPACES = {"RGB": b"RGB ", "RGBA": b"RGB ", "CMYK": b"CMYK", "L": b"GRAY"}
-_SPACE_FIELD = slice(16, 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +43,6 @@ class Normalised:
     data: bytes
     picture: Picture
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """An image in RGB or, where something is transparent, RGBA, and what its file was.
-
-    Attributes:
-        is_recoloured: Whether its colours were of another profile and are sRGB now.
-    """
-
-    image: Image.Image
-    picture: Picture
-    _: KW_ONLY
-    is_animated: bool
-    is_recoloured: bool
 
 
 def normalise(data: bytes, *, source: str, is_first: bool) -> Normalised:
@@ -80,9 +62,9 @@ def normalise(data: bytes, *, source: str, is_first: bool) -> Normalised:
         if not reasons:
             _verify(data)
             return Normalised(data, picture)
-        upright = _upright(image)
-    ready = _plain(upright, keeps_alpha=is_first)
-    encoded = _encoded(ready, is_lossy=picture.format in _LOSSY)
+        decoded = pixels_of(upright(image))
+    ready = _plain(decoded.image, keeps_alpha=is_first)
+    encoded = _encoded(ready, profile=decoded.profile, is_lossy=picture.format in _LOSSY)
     made = read_picture(encoded)
     if made is None or len(encoded) > MAX_BYTES:
         message = f"{source} would have {len(encoded) / 1e6:.0f} MB after conversion; the API takes 50."
@@ -112,20 +94,16 @@ def require_whole(data: bytes, *, source: str) -> Picture:
     return picture
 
 
-def decode(data: bytes, *, source: str) -> Decoded:
-    """The first frame of an image file, upright, in 8 bits of sRGB, with its transparency. CPU work.
+def decode_input(data: bytes, *, source: str) -> Decoded:
+    """The first frame of an image file, upright, in sRGB; RGBA only where something is transparent. CPU work.
 
     Raises:
         InputRejected: If it is not an image, is damaged, or is too large.
     """
-    picture = require_whole(data, source=source)
-    with _damage_refused(source), open_picture(data) as image:
-        # The other pictures of an MPO are views of the same moment, not frames.
-        is_animated = image.format != "MPO" and getattr(image, "n_frames", 1) > 1
-        original = _upright(image)
-        converted = in_srgb(original)
-        plain = _plain(original if converted is None else converted, keeps_alpha=True)
-    return Decoded(plain, picture, is_animated=is_animated, is_recoloured=converted is not None)
+    require_whole(data, source=source)
+    with _damage_refused(source):
+        decoded = in_profile(decode(data), b"")
+        return replace(decoded, image=_plain(decoded.image, keeps_alpha=True))
 
 
 def _reasons(data: bytes, image: Image.Image, picture: Picture, *, is_first: bool) -> list[str]:
@@ -137,30 +115,15 @@ def _reasons(data: bytes, image: Image.Image, picture: Picture, *, is_first: boo
         reasons.append("it holds several pictures")
     elif getattr(image, "n_frames", 1) > 1:
         reasons.append("it has several frames, of which the first is used")
-    if _orientation(image) in _ORIENTATIONS:
+    if orientation(image) in ORIENTATIONS:
         reasons.append("its orientation was applied")
     if image.mode not in ("RGB", "RGBA"):
         reasons.append(f"its colour mode was {image.mode}")
     elif picture.format == "png" and data[_PNG_BIT_DEPTH_OFFSET] != _EIGHT_BITS:
         reasons.append(f"it had {data[_PNG_BIT_DEPTH_OFFSET]} bits a channel")
-    if not is_first and _may_have_alpha(image):
+    if not is_first and image.has_transparency_data:
         reasons.append("only the first image may be transparent")
     return reasons
-
-
-def _may_have_alpha(image: Image.Image) -> bool:
-    return image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-
-
-def _orientation(image: Image.Image) -> int:
-    """The camera's orientation; not looked for at the end of a PNG, because Pillow would decode all of it."""
-    if image.format == "PNG" and "exif" not in image.info:
-        return _UPRIGHT
-    try:
-        with unify_pillow_errors():
-            return int(image.getexif().get(_ORIENTATION_TAG, _UPRIGHT))
-    except DamagedImage:
-        return _UPRIGHT
 
 
 def _decodes(data: bytes) -> bool:
@@ -179,13 +142,6 @@ def _verify(data: bytes) -> None:
         image.verify()
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """The first frame, decoded, the way up that the camera was held."""
-    from PIL import ImageOps
-
-    return ImageOps.exif_transpose(image) if _orientation(image) in _ORIENTATIONS else image.copy()
-
-
 @contextmanager
 def _damage_refused(source: str) -> Generator[None]:
     """Turns the damage that is found in a file into a refusal that names the file."""
@@ -197,25 +153,12 @@ def _damage_refused(source: str) -> Generator[None]:
 
 
 def _plain(image: Image.Image, *, keeps_alpha: bool) -> Image.Image:
-    """The image in 8 bits, RGB or (if wanted and there is any) RGBA."""
-    if image.mode.startswith(("I", "F")):
-        image = _in_eight_bits(image)
-    if not _may_have_alpha(image):
-        return image.convert("RGB")
-    image = image.convert("RGBA")
+    """An image in RGB, or in RGBA if that is wanted and something is transparent."""
+    if image.mode == "RGB":
+        return image
     if image.getchannel("A").getextrema() == (255, 255):
         return image.convert("RGB")
     return image if keeps_alpha else flattened(image)
-
-
-def _in_eight_bits(image: Image.Image) -> Image.Image:
-    """A 16-bit or floating-point grey image, its range scaled to 0-255."""
-    values = image.convert("F")
-    highest = cast("tuple[float, float]", values.getextrema())[1]
-    full = 1.0 if highest <= 1 else 255.0 if highest <= 255 else 65535.0  # noqa: PLR2004 - usual ranges
-    if image.mode.startswith("I;16"):
-        full = 65535.0
-    return values.point(lambda value: value * (255 / full)).convert("L")
 
 
 def flattened(image: Image.Image) -> Image.Image:
@@ -231,27 +174,14 @@ def flattened(image: Image.Image) -> Image.Image:
     return flat
 
 
-def _encoded(image: Image.Image, *, is_lossy: bool) -> bytes:
-    """A JPEG if the source was lossy, else a PNG, or a WebP where the PNG would be too large.
-
-    An RGB profile is kept, because the colours of phones are not sRGB.
-    """
-    profile = image.info.get("icc_profile")
-    options = {"icc_profile": profile} if profile and profile[16:20] == b"RGB " else {}
+def _encoded(image: Image.Image, *, profile: bytes, is_lossy: bool) -> bytes:
+    """A JPEG if the source was lossy, else a PNG, or a WebP where the PNG would be too large."""
     if is_lossy and image.mode == "RGB":
-        return encode(image, "JPEG", quality=95, subsampling=0, **options)
-    data = encode(image, "PNG", compress_level=4, **options)
+        return encode(image, "JPEG", profile=profile, quality=95, subsampling=0)
+    data = encode(image, "PNG", profile=profile, compress_level=4)
     if len(data) <= MAX_BYTES or max(image.size) > _LONGEST_WEBP_EDGE:
         return data
-    return encode(image, "WEBP", quality=95, method=2, **options)
-
-
-def encode(image: Image.Image, kind: str, **options: object) -> bytes:
-    """The file of an image, in one of Pillow's formats, without metadata."""
-    stream = io.BytesIO()
-    image.info = {}
-    image.save(stream, kind, **options)
-    return stream.getvalue()
+    return encode(image, "WEBP", profile=profile, quality=95, method=2)
 
 
 def _not_an_image(data: bytes, source: str) -> InputRejected:
@@ -278,25 +208,3 @@ def _looks_like(data: bytes) -> str:
     if start.startswith(b"%pdf"):
         return "it looks like a PDF"
     return "it looks like text" if start.isascii() and b"\0" not in start else "its kind is unknown"
-
-
-def in_srgb(image: Image.Image) -> Image.Image | None:
-    """The image in sRGB; None if it is that already, or has no profile that can be applied."""
-    profile: bytes = image.info.get("icc_profile") or b""
-    if image.mode == "P":
-        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
-    if profile[_SPACE_FIELD] != _SPACES.get(image.mode, b"none"):
-        return None
-    from PIL import ImageCms
-
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "srgb" in ImageCms.getProfileDescription(source).lower():
-            return None
-        mode = "RGBA" if image.mode == "RGBA" else "RGB"
-        # Pillow does not say of what type its own profiles are.
-        srgb = cast("Any", ImageCms).createProfile("sRGB")
-        return ImageCms.profileToProfile(image, source, srgb, outputMode=mode)
-    except (ImageCms.PyCMSError, OSError):
-        # A damaged profile; programs that show the image ignore it too.
-        return None

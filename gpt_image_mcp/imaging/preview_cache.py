@@ -64,7 +64,7 @@ class PreviewCache:
         return self.folder / sha256
 
 
-LARGE_PREVIEWS = PreviewCache(f"views-{_LARGE_EDGE}")
+LARGE_PREVIEWS = PreviewCache(f"views-{_LARGE_EDGE}-srgb")
 
 
 def preview_of(image: StoredImage, data: bytes, view: View) -> Preview:

@@ -6,13 +6,15 @@ bytes, and it keeps transparency. Everything here is CPU work for a worker threa
 
 from __future__ import annotations
 
-import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import StorageFailed
-from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
+from gpt_image_mcp.imaging.decoding import in_profile, pixels_of
+from gpt_image_mcp.imaging.encoding import encode
+from gpt_image_mcp.imaging.formats import open_picture
+from gpt_image_mcp.pillow_errors import DamagedImage
 from gpt_image_mcp.values.views import WHOLE
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ _REDUCING_GAP = 1.1
 _THUMBNAIL_QUALITY = 93
 _METHOD = 2
 _GRID_STEPS = 10
+_MAX_PIXELS = 178_956_970
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,7 @@ def make_preview(data: bytes, view: View) -> Preview:
     Raises:
         StorageFailed: If the bytes cannot be decoded.
     """
-    image = _scaled(_opened(data, view), view.max_edge)
+    image = _drawn(data, view)
     if view.grid:
         image = _with_grid(image, view.crop or WHOLE)
     while True:
@@ -85,36 +88,36 @@ def thumbnail(data: bytes, max_edge: int) -> bytes:
     Raises:
         StorageFailed: If the bytes cannot be decoded.
     """
-    image = _scaled(_opened(data, View(max_bytes=0, max_edge=max_edge)), max_edge)
-    stream = io.BytesIO()
+    image = _drawn(data, View(max_bytes=0, max_edge=max_edge))
     if image.mode == "RGB":
         # A fifth of the time of WebP, to write and to read.
-        image.save(stream, "JPEG", quality=_THUMBNAIL_QUALITY, subsampling=0)
-    else:
-        image.save(stream, "WEBP", quality=_THUMBNAIL_QUALITY, method=0)
-    return stream.getvalue()
+        return encode(image, "JPEG", quality=_THUMBNAIL_QUALITY, subsampling=0)
+    return encode(image, "WEBP", quality=_THUMBNAIL_QUALITY, method=0)
 
 
-def _opened(data: bytes, view: View) -> Image.Image:
-    from PIL import Image
-
+def _drawn(data: bytes, view: View) -> Image.Image:
+    """The part of an image that a view shows, in sRGB and at most as large as the view."""
     try:
-        with unify_pillow_errors():
-            image = Image.open(io.BytesIO(data))
+        with open_picture(data) as image:
+            _require_decodable(image)
             if view.crop is None:
                 # Lets the JPEG decoder skip detail that a small preview would not show.
                 image.draft("RGB", (view.max_edge, view.max_edge))
             image.load()
+            decoded = pixels_of(image)
+            small = _scaled(_cropped(decoded.image, view.crop), view.max_edge)
+            # A copy, because what was not scaled goes with the file.
+            return in_profile(replace(decoded, image=small), b"").image.copy()
     except DamagedImage as error:
         message = f"The image cannot be decoded for a preview: {error}."
         raise StorageFailed(message, next_step="Open the file itself; its path is in the result.") from error
-    return _cropped(_in_plain_mode(image), view.crop)
 
 
-def _in_plain_mode(image: Image.Image) -> Image.Image:
-    has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-    mode = "RGBA" if has_alpha else "RGB"
-    return image if image.mode == mode else image.convert(mode)
+def _require_decodable(image: Image.Image) -> None:
+    """Refuses what Pillow takes for a decompression bomb; ``open_picture`` leaves that to its caller."""
+    if image.width * image.height > _MAX_PIXELS:
+        message = f"it has {image.width}x{image.height} pixels"
+        raise DamagedImage(message)
 
 
 def _cropped(image: Image.Image, crop: Crop | None) -> Image.Image:
@@ -156,9 +159,7 @@ def _encoded_within(image: Image.Image, max_bytes: int) -> bytes:
 
 
 def _webp(image: Image.Image, quality: int) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, "WEBP", quality=quality, method=_METHOD)
-    return stream.getvalue()
+    return encode(image, "WEBP", quality=quality, method=_METHOD)
 
 
 def _with_grid(image: Image.Image, crop: Crop) -> Image.Image:

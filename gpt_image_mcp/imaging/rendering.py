@@ -1,29 +1,32 @@
 """Drawing an image into the files of an export. CPU work, for a worker thread.
 
-Everything is written without metadata: no camera data, no XMP, and no colour profile because it is in sRGB.
+Of the metadata only the label of an AI-made picture is written: no camera data, no prompt, no owner, and no
+colour profile because the pixels are in sRGB.
 """
 
 from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.fit import Placement, fit_into
-from gpt_image_mcp.imaging.normalise import MAX_PIXELS, encode, flattened
+from gpt_image_mcp.imaging.normalise import MAX_PIXELS, flattened
 from gpt_image_mcp.values.pixels import Pixels
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from gpt_image_mcp.imaging.export_presets import Target
+    from gpt_image_mcp.imaging.source_type import SourceType
 
 Colour = tuple[int, int, int]
 TRANSPARENT = "transparent"
 _HIGHEST_LEVEL = 255
 # How well each format is written: no difference is visible at these.
-_QUALITY: dict[str, dict[str, object]] = {
+_QUALITY: dict[str, dict[str, Any]] = {
     "png": {"compress_level": 6},
     "jpeg": {"quality": 92, "progressive": True},
     "webp": {"quality": 90, "method": 4},
@@ -95,8 +98,10 @@ def require_writer(output_format: str) -> None:
         raise InvalidArgument(message, next_step="Pass webp, or install Pillow from its own wheels.")
 
 
-def render(image: Image.Image, target: Target, *, background: Colour | None) -> Rendered:
-    """Draws an image in RGB or RGBA into the file that is wanted.
+def render(
+    image: Image.Image, target: Target, *, background: Colour | None, source_type: SourceType = ""
+) -> Rendered:
+    """Draws an image in RGB or RGBA into the file that is wanted, with the label of its source type.
 
     Raises:
         InvalidArgument: If the file would have more pixels than are written, or than its format takes.
@@ -110,7 +115,9 @@ def render(image: Image.Image, target: Target, *, background: Colour | None) -> 
     elif needs_colour and drawn.mode == "RGBA":
         drawn = flattened(drawn)
     return Rendered(
-        data=_icon(drawn, target.icon_edges) if target.icon_edges else _encoded(drawn, target.output_format),
+        data=_icon(drawn, target.icon_edges)
+        if target.icon_edges
+        else _encoded(drawn, target.output_format, source_type),
         size=placement.canvas,
         is_cropped=target.fit == "cover" and placement.is_cropped(Pixels(*image.size)),
         is_enlarged=placement.magnification > 1,
@@ -151,8 +158,8 @@ def _onto(image: Image.Image, colour: Colour) -> Image.Image:
     return flat
 
 
-def _encoded(image: Image.Image, output_format: str) -> bytes:
-    return encode(image, output_format.upper(), **_QUALITY[output_format])
+def _encoded(image: Image.Image, output_format: str, source_type: SourceType) -> bytes:
+    return encode(image, output_format.upper(), source_type=source_type, **_QUALITY[output_format])
 
 
 def _icon(image: Image.Image, edges: tuple[int, ...]) -> bytes:

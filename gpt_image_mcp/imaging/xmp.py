@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gpt_image_mcp.imaging.containers import jpeg, png, webp
 from gpt_image_mcp.imaging.formats import announced_format, read_picture
+from gpt_image_mcp.imaging.source_type import NAMESPACE, VOCABULARY, source_type_of
 from gpt_image_mcp.money import Cost
 from gpt_image_mcp.values.images import Applied, Kind, Provenance, Requested, StoredImage
 from gpt_image_mcp.values.responses import Route
@@ -35,13 +36,13 @@ NOT_EMBEDDED_C2PA = (
     "library and in the .metadata folder."
 )
 NOT_EMBEDDED = "The metadata could not be written into the file; they are in the .metadata folder."
-_NAMESPACE = "urn:gpt-image-mcp:1.0#"
 _LONGEST_DESCRIPTION = 2000
+# Names the box with the manifest in files of the ISO container: C2PA technical specification 2.1, appendix A.
+_C2PA_BOX = b"uuid" + bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 # What XML 1.0 cannot carry, not even escaped; in JSON it can be written as a code.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _HALVES = range(0xD800, 0xE000)
 _DOCUMENT = re.compile(rb"<gim:document>(.*?)</gim:document>", re.DOTALL)
-_SYNTHETIC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _PACKET = """\
 <?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -149,7 +150,9 @@ def recovered_image(path: Path, data: bytes) -> StoredImage | None:
 
 
 def has_c2pa(data: bytes) -> bool:
-    """Whether a PNG, JPEG or WebP file carries C2PA provenance; False for anything else."""
+    """Whether a PNG, JPEG, WebP, AVIF or HEIC file carries C2PA provenance; False for anything else."""
+    if announced_format(data) in ("avif", "heic"):
+        return _C2PA_BOX in data
     container = _container(data)
     return container is not None and container.has_c2pa(data)
 
@@ -206,7 +209,7 @@ def _container(data: bytes) -> _Container | None:
 
 def _has_foreign_xmp(container: _Container, data: bytes) -> bool:
     packet = container.find_xmp(data)
-    return packet is not None and _DOCUMENT.search(packet) is None
+    return packet is not None and NAMESPACE.encode() not in packet
 
 
 def _packet_within(metadata: EmbeddedMetadata, max_bytes: int) -> bytes:
@@ -226,14 +229,12 @@ def _packet_within(metadata: EmbeddedMetadata, max_bytes: int) -> bytes:
 
 def _packet(metadata: EmbeddedMetadata) -> bytes:
     document: JsonObject = metadata.model_dump(mode="json", exclude_defaults=True)
-    is_new = metadata.kind == "image"
-    kind = "trainedAlgorithmicMedia" if is_new else "compositeWithTrainedAlgorithmicMedia"
     text = _NOT_XML.sub(_as_code, json.dumps(document, ensure_ascii=False, separators=(",", ":")))
     return _PACKET.format(
-        namespace=_NAMESPACE,
+        namespace=NAMESPACE,
         description=_xml(metadata.prompt[:_LONGEST_DESCRIPTION]),
         model=_xml(metadata.model),
-        source_type=_SYNTHETIC + kind,
+        source_type=VOCABULARY + source_type_of(metadata.kind),
         document=html.escape(text, quote=False),
     ).encode()
 

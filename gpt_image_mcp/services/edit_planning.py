@@ -12,9 +12,9 @@ from gpt_image_mcp.catalogue.prices import quote
 from gpt_image_mcp.catalogue.sizes import AUTO, canvas_size, own_size, parse_pixels
 from gpt_image_mcp.catalogue.validation import MAX_PROMPT_CHARACTERS, validate_input_fidelity
 from gpt_image_mcp.errors import InvalidArgument
-from gpt_image_mcp.imaging.formats import open_picture
+from gpt_image_mcp.imaging.decoding import decode
+from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.masks import make_mask, place_on_canvas, read_mask
-from gpt_image_mcp.imaging.normalise import encode
 from gpt_image_mcp.imaging.regions import Region, cover, parse_regions
 from gpt_image_mcp.values.pixels import Pixels
 from gpt_image_mcp.values.requests import Backdrop, InputImage
@@ -210,15 +210,15 @@ def _outpainted(
     if canvas == own:
         message = f"Image 1 already has the size {canvas}, so there is nothing to extend."
         raise InvalidArgument(message, next_step="Pass a larger size or another ratio.")
-    with open_picture(first.data) as image:
-        extended, area = place_on_canvas(
-            image, canvas, coverage.image, may_enlarge=parse_pixels(size) is None
-        )
+    decoded = decode(first.data)
+    extended, area = place_on_canvas(
+        decoded.image, canvas, coverage.image, may_enlarge=parse_pixels(size) is None
+    )
     if area.getbbox() is None:
         message = f"Image 1 fills the canvas of {canvas}, so there is nothing to extend."
         raise InvalidArgument(message, next_step="Pass another ratio, or a larger size.")
     mask = make_mask(area, notes=coverage.notes)
-    data = encode(extended, "PNG", compress_level=4)
+    data = encode(extended, "PNG", profile=decoded.profile, compress_level=4)
     sent = replace(
         first, name="image-1.png", data=data, mime_type="image/png", width=canvas.width, height=canvas.height
     )

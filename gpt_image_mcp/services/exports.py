@@ -15,8 +15,9 @@ from gpt_image_mcp.atomic_files import write_exclusive
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.folders import output_folder, require_writable
 from gpt_image_mcp.imaging.export_presets import ExportOptions, plan_targets, validate_options
-from gpt_image_mcp.imaging.normalise import decode
+from gpt_image_mcp.imaging.normalise import decode_input, require_whole
 from gpt_image_mcp.imaging.rendering import read_colour, render, require_writer
+from gpt_image_mcp.imaging.source_type import find_source_type, source_type_of
 from gpt_image_mcp.imaging.xmp import has_c2pa
 from gpt_image_mcp.library.naming import clean_label
 from gpt_image_mcp.paths import unquoted
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Unpack
 
+    from gpt_image_mcp.imaging.decoding import Decoded
     from gpt_image_mcp.imaging.export_presets import Target
-    from gpt_image_mcp.imaging.normalise import Decoded
     from gpt_image_mcp.imaging.rendering import Colour, Rendered
+    from gpt_image_mcp.imaging.source_type import SourceType
     from gpt_image_mcp.services.inputs import Inputs, Source
     from gpt_image_mcp.settings import Settings
 
@@ -126,9 +128,10 @@ def _name_in(label: str, ref: str) -> str:
 
 def _make(source: Source, options: ExportOptions, background: Colour | None) -> _Made:
     """Renders all files before any is written, so that a failure leaves nothing behind."""
-    decoded = decode(source.data, source=source.label)
+    source_format = require_whole(source.data, source=source.label).format
+    decoded = decode_input(source.data, source=source.label)
     size = Pixels(*decoded.image.size)
-    targets = plan_targets(options, source=size, source_format=decoded.picture.format)
+    targets = plan_targets(options, source=size, source_format=source_format)
     for target in targets:
         require_writer(target.output_format)
     return _Made(
@@ -136,10 +139,19 @@ def _make(source: Source, options: ExportOptions, background: Colour | None) -> 
         size=size,
         preset=options.preset,
         pictures=tuple(
-            _Picture(target, render(decoded.image, target, background=background)) for target in targets
+            _Picture(
+                target,
+                render(decoded.image, target, background=background, source_type=_source_type(source)),
+            )
+            for target in targets
         ),
-        notes=(*_source_notes(source, decoded), *_format_notes(options, decoded, targets)),
+        notes=(*_source_notes(source, decoded), *_format_notes(options, source_format, targets)),
     )
+
+
+def _source_type(source: Source) -> SourceType:
+    """How AI took part in the source, as the library knows it or its file says; empty for other pictures."""
+    return source_type_of(source.image.provenance.kind) if source.image else find_source_type(source.data)
 
 
 def _write(made: _Made, folder: Path, *, stem: str) -> ExportResult:
@@ -200,13 +212,12 @@ def _source_notes(source: Source, decoded: Decoded) -> list[str]:
     if decoded.is_recoloured:
         notes.append("The colours were converted from the source's profile to sRGB.")
     if has_c2pa(source.data):
-        notes.append("The source carries signed C2PA provenance, which no converted file can keep.")
+        notes.append("The source carries signed C2PA provenance, which is lost in every converted file.")
     return notes
 
 
-def _format_notes(options: ExportOptions, decoded: Decoded, targets: Sequence[Target]) -> list[str]:
+def _format_notes(options: ExportOptions, source_format: str, targets: Sequence[Target]) -> list[str]:
     """A note if the source's format was to be kept and cannot be written."""
-    source_format = decoded.picture.format
     if options.output_format or options.preset not in _KEEPING or targets[0].output_format == source_format:
         return []
     if options.preset:

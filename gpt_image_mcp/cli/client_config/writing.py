@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.atomic_files import sync
 from gpt_image_mcp.cli.client_config.merging import Unmergeable, environment_in, merged
 from gpt_image_mcp.errors import OutputRejected, StorageFailed
 
@@ -105,6 +106,5 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), _PRIVATE)
     with open(descriptor, "wb") as stream:  # noqa: PTH123 - a descriptor is no path
         stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
+        sync(stream)
     path.chmod(mode)

@@ -7,14 +7,15 @@ file instead.
 
 from __future__ import annotations
 
-import io
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.imaging.decoding import in_profile, pixels_of
+from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.formats import open_picture
 from gpt_image_mcp.imaging.preview_cache import LARGE_PREVIEWS, PreviewCache
 from gpt_image_mcp.pillow_errors import DamagedImage
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 MIME_TYPE = "image/webp"
 EDGE_PIXELS = 360
 _QUALITY, _METHOD = 72, 0
-KEPT = PreviewCache(f"thumbnails-{EDGE_PIXELS}-{_QUALITY}")
+KEPT = PreviewCache(f"thumbnails-{EDGE_PIXELS}-{_QUALITY}-srgb")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,9 @@ def _draw(data: bytes) -> bytes:
     try:
         with open_picture(data) as image:
             image.draft("RGB", (EDGE_PIXELS, EDGE_PIXELS))
-            return _encoded(_reduced(image.convert("RGBA" if image.has_transparency_data else "RGB")))
+            decoded = pixels_of(image)
+            small = in_profile(replace(decoded, image=_reduced(decoded.image)), b"")
+            return encode(small.image, "WEBP", quality=_QUALITY, method=_METHOD)
     except DamagedImage:
         return b""
 
@@ -90,9 +93,3 @@ def _reduced(image: Image.Image) -> Image.Image:
     """The image reduced by a whole number, which is the fastest way."""
     factor = max(1, round(max(image.size) / EDGE_PIXELS))
     return image.reduce(factor) if factor > 1 else image
-
-
-def _encoded(image: Image.Image) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, "WEBP", quality=_QUALITY, method=_METHOD)
-    return stream.getvalue()

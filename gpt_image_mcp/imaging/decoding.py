@@ -1,0 +1,142 @@
+"""Decoding: the pixels of any image file in 8 bits, with their transparency and the profile of their numbers.
+
+Everything in this package that reads pixels to write them again begins here and ends in ``encoding``, so that
+no path loses a profile or a kind of transparency.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+from gpt_image_mcp.imaging.colour import converted, describes, is_srgb, is_writable, srgb_profile
+from gpt_image_mcp.imaging.formats import open_picture
+from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_ORIENTATION_TAG, UPRIGHT, ORIENTATIONS = 0x0112, 1, range(2, 9)
+_LEVELS_OF_16_BITS = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Pixels in RGB, or in RGBA where the file can have transparency.
+
+    Attributes:
+        profile: The RGB profile that the numbers follow; empty for sRGB that nobody tagged.
+        is_animated: Whether the file has more frames than this one.
+        is_recoloured: Whether the numbers were converted from the profile of the file.
+    """
+
+    image: Image.Image
+    profile: bytes = b""
+    is_animated: bool = False
+    is_recoloured: bool = False
+
+
+def decode(data: bytes) -> Decoded:
+    """The first frame of an image file, upright. CPU work, for a worker thread.
+
+    An RGB profile is kept, so that no pixel is changed; colours of another space become sRGB.
+
+    Raises:
+        DamagedImage: If it is not an image, or is damaged.
+    """
+    with open_picture(data) as image:
+        # The other pictures of an MPO are views of the same moment, not frames.
+        is_animated = image.format != "MPO" and getattr(image, "n_frames", 1) > 1
+        return replace(pixels_of(upright(image)), is_animated=is_animated)
+
+
+def pixels_of(image: Image.Image) -> Decoded:
+    """The pixels of an image that Pillow has opened, as ``decode`` gives them but not turned upright.
+
+    Raises:
+        DamagedImage: If they cannot be decoded.
+    """
+    profile: bytes = image.info.get("icc_profile") or b""
+    with unify_pillow_errors():
+        plain = _with_alpha_channel(image)
+        # Pillow would write what stands there into the next file, where it need not be true.
+        plain.info = {}
+        if plain.mode in ("RGB", "RGBA") and describes(profile, "RGB") and is_writable(profile):
+            return Decoded(plain, profile)
+        colours, alpha = _split(plain)
+        if colours.mode == "L" and describes(profile, "RGB") and is_writable(profile):
+            return Decoded(_joined(colours.convert("RGB"), alpha), profile)
+        fits = colours.mode == "LAB" or describes(profile, colours.mode)
+        seen = converted(colours, source=profile, target=b"") if fits else None
+        if seen is None:
+            return Decoded(plain.convert("RGBA" if alpha else "RGB"))
+        return Decoded(_joined(seen, alpha), srgb_profile(), is_recoloured=True)
+
+
+def in_profile(decoded: Decoded, profile: bytes) -> Decoded:
+    """The same colours in the numbers of another RGB profile, one that is writable; empty for sRGB."""
+    if decoded.profile == profile or (is_srgb(decoded.profile) and is_srgb(profile)):
+        return replace(decoded, profile=profile)
+    colours, alpha = _split(decoded.image)
+    seen = converted(colours, source=decoded.profile, target=profile)
+    if seen is None:
+        return decoded
+    return replace(decoded, image=_joined(seen, alpha), profile=profile, is_recoloured=True)
+
+
+def orientation(image: Image.Image) -> int:
+    """The camera's orientation; not looked for at the end of a PNG, because Pillow would decode all of it."""
+    if image.format == "PNG" and "exif" not in image.info:
+        return UPRIGHT
+    try:
+        with unify_pillow_errors():
+            return int(image.getexif().get(_ORIENTATION_TAG, UPRIGHT))
+    except DamagedImage:
+        return UPRIGHT
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The first frame, decoded, the way up that the camera was held."""
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(image) if orientation(image) in ORIENTATIONS else image.copy()
+
+
+def in_eight_bits(image: Image.Image) -> Image.Image:
+    """A 16-bit or floating-point grey image, its range scaled to 0-255; with alpha if it has a colour key."""
+    values = image.convert("F")
+    highest = cast("tuple[float, float]", values.getextrema())[1]
+    full = 1.0 if highest <= 1 else 255.0 if highest <= 255 else 65535.0  # noqa: PLR2004 - usual ranges
+    if image.mode.startswith("I;16"):
+        full = 65535.0
+    grey = values.point(lambda value: value * (255 / full) + 0.5).convert("L")
+    key = image.info.get("transparency")
+    if isinstance(key, int):
+        opaque = [255] * _LEVELS_OF_16_BITS
+        opaque[key] = 0
+        grey.putalpha(image.convert("I").point(opaque, "L"))
+    return grey
+
+
+def _with_alpha_channel(image: Image.Image) -> Image.Image:
+    """The image in 8 bits, in RGB, L, CMYK or LAB; RGBA or LA if its file can say what is transparent."""
+    if image.mode.startswith(("I", "F")):
+        image = in_eight_bits(image)
+    if image.mode in ("CMYK", "LAB"):
+        return image
+    mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+    mode = f"{mode}A" if image.has_transparency_data else mode
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _split(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Colours and alpha."""
+    if image.mode not in ("RGBA", "LA"):
+        return image, None
+    return image.convert(image.mode[:-1]), image.getchannel("A")
+
+
+def _joined(colours: Image.Image, alpha: Image.Image | None) -> Image.Image:
+    if alpha is not None:
+        colours.putalpha(alpha)
+    return colours
