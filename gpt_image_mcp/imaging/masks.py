@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.errors import InputRejected
-from gpt_image_mcp.imaging.formats import is_complete, open_picture, read_picture
-from gpt_image_mcp.imaging.normalise import MAX_PIXELS, encode
+from gpt_image_mcp.imaging.formats import MAX_PIXELS, is_complete, open_picture, read_picture
+from gpt_image_mcp.imaging.normalise import encode
 from gpt_image_mcp.pillow_errors import DamagedImage
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.imaging.fit import Placement, fit_into
-from gpt_image_mcp.imaging.normalise import MAX_PIXELS, encode, flattened
+from gpt_image_mcp.imaging.formats import MAX_PIXELS
+from gpt_image_mcp.imaging.normalise import encode, flattened
 from gpt_image_mcp.values.pixels import Pixels
 
 if TYPE_CHECKING:

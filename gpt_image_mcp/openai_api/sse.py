@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from gpt_image_mcp.openai_api.error_mapping import map_error
-from gpt_image_mcp.openai_api.images_response import OptionalText, UnusableBody, decode_image
+from gpt_image_mcp.openai_api.image_extraction import NotBase64, decode_image
+from gpt_image_mcp.openai_api.images_response import OptionalText
 from gpt_image_mcp.openai_api.sdk_errors import broken, lost, read_error, request_id_of
 from gpt_image_mcp.threads import in_thread
 
@@ -131,5 +132,5 @@ def _image_in(data: str) -> bytes:
     """The bytes of a partial image; empty if it is damaged, which is no reason to lose the final one."""
     try:
         return decode_image(_PartialImage.model_validate_json(data).b64_json)
-    except (ValidationError, UnusableBody):
+    except (ValidationError, NotBase64):
         return b""
