@@ -267,7 +267,7 @@ class OpenAIApi:
                 return _generated_by_host(answer, answer.image, response=response, host_model=host_model)
             failure = _no_image(answer, response, host_model)
         # The words of a host model that called no tool are not searched: their links lead anywhere.
-        if not answer.was_called or answer.failure is not None:
+        if answer.failure is not None or (answer.outputs and not answer.was_called):
             raise failure
         made = await self._salvage([body], failure, response=response, observer=NULL_OBSERVER)
         host = HostUsage(model=host_model, usage=answer.host_usage)
