@@ -19,12 +19,14 @@ from gpt_image_mcp.calls.saving import cost_of, save
 from gpt_image_mcp.calls.stored_results import are_saved, collect_stored, mark_joined
 from gpt_image_mcp.errors import ImageError, OutcomeUnknown, StorageFailed
 from gpt_image_mcp.ids import new_call_id
-from gpt_image_mcp.library.kept_bodies import discard_body
+from gpt_image_mcp.library.kept_bodies import discard_body, keep_partial_images
+from gpt_image_mcp.openai_api.images_response import read_partial_images
 from gpt_image_mcp.threads import in_database, in_thread, to_the_end
 from gpt_image_mcp.values.results import BatchResult, ImageResult
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from pathlib import Path
 
     from gpt_image_mcp.calls.acknowledgements import Acknowledgements
     from gpt_image_mcp.calls.jobs import Job, Jobs
@@ -220,10 +222,29 @@ async def _body_named(job: PaidJob) -> AsyncGenerator[None]:
     try:
         yield
     except (OutcomeUnknown, StorageFailed) as error:
-        error.message = " ".join((error.message, *_where_body_is(job)))
+        error.message = " ".join((error.message, *_where_body_is(job), *await _offered_previews(job)))
         raise
 
 
 def _where_body_is(job: PaidJob) -> tuple[str, ...]:
     """What to say of an answer that could not be stored as images, or not all of it."""
     return () if job.body_path is None else (f"The answer is kept in {job.body_path}.",)
+
+
+async def _offered_previews(job: PaidJob) -> tuple[str, ...]:
+    """What to say of the previews in a stream that broke; they are no result, but better than nothing."""
+    if job.body_path is None:
+        return ()
+    paths = await to_the_end(in_thread(_keep_previews, job.id, job.body_path))
+    if not paths:
+        return ()
+    named = ", ".join(map(str, paths))
+    return (f"Unfinished previews of the picture came before and are kept, if they are of use: {named}.",)
+
+
+def _keep_previews(call_id: str, body_path: Path) -> tuple[Path, ...]:
+    try:
+        body = body_path.read_bytes()
+    except OSError:
+        return ()
+    return keep_partial_images(call_id, read_partial_images(body))

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
     from PIL import ImageFile
 
+# Pillow's own limit, a gigabyte of decoded pixels: beyond it a file is taken for a decompression bomb.
+MAX_PIXELS = 89_478_485
 _RIFF_HEADER_BYTES = 8
+# A chunk of a PNG is framed by its length, its name and its checksum.
+_PNG_SIGNATURE_BYTES, _CHUNK_FRAME_BYTES = 8, 12
 _PNG_BIT_DEPTH_OFFSET, _EIGHT_BITS = 24, 8
 
 
@@ -100,14 +104,42 @@ def open_picture(data: bytes) -> Generator[ImageFile.ImageFile]:
 
 
 def is_complete(data: bytes, picture: Picture) -> bool:
-    """Whether the file has its end, as far as the format marks one; a cut file does not."""
+    """Whether the file has its end, as far as the format marks one; a cut file does not.
+
+    Whatever follows the end does no harm: phones and gateways add films, notes and padding.
+    """
     if picture.format == "png":
-        return b"IEND" in data[-32:]
+        return b"IEND" in data[-32:] or _has_last_chunk(data)
     if picture.format == "jpeg":
-        return b"\xff\xd9" in data[-64:]
+        # Only decoding tells a file that goes on from a cut one: an end mark may be a thumbnail's.
+        return b"\xff\xd9" in data[-64:] or _decodes(data, picture)
     if picture.format == "webp":
         return len(data) >= int.from_bytes(data[4:8], "little") + _RIFF_HEADER_BYTES
     return True
+
+
+def decodes(data: bytes) -> bool:
+    """Whether all pixels are there. CPU work."""
+    try:
+        with open_picture(data) as image:
+            image.load()
+    except DamagedImage:
+        return False
+    return True
+
+
+def _decodes(data: bytes, picture: Picture) -> bool:
+    return picture.width * picture.height <= MAX_PIXELS and decodes(data)
+
+
+def _has_last_chunk(data: bytes) -> bool:
+    """Whether the chunks of a PNG lead to its IEND."""
+    position = _PNG_SIGNATURE_BYTES
+    while position < len(data):
+        if data[position + 4 : position + 8] == b"IEND":
+            return True
+        position += int.from_bytes(data[position : position + 4], "big") + _CHUNK_FRAME_BYTES
+    return False
 
 
 def _format_of(data: bytes) -> _Format | None:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, cast
 from gpt_image_mcp.errors import InputRejected
 from gpt_image_mcp.imaging.decoding import in_eight_bits, upright
 from gpt_image_mcp.imaging.encoding import encode
-from gpt_image_mcp.imaging.formats import is_complete, open_picture, read_picture
-from gpt_image_mcp.imaging.normalise import MAX_PIXELS
+from gpt_image_mcp.imaging.formats import MAX_PIXELS, is_complete, open_picture, read_picture
 from gpt_image_mcp.pillow_errors import DamagedImage
 
 if TYPE_CHECKING:

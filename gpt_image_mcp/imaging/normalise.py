@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 from gpt_image_mcp.errors import InputRejected
 from gpt_image_mcp.imaging.decoding import ORIENTATIONS, decode, in_profile, orientation, pixels_of, upright
 from gpt_image_mcp.imaging.encoding import encode
-from gpt_image_mcp.imaging.formats import announced_format, is_complete, open_picture, read_picture
+from gpt_image_mcp.imaging.formats import (
+    MAX_PIXELS,
+    announced_format,
+    decodes,
+    is_complete,
+    open_picture,
+    read_picture,
+)
 from gpt_image_mcp.pillow_errors import DamagedImage
 
 if TYPE_CHECKING:
@@ -24,8 +31,6 @@ if TYPE_CHECKING:
     from gpt_image_mcp.imaging.decoding import Decoded
     from gpt_image_mcp.values.images import Picture
 
-# Pillow's own limit, a gigabyte of decoded pixels: beyond it a file is taken for a decompression bomb.
-MAX_PIXELS = 89_478_485
 MAX_BYTES = 50_000_000
 _ACCEPTED = ("png", "jpeg", "webp")
 _LOSSY = ("jpeg", "mpo", "avif", "heic")
@@ -88,7 +93,7 @@ def require_whole(data: bytes, *, source: str) -> Picture:
             f"{source} has {picture.width}x{picture.height} pixels; at most {MAX_PIXELS:,} in all are read."
         )
         raise InputRejected(message, next_step="Scale the image down and pass that.")
-    if not is_complete(data, picture) and not _decodes(data):
+    if not is_complete(data, picture) and not decodes(data):
         message = f"{source} is a {picture.format} image that breaks off before its end."
         raise InputRejected(message, next_step=_SAVE_AGAIN)
     return picture
@@ -124,16 +129,6 @@ def _reasons(data: bytes, image: Image.Image, picture: Picture, *, is_first: boo
     if not is_first and image.has_transparency_data:
         reasons.append("only the first image may be transparent")
     return reasons
-
-
-def _decodes(data: bytes) -> bool:
-    """Whether all pixels are there: phones add films and notes behind the end of a JPEG."""
-    try:
-        with open_picture(data) as image:
-            image.load()
-    except DamagedImage:
-        return False
-    return True
 
 
 def _verify(data: bytes) -> None:

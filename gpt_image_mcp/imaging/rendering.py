@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.fit import Placement, fit_into
-from gpt_image_mcp.imaging.normalise import MAX_PIXELS, flattened
+from gpt_image_mcp.imaging.formats import MAX_PIXELS
+from gpt_image_mcp.imaging.normalise import flattened
 from gpt_image_mcp.values.pixels import Pixels
 
 if TYPE_CHECKING:

@@ -1,19 +1,23 @@
 """What the API answered, kept until its images are stored.
 
 An answer is paid for when it arrives. So it is on disk before anything reads it, and whatever goes wrong
-afterwards, the picture in it can still be had.
+afterwards, the picture in it can still be had. Of a stream that broke, the previews are kept beside it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
 import platformdirs
 
 from gpt_image_mcp.folders import APP
+from gpt_image_mcp.imaging.formats import read_picture
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
     from pathlib import Path
 
 _ONLY_THE_USER = 0o600
@@ -21,14 +25,19 @@ _ONLY_THE_USER = 0o600
 
 def keep_body(call_id: str, body: bytes) -> Path | None:
     """Writes an answer to a file that only the user can read; gives its path, or None if that fails."""
-    path = _path(call_id)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _ONLY_THE_USER), "wb") as file:
-            file.write(body)
-    except OSError:
-        return None
-    return path
+    path = _body_path(call_id)
+    return path if _is_written(path, body) else None
+
+
+def keep_partial_images(call_id: str, images: Sequence[bytes]) -> tuple[Path, ...]:
+    """Writes previews of an image that never came to files that only the user can read; gives their paths."""
+    kept: list[Path] = []
+    for image in images:
+        picture = read_picture(image)
+        if picture is not None:
+            path = _folder() / f"{call_id}-partial-{len(kept) + 1}.{picture.extension}"
+            kept += [path] if _is_written(path, image) else []
+    return tuple(kept)
 
 
 def discard_body(call_id: str) -> None:
@@ -37,8 +46,31 @@ def discard_body(call_id: str) -> None:
     Raises:
         OSError: If it cannot be deleted.
     """
-    _path(call_id).unlink(missing_ok=True)
+    _body_path(call_id).unlink(missing_ok=True)
 
 
-def _path(call_id: str) -> Path:
-    return platformdirs.user_data_path(APP, appauthor=False) / "answers" / f"{call_id}.body"
+def kept_before(when: datetime) -> tuple[Path, ...]:
+    """The answers and previews that were written before a time, oldest first."""
+    found: list[tuple[float, Path]] = []
+    for path in _folder().glob("*"):
+        with contextlib.suppress(OSError):  # another process may be deleting them too
+            found.append((path.stat().st_mtime, path))
+    return tuple(path for written, path in sorted(found) if written < when.timestamp())
+
+
+def _is_written(path: Path, content: bytes) -> bool:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _ONLY_THE_USER), "wb") as file:
+            file.write(content)
+    except OSError:
+        return False
+    return True
+
+
+def _body_path(call_id: str) -> Path:
+    return _folder() / f"{call_id}.body"
+
+
+def _folder() -> Path:
+    return platformdirs.user_data_path(APP, appauthor=False) / "answers"

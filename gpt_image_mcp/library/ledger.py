@@ -14,8 +14,8 @@ from gpt_image_mcp.dates import local_day
 from gpt_image_mcp.errors import BudgetExceeded, OutcomeUnknown
 from gpt_image_mcp.library.call_records import dump_error, load_error
 from gpt_image_mcp.library.naming import is_of_model
+from gpt_image_mcp.library.processes import is_gone, this_process
 from gpt_image_mcp.library.schema import calls, dollars, images, nanodollars
-from gpt_image_mcp.processes import is_gone, this_process
 from gpt_image_mcp.values.history import CallRecord, CallStart
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from gpt_image_mcp.errors import ImageError, OutcomeUnknown, UpstreamRejected
+from gpt_image_mcp.errors import ImageError, OutcomeUnknown, UpstreamError, UpstreamRejected
 from gpt_image_mcp.openai_api import models_endpoint
 from gpt_image_mcp.openai_api.connection import Connection
 from gpt_image_mcp.openai_api.error_mapping import map_error
@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.requests import ImageRequest
 
 DELETE_TIMEOUT_SECONDS = 15.0
+# How much of an answer without an image is quoted, and in how much of it the key is looked for before.
+_QUOTED_CHARACTERS, _MOST_REDACTED_BYTES = 300, 4_000
+_QUOTED_REASON_CHARACTERS = 250
 
 _Method = Callable[..., AbstractAsyncContextManager[Any]]
 
@@ -154,9 +157,15 @@ class OpenAIApi:
         responses = await in_thread(lambda: client.responses.with_streaming_response)
 
         async def read(response: httpx2.Response) -> GeneratedImages:
-            whole = await self._connection.read(response)
-            await observer.keep_body(redact_body(whole, key_of(response.request)))
-            return await _read_response(whole, response, host_model)
+            received: list[bytes] = []
+            try:
+                whole = await self._connection.read(response, received)
+            except UpstreamError:
+                if received:
+                    await _keep(b"".join(received), response, observer)
+                raise
+            await _keep(whole, response, observer)
+            return await self._read_response(whole, response, host_model)
 
         return await self._in_slot(partial(_send, responses.create, body), read, observer)
 
@@ -195,28 +204,84 @@ class OpenAIApi:
         """Sends a request for images, as a stream where partial images are wanted."""
 
         async def read(response: httpx2.Response) -> GeneratedImages:
-            # Some gateways answer a call for a stream without streaming.
-            if "stream" in body and "json" not in response.headers.get("content-type", ""):
-                whole = await read_stream(response, observer.receive_partial, model=str(body["model"]))
-            else:
-                whole = await self._connection.read(response)
-            await observer.keep_body(redact_body(whole, key_of(response.request)))
-            return await self._read(whole, response)
+            received: list[bytes] = []
+            try:
+                whole = await self._receive(response, received, body=body, observer=observer)
+            except ImageError as error:
+                return await self._salvage(received, error, response=response, observer=observer)
+            await _keep(whole, response, observer)
+            try:
+                answer = await in_thread(read_images_body, whole)
+            except UnusableBody as error:
+                return await self._salvage(
+                    received, _unusable(error, whole, response), response=response, observer=observer
+                )
+            return await self._complete(answer, response)
 
         return await self._in_slot(partial(_send, method, body), read, observer)
 
-    async def _read(self, body: bytes, response: httpx2.Response) -> GeneratedImages:
+    async def _receive(
+        self, response: httpx2.Response, received: list[bytes], *, body: JsonObject, observer: Observer
+    ) -> bytes:
+        """The answer; of a stream, its final event."""
+        # Some gateways answer a call for a stream without streaming.
+        if "stream" not in body or "json" in response.headers.get("content-type", ""):
+            return await self._connection.read(response, received)
+        return await read_stream(
+            response, observer.receive_partial, received=received, model=str(body["model"])
+        )
+
+    async def _salvage(
+        self, received: list[bytes], failure: ImageError, *, response: httpx2.Response, observer: Observer
+    ) -> GeneratedImages:
+        """The images in what came of an answer that broke, or was not of the kind that was asked for.
+
+        Raises:
+            ImageError: ``failure`` if there is none.
+        """
+        whole = b"".join(received)
+        if not whole:
+            raise failure
+        await _keep(whole, response, observer)
         try:
-            answer = await in_thread(read_images_body, body)
+            answer = await in_thread(read_images_body, whole)
+        except UnusableBody:
+            raise failure from None
+        return await self._complete(answer, response)
+
+    async def _read_response(
+        self, body: bytes, response: httpx2.Response, host_model: str
+    ) -> GeneratedImages:
+        """The image in an answer of the Responses API, wherever a gateway puts it.
+
+        Raises:
+            UpstreamError: If there is none, with the reason.
+        """
+        try:
+            answer = await in_thread(read_response_body, body)
         except UnusableBody as error:
-            raise unusable(error, response) from error
+            answer = ResponsesBody(image=None, was_called=True)
+            failure: ImageError = _unusable(error, body, response)
+        else:
+            if answer.image is not None:
+                return _generated_by_host(answer, answer.image, response=response, host_model=host_model)
+            failure = _no_image(answer, response, host_model)
+        # The words of a host model that called no tool are not searched: their links lead anywhere.
+        if answer.failure is not None or (answer.outputs and not answer.was_called):
+            raise failure
+        made = await self._salvage([body], failure, response=response, observer=NULL_OBSERVER)
+        host = HostUsage(model=host_model, usage=answer.host_usage)
+        return replace(made, route="responses", host=host, usage=answer.usage)
+
+    async def _complete(self, answer: ImagesBody, response: httpx2.Response) -> GeneratedImages:
+        """The images of an answer, with those to which it only links."""
         fetched, notes = await self._fetch(answer, response)
         return _generated_images(answer, fetched, request_id_of(response), notes=notes)
 
     async def _fetch(
         self, answer: ImagesBody, response: httpx2.Response
     ) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
-        """Downloads the images of which an answer gives only the addresses.
+        """Downloads the images to which an answer links, side by side.
 
         Returns:
             Their files, empty where one could not be fetched, and a note for each of those.
@@ -224,18 +289,34 @@ class OpenAIApi:
         Raises:
             OutcomeUnknown: If not one image of the answer is left.
         """
-        fetched: list[bytes] = []
         dead: dict[str, OutcomeUnknown] = {}
-        for url in answer.urls:
+
+        async def fetch(url: str) -> bytes:
             try:
-                fetched.append(await self._connection.download(url, request_id_of(response)))
+                return await self._connection.download(url, response)
             except OutcomeUnknown as error:
-                fetched.append(b"")
                 dead[url] = error
+                return b""
+
+        fetched = await asyncio.gather(*(fetch(url) for url in answer.urls))
         if dead and not any((*answer.images, *fetched)):
             raise next(iter(dead.values()))
-        addresses = [redact(url, key_of(response.request))[:500] for url in dead]
+        addresses = [redact(url, key_of(response.request)) for url in dead]
         return tuple(fetched), tuple(f"An image could not be fetched from {url}." for url in addresses)
+
+
+async def _keep(body: bytes, response: httpx2.Response, observer: Observer) -> None:
+    """Has an answer written to disk, without the key, before anything interprets it."""
+    await observer.keep_body(redact_body(body, key_of(response.request)))
+
+
+def _unusable(error: UnusableBody, body: bytes, response: httpx2.Response) -> OutcomeUnknown:
+    """The error for an answer in which no image is found, with the first characters of it."""
+    begin = " ".join(body[:_MOST_REDACTED_BYTES].decode(errors="replace").split())
+    quoted = redact(begin, key_of(response.request))[:_QUOTED_CHARACTERS]
+    return unusable(
+        UnusableBody(f"{str(error)[:200]}; it begins: {quoted}" if quoted else str(error)), response
+    )
 
 
 async def _send(method: _Method, body: JsonObject) -> httpx2.Response:
@@ -265,20 +346,11 @@ def _generated_images(
     )
 
 
-async def _read_response(body: bytes, response: httpx2.Response, host_model: str) -> GeneratedImages:
-    """The image in an answer of the Responses API.
-
-    Raises:
-        UpstreamError: If there is none, with the reason.
-    """
-    try:
-        answer = await in_thread(read_response_body, body)
-    except UnusableBody as error:
-        raise unusable(error, response) from error
-    if answer.image is None:
-        raise _no_image(answer, response, host_model)
+def _generated_by_host(
+    answer: ResponsesBody, image: bytes, *, response: httpx2.Response, host_model: str
+) -> GeneratedImages:
     return GeneratedImages(
-        images=(answer.image,),
+        images=(image,),
         size=answer.size,
         quality=answer.quality,
         background=answer.background,

@@ -10,10 +10,13 @@ import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from gpt_image_mcp.catalogue.validation import require_key
-from gpt_image_mcp.errors import AuthenticationFailed, UpstreamError
+from gpt_image_mcp.downloads import AddressRefused, Fetcher, OwnServer, PrivateAddress
+from gpt_image_mcp.errors import AuthenticationFailed, InputNotFound, InputRejected, UpstreamError
+from gpt_image_mcp.openai_api.image_extraction import begins_like_an_image
 from gpt_image_mcp.openai_api.observer import NULL_OBSERVER, Observer
 from gpt_image_mcp.openai_api.rate_limit import Clock, RateLimit, Sleep, backoff_seconds, is_retryable
-from gpt_image_mcp.openai_api.sdk_errors import broken, lost, request_id_of
+from gpt_image_mcp.openai_api.redaction import redact
+from gpt_image_mcp.openai_api.sdk_errors import broken, key_of, lost, request_id_of
 from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
@@ -23,13 +26,18 @@ if TYPE_CHECKING:
     import openai
     from pydantic import SecretStr
 
+    from gpt_image_mcp.errors import OutcomeUnknown
     from gpt_image_mcp.settings import Settings
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 SANDBOX_BASE_URL = "https://sandbox.invalid/v1"
 CONNECT_TIMEOUT_SECONDS = 10.0
 DOWNLOAD_TIMEOUT_SECONDS = 60.0
-_DOWNLOAD_ATTEMPTS = 3
+# No image of a model comes near this.
+MAX_DOWNLOAD_BYTES = 100_000_000
+# How long a link that leads nowhere is tried again, and what is waited between the attempts.
+_LINK_PATIENCE_SECONDS = 60.0
+_LINK_WAITS_SECONDS = (0.5, 1.0, 2.0, 4.0, *(8.0,) * 6)
 # Whenever a request begins or ends, the pool looks at the socket of every idle connection.
 _MOST_IDLE_CONNECTIONS = 4
 
@@ -58,6 +66,7 @@ class Connection:
         self._settings = settings
         self._transport = transport
         self._sleep = sleep
+        self._clock = clock
         self._rate_limit = RateLimit(sleep, clock)
         self._opening = asyncio.Lock()
         self._client: openai.AsyncOpenAI | None = None
@@ -113,47 +122,78 @@ class Connection:
         )
         return await attempts(paced)
 
-    async def read(self, response: httpx2.Response) -> bytes:
+    async def read(self, response: httpx2.Response, received: list[bytes] | None = None) -> bytes:
         """The whole body of an answer.
+
+        Args:
+            response: Not read yet.
+            received: Gets what arrives, and has it if the connection breaks.
 
         Raises:
             OutcomeUnknown: If the connection breaks.
         """
         import httpx2
 
+        chunks = [] if received is None else received
         try:
-            return await response.aread()
+            async for chunk in response.aiter_bytes():
+                chunks.append(chunk)
         except httpx2.HTTPError as error:
             raise broken(error, request_id_of(response)) from error
+        return b"".join(chunks)
 
-    async def download(self, url: str, request_id: str | None) -> bytes:
-        """Fetches an image from the address that a gateway gave; it is paid for, so three attempts are made.
+    async def download(self, link: str, response: httpx2.Response) -> bytes:
+        """Fetches an image from a link in an answer, which may be relative to the address of the request.
+
+        The image is paid for, and some gateways name a link before the file is there, so it is tried again
+        for about a minute. Links of the API's own server are asked with the key and without the guard against
+        private addresses; all others without the key and with the guard.
 
         Raises:
-            OutcomeUnknown: If it cannot be fetched.
+            OutcomeUnknown: If it cannot be fetched; with the whole link.
         """
         import httpx2
-        from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 
-        async def get() -> bytes:
-            async with httpx2.AsyncClient(transport=self._transport, follow_redirects=True) as client:
-                response = await client.get(url, timeout=DOWNLOAD_TIMEOUT_SECONDS)
-                return response.raise_for_status().content
-
-        attempts = AsyncRetrying(
-            retry=retry_if_exception_type(httpx2.HTTPError),
-            stop=stop_after_attempt(_DOWNLOAD_ATTEMPTS),
-            wait=backoff_seconds,
-            sleep=self._sleep,
-            reraise=True,
-        )
+        asked = response.request
         try:
-            return await attempts(get)
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            reason = (
-                f"the endpoint answered with the address {url[:500]}, which could not be fetched: {error}"
+            address = str(asked.url.join(link))
+        except httpx2.InvalidURL as error:
+            raise _unfetched(link, str(error), response) from error
+        async with httpx2.AsyncClient(transport=self._transport, timeout=DOWNLOAD_TIMEOUT_SECONDS) as client:
+            own = OwnServer(
+                asked.url,
+                asked.headers.get("authorization", ""),
+                client,
+                is_whole_network=self._transport is not None,
             )
-            raise lost(reason, request_id) from error
+            fetcher = Fetcher(
+                MAX_DOWNLOAD_BYTES,
+                allow_private=self._settings.allow_private_urls,
+                timeout_seconds=DOWNLOAD_TIMEOUT_SECONDS,
+                own=own,
+            )
+            try:
+                return await self._fetch_patiently(fetcher, address)
+            except PrivateAddress as error:
+                reason = f"{error.message} GPT_IMAGE_ALLOW_PRIVATE_URLS=1 lifts this guard"
+                raise _unfetched(address, reason, response) from error
+            except (InputNotFound, InputRejected) as error:
+                raise _unfetched(address, error.message.rstrip("."), response) from error
+
+    async def _fetch_patiently(self, fetcher: Fetcher, address: str) -> bytes:
+        """What is at an address, within about a minute; the last answer if it does not look like an image."""
+        until = self._clock() + _LINK_PATIENCE_SECONDS
+        for wait_seconds in (*_LINK_WAITS_SECONDS, None):
+            is_last = wait_seconds is None or self._clock() >= until
+            try:
+                body = await fetcher.fetch(address)
+                if is_last or begins_like_an_image(body):
+                    return body
+            except (InputNotFound, InputRejected) as error:
+                if is_last or isinstance(error, AddressRefused):
+                    raise
+            await self._sleep(wait_seconds or 0)
+        raise AssertionError  # the last attempt returns or raises
 
     def _connect(self) -> openai.AsyncOpenAI:
         import httpx2
@@ -180,6 +220,13 @@ class Connection:
                 timeout=timeout, limits=httpx2.Limits(max_keepalive_connections=_MOST_IDLE_CONNECTIONS)
             ),
         )
+
+
+def _unfetched(link: str, why: str, response: httpx2.Response) -> OutcomeUnknown:
+    """The error for a picture that exists behind a link, and did not come from there."""
+    key = key_of(response.request)
+    reason = f"the endpoint answered with the link {redact(link, key)}, which could not be fetched"
+    return lost(f"{reason}: {redact(why, key)}", request_id_of(response))
 
 
 def _require_sendable(key: SecretStr | None) -> None:

@@ -1,19 +1,29 @@
 """Reading the body of an images endpoint, of OpenAI or of a gateway.
 
-Gateways leave out ``usage``, ``created`` or ``size``, answer with ``url`` instead of ``b64_json`` and add
-fields of their own, so everything but the image may be missing. A body without an image raises
-``UnusableBody``; the caller decides what that means for a request that is paid for.
+Gateways leave out ``usage``, ``created`` or ``size`` and add fields of their own, so everything but the image
+may be missing, and the image is looked for in every place where one is known to be written. A body without an
+image raises ``UnusableBody``; the caller decides what that means for a request that is paid for.
 """
 
 from __future__ import annotations
 
-import binascii
 from dataclasses import dataclass
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from gpt_image_mcp.openai_api.answer_documents import image_strings, parse_documents
+from gpt_image_mcp.openai_api.image_extraction import (
+    ExtractedImages,
+    begins_like_an_image,
+    extract_images,
+)
 from gpt_image_mcp.values.responses import TokenUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gpt_image_mcp.openai_api.answer_documents import AnswerDocument
 
 
 class UnusableBody(Exception):
@@ -26,7 +36,7 @@ class ImagesBody:
 
     Attributes:
         images: Decoded files, in order; empty where one is not valid base64.
-        urls: Addresses of images that the endpoint did not put into the answer.
+        urls: Links to images that the endpoint did not put into the answer, as they were written.
     """
 
     images: tuple[bytes, ...]
@@ -45,15 +55,11 @@ def _text_or_none(value: object) -> str | None:
 OptionalText = Annotated[str | None, BeforeValidator(_text_or_none)]
 
 
-# pydantic decodes base64 much faster than the standard library; what it cannot decode stays text.
-_Encoded = Annotated[bytes | str | None, Field(union_mode="left_to_right")]
-
-
+# OpenAI's own form. pydantic decodes base64 much faster than the standard library.
 class _Image(BaseModel):
     model_config = ConfigDict(val_json_bytes="base64")
 
-    b64_json: _Encoded = None
-    url: OptionalText = None
+    b64_json: bytes
 
 
 class _TokenDetails(BaseModel):
@@ -73,47 +79,122 @@ class _Usage(BaseModel):
     output_tokens_details: _TokenDetails | None = None
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="ignore", val_json_bytes="base64")
+class _Properties(BaseModel):
+    """What an answer says of its images."""
 
-    data: list[_Image] | None = None
-    b64_json: _Encoded = None
+    model_config = ConfigDict(extra="ignore")
+
     size: OptionalText = None
     quality: OptionalText = None
     background: OptionalText = None
     output_format: OptionalText = None
     usage: Any = None
-    error: Any = None
+
+
+class _Body(_Properties):
+    data: list[_Image]
+
+
+class _FinalEvent(_Properties, _Image):
+    pass
 
 
 def read_images_body(body: bytes | str) -> ImagesBody:
     """Reads the body of an images endpoint, or of its final stream event.
 
     Raises:
-        UnusableBody: If it is not JSON, carries an error, or holds neither image data nor an address.
+        UnusableBody: If it holds neither image data nor a link; with the words of an error in it.
     """
-    try:
-        parsed = _Body.model_validate_json(body)
-    except ValidationError as error:
-        reason = f"the answer is not the JSON of an images endpoint ({len(body)} bytes)"
-        raise UnusableBody(reason) from error
-    if parsed.error:
-        reason = f"the answer carries an error: {_error_text(parsed.error)}"
-        raise UnusableBody(reason)
-    entries = parsed.data if parsed.data is not None else [_Image(b64_json=parsed.b64_json)]
-    images = tuple(_decoded(entry.b64_json) for entry in entries if entry.b64_json)
-    urls = tuple(entry.url for entry in entries if entry.url and not entry.b64_json)
-    if not any(images) and not urls:
-        reason = "the image data is not valid base64" if images else "the answer holds no image"
-        raise UnusableBody(reason)
+    return _usual_body(body) or _unusual_body(body)
+
+
+def read_partial_images(body: bytes) -> tuple[bytes, ...]:
+    """The previews in a stream that broke before its final image."""
+    previews = [document for document in parse_documents(body) if document.is_partial]
+    images = (image for document in previews for image in extract_images(document.value).images)
+    return tuple(dict.fromkeys(filter(begins_like_an_image, images)))
+
+
+def _usual_body(body: bytes | str) -> ImagesBody | None:
+    """The body if it has OpenAI's own form, else None."""
+    for form in (_Body, _FinalEvent):
+        try:
+            parsed = form.model_validate_json(body)
+        except ValidationError:
+            continue
+        entries = parsed.data if isinstance(parsed, _Body) else [parsed]
+        images = tuple(entry.b64_json for entry in cast("Sequence[_Image]", entries))
+        if images and all(images):
+            return _images_body(ExtractedImages(images), parsed)
+    return None
+
+
+def _unusual_body(body: bytes | str) -> ImagesBody:
+    """The body if an image can be found anywhere in it."""
+    if isinstance(body, bytes) and begins_like_an_image(body):
+        return _images_body(ExtractedImages((body,)), _Properties())
+    documents = [document for document in parse_documents(body) if not document.is_partial]
+    finals = [document for document in documents if document.is_final]
+    found = _found_in(finals)
+    if not found.is_usable:
+        found = _found_in(documents)
+    if not found.is_usable and isinstance(body, bytes) and not _is_json(documents):
+        found = extract_images(image_strings(body))
+    if not found.is_usable:
+        raise UnusableBody(_why_unusable(documents, found, len(body)))
+    return _images_body(found, _properties(documents))
+
+
+def _found_in(documents: Sequence[AnswerDocument]) -> ExtractedImages:
+    if len(documents) == 1:
+        return extract_images(documents[0].value)
+    # The events of a stream may repeat an image.
+    return extract_images([document.value for document in documents]).distinct()
+
+
+def _why_unusable(documents: Sequence[AnswerDocument], found: ExtractedImages, length: int) -> str:
+    for fields in _objects(documents):
+        if fields.get("error"):
+            return f"the answer carries an error: {_error_text(fields['error'])}"
+    if found.images:
+        return "the image data is not valid base64"
+    if documents and not _is_json(documents):
+        return f"the answer is not the JSON of an images endpoint ({length} bytes)"
+    return "the answer holds no image"
+
+
+def _is_json(documents: Sequence[AnswerDocument]) -> bool:
+    """Whether anything but text, which is what remains of a body that cannot be parsed, is among them."""
+    return any(not isinstance(document.value, str) for document in documents)
+
+
+def _properties(documents: Sequence[AnswerDocument]) -> _Properties:
+    """What the documents say of the images; the last one that says something counts."""
+    said: dict[str, object] = {}
+    for fields in _objects(documents):
+        said |= {name: value for name, value in fields.items() if value is not None}
+    return _Properties.model_validate(said)
+
+
+def _objects(documents: Sequence[AnswerDocument]) -> list[dict[str, object]]:
+    """The objects at the top of each document, and one level below."""
+    values: list[object] = []
+    for document in documents:
+        if isinstance(document.value, dict):
+            values += cast("dict[str, object]", document.value).values()
+        values.append(document.value)
+    return [cast("dict[str, object]", value) for value in values if isinstance(value, dict)]
+
+
+def _images_body(found: ExtractedImages, properties: _Properties) -> ImagesBody:
     return ImagesBody(
-        images=images,
-        urls=urls,
-        size=concrete(parsed.size),
-        quality=concrete(parsed.quality),
-        background=concrete(parsed.background),
-        output_format=parsed.output_format,
-        usage=read_usage(parsed.usage),
+        images=found.images,
+        urls=found.links,
+        size=concrete(properties.size),
+        quality=concrete(properties.quality),
+        background=concrete(properties.background),
+        output_format=properties.output_format,
+        usage=read_usage(properties.usage),
     )
 
 
@@ -146,32 +227,6 @@ def read_usage(value: object) -> TokenUsage | None:
 def concrete(value: str | None) -> str | None:
     """The value, or None for ``auto``, which does not say what was made."""
     return None if value == "auto" else value
-
-
-def decode_image(text: bytes | str) -> bytes:
-    """Bytes from base64, with or without a ``data:`` prefix and line breaks.
-
-    Raises:
-        UnusableBody: If it is not base64.
-    """
-    if isinstance(text, bytes):
-        return text
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
-    try:
-        # base64.b64decode(validate=True) first runs a regular expression over the whole text.
-        return binascii.a2b_base64("".join(text.split()) if "\n" in text else text, strict_mode=True)
-    except ValueError as error:
-        reason = "the image data is not valid base64"
-        raise UnusableBody(reason) from error
-
-
-def _decoded(text: bytes | str) -> bytes:
-    """One image of an answer; empty if it is damaged, so that the others, which are paid for, are kept."""
-    try:
-        return decode_image(text)
-    except UnusableBody:
-        return b""
 
 
 def _error_text(error: object) -> str:

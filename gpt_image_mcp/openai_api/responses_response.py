@@ -7,13 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ValidationError, WrapValidator
 
-from gpt_image_mcp.openai_api.images_response import (
-    OptionalText,
-    UnusableBody,
-    concrete,
-    decode_image,
-    read_usage,
-)
+from gpt_image_mcp.openai_api.image_extraction import NotBase64, decode_image
+from gpt_image_mcp.openai_api.images_response import OptionalText, UnusableBody, concrete, read_usage
 from gpt_image_mcp.values.json import JsonObject
 
 if TYPE_CHECKING:
@@ -138,7 +133,7 @@ def read_response_body(body: bytes) -> ResponsesBody:
     calls = [item for item in items if item.type == _CALL]
     made = next((item for item in calls if item.result), _Item())
     return ResponsesBody(
-        image=decode_image(made.result) if made.result else None,
+        image=_decoded(made.result) if made.result else None,
         size=concrete(made.size),
         quality=concrete(made.quality),
         background=concrete(made.background),
@@ -151,6 +146,13 @@ def read_response_body(body: bytes) -> ResponsesBody:
         was_called=bool(calls),
         failure=_failure(parsed, calls),
     )
+
+
+def _decoded(result: str) -> bytes:
+    try:
+        return decode_image(result)
+    except NotBase64 as error:
+        raise UnusableBody(str(error)) from error
 
 
 def _said(items: list[_Item]) -> str:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from gpt_image_mcp.openai_api.error_mapping import map_error
-from gpt_image_mcp.openai_api.images_response import OptionalText, UnusableBody, decode_image
+from gpt_image_mcp.openai_api.image_extraction import NotBase64, decode_image
+from gpt_image_mcp.openai_api.images_response import OptionalText
 from gpt_image_mcp.openai_api.sdk_errors import broken, lost, read_error, request_id_of
 from gpt_image_mcp.threads import in_thread
 
@@ -42,13 +43,18 @@ class _PartialImage(BaseModel):
 
 
 async def read_stream(
-    response: httpx2.Response, on_partial: Callable[[LazyImage], None], *, model: str
+    response: httpx2.Response,
+    on_partial: Callable[[LazyImage], None],
+    *,
+    received: list[bytes],
+    model: str,
 ) -> bytes:
     """The JSON of the final event, which carries the finished image.
 
     Args:
         response: Not read yet.
         on_partial: Called with each partial image.
+        received: Gets what arrives, and has it if the stream breaks.
         model: For the words of errors.
 
     Raises:
@@ -57,34 +63,38 @@ async def read_stream(
     import httpx2
 
     try:
-        return await _final_event(response, on_partial, model)
+        async with contextlib.aclosing(_events(response, received)) as events:
+            return await _final_event(events, on_partial, response=response, model=model)
     except httpx2.HTTPError as error:
         raise broken(error, request_id_of(response)) from error
 
 
 async def _final_event(
-    response: httpx2.Response, on_partial: Callable[[LazyImage], None], model: str
+    events: AsyncGenerator[httpx2.ServerSentEvent],
+    on_partial: Callable[[LazyImage], None],
+    *,
+    response: httpx2.Response,
+    model: str,
 ) -> bytes:
     request_id = request_id_of(response)
     partials = 0
-    async with contextlib.aclosing(_events(response)) as events:
-        async for sent in events:
-            kind = sent.event
-            if not _is_image(sent):
-                event = await in_thread(_parsed, sent.data, request_id)
-                if event.error:
-                    error = read_error(event.error, response.request, request_id=request_id)
-                    raise map_error(error, model=model)
-                kind = event.type or ""
-            if kind.endswith(_FINAL):
-                return sent.data.encode()  # what breaks from here on takes nothing away
-            if kind.endswith(_PARTIAL):
-                partials += 1
-                on_partial(partial(_image_in, sent.data))
+    async for sent in events:
+        kind = sent.event
+        if not _is_image(sent):
+            event = await in_thread(_parsed, sent.data, request_id)
+            if event.error:
+                error = read_error(event.error, response.request, request_id=request_id)
+                raise map_error(error, model=model)
+            kind = event.type or ""
+        if kind.endswith(_FINAL):
+            return sent.data.encode()  # what breaks from here on takes nothing away
+        if kind.endswith(_PARTIAL):
+            partials += 1
+            on_partial(partial(_image_in, sent.data))
     raise lost(f"the stream ended without its final image ({partials} partial)", request_id)
 
 
-async def _events(response: httpx2.Response) -> AsyncGenerator[httpx2.ServerSentEvent]:
+async def _events(response: httpx2.Response, received: list[bytes]) -> AsyncGenerator[httpx2.ServerSentEvent]:
     """The events with a JSON object. Others, such as ``data: ping``, only keep the connection alive."""
     import httpx2
 
@@ -92,7 +102,7 @@ async def _events(response: httpx2.Response) -> AsyncGenerator[httpx2.ServerSent
     stream = httpx2.Response(
         response.status_code,
         headers={"content-type": "text/event-stream"},
-        content=_terminated(response),
+        content=_terminated(response, received),
         default_encoding="utf-8-sig",
         request=response.request,
     )
@@ -103,9 +113,10 @@ async def _events(response: httpx2.Response) -> AsyncGenerator[httpx2.ServerSent
             yield event
 
 
-async def _terminated(response: httpx2.Response) -> AsyncGenerator[bytes]:
+async def _terminated(response: httpx2.Response, received: list[bytes]) -> AsyncGenerator[bytes]:
     """The body with the blank line that ends an event: httpx2 drops the last event of a stream without it."""
     async for chunk in response.aiter_bytes():
+        received.append(chunk)
         yield chunk
     yield b"\n\n"
 
@@ -131,5 +142,5 @@ def _image_in(data: str) -> bytes:
     """The bytes of a partial image; empty if it is damaged, which is no reason to lose the final one."""
     try:
         return decode_image(_PartialImage.model_validate_json(data).b64_json)
-    except (ValidationError, UnusableBody):
+    except (ValidationError, NotBase64):
         return b""

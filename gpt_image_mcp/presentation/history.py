@@ -103,6 +103,7 @@ class PrunedContent(StructuredContent):
     deleted: bool
     images: list[FoundImageContent]
     start_images: list[str]
+    answers: list[str]
     kept: list[str]
     failed: list[str]
     freed_bytes: int
@@ -133,6 +134,7 @@ def pruned_content(pruned: Pruned) -> PrunedContent:
         deleted=pruned.is_done,
         images=[_found_image(FoundImage(image=image, file=file_state(image))) for image in pruned.images],
         start_images=[str(path) for path in pruned.start_images],
+        answers=[str(path) for path in pruned.answers],
         kept=list(pruned.kept),
         failed=list(pruned.failed),
         freed_bytes=pruned.freed_bytes,

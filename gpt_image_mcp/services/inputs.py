@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
+from gpt_image_mcp.downloads import Fetcher
 from gpt_image_mcp.errors import InputNotFound, InputRejected, InvalidArgument, NotFound, OutputRejected
 from gpt_image_mcp.folders import project_folder
 from gpt_image_mcp.ids import image_id_in
 from gpt_image_mcp.imaging.normalise import normalise
 from gpt_image_mcp.paths import is_file_url, is_within, local_path, unquoted
-from gpt_image_mcp.services.downloads import Fetcher
 from gpt_image_mcp.services.references import find_image
 from gpt_image_mcp.threads import in_thread
 from gpt_image_mcp.values.requests import InputImage

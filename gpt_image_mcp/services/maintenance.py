@@ -16,6 +16,7 @@ from gpt_image_mcp.errors import InvalidArgument, OutputRejected, StorageFailed
 from gpt_image_mcp.folders import APP, output_folder
 from gpt_image_mcp.imaging.preview_cache import evict
 from gpt_image_mcp.imaging.xmp import recovered_image
+from gpt_image_mcp.library.kept_bodies import kept_before
 from gpt_image_mcp.library.sidecars import FOLDER, metadata_path, read_metadata
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.images import StoredImage
 
 _BYTES_PER_MB = 1_000_000
+# Where no age is given: by then, the usage page has long told what became of the call.
+_ANSWERS_KEPT_FOR = timedelta(days=30)
 _EMBEDDING = (".png", ".jpg", ".jpeg", ".webp")
 
 
@@ -53,6 +56,7 @@ class Pruned:
     Attributes:
         images: Oldest first.
         start_images: Copies of start images that no edit session can use any more.
+        answers: Answers of the API, and previews in them, that were kept because no image could be stored.
         kept: Images that were old enough and stay, each with the reason.
         failed: What could not be deleted, each with the reason.
         freed_bytes: The size of all deleted files that were still there.
@@ -61,6 +65,7 @@ class Pruned:
 
     images: tuple[StoredImage, ...]
     start_images: tuple[Path, ...]
+    answers: tuple[Path, ...]
     kept: tuple[str, ...]
     failed: tuple[str, ...]
     freed_bytes: int
@@ -99,7 +104,8 @@ def prune(
     Raises:
         InvalidArgument: If no limit is given, or one is malformed.
     """
-    before = parse_since(older_than, datetime.now(UTC), name="older_than")
+    now = datetime.now(UTC)
+    before = parse_since(older_than, now, name="older_than")
     _require_limit(before, keep_mb)
     kept: list[str] = []
     candidates = _over_limits(tuple(library.images.all_images()), before=before, keep_mb=keep_mb)
@@ -108,10 +114,12 @@ def prune(
     deletion = _Deletion(library, is_real=is_confirmed)
     images = tuple([image for image in chosen if deletion.delete_image(image)])
     start_images = deletion.delete_leftovers({image.id for image in images}, in_use=in_use)
+    answers = deletion.delete_answers(before or now - _ANSWERS_KEPT_FOR)
     deletion.redact_results()
     return Pruned(
         images=images,
         start_images=start_images,
+        answers=answers,
         kept=tuple(kept),
         failed=tuple(deletion.failed),
         freed_bytes=deletion.freed_bytes,
@@ -299,6 +307,10 @@ class _Deletion:
         if self.is_real:
             self.library.sessions.remove(leftovers.sessions)
         return tuple([path for path in leftovers.start_images if self._delete((path,), str(path))])
+
+    def delete_answers(self, before: datetime) -> tuple[Path, ...]:
+        """Deletes kept answers that are older than a time; gives their files."""
+        return tuple([path for path in kept_before(before) if self._delete((path,), str(path))])
 
     def redact_results(self) -> None:
         """Takes out of the calls the results of batches and joined calls whose images are all gone."""

@@ -159,7 +159,8 @@ def test_a_whole_file_is_complete(image_format: str) -> None:
     picture = read_picture(ENCODED[image_format])
     assert picture is not None
     assert is_complete(ENCODED[image_format], picture)
-    assert is_complete(ENCODED[image_format] + b"\n", picture)
+    for rest in (b"\n", bytes(4_000), ENCODED["PNG"][:900], b"\xff\xd8 a film"):
+        assert is_complete(ENCODED[image_format] + rest, picture)
 
 
 @given(st.sampled_from(MARKED), st.floats(0.1, 0.9))

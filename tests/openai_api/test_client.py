@@ -228,7 +228,7 @@ async def test_an_address_that_stays_dead_is_named_in_the_error() -> None:
     )
     with pytest.raises(OutcomeUnknown, match=r"https://cdn\.invalid/1\.png"):
         await api.generate(REQUEST)
-    assert len(received) == 4
+    assert len(received) == 12
     await api.aclose()
 
 

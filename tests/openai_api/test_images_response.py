@@ -107,8 +107,8 @@ def test_a_missing_total_is_the_sum() -> None:
 
 @given(st.binary(max_size=300))
 def test_no_bytes_make_the_reader_fail_in_an_unforeseen_way(body: bytes) -> None:
-    with pytest.raises(UnusableBody):
-        read_images_body(body)
+    with contextlib.suppress(UnusableBody):
+        assert read_images_body(body).images == (body,)
 
 
 @given(

@@ -22,6 +22,7 @@ from gpt_image_mcp.cli.client_config.writing import write_block
 from gpt_image_mcp.cli.gallery.page import write_gallery
 from gpt_image_mcp.cli.manifests import read_manifest
 from gpt_image_mcp.cli.output_file import written_to
+from gpt_image_mcp.downloads import Fetcher
 from gpt_image_mcp.folders import output_folder, project_folder
 from gpt_image_mcp.imaging.previews import View, make_preview
 from gpt_image_mcp.imaging.regions import parse_regions
@@ -29,7 +30,6 @@ from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.mcp_app.http import serve_http
 from gpt_image_mcp.openai_api.error_mapping import ErrorResponse, map_error
 from gpt_image_mcp.server import mcp
-from gpt_image_mcp.services.downloads import Fetcher
 from gpt_image_mcp.values.options import OutputOptions
 from tests.web import answer, redirect, serve
 

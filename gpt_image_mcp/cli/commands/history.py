@@ -170,17 +170,19 @@ async def prune(
 
 def _print_pruned(pruned: Pruned, console: Console) -> None:
     console.print_lines(str(image.file_path) for image in pruned.images)
-    console.print_lines(map(str, pruned.start_images))
+    console.print_lines(map(str, (*pruned.start_images, *pruned.answers)))
     for reason in pruned.kept:
         console.say(f"Kept: {reason}.")
     for reason in pruned.failed:
         console.say_error(f"{reason}.")
-    if not pruned.images and not pruned.start_images:
+    if not (pruned.images or pruned.start_images or pruned.answers):
         console.say("Nothing was deleted." if pruned.failed else "Nothing to delete.")
         return
     what = counted(len(pruned.images), "image")
     if pruned.start_images:
         what += f" and {counted(len(pruned.start_images), 'start image')} of edit sessions"
+    if pruned.answers:
+        what += f" and {counted(len(pruned.answers), 'kept answer')} of the API"
     said = "deleted" if pruned.is_done else "would be deleted; --yes does it"
     console.say(f"{what}, {readable_size(pruned.freed_bytes)}, {said}.")
 

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpt_image_mcp.downloads import Fetcher, is_local_name, is_public
 from gpt_image_mcp.errors import ImageError, InputNotFound, InputRejected
-from gpt_image_mcp.services.downloads import Fetcher, is_local_name, is_public
 from tests.web import answer, pretend, redirect, serve
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.services.downloads import Address
+    from gpt_image_mcp.downloads import Address
     from tests.web import Script
 
 BODY = bytes(range(256)) * 40

@@ -1,4 +1,4 @@
-"""Downloads of images from addresses that a caller names, guarded against requests into private networks.
+"""Downloads of images from addresses that others name, guarded against requests into private networks.
 
 A host is looked up once, all of its addresses must be public, and the connection is made to the address that
 was checked, so that a second look-up cannot give another one. Each redirect is checked in the same way.
@@ -11,7 +11,7 @@ import asyncio
 import ipaddress
 import socket
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -49,6 +49,42 @@ _READ_CODINGS, _GZIP_OR_ZLIB = ("gzip", "x-gzip", "deflate"), 47
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
+class AddressRefused(InputRejected):
+    """An address that is not fetched, however often it is tried."""
+
+
+class PrivateAddress(AddressRefused):
+    """An address that is not one of the open internet."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnServer:
+    """The server of the API itself, which is asked without the guard and with the key.
+
+    Attributes:
+        url: Any address of it; scheme, host and port count.
+        authorization: The header that carries the key.
+        client: What sends the requests.
+        is_whole_network: Whether the client's transport stands for the network, so that nothing is guarded.
+    """
+
+    url: httpx2.URL
+    authorization: str = field(repr=False)
+    client: httpx2.AsyncClient
+    is_whole_network: bool = False
+
+    def is_at(self, url: httpx2.URL) -> bool:
+        """Whether an address has the scheme, host and port of this server."""
+        return _origin(url) == _origin(self.url)
+
+    async def send(self, url: httpx2.URL) -> httpx2.Response:
+        """The answer to a request, with the key if it goes to this server."""
+        headers = {"User-Agent": USER_AGENT, "Accept": "image/*", "Accept-Encoding": "identity"}
+        if self.authorization and self.is_at(url):
+            headers["Authorization"] = self.authorization
+        return await self.client.send(self.client.build_request("GET", url, headers=headers), stream=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Fetcher:
     """Fetches images from the web.
@@ -57,18 +93,21 @@ class Fetcher:
         max_bytes: The largest body; more is refused while it streams in, whatever the headers claim.
         allow_private: Whether addresses that are not public are fetched too.
         timeout_seconds: For the whole fetch with all redirects.
+        own: A server that is trusted.
     """
 
     max_bytes: int
     allow_private: bool = False
     timeout_seconds: float = TIMEOUT_SECONDS
+    own: OwnServer | None = None
 
     async def fetch(self, url: str) -> bytes:
         """The body at an ``http`` or ``https`` address.
 
         Raises:
             InputNotFound: If nothing is there.
-            InputRejected: If the address may not be fetched, or its body is too large or too slow.
+            InputRejected: If the address answers with an error, or too slowly; ``AddressRefused`` if it may
+                not be fetched, or its body is too large.
         """
         try:
             async with asyncio.timeout(self.timeout_seconds):
@@ -117,6 +156,8 @@ class Fetcher:
         """The answer of the first of a host's addresses that takes the connection."""
         import httpx2
 
+        if self.own is not None and (self.own.is_whole_network or self.own.is_at(url)):
+            return await self.own.send(url)
         *others, last = await self._checked_addresses(url)
         for address in others:
             try:
@@ -126,6 +167,9 @@ class Fetcher:
         return await client.send(_request(client, url, last), stream=True)
 
     async def _read(self, response: httpx2.Response, url: httpx2.URL) -> bytes:
+        if response.is_stream_consumed:  # a transport that stands for the network has read it already
+            self._require_small(response.content, url)
+            return response.content
         body = bytearray()
         async for chunk in response.aiter_raw():
             body += chunk
@@ -151,7 +195,7 @@ class Fetcher:
     def _require_small(self, body: bytes | bytearray, url: httpx2.URL) -> None:
         if len(body) > self.max_bytes:
             message = f"{_shown(str(url))} has more than {self.max_bytes / 1e6:g} MB."
-            raise InputRejected(message, next_step="Pass a smaller image.")
+            raise AddressRefused(message, next_step="Pass a smaller image.")
 
     async def _checked_addresses(self, url: httpx2.URL) -> list[str]:
         """The addresses to connect to, after every one of the host's was found to be public."""
@@ -224,6 +268,11 @@ def _certificates() -> ssl.SSLContext:
     return httpx2.create_ssl_context(trust_env=False)
 
 
+def _origin(url: httpx2.URL) -> tuple[str, str, int]:
+    """Scheme, host and port of an address."""
+    return url.scheme, url.host.lower(), url.port or (443 if url.scheme == "https" else 80)
+
+
 def _ascii_host(url: httpx2.URL) -> str:
     return url.raw_host.decode("ascii")
 
@@ -236,22 +285,22 @@ def _parsed(url: str, *, base: httpx2.URL | None = None) -> httpx2.URL:
         address = base.join(url) if base else httpx2.URL(url)
     except httpx2.InvalidURL as error:
         message = f"{_shown(url)} is not an address: {error}."
-        raise InputRejected(message, next_step="Pass an http or https address, or a file path.") from error
+        raise AddressRefused(message, next_step="Pass an http or https address, or a file path.") from error
     if address.scheme not in ("http", "https") or not address.host:
         message = f"{_shown(url)} is not an http or https address."
-        raise InputRejected(message, next_step="Pass an http or https address, or a file path.")
+        raise AddressRefused(message, next_step="Pass an http or https address, or a file path.")
     if (address.port or 0) > _HIGHEST_PORT:
         message = f"{_shown(url)} has the port {address.port}; the highest there is is {_HIGHEST_PORT}."
-        raise InputRejected(message, next_step="Correct the port, or pass a file path.")
+        raise AddressRefused(message, next_step="Correct the port, or pass a file path.")
     if address.userinfo:
         message = "The address carries a user name or password."
-        raise InputRejected(message, next_step=_DOWNLOAD_IT)
+        raise AddressRefused(message, next_step=_DOWNLOAD_IT)
     return address
 
 
-def _private(url: httpx2.URL, reason: str) -> InputRejected:
+def _private(url: httpx2.URL, reason: str) -> PrivateAddress:
     message = f"{_shown(str(url))} leads to {reason}, which is not an address of the open internet."
-    return InputRejected(
+    return PrivateAddress(
         message,
         next_step="Pass a public address or a file path; GPT_IMAGE_ALLOW_PRIVATE_URLS=1 lifts this guard.",
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from gpt_image_mcp.processes import is_gone, this_process
+from gpt_image_mcp.library.processes import is_gone, this_process
 
-NAME = "from gpt_image_mcp.processes import this_process; print(this_process())"
+NAME = "from gpt_image_mcp.library.processes import this_process; print(this_process())"
 
 
 def test_this_process_is_there() -> None:

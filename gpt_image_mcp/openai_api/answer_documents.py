@@ -1,0 +1,108 @@
+"""Parsing the body of an answer, whatever its content type says: JSON, several JSON values, or events."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_EVENT_STREAM = re.compile(r"\s*(data|event|id|retry)?:(?!image/)", re.IGNORECASE)
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_JSON_LINE = re.compile(r"^[ \t]*[{\[]", re.MULTILINE)
+_BETWEEN_DOCUMENTS = re.compile(r"[\s,\x1e\0]*")
+# A whole string that begins as base64 of an image does; slashes may be escaped.
+_IMAGE_STRING = re.compile(
+    r'"((?:data:image/[^,"]{1,100},)?(?:iVBORw0KG|\\?/9j\\?/|UklGR|R0lGOD|AAAA[\w+/-]GZ0eXB)[^"]*)"'
+)
+# Line breaks inside strings are wrong in JSON, and read; so are numbers with thousands of digits.
+_DECODER = json.JSONDecoder(strict=False, parse_int=float)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerDocument:
+    """One JSON document of a body.
+
+    Attributes:
+        value: The parsed JSON; a text if the body, or the event, is none.
+        kind: The name or ``type`` of the event; empty outside of an event stream.
+    """
+
+    value: object
+    kind: str = ""
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it holds a preview of an unfinished image."""
+        return "partial" in self.kind
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it says that the image is finished."""
+        return self.kind.endswith(".completed")
+
+
+def parse_documents(body: bytes | str) -> list[AnswerDocument]:
+    """All documents of a body, in order; one with the text itself where nothing can be parsed. CPU work."""
+    text = body if isinstance(body, str) else _text(body)
+    if _EVENT_STREAM.match(text):
+        return [document for name, data in _events(text) for document in _of_event(name, data)]
+    return [AnswerDocument(value) for value in _values(text)] or [AnswerDocument(text)]
+
+
+def image_strings(body: bytes) -> list[str]:
+    """The whole strings with images in a JSON body that is cut off, and cannot be parsed."""
+    text = _text(body)
+    return [] if _EVENT_STREAM.match(text) else _IMAGE_STRING.findall(text)
+
+
+def _text(body: bytes) -> str:
+    return body.decode(json.detect_encoding(body), "replace").lstrip("\ufeff")
+
+
+def _values(text: str) -> list[object]:
+    """The JSON values of a text; they may begin in a later line, after other words."""
+    found = list(_values_from(text, 0))
+    if not found and (line := _JSON_LINE.search(text)):
+        found = list(_values_from(text, line.end() - 1))
+    return found
+
+
+def _values_from(text: str, position: int) -> Iterator[object]:
+    while position < len(text):
+        position = cast("re.Match[str]", _BETWEEN_DOCUMENTS.match(text, position)).end()
+        try:
+            value, position = cast("tuple[object, int]", _DECODER.raw_decode(text, position))
+        except (ValueError, RecursionError):
+            return
+        yield value
+
+
+def _events(text: str) -> Iterator[tuple[str, str]]:
+    """The name and data of each server-sent event; the last one need not have its end."""
+    name, data = "", list[str]()
+    for line in (*_LINE_END.split(text), ""):
+        field, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if field.strip() == "event":
+            name = value.strip()
+        elif field.strip() == "data":
+            data.append(value)
+        elif line.lstrip().startswith(("{", "[")):
+            data.append(line)  # JSON that comes after heartbeats, or goes on in a line of its own
+        elif not line.strip():
+            if data:
+                yield name, "\n".join(data)
+            name, data = "", list[str]()
+
+
+def _of_event(name: str, data: str) -> Iterator[AnswerDocument]:
+    for value in _values(data) or [data]:
+        fields = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+        kind = str(fields.get("type") or name)
+        if "partial_image_index" in fields and not kind.endswith(".completed"):
+            kind = "partial_image"
+        yield AnswerDocument(value, kind)

@@ -1,0 +1,111 @@
+"""Every way in which an answer may write its image, read by the one reader there is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gpt_image_mcp.openai_api.images_response import UnusableBody, read_images_body, read_partial_images
+from tests.faults.answers import (
+    BODIES,
+    DATA_URL,
+    ENCODED,
+    ENTRY,
+    IMAGE,
+    LINK,
+    OTHER,
+    OTHER_ENCODED,
+    URL_SAFE,
+    json_of,
+)
+from tests.faults.scripted import final_event, image_file, partial_event
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_the_image_is_found(name: str) -> None:
+    assert read_images_body(BODIES[name]).images == (IMAGE,)
+
+
+def test_url_safe_base64_of_a_jpeg_is_told_from_a_link() -> None:
+    body = json_of({"output": URL_SAFE})
+    assert read_images_body(body).images == (image_file("gray", image_format="JPEG"),)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"data": [ENTRY, {"b64_json": OTHER_ENCODED}]},
+        {"images": [ENCODED, DATA_URL.replace(ENCODED, OTHER_ENCODED)]},
+        {"image_1": ENCODED, "image_2": OTHER_ENCODED},
+        [{"image": ENCODED}, {"image": OTHER_ENCODED}],
+    ],
+)
+def test_several_images_keep_their_order(document: Any) -> None:
+    assert read_images_body(json_of(document)).images == (IMAGE, OTHER)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"data": [{"url": LINK}]},
+        {"data": [LINK]},
+        {"data": {"image_url": {"url": LINK}}},
+        {"images": [{"imageUrl": LINK}]},
+        {"output": LINK},
+        {"result": {"download_url": LINK, "size": "1024x1024"}},
+        {"b64_json": LINK},
+        {"choices": [{"message": {"content": f"![fox]({LINK})"}}]},
+        LINK,
+    ],
+)
+def test_a_link_is_found(document: Any) -> None:
+    assert read_images_body(json_of(document)).urls == (LINK,)
+
+
+@pytest.mark.parametrize(
+    "link", ["/files/a.png", "files/a.png", "//host/a.png", "a.png", "./a", "../a?b=c", "/v1/files/7/content"]
+)
+@pytest.mark.parametrize("name", ["url", "image_url", "image", "b64_json"])
+def test_a_relative_link_is_found_in_any_field(name: str, link: str) -> None:
+    assert read_images_body(json_of({"data": [{name: link}]})).urls == (link,)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"id": "task_1", "status": "queued", "urls": {"get": "https://api.example/tasks/1"}},
+        {"task_id": "abcd", "status": "success", "status_url": "https://api.example/tasks/1"},
+        {"code": 0, "message": "ok", "data": {"task_id": "a/b"}},
+        {"data": [], "images": None, "output": [], "result": "done"},
+        {"data": [{"revised_prompt": "a.png or b/c"}]},
+        {"input": {"image": ENCODED}, "status": "processing"},
+    ],
+)
+def test_an_answer_without_an_image_holds_none(document: Any) -> None:
+    with pytest.raises(UnusableBody):
+        read_images_body(json_of(document))
+
+
+def test_a_preview_is_not_the_image() -> None:
+    with pytest.raises(UnusableBody):
+        read_images_body(partial_event() + partial_event(OTHER))
+
+
+def test_the_previews_of_a_broken_stream_can_be_had() -> None:
+    body = partial_event(IMAGE) + partial_event(IMAGE) + partial_event(OTHER) + final_event()[:200]
+    assert read_partial_images(body) == (IMAGE, OTHER)
+
+
+def test_what_an_unusual_answer_says_of_its_image_is_read() -> None:
+    body = {"result": {"image": ENCODED, "quality": "high"}, "usage": {"input_tokens": 5, "output_tokens": 7}}
+    answer = read_images_body(json_of(body))
+    assert answer.quality == "high"
+    assert answer.usage is not None
+    assert answer.usage.output_tokens == 7
+
+
+def test_nesting_of_thousands_is_no_image() -> None:
+    for body in (b"[" * 100_000, b'{"data":' * 100_000, json_of({"data": "[" * 100_000})):
+        with pytest.raises(UnusableBody):
+            read_images_body(body)
