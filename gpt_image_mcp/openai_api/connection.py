@@ -58,6 +58,7 @@ class Connection:
         self._settings = settings
         self._transport = transport
         self._sleep = sleep
+        self._clock = clock
         self._rate_limit = RateLimit(sleep, clock)
         self._opening = asyncio.Lock()
         self._client: openai.AsyncOpenAI | None = None
@@ -159,15 +160,23 @@ class Connection:
         import httpx2
         import openai
 
+        from gpt_image_mcp.openai_api.http_client import HttpClient
+
         settings = self._settings
         timeout = httpx2.Timeout(settings.request_timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS)
+        http_client = HttpClient(
+            clock=self._clock,
+            transport=self._transport,
+            timeout=timeout,
+            limits=httpx2.Limits(max_keepalive_connections=_MOST_IDLE_CONNECTIONS),
+        )
         if self._transport is not None:
             return openai.AsyncOpenAI(
                 api_key="sandbox",
                 base_url=SANDBOX_BASE_URL,
                 max_retries=0,
                 timeout=timeout,
-                http_client=httpx2.AsyncClient(transport=self._transport, timeout=timeout),
+                http_client=http_client,
             )
         return openai.AsyncOpenAI(
             api_key=settings.api_key.get_secret_value() if settings.api_key else "",
@@ -176,9 +185,7 @@ class Connection:
             project=settings.project_id,
             max_retries=0,
             timeout=timeout,
-            http_client=openai.DefaultAsyncHttpxClient(
-                timeout=timeout, limits=httpx2.Limits(max_keepalive_connections=_MOST_IDLE_CONNECTIONS)
-            ),
+            http_client=http_client,
         )
 
 

@@ -31,8 +31,11 @@ VERIFY_LINK = "https://platform.openai.com/settings/organization/general"
 BILLING_LINK = "https://platform.openai.com/settings/organization/billing"
 KEYS_LINK = "https://platform.openai.com/api-keys"
 
-# The server failed and made no picture: sending again cannot bill twice.
+# The server failed. So soon after the request it has made no picture: sending again cannot bill twice.
 _SERVER_FAILED = frozenset({500, 502, 503, 529})
+_TOO_SOON_FOR_A_PICTURE_SECONDS = 2.0
+# With these OpenAI itself, who sends the bill, says that the request failed.
+_OPENAI_FAILED = frozenset({500, 503})
 _QUOTA_CODES = frozenset(
     {
         "insufficient_quota",
@@ -59,7 +62,12 @@ _HTTP_SERVER_ERROR = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorResponse:
-    """An error response: the HTTP status (0 for an error inside a stream) and OpenAI's error object."""
+    """An error response: the HTTP status (0 for an error inside a stream) and OpenAI's error object.
+
+    Attributes:
+        seconds_to_answer: Between the last byte of the request and the response.
+        is_openai: Whether OpenAI's own host answered, rather than a gateway.
+    """
 
     status: int
     message: str
@@ -69,6 +77,8 @@ class ErrorResponse:
     details: Mapping[str, object] = field(default_factory=dict[str, object])
     retry_after: str = ""
     request_id: str | None = None
+    seconds_to_answer: float = 0.0
+    is_openai: bool = False
 
 
 def map_error(response: ErrorResponse, *, model: str) -> ImageError:
@@ -274,13 +284,20 @@ def _is_missing_model(response: ErrorResponse) -> bool:
 
 
 def _is_server_failure(response: ErrorResponse) -> bool:
-    """Also a 200 that reports a failure of the server inside, as the Responses API does."""
-    is_inside = response.status == _HTTP_OK and response.code in _FAILED_INSIDE
-    return is_inside or response.status in _SERVER_FAILED
+    """A failure of the server that certainly made no picture.
+
+    Also a 200 that reports one inside, as the Responses API does.
+    """
+    if response.status == _HTTP_OK:
+        return response.code in _FAILED_INSIDE
+    if response.is_openai and response.status in _OPENAI_FAILED and response.type == "server_error":
+        return True
+    is_soon = response.seconds_to_answer <= _TOO_SOON_FOR_A_PICTURE_SECONDS
+    return is_soon and response.status in _SERVER_FAILED
 
 
 def _is_lost(response: ErrorResponse) -> bool:
-    """A gateway that gave up waiting: the request may still be running, and billed, behind it."""
+    """A server that failed late, or gave up waiting: the request may be running behind it, and be billed."""
     return response.status in (_IN_STREAM, _HTTP_TIMEOUT) or response.status >= _HTTP_SERVER_ERROR
 
 

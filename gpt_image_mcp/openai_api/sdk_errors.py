@@ -5,6 +5,7 @@ The words of endpoints enter our messages here, so here the key is taken out of 
 
 from __future__ import annotations
 
+import math
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.openai_api.images_response import UnusableBody
 
 _MOST_CHARACTERS = 600
+_OPENAI_HOST = ".api.openai.com"
 
 
 @asynccontextmanager
@@ -97,6 +99,7 @@ def read_error(
     said: str = "",
     retry_after: str = "",
     request_id: str | None = None,
+    seconds_to_answer: float = 0.0,
 ) -> ErrorResponse:
     """Reads an error object, or the text that came in its place, such as a proxy's page.
 
@@ -107,6 +110,7 @@ def read_error(
         said: The message where the body has none.
         retry_after: The header as it came.
         request_id: OpenAI's id of the request.
+        seconds_to_answer: Between the last byte of the request and the response.
     """
     key = key_of(request)
     body = redact_json(answered, key)
@@ -122,16 +126,26 @@ def read_error(
         details=cast("dict[str, object]", details) if isinstance(details, dict) else {},
         retry_after=retry_after,
         request_id=request_id,
+        seconds_to_answer=seconds_to_answer,
+        is_openai=is_openai(request.url),
     )
+
+
+def is_openai(url: httpx2.URL) -> bool:
+    """Whether an address is of OpenAI itself, also of one of its regions."""
+    return url.scheme == "https" and f".{url.host}".endswith(_OPENAI_HOST)
 
 
 def _error_response(error: openai.APIError) -> ErrorResponse:
     import openai
 
-    status, retry_after = 0, ""
+    status, retry_after, seconds_to_answer = 0, "", 0.0
     if isinstance(error, openai.APIStatusError):
+        from gpt_image_mcp.openai_api.http_client import SECONDS_TO_ANSWER
+
         status = error.status_code
         retry_after = error.response.headers.get("retry-after", "")
+        seconds_to_answer = error.response.extensions.get(SECONDS_TO_ANSWER, math.inf)
     return read_error(
         error.body,
         error.request,
@@ -139,6 +153,7 @@ def _error_response(error: openai.APIError) -> ErrorResponse:
         said=error.message,
         retry_after=retry_after,
         request_id=_request_id(error),
+        seconds_to_answer=seconds_to_answer,
     )
 
 

@@ -230,3 +230,32 @@ def test_every_message_says_whether_to_repeat_and_what_to_do() -> None:
         text = str(_mapped(status))
         assert "The same call" in text
         assert "Next: " in text
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 529])
+def test_a_server_that_fails_at_once_made_nothing_and_one_that_fails_late_may_have(status: int) -> None:
+    assert type(_mapped(status, seconds_to_answer=2.0)) is UpstreamUnavailable
+    assert type(_mapped(status, seconds_to_answer=2.1)) is OutcomeUnknown
+    assert type(_mapped(status, seconds_to_answer=2.1, type="server_error")) is OutcomeUnknown
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "expected"),
+    [
+        (500, "server_error", UpstreamUnavailable),
+        (503, "server_error", UpstreamUnavailable),
+        (500, "", OutcomeUnknown),
+        (502, "server_error", OutcomeUnknown),
+        (529, "server_error", OutcomeUnknown),
+        (504, "server_error", OutcomeUnknown),
+    ],
+)
+def test_openai_is_believed_that_it_failed_however_late(
+    status: int, kind: str, expected: type[ImageError]
+) -> None:
+    assert type(_mapped(status, type=kind, seconds_to_answer=90.0, is_openai=True)) is expected
+
+
+@pytest.mark.parametrize("status", [504, 520, 522, 524])
+def test_a_gateway_that_gave_up_waiting_tells_nothing_however_soon(status: int) -> None:
+    assert type(_mapped(status, seconds_to_answer=0.1)) is OutcomeUnknown
