@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.errors import ImageError, InternalError, OutcomeUnknown, UpstreamUnavailable
@@ -97,9 +98,7 @@ def read_error(
     *,
     status: int = 0,
     said: str = "",
-    retry_after: str = "",
     request_id: str | None = None,
-    seconds_to_answer: float = 0.0,
 ) -> ErrorResponse:
     """Reads an error object, or the text that came in its place, such as a proxy's page.
 
@@ -108,9 +107,7 @@ def read_error(
         request: The request that was answered.
         status: 0 for an error inside a stream.
         said: The message where the body has none.
-        retry_after: The header as it came.
         request_id: OpenAI's id of the request.
-        seconds_to_answer: Between the last byte of the request and the response.
     """
     key = key_of(request)
     body = redact_json(answered, key)
@@ -124,9 +121,7 @@ def read_error(
         type=str(fields.get("type") or ""),
         param=str(fields.get("param") or ""),
         details=cast("dict[str, object]", details) if isinstance(details, dict) else {},
-        retry_after=retry_after,
         request_id=request_id,
-        seconds_to_answer=seconds_to_answer,
         is_openai=is_openai(request.url),
     )
 
@@ -139,21 +134,19 @@ def is_openai(url: httpx2.URL) -> bool:
 def _error_response(error: openai.APIError) -> ErrorResponse:
     import openai
 
-    status, retry_after, seconds_to_answer = 0, "", 0.0
-    if isinstance(error, openai.APIStatusError):
-        from gpt_image_mcp.openai_api.http_client import SECONDS_TO_ANSWER
+    request_id = _request_id(error)
+    if not isinstance(error, openai.APIStatusError):
+        return read_error(error.body, error.request, said=error.message, request_id=request_id)
+    from gpt_image_mcp.openai_api.http_client import SECONDS_TO_ANSWER
 
-        status = error.status_code
-        retry_after = error.response.headers.get("retry-after", "")
-        seconds_to_answer = error.response.extensions.get(SECONDS_TO_ANSWER, math.inf)
-    return read_error(
-        error.body,
-        error.request,
-        status=status,
-        said=error.message,
-        retry_after=retry_after,
-        request_id=_request_id(error),
-        seconds_to_answer=seconds_to_answer,
+    response = error.response
+    read = read_error(
+        error.body, error.request, status=error.status_code, said=error.message, request_id=request_id
+    )
+    return replace(
+        read,
+        retry_after=response.headers.get("retry-after", ""),
+        seconds_to_answer=response.extensions.get(SECONDS_TO_ANSWER, math.inf),
     )
 
 

@@ -120,6 +120,17 @@ FAULTS: dict[str, Fault] = {
     "a proxy's page with HTTP 200": _lost(html(200), "not the JSON"),
     "gzip that is none": _lost(answer(b"plain", content_encoding="gzip"), "broke after the request was sent"),
     "a hang": _lost(held(_SHUT), "time limit", request_id=False, settings={"timeout_seconds": 0.5}),
+    "a body that drips for ever": _lost(
+        dripping(document(), pieces=10_000, pause_seconds=0.05),
+        "time limit",
+        settings={"timeout_seconds": 0.5},
+    ),
+    "a refusal that drips for ever": _lost(
+        dripping({"error": {"message": "x" * 500}}, pieces=500, pause_seconds=0.05, status=400),
+        "time limit",
+        request_id=False,
+        settings={"timeout_seconds": 0.5},
+    ),
     "a redirect to nowhere": Fault((answer(b"", status=304),), UpstreamRejected, "HTTP 304", "Correct"),
 }
 
@@ -254,8 +265,7 @@ async def test_a_format_that_was_not_asked_for_is_named_after_its_bytes(tmp_path
     ],
 )
 async def test_an_unusual_answer_is_used(reply: Reply) -> None:
-    # The drip takes longer as a whole than a single read may.
-    async with serve_script(reply) as endpoint, studio_for(endpoint, timeout_seconds=0.5) as studio:
+    async with serve_script(reply) as endpoint, studio_for(endpoint) as studio:
         (image,) = (await studio.generate("a fox", **QUICK)).images
         assert len(endpoint.posts) == 1
     assert image.file_path.read_bytes() == image_file()

@@ -35,7 +35,7 @@ class Failing(SandboxTransport):
 
     def __init__(self, response: httpx2.Response, seconds: float) -> None:
         super().__init__()
-        self.requests = 0
+        self.came = 0
         self._response = response
         self._seconds = seconds
         self._now = 1000.0
@@ -50,7 +50,7 @@ class Failing(SandboxTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """The failure, later."""
-        self.requests += 1
+        self.came += 1
         self._now += self._seconds
         await asyncio.sleep(0)
         return httpx2.Response(self._response.status_code, content=self._response.content, request=request)
@@ -77,7 +77,7 @@ async def test_a_failure_is_sent_again_only_if_it_came_too_soon_for_a_picture(
     api = OpenAIApi(Settings(), transport=gateway, sleep=gateway.sleep, clock=gateway.clock)
     with pytest.raises(expected):
         await api.generate(REQUEST)
-    assert gateway.requests == requests
+    assert gateway.came == requests
     await api.aclose()
 
 
@@ -111,4 +111,4 @@ async def test_openai_itself_is_believed_that_it_failed(
         with pytest.raises(expected):
             await api.generate(REQUEST)
         await api.aclose()
-    assert openai.requests == requests
+    assert openai.came == requests
