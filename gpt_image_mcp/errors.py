@@ -20,6 +20,10 @@
     │   ├── UpstreamRejected          upstream_rejected
     │   ├── UpstreamUnavailable       upstream_unavailable  (can succeed later)
     │   └── OutcomeUnknown            outcome_unknown
+    ├── NotSent                   nothing left this machine; nothing was spent
+    │   ├── UnusableCredentials       authentication_failed (also an AuthenticationFailed)
+    │   ├── UnusableConnection        invalid_argument      (also an InvalidArgument)
+    │   └── Unreachable               upstream_unavailable  (also an UpstreamUnavailable)
     ├── Cancelled                 cancelled
     ├── StorageFailed             storage_failed
     └── InternalError             internal
@@ -197,6 +201,22 @@ class OutcomeUnknown(UpstreamError):
         """As the base, but a repetition is a decision about money, not about success."""
         again = "The same call may be billed a second time."
         return f"{self.code}: {self.message} {again} Next: {self.next_step}"
+
+
+class NotSent(ImageError):
+    """The request could not leave this machine, so nothing can have been made or billed."""
+
+
+class UnusableCredentials(NotSent, AuthenticationFailed):
+    """The key cannot be sent, or the proxy refuses our name and password."""
+
+
+class UnusableConnection(NotSent, InvalidArgument):
+    """The address, proxy, certificates or headers that are configured cannot be used."""
+
+
+class Unreachable(NotSent, UpstreamUnavailable):
+    """The host of the API cannot be reached, or does not prove who it is."""
 
 
 class Cancelled(ImageError):

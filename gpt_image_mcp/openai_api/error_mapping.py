@@ -23,13 +23,13 @@ from gpt_image_mcp.errors import (
     UpstreamRejected,
     UpstreamUnavailable,
 )
+from gpt_image_mcp.openai_api.unsent import KEYS_LINK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 VERIFY_LINK = "https://platform.openai.com/settings/organization/general"
 BILLING_LINK = "https://platform.openai.com/settings/organization/billing"
-KEYS_LINK = "https://platform.openai.com/api-keys"
 
 # The server failed. So soon after the request it has made no picture: sending again cannot bill twice.
 _SERVER_FAILED = frozenset({500, 502, 503, 529})

@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from gpt_image_mcp.errors import ImageError, InternalError, OutcomeUnknown, UpstreamUnavailable
+from gpt_image_mcp.errors import ImageError, InternalError, OutcomeUnknown
 from gpt_image_mcp.openai_api.error_mapping import ErrorResponse, map_error
 from gpt_image_mcp.openai_api.redaction import redact, redact_json
+from gpt_image_mcp.openai_api.unsent import unsendable_header, unsent_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -46,6 +47,9 @@ async def errors_translated(model: str) -> AsyncGenerator[None]:
     except httpx2.HTTPError as error:
         # The SDK reads the body of a refusal without translating what breaks meanwhile.
         raise broken(error, None) from error
+    except UnicodeEncodeError:
+        # Its message, and its traceback, show the header.
+        raise unsendable_header() from None
     except openai.OpenAIError as error:
         message = f"The OpenAI client could not be used: {redact(str(error))}."
         raise InternalError(message, next_step="Check OPENAI_BASE_URL and the proxy settings.") from error
@@ -81,14 +85,21 @@ def request_id_of(response: httpx2.Response) -> str | None:
     return str(request_id) if request_id else None
 
 
-def broken(cause: Exception, request_id: str | None) -> OutcomeUnknown:
-    """The error for a connection that broke, or fell silent, after a request was sent."""
+def broken(cause: Exception, request_id: str | None, *, key: str = "") -> OutcomeUnknown:
+    """The error for a connection that broke, or fell silent, after a request was sent.
+
+    Args:
+        cause: What the HTTP client raised.
+        request_id: OpenAI's id of the request.
+        key: The key that it carried, which the words of the cause may repeat.
+    """
     import httpx2
 
     if isinstance(cause, httpx2.TimeoutException):
         return lost("no answer came within the time limit (GPT_IMAGE_TIMEOUT_SECONDS)", request_id)
+    said = redact(str(cause), key)
     return lost(
-        f"the connection broke after the request was sent ({type(cause).__name__}: {cause})", request_id
+        f"the connection broke after the request was sent ({type(cause).__name__}: {said})", request_id
     )
 
 
@@ -157,13 +168,10 @@ def _request_id(error: openai.APIError) -> str | None:
 
 def _connection_error(error: openai.APIConnectionError) -> ImageError:
     """A request that never left can be repeated; one that broke off later may have been billed."""
-    import httpx2
-
     cause = error.__cause__
-    reason = redact(f"{type(cause).__name__}: {cause}" if cause else str(error), key_of(error.request))
-    if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout):
-        return UpstreamUnavailable(
-            f"No connection to {error.request.url.host} ({reason}); nothing was sent.",
-            next_step="Check the network, the proxy settings and OPENAI_BASE_URL, then call again.",
-        )
-    return broken(cause if isinstance(cause, Exception) else error, None)
+    if isinstance(cause, ImageError):
+        return cause
+    unsent = unsent_error(cause, str(error.request.url))
+    if unsent is not None:
+        return unsent
+    return broken(cause if isinstance(cause, Exception) else error, None, key=key_of(error.request))
