@@ -18,6 +18,7 @@
     │   ├── RateLimited               rate_limited          (can succeed later)
     │   ├── QuotaExhausted            quota_exhausted
     │   ├── UpstreamRejected          upstream_rejected
+    │   │   └── WrongAddress          upstream_rejected (OPENAI_BASE_URL leads somewhere else)
     │   ├── UpstreamUnavailable       upstream_unavailable  (can succeed later)
     │   └── OutcomeUnknown            outcome_unknown
     ├── NotSent                   nothing left this machine; nothing was spent
@@ -183,6 +184,10 @@ class UpstreamRejected(UpstreamError):
     """The API refused the request for a reason that has no code of its own."""
 
     code = "upstream_rejected"
+
+
+class WrongAddress(UpstreamRejected):
+    """What answered is not the API: a website, or a redirect to another address."""
 
 
 class UpstreamUnavailable(UpstreamError):

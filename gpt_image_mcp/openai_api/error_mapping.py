@@ -6,10 +6,8 @@ are searched too.
 
 from __future__ import annotations
 
-import email.utils
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.errors import (
@@ -23,6 +21,7 @@ from gpt_image_mcp.errors import (
     UpstreamRejected,
     UpstreamUnavailable,
 )
+from gpt_image_mcp.openai_api.retry_after import LONGEST_RETRY_AFTER_SECONDS, pause_seconds
 from gpt_image_mcp.openai_api.unsent import KEYS_LINK
 
 if TYPE_CHECKING:
@@ -49,10 +48,6 @@ _QUOTA_CODES = frozenset(
 _QUOTA_WORDS = re.compile(
     rf"exceeded your current quota|(?:code|type)[\\'\"]+\s*:\s*[\\'\"]+(?:{'|'.join(sorted(_QUOTA_CODES))})\b"
 )
-# A longer pause is not waited for.
-LONGEST_RETRY_AFTER_SECONDS = 60.0
-# No limit of OpenAI's lasts longer; a header that says more would be a date beyond the calendar.
-_LONGEST_PAUSE_SECONDS = 31 * 24 * 3600.0
 # Codes in an answer that arrived well, as the Responses API gives them.
 _FAILED_INSIDE = frozenset({"server_error", "image_generation_failed"})
 _IN_STREAM, _HTTP_OK, _HTTP_TIMEOUT = 0, 200, 408
@@ -76,6 +71,7 @@ class ErrorResponse:
     param: str = ""
     details: Mapping[str, object] = field(default_factory=dict[str, object])
     retry_after: str = ""
+    retry_after_ms: str = ""
     request_id: str | None = None
     seconds_to_answer: float = 0.0
     is_openai: bool = False
@@ -87,20 +83,6 @@ def map_error(response: ErrorResponse, *, model: str) -> ImageError:
         if matches(response):
             return build(response, model)
     return _rejected(response, model)
-
-
-def retry_after_seconds(header: str, *, now: datetime | None = None) -> float | None:
-    """Seconds from a ``Retry-After`` header in either form, a month at most; None if there are none."""
-    text = header.strip()
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return min(float(text), _LONGEST_PAUSE_SECONDS)
-    try:
-        when = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    seconds = (when - (now or datetime.now(UTC))).total_seconds()
-    return min(max(0.0, seconds), _LONGEST_PAUSE_SECONDS)
 
 
 def _said(response: ErrorResponse) -> str:
@@ -152,12 +134,18 @@ def _unverified(response: ErrorResponse, model: str) -> ImageError:
 
 
 def _rate_limited(response: ErrorResponse, _model: str) -> ImageError:
-    seconds = retry_after_seconds(response.retry_after)
+    seconds = _pause(response)
     return RateLimited(
         f"OpenAI's rate limit is reached ({_http(response)}): {_said(response)}.",
         next_step=f"Call again {_when(seconds)}, with a smaller n or fewer calls at once.",
         request_id=response.request_id,
         retry_after_seconds=seconds,
+    )
+
+
+def _pause(response: ErrorResponse) -> float | None:
+    return pause_seconds(
+        milliseconds=response.retry_after_ms, header=response.retry_after, words=response.message
     )
 
 
@@ -191,7 +179,7 @@ def _no_model(response: ErrorResponse, model: str) -> ImageError:
 
 def _unavailable(response: ErrorResponse, _model: str) -> ImageError:
     """The server failed; one that asks for a long pause is limiting its callers, whatever status it gives."""
-    seconds = retry_after_seconds(response.retry_after)
+    seconds = _pause(response)
     kind = RateLimited if (seconds or 0) > LONGEST_RETRY_AFTER_SECONDS else UpstreamUnavailable
     return kind(
         f"OpenAI failed to answer ({_http(response)}): {_said(response)}. Nothing was made.",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
 
+from gpt_image_mcp.openai_api.redirects import require_followable
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
@@ -70,6 +72,8 @@ class HttpClient(httpx2.AsyncClient):
     async def _arrive(self, response: httpx2.Response) -> None:
         sending: _Sending = response.request.extensions[_SENDING]
         response.extensions[SECONDS_TO_ANSWER] = self._clock() - sending.sent_at
+        if response.has_redirect_location:
+            require_followable(response)
 
 
 @dataclass(eq=False, slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import ImageError, RateLimited, UpstreamError, UpstreamUnavailable
-from gpt_image_mcp.openai_api.error_mapping import LONGEST_RETRY_AFTER_SECONDS
+from gpt_image_mcp.openai_api.retry_after import LONGEST_RETRY_AFTER_SECONDS
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState

@@ -157,6 +157,7 @@ def _error_response(error: openai.APIError) -> ErrorResponse:
     return replace(
         read,
         retry_after=response.headers.get("retry-after", ""),
+        retry_after_ms=response.headers.get("retry-after-ms", ""),
         seconds_to_answer=response.extensions.get(SECONDS_TO_ANSWER, math.inf),
     )
 
