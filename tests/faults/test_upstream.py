@@ -117,7 +117,7 @@ FAULTS: dict[str, Fault] = {
     "data that is null": _lost(picture(data=None), "no image"),
     "an entry without an image": _lost(picture(data=[{"revised_prompt": "x"}]), "no image"),
     "an error in a good answer": _lost(answer({"error": {"message": "boiler on fire"}}), "boiler on fire"),
-    "a proxy's page with HTTP 200": _lost(html(200), "not the JSON"),
+    "a proxy's page with HTTP 200": _lost(html(200), "titled 'Please sign in'", next_step="ends in /v1"),
     "gzip that is none": _lost(answer(b"plain", content_encoding="gzip"), "broke after the request was sent"),
     "a hang": _lost(held(_SHUT), "time limit", request_id=False, settings={"timeout_seconds": 0.5}),
     "a body that drips for ever": _lost(

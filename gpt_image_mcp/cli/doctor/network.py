@@ -22,6 +22,7 @@ from gpt_image_mcp.errors import (
     OrganizationNotVerified,
     OutcomeUnknown,
     UpstreamRejected,
+    WrongAddress,
 )
 from gpt_image_mcp.openai_api import OPENAI_BASE_URL, OpenAIApi
 from gpt_image_mcp.openai_api.error_mapping import VERIFY_LINK
@@ -171,12 +172,17 @@ async def _check_account(api: OpenAIApi, settings: Settings, seconds: float) -> 
 
 def _list_failed(error: ImageError | TimeoutError, settings: Settings) -> Finding:
     name = "key accepted"
-    if isinstance(error, UpstreamRejected) and settings.base_url is not None:
+    if _is_silent(error) and settings.base_url is not None:
         said = f"Unknown: {_endpoint(settings)} has no list of models, as many gateways."
         return skipped(name, said)
     if isinstance(error, OutcomeUnknown | TimeoutError):
         return _no_answer(name, settings)
     return refused(name, error)
+
+
+def _is_silent(error: ImageError | TimeoutError) -> bool:
+    """Whether an endpoint only does not tell its models, and is otherwise what it should be."""
+    return isinstance(error, UpstreamRejected) and not isinstance(error, WrongAddress)
 
 
 async def _check_model(api: OpenAIApi, settings: Settings, seconds: float) -> Finding:
@@ -187,8 +193,8 @@ async def _check_model(api: OpenAIApi, settings: Settings, seconds: float) -> Fi
             await api.find_model(name)
     except OrganizationNotVerified as error:
         return refused("model", error)
-    except UpstreamRejected:
-        return _no_model(settings)
+    except UpstreamRejected as error:
+        return refused("model", error) if isinstance(error, WrongAddress) else _no_model(settings)
     except (OutcomeUnknown, TimeoutError):
         return _no_answer("model", settings)
     except ImageError as error:
