@@ -83,11 +83,18 @@ def unusable(error: UnusableBody, response: httpx2.Response) -> ImageError:
     body = read_body(response)
     if body.is_html:
         return lost(f"a website answered: {body.message}", body.request_id, next_step=WEBSITE_STEP)
-    refusal = map_refusal_inside(body, model="the model")
+    refusal = map_refusal_inside(body, model="the model") if _carries_error(response) else None
     if refusal is not None:
         return refusal
     reason = redact(str(error), key_of(response.request))[:_MOST_CHARACTERS]
     return lost(reason, body.request_id)
+
+
+def _carries_error(response: httpx2.Response) -> bool:
+    """Whether the JSON of a response has an error. Elsewhere in it, words may be those of a prompt."""
+    body = _body_of(response)
+    fields = cast("dict[str, object]", body) if isinstance(body, dict) else {}
+    return any(fields.get(name) for name in ("error", "errors", "detail"))
 
 
 def key_of(request: httpx2.Request) -> str:
@@ -184,7 +191,7 @@ def _error_response(error: openai.APIError) -> ErrorResponse:
 
 
 def _body_of(response: httpx2.Response) -> object:
-    """The body of a response as JSON or else as text; None if it was not read or is no refusal by its size."""
+    """The body of a response as JSON or else as text; None if it was not read or is too large."""
     import httpx2
 
     try:
