@@ -92,11 +92,12 @@ def _read_text(text: str) -> ErrorBody:
         said = f"an HTML page{titled} instead of an API answer, probably from a proxy or gateway"
         return ErrorBody(message=said, is_html=True)
     try:
-        parsed = json.loads(text)
+        parsed = cast("object", json.loads(text))
     except (ValueError, RecursionError):
         return ErrorBody(message=text.strip())
     # A number or a text in quotes has no fields.
-    return read_error_body(parsed) if isinstance(parsed, dict | list) else ErrorBody(message=text.strip())
+    is_plain = not isinstance(parsed, (dict, list))
+    return ErrorBody(message=text.strip()) if is_plain else read_error_body(cast("object", parsed))
 
 
 def _layers(body: object, depth: int = _DEEPEST) -> Iterator[Mapping[str, object]]:
@@ -124,7 +125,7 @@ def _words(value: object, depth: int = _DEEPEST) -> str:
     if isinstance(value, list) and depth:
         said = [_words(item, depth - 1) for item in cast("list[object]", value)[:_MOST_ENTRIES]]
         return "; ".join(filter(None, said))
-    fields = _object(value)
+    fields = _object(cast("object", value))
     if not fields or not depth:
         return ""
     found = next(filter(None, (_words(fields.get(name), depth - 1) for name in _WORDS)), "")
