@@ -18,8 +18,13 @@
     │   ├── RateLimited               rate_limited          (can succeed later)
     │   ├── QuotaExhausted            quota_exhausted
     │   ├── UpstreamRejected          upstream_rejected
+    │   │   └── WrongAddress          upstream_rejected (OPENAI_BASE_URL leads somewhere else)
     │   ├── UpstreamUnavailable       upstream_unavailable  (can succeed later)
     │   └── OutcomeUnknown            outcome_unknown
+    ├── NotSent                   nothing left this machine; nothing was spent
+    │   ├── UnusableCredentials       authentication_failed (also an AuthenticationFailed)
+    │   ├── UnusableConnection        invalid_argument      (also an InvalidArgument)
+    │   └── Unreachable               upstream_unavailable  (also an UpstreamUnavailable)
     ├── Cancelled                 cancelled
     ├── StorageFailed             storage_failed
     └── InternalError             internal
@@ -181,6 +186,10 @@ class UpstreamRejected(UpstreamError):
     code = "upstream_rejected"
 
 
+class WrongAddress(UpstreamRejected):
+    """What answered is not the API: a website, or a redirect to another address."""
+
+
 class UpstreamUnavailable(UpstreamError):
     """The API could not be reached or answered with a server error; nothing was made."""
 
@@ -197,6 +206,22 @@ class OutcomeUnknown(UpstreamError):
         """As the base, but a repetition is a decision about money, not about success."""
         again = "The same call may be billed a second time."
         return f"{self.code}: {self.message} {again} Next: {self.next_step}"
+
+
+class NotSent(ImageError):
+    """The request could not leave this machine, so nothing can have been made or billed."""
+
+
+class UnusableCredentials(NotSent, AuthenticationFailed):
+    """The key cannot be sent, or the proxy refuses our name and password."""
+
+
+class UnusableConnection(NotSent, InvalidArgument):
+    """The address, proxy, certificates or headers that are configured cannot be used."""
+
+
+class Unreachable(NotSent, UpstreamUnavailable):
+    """The host of the API cannot be reached, or does not prove who it is."""
 
 
 class Cancelled(ImageError):

@@ -310,7 +310,7 @@ async def _keep(body: bytes, response: httpx2.Response, observer: Observer) -> N
     await observer.keep_body(redact_body(body, key_of(response.request)))
 
 
-def _unusable(error: UnusableBody, body: bytes, response: httpx2.Response) -> OutcomeUnknown:
+def _unusable(error: UnusableBody, body: bytes, response: httpx2.Response) -> ImageError:
     """The error for an answer in which no image is found, with the first characters of it."""
     begin = " ".join(body[:_MOST_REDACTED_BYTES].decode(errors="replace").split())
     quoted = redact(begin, key_of(response.request))[:_QUOTED_CHARACTERS]

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gpt_image_mcp.catalogue.validation import require_key
 from gpt_image_mcp.downloads import AddressRefused, Fetcher, OwnServer, PrivateAddress
-from gpt_image_mcp.errors import AuthenticationFailed, InputNotFound, InputRejected, UpstreamError
+from gpt_image_mcp.errors import ImageError, InputNotFound, InputRejected, NotSent
 from gpt_image_mcp.openai_api.image_extraction import begins_like_an_image
 from gpt_image_mcp.openai_api.observer import NULL_OBSERVER, Observer
 from gpt_image_mcp.openai_api.rate_limit import Clock, RateLimit, Sleep, backoff_seconds, is_retryable
 from gpt_image_mcp.openai_api.redaction import redact
 from gpt_image_mcp.openai_api.sdk_errors import broken, key_of, lost, request_id_of
+from gpt_image_mcp.openai_api.unsent import require_sendable, unusable_configuration
 from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     import httpx2
     import openai
-    from pydantic import SecretStr
 
     from gpt_image_mcp.errors import OutcomeUnknown
     from gpt_image_mcp.settings import Settings
@@ -76,11 +76,10 @@ class Connection:
 
         Raises:
             MissingApiKey: If there is no key to send.
-            AuthenticationFailed: If the key is not one that a header can carry.
+            NotSent: If nothing can be sent with what is configured.
         """
         if self._transport is None:
             require_key(self._settings)
-        _require_sendable(self._settings.api_key)
         async with self._opening:
             if self._client is None:
                 self._client = await in_thread(self._connect)
@@ -106,9 +105,9 @@ class Connection:
             try:
                 observer.mark_sent()
                 return await send()
-            except UpstreamError as error:
+            except ImageError as error:
                 self._rate_limit.pause_after(error)
-                if is_retryable(error):
+                if isinstance(error, NotSent) or is_retryable(error):
                     observer.mark_unsent()
                 raise
 
@@ -199,26 +198,34 @@ class Connection:
         import httpx2
         import openai
 
-        settings = self._settings
+        from gpt_image_mcp.openai_api.http_client import HttpClient
+
+        settings, transport = self._settings, self._transport
+        address = settings.base_url or OPENAI_BASE_URL
+        if transport is None:
+            require_sendable(settings, address)
         timeout = httpx2.Timeout(settings.request_timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS)
-        if self._transport is not None:
+        limits = httpx2.Limits(max_keepalive_connections=_MOST_IDLE_CONNECTIONS)
+        try:
+            http_client = HttpClient(clock=self._clock, transport=transport, timeout=timeout, limits=limits)
+        except (ImportError, OSError, ValueError, httpx2.InvalidURL) as error:
+            raise unusable_configuration(error, address) from error
+        if transport is not None:
             return openai.AsyncOpenAI(
                 api_key="sandbox",
                 base_url=SANDBOX_BASE_URL,
                 max_retries=0,
                 timeout=timeout,
-                http_client=httpx2.AsyncClient(transport=self._transport, timeout=timeout),
+                http_client=http_client,
             )
         return openai.AsyncOpenAI(
             api_key=settings.api_key.get_secret_value() if settings.api_key else "",
-            base_url=settings.base_url or OPENAI_BASE_URL,
+            base_url=address,
             organization=settings.org_id,
             project=settings.project_id,
             max_retries=0,
             timeout=timeout,
-            http_client=openai.DefaultAsyncHttpxClient(
-                timeout=timeout, limits=httpx2.Limits(max_keepalive_connections=_MOST_IDLE_CONNECTIONS)
-            ),
+            http_client=http_client,
         )
 
 
@@ -227,12 +234,3 @@ def _unfetched(link: str, why: str, response: httpx2.Response) -> OutcomeUnknown
     key = key_of(response.request)
     reason = f"the endpoint answered with the link {redact(link, key)}, which could not be fetched"
     return lost(f"{reason}: {redact(why, key)}", request_id_of(response))
-
-
-def _require_sendable(key: SecretStr | None) -> None:
-    """A header carries ASCII only; the SDK would fail with an encoding error that shows the key."""
-    if key is not None and not key.get_secret_value().isascii():
-        message = "The key in OPENAI_API_KEY holds characters that no key has, so it was not sent."
-        raise AuthenticationFailed(
-            message, next_step="Copy the key again from https://platform.openai.com/api-keys."
-        )

@@ -1,15 +1,13 @@
-"""What the API's error responses mean: one table from status, code and message to our error tree.
+"""What error responses mean: one table from status, code and words to our error tree.
 
 Gateways put the status into ``code`` and hide OpenAI's own JSON in ``message``, so the words of the message
-are searched too.
+are searched too. Whatever the table says of a response, its own words are kept.
 """
 
 from __future__ import annotations
 
-import email.utils
 import re
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.errors import (
@@ -20,84 +18,85 @@ from gpt_image_mcp.errors import (
     OutcomeUnknown,
     QuotaExhausted,
     RateLimited,
+    UpstreamError,
     UpstreamRejected,
     UpstreamUnavailable,
+    WrongAddress,
 )
+from gpt_image_mcp.openai_api.error_response import (
+    is_address_refused,
+    is_lost,
+    is_missing_endpoint,
+    is_missing_model,
+    is_moderation,
+    is_not_found,
+    is_proxy_login,
+    is_quota,
+    is_rate_limit,
+    is_region,
+    is_server_failure,
+    is_too_large,
+    is_unauthenticated,
+    is_unverified,
+    is_web_filter,
+    is_website,
+)
+from gpt_image_mcp.openai_api.redaction import HIDDEN
+from gpt_image_mcp.openai_api.retry_after import LONGEST_RETRY_AFTER_SECONDS, pause_seconds
+from gpt_image_mcp.openai_api.unsent import KEYS_LINK, proxy_login_refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+
+    from gpt_image_mcp.openai_api.error_response import ErrorResponse
 
 VERIFY_LINK = "https://platform.openai.com/settings/organization/general"
 BILLING_LINK = "https://platform.openai.com/settings/organization/billing"
-KEYS_LINK = "https://platform.openai.com/api-keys"
-
-# The server failed and made no picture: sending again cannot bill twice.
-_SERVER_FAILED = frozenset({500, 502, 503, 529})
-_QUOTA_CODES = frozenset(
-    {
-        "insufficient_quota",
-        "billing_hard_limit_reached",
-        "billing_not_active",
-        "project_spend_limit_exceeded",
-        "organization_spend_limit_exceeded",
-    }
+WEBSITE_STEP = (
+    "Check OPENAI_BASE_URL: it has to be the address of the API, which ends in /v1, not that of a website or "
+    "sign-in page."
 )
-# Gateways hide the upstream JSON, or its Python form, in their own message.
-_QUOTA_WORDS = re.compile(
-    rf"exceeded your current quota|(?:code|type)[\\'\"]+\s*:\s*[\\'\"]+(?:{'|'.join(sorted(_QUOTA_CODES))})\b"
-)
-# A longer pause is not waited for.
-LONGEST_RETRY_AFTER_SECONDS = 60.0
-# No limit of OpenAI's lasts longer; a header that says more would be a date beyond the calendar.
-_LONGEST_PAUSE_SECONDS = 31 * 24 * 3600.0
-# Codes in an answer that arrived well, as the Responses API gives them.
-_FAILED_INSIDE = frozenset({"server_error", "image_generation_failed"})
-_IN_STREAM, _HTTP_OK, _HTTP_TIMEOUT = 0, 200, 408
-_HTTP_UNAUTHORIZED, _HTTP_FORBIDDEN, _HTTP_NOT_FOUND, _HTTP_TOO_MANY = 401, 403, 404, 429
-_HTTP_SERVER_ERROR = 500
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorResponse:
-    """An error response: the HTTP status (0 for an error inside a stream) and OpenAI's error object."""
-
-    status: int
-    message: str
-    code: str = ""
-    type: str = ""
-    param: str = ""
-    details: Mapping[str, object] = field(default_factory=dict[str, object])
-    retry_after: str = ""
-    request_id: str | None = None
+_HTTP_FORBIDDEN = 403
+# As some gateways put into an answer with status 200.
+_STATUSES_AS_CODES = frozenset(map(str, range(400, 500)))
+# A key as gateways show it: cut, starred, or by its last characters.
+_CUT_KEY = re.compile(r"\S*(?:\*{2,}|\.{3}|…)\S*|(?<=ending in )\S+|(?<=ending with )\S+|(?<=ends with )\S+")
 
 
 def map_error(response: ErrorResponse, *, model: str) -> ImageError:
     """The error of our tree that a response means, with what to do next."""
-    for matches, build in _RULES:
-        if matches(response):
-            return build(response, model)
-    return _rejected(response, model)
+    return _known_error(response, model) or _rejected(response, model)
 
 
-def retry_after_seconds(header: str, *, now: datetime | None = None) -> float | None:
-    """Seconds from a ``Retry-After`` header in either form, a month at most; None if there are none."""
-    text = header.strip()
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return min(float(text), _LONGEST_PAUSE_SECONDS)
-    try:
-        when = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    seconds = (when - (now or datetime.now(UTC))).total_seconds()
-    return min(max(0.0, seconds), _LONGEST_PAUSE_SECONDS)
+def map_refusal_inside(response: ErrorResponse, *, model: str) -> ImageError | None:
+    """The refusal that an answer with status 200 carries; None if a picture may have been made all the same.
+
+    Its code may be the status that it should have had.
+    """
+    if response.code in _STATUSES_AS_CODES:
+        response = replace(response, status=int(response.code))
+    known = _known_error(response, model)
+    return None if isinstance(known, UpstreamUnavailable | OutcomeUnknown) else known
+
+
+def _known_error(response: ErrorResponse, model: str) -> ImageError | None:
+    return next((build(response, model) for matches, build in _RULES if matches(response)), None)
+
+
+def website(response: ErrorResponse) -> WrongAddress:
+    """The error for a website where the API should be."""
+    return WrongAddress(
+        f"{response.url or 'The address'} answers like a website, not like the API ({_http(response)}): "
+        f"{_said(response)}.",
+        next_step=WEBSITE_STEP,
+        request_id=response.request_id,
+    )
 
 
 def _said(response: ErrorResponse) -> str:
     """The API's own words, on one line and of bounded length."""
     text = " ".join(response.message.split())
-    if "<html" in text.lower() or "<!doctype" in text.lower():
-        text = "an HTML page instead of an API answer, probably from a proxy or gateway"
     return text[:600].rstrip(".") or "no reason given"
 
 
@@ -109,7 +108,8 @@ def _quota(response: ErrorResponse, _model: str) -> ImageError:
     return QuotaExhausted(
         f"The OpenAI account cannot pay for this call ({_http(response)}, {response.code or 'quota'}): "
         f"{_said(response)}.",
-        next_step=f"Add credit or raise the limit at {BILLING_LINK}; waiting does not help.",
+        next_step=f"Add credit or raise the limit at {BILLING_LINK}, or with whoever runs the gateway; "
+        "waiting does not help.",
         request_id=response.request_id,
     )
 
@@ -124,7 +124,7 @@ def _moderation(response: ErrorResponse, _model: str) -> ImageError:
     where = {"input": "the prompt or an input image", "output": "the picture that was made"}.get(stage, "it")
     reason = f" for {', '.join(categories)}" if categories else ""
     return ModerationBlocked(
-        f"OpenAI's safety system refused {where}{reason} (stage: {stage or 'not given'}): {_said(response)}.",
+        f"The safety system refused {where}{reason} (stage: {stage or 'not given'}): {_said(response)}.",
         next_step="Rephrase the prompt (or replace the input image) without what was named; do not repeat "
         "it unchanged.",
         request_id=response.request_id,
@@ -142,12 +142,18 @@ def _unverified(response: ErrorResponse, model: str) -> ImageError:
 
 
 def _rate_limited(response: ErrorResponse, _model: str) -> ImageError:
-    seconds = retry_after_seconds(response.retry_after)
+    seconds = _pause(response)
     return RateLimited(
         f"OpenAI's rate limit is reached ({_http(response)}): {_said(response)}.",
         next_step=f"Call again {_when(seconds)}, with a smaller n or fewer calls at once.",
         request_id=response.request_id,
         retry_after_seconds=seconds,
+    )
+
+
+def _pause(response: ErrorResponse) -> float | None:
+    return pause_seconds(
+        milliseconds=response.retry_after_ms, header=response.retry_after, words=response.message
     )
 
 
@@ -162,12 +168,35 @@ def _unauthenticated(response: ErrorResponse, _model: str) -> ImageError:
             next_step=f"Give the key the permission for images, or use another key: {KEYS_LINK}.",
             request_id=response.request_id,
         )
+    # OpenAI's words say no more than the code, and repeat a part of the key.
+    is_gateway = bool(response.url) and not response.is_openai
+    words = f": {_CUT_KEY.sub(HIDDEN, _said(response))}" if is_gateway else ""
     return AuthenticationFailed(
-        # The API's words are left out on purpose: they repeat a part of the key.
-        f"OpenAI refused the key in OPENAI_API_KEY ({_http(response)}, {response.code or 'unauthorized'}).",
-        next_step=f"Set OPENAI_API_KEY to a valid key from {KEYS_LINK} and restart the server.",
+        f"The key in OPENAI_API_KEY was refused ({_http(response)}, {response.code or 'unauthorized'})"
+        f"{words}.",
+        next_step=f"Set OPENAI_API_KEY to a valid key, from {KEYS_LINK} or of the gateway, and restart the "
+        "server.",
         request_id=response.request_id,
     )
+
+
+def _refuses_proxy_login(response: ErrorResponse, _model: str) -> ImageError:
+    return proxy_login_refused(response.url)
+
+
+def _advice(
+    kind: type[UpstreamError], said: str, next_step: str
+) -> Callable[[ErrorResponse, str], ImageError]:
+    """Builds errors whose text differs only in the words of the response."""
+
+    def build(response: ErrorResponse, model: str) -> ImageError:
+        return kind(
+            f"{said.format(url=response.url or 'the address')} ({_http(response)}): {_said(response)}.",
+            next_step=next_step.format(model=model),
+            request_id=response.request_id,
+        )
+
+    return build
 
 
 def _no_model(response: ErrorResponse, model: str) -> ImageError:
@@ -181,7 +210,7 @@ def _no_model(response: ErrorResponse, model: str) -> ImageError:
 
 def _unavailable(response: ErrorResponse, _model: str) -> ImageError:
     """The server failed; one that asks for a long pause is limiting its callers, whatever status it gives."""
-    seconds = retry_after_seconds(response.retry_after)
+    seconds = _pause(response)
     kind = RateLimited if (seconds or 0) > LONGEST_RETRY_AFTER_SECONDS else UpstreamUnavailable
     return kind(
         f"OpenAI failed to answer ({_http(response)}): {_said(response)}. Nothing was made.",
@@ -248,50 +277,52 @@ def _words(response: ErrorResponse) -> str:
     return f"{response.code} {response.message}".lower()
 
 
-def _is_quota(response: ErrorResponse) -> bool:
-    is_named = response.code in _QUOTA_CODES or response.type in _QUOTA_CODES
-    return is_named or _QUOTA_WORDS.search(_words(response)) is not None
-
-
-def _is_moderation(response: ErrorResponse) -> bool:
-    return response.code == "moderation_blocked" or "safety system" in _words(response)
-
-
-def _is_unverified(response: ErrorResponse) -> bool:
-    return "must be verified" in _words(response)
-
-
-def _is_rate_limit(response: ErrorResponse) -> bool:
-    return response.status == _HTTP_TOO_MANY or response.code == "rate_limit_exceeded"
-
-
-def _is_unauthenticated(response: ErrorResponse) -> bool:
-    return response.status in (_HTTP_UNAUTHORIZED, _HTTP_FORBIDDEN)
-
-
-def _is_missing_model(response: ErrorResponse) -> bool:
-    return response.status == _HTTP_NOT_FOUND or response.code == "model_not_found"
-
-
-def _is_server_failure(response: ErrorResponse) -> bool:
-    """Also a 200 that reports a failure of the server inside, as the Responses API does."""
-    is_inside = response.status == _HTTP_OK and response.code in _FAILED_INSIDE
-    return is_inside or response.status in _SERVER_FAILED
-
-
-def _is_lost(response: ErrorResponse) -> bool:
-    """A gateway that gave up waiting: the request may still be running, and billed, behind it."""
-    return response.status in (_IN_STREAM, _HTTP_TIMEOUT) or response.status >= _HTTP_SERVER_ERROR
-
+_address_refused = _advice(
+    AuthenticationFailed,
+    "The API does not take requests from this machine's network address",
+    "Add the public IP address of this machine to the allow-list of the project or gateway, or call from one "
+    "that is on it; another key does not help.",
+)
+_region_refused = _advice(
+    UpstreamRejected,
+    "The API is not offered to the country or region that this request came from",
+    "Call from a supported region (a VPN or proxy may be what is seen there), or use a gateway that serves "
+    "yours with OPENAI_BASE_URL; another key does not help.",
+)
+_web_filter = _advice(
+    UpstreamRejected,
+    "A firewall, web filter or website answered in place of the API at {url}",
+    "Allow this address in the firewall, VPN or web filter, and check that OPENAI_BASE_URL ends in /v1.",
+)
+_too_large = _advice(
+    UpstreamRejected,
+    "The request is too large for the API or for a gateway on the way",
+    "Send fewer or smaller input images (JPEG instead of PNG), or raise the limit of the gateway (such as "
+    "nginx's client_max_body_size).",
+)
+_no_endpoint = _advice(
+    UpstreamRejected,
+    "There is no such endpoint at {url}",
+    "Check that OPENAI_BASE_URL ends in /v1 and nothing more; if it does, the gateway does not offer this "
+    "endpoint: use another gateway, or for edits OPENAI_FORCE_RESPONSES_EDITS=1.",
+)
 
 # The first rule that matches wins: words before statuses, because gateways change statuses and codes.
 _RULES: tuple[tuple[Callable[[ErrorResponse], bool], Callable[[ErrorResponse, str], ImageError]], ...] = (
-    (_is_quota, _quota),
-    (_is_moderation, _moderation),
-    (_is_unverified, _unverified),
-    (_is_rate_limit, _rate_limited),
-    (_is_unauthenticated, _unauthenticated),
-    (_is_missing_model, _no_model),
-    (_is_server_failure, _unavailable),
-    (_is_lost, _unknown),
+    (is_website, lambda response, _model: website(response)),
+    (is_quota, _quota),
+    (is_moderation, _moderation),
+    (is_unverified, _unverified),
+    (is_rate_limit, _rate_limited),
+    (is_proxy_login, _refuses_proxy_login),
+    (is_region, _region_refused),
+    (is_address_refused, _address_refused),
+    (is_web_filter, _web_filter),
+    (is_too_large, _too_large),
+    (is_missing_model, _no_model),
+    (is_unauthenticated, _unauthenticated),
+    (is_missing_endpoint, _no_endpoint),
+    (is_not_found, _no_model),
+    (is_server_failure, _unavailable),
+    (is_lost, _unknown),
 )

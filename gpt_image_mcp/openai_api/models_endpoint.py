@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ValidationError
 
 from gpt_image_mcp.errors import UpstreamRejected
-from gpt_image_mcp.openai_api.sdk_errors import errors_translated
+from gpt_image_mcp.openai_api.error_mapping import map_refusal_inside, website
+from gpt_image_mcp.openai_api.sdk_errors import errors_translated, read_body
 
 if TYPE_CHECKING:
+    import httpx2
     import openai
+
+    from gpt_image_mcp.errors import ImageError
 
 _TIMEOUT_SECONDS = 10.0
 
@@ -34,7 +38,7 @@ async def list_models(client: openai.AsyncOpenAI) -> tuple[str, ...]:
     try:
         return tuple(model.id for model in _Models.model_validate_json(answer.content).data)
     except ValidationError as error:
-        raise _not_understood("/models") from error
+        raise _not_understood("/models", answer.http_response) from error
 
 
 async def find_model(client: openai.AsyncOpenAI, name: str) -> None:
@@ -48,11 +52,16 @@ async def find_model(client: openai.AsyncOpenAI, name: str) -> None:
     try:
         _Model.model_validate_json(answer.content)
     except ValidationError as error:
-        raise _not_understood(f"/models/{name}") from error
+        raise _not_understood(f"/models/{name}", answer.http_response) from error
 
 
-def _not_understood(path: str) -> UpstreamRejected:
-    return UpstreamRejected(
+def _not_understood(path: str, response: httpx2.Response) -> ImageError:
+    """The error for an answer that came well and is something else than was asked for."""
+    read = read_body(response)
+    if read.is_html:
+        return website(read)
+    refusal = map_refusal_inside(read, model="the list of models")
+    return refusal or UpstreamRejected(
         f"The endpoint answered GET {path} with something else.",
         next_step="Check that OPENAI_BASE_URL ends in /v1.",
     )

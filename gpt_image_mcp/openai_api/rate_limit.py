@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.errors import RateLimited, UpstreamError, UpstreamUnavailable
-from gpt_image_mcp.openai_api.error_mapping import LONGEST_RETRY_AFTER_SECONDS
+from gpt_image_mcp.errors import ImageError, RateLimited, UpstreamError, UpstreamUnavailable
+from gpt_image_mcp.openai_api.retry_after import LONGEST_RETRY_AFTER_SECONDS
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -45,7 +45,7 @@ class RateLimit:
                 raise _still_limited(seconds)
             await self._sleep(seconds + _random(min(seconds, _SPREAD_SECONDS)))
 
-    def pause_after(self, error: UpstreamError) -> None:
+    def pause_after(self, error: ImageError) -> None:
         """Holds all callers back for as long as an answer asked for."""
         if isinstance(error, RateLimited) and error.retry_after_seconds:
             self._paused_until = max(self._paused_until, self._clock() + error.retry_after_seconds)

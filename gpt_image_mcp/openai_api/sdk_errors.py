@@ -5,12 +5,22 @@ The words of endpoints enter our messages here, so here the key is taken out of 
 
 from __future__ import annotations
 
+import json
+import math
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from gpt_image_mcp.errors import ImageError, InternalError, OutcomeUnknown, UpstreamUnavailable
-from gpt_image_mcp.openai_api.error_mapping import ErrorResponse, map_error
+from gpt_image_mcp.errors import ImageError, InternalError, OutcomeUnknown
+from gpt_image_mcp.openai_api.error_body import read_error_body
+from gpt_image_mcp.openai_api.error_mapping import (
+    WEBSITE_STEP,
+    map_error,
+    map_refusal_inside,
+)
+from gpt_image_mcp.openai_api.error_response import ErrorResponse
 from gpt_image_mcp.openai_api.redaction import redact, redact_json
+from gpt_image_mcp.openai_api.unsent import unsendable_header, unsent_error, without_password
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -21,6 +31,12 @@ if TYPE_CHECKING:
     from gpt_image_mcp.openai_api.images_response import UnusableBody
 
 _MOST_CHARACTERS = 600
+_LONGEST_REFUSAL_BYTES = 50_000
+_MOST_BRACKETS = 200
+_OPENAI_HOST = ".api.openai.com"
+_LOOK_AT_USAGE = (
+    "Look at the usage page of the account before you call again; a repetition may be billed a second time."
+)
 
 
 @asynccontextmanager
@@ -43,28 +59,42 @@ async def errors_translated(model: str) -> AsyncGenerator[None]:
     except httpx2.HTTPError as error:
         # The SDK reads the body of a refusal without translating what breaks meanwhile.
         raise broken(error, None) from error
+    except UnicodeEncodeError:
+        # Its message, and its traceback, show the header.
+        raise unsendable_header() from None
     except openai.OpenAIError as error:
         message = f"The OpenAI client could not be used: {redact(str(error))}."
         raise InternalError(message, next_step="Check OPENAI_BASE_URL and the proxy settings.") from error
 
 
-def lost(reason: str, request_id: str | None) -> OutcomeUnknown:
+def lost(reason: str, request_id: str | None, *, next_step: str = _LOOK_AT_USAGE) -> OutcomeUnknown:
     """The error for a request that was sent and whose answer cannot be used."""
     message = (
         f"The request was sent, but {redact(reason)}. Whether a picture was made and billed cannot be told."
     )
-    return OutcomeUnknown(
-        message,
-        next_step="Look at the usage page of the account before you call again; a repetition may be billed "
-        "a second time.",
-        request_id=request_id,
-    )
+    return OutcomeUnknown(message, next_step=next_step, request_id=request_id)
 
 
-def unusable(error: UnusableBody, response: httpx2.Response) -> OutcomeUnknown:
-    """The error for an answer that arrived whole and holds no usable image."""
+def unusable(error: UnusableBody, response: httpx2.Response) -> ImageError:
+    """The error for an answer that arrived whole and holds no usable image.
+
+    A refusal in it is told as that. Whatever else it says, a picture may have been made.
+    """
+    body = read_body(response)
+    if body.is_html:
+        return lost(f"a website answered: {body.message}", body.request_id, next_step=WEBSITE_STEP)
+    refusal = map_refusal_inside(body, model="the model") if _carries_error(response) else None
+    if refusal is not None:
+        return refusal
     reason = redact(str(error), key_of(response.request))[:_MOST_CHARACTERS]
-    return lost(reason, request_id_of(response))
+    return lost(reason, body.request_id)
+
+
+def _carries_error(response: httpx2.Response) -> bool:
+    """Whether the JSON of a response has an error. Elsewhere in it, words may be those of a prompt."""
+    body = _body_of(response)
+    fields = cast("dict[str, object]", body) if isinstance(body, dict) else {}
+    return any(fields.get(name) for name in ("error", "errors", "detail"))
 
 
 def key_of(request: httpx2.Request) -> str:
@@ -78,14 +108,21 @@ def request_id_of(response: httpx2.Response) -> str | None:
     return str(request_id) if request_id else None
 
 
-def broken(cause: Exception, request_id: str | None) -> OutcomeUnknown:
-    """The error for a connection that broke, or fell silent, after a request was sent."""
+def broken(cause: Exception, request_id: str | None, *, key: str = "") -> OutcomeUnknown:
+    """The error for a connection that broke, or fell silent, after a request was sent.
+
+    Args:
+        cause: What the HTTP client raised.
+        request_id: OpenAI's id of the request.
+        key: The key that it carried, which the words of the cause may repeat.
+    """
     import httpx2
 
     if isinstance(cause, httpx2.TimeoutException):
         return lost("no answer came within the time limit (GPT_IMAGE_TIMEOUT_SECONDS)", request_id)
+    said = redact(str(cause), key)
     return lost(
-        f"the connection broke after the request was sent ({type(cause).__name__}: {cause})", request_id
+        f"the connection broke after the request was sent ({type(cause).__name__}: {said})", request_id
     )
 
 
@@ -95,7 +132,6 @@ def read_error(
     *,
     status: int = 0,
     said: str = "",
-    retry_after: str = "",
     request_id: str | None = None,
 ) -> ErrorResponse:
     """Reads an error object, or the text that came in its place, such as a proxy's page.
@@ -105,41 +141,72 @@ def read_error(
         request: The request that was answered.
         status: 0 for an error inside a stream.
         said: The message where the body has none.
-        retry_after: The header as it came.
         request_id: OpenAI's id of the request.
     """
     key = key_of(request)
-    body = redact_json(answered, key)
-    fields = cast("dict[str, object]", body) if isinstance(body, dict) else {}
-    message = body if isinstance(body, str) else fields.get("message")
-    details = fields.get("moderation_details")
+    body = read_error_body(redact_json(answered, key))
     return ErrorResponse(
         status=status,
-        message=str(message or redact(said, key)),
-        code=str(fields.get("code") or ""),
-        type=str(fields.get("type") or ""),
-        param=str(fields.get("param") or ""),
-        details=cast("dict[str, object]", details) if isinstance(details, dict) else {},
-        retry_after=retry_after,
+        message=body.message or redact(said, key),
+        code=body.code,
+        inner_code=body.inner_code,
+        type=body.type,
+        param=body.param,
+        details=body.details,
         request_id=request_id,
+        is_openai=is_openai(request.url),
+        is_html=body.is_html,
+        url=redact(without_password(str(request.url)), key),
     )
+
+
+def read_body(response: httpx2.Response) -> ErrorResponse:
+    """Reads the error in a response, also in one with a good status; its body has to be there."""
+    return read_error(
+        _body_of(response), response.request, status=response.status_code, request_id=request_id_of(response)
+    )
+
+
+def is_openai(url: httpx2.URL) -> bool:
+    """Whether an address is of OpenAI itself, also of one of its regions."""
+    return url.scheme == "https" and f".{url.host}".endswith(_OPENAI_HOST)
 
 
 def _error_response(error: openai.APIError) -> ErrorResponse:
     import openai
 
-    status, retry_after = 0, ""
-    if isinstance(error, openai.APIStatusError):
-        status = error.status_code
-        retry_after = error.response.headers.get("retry-after", "")
-    return read_error(
-        error.body,
-        error.request,
-        status=status,
-        said=error.message,
-        retry_after=retry_after,
-        request_id=_request_id(error),
+    request_id = _request_id(error)
+    if not isinstance(error, openai.APIStatusError):
+        return read_error(error.body, error.request, said=error.message, request_id=request_id)
+    from gpt_image_mcp.openai_api.http_client import SECONDS_TO_ANSWER
+
+    response = error.response
+    read = read_body(response)
+    return replace(
+        read,
+        retry_after=response.headers.get("retry-after", ""),
+        retry_after_ms=response.headers.get("retry-after-ms", ""),
+        seconds_to_answer=response.extensions.get(SECONDS_TO_ANSWER, math.inf),
     )
+
+
+def _body_of(response: httpx2.Response) -> object:
+    """The body of a response as JSON or else as text; None if it was not read or is too large."""
+    import httpx2
+
+    try:
+        is_long = len(response.content) > _LONGEST_REFUSAL_BYTES
+    except httpx2.ResponseNotRead:
+        return None
+    if is_long:
+        return response.text[:_LONGEST_REFUSAL_BYTES] if response.is_error else None
+    text = response.text
+    if text.count("[") + text.count("{") > _MOST_BRACKETS:
+        return text  # nested too deeply, or too much, to be an error object
+    try:
+        return cast("object", json.loads(text))
+    except (ValueError, RecursionError):
+        return text
 
 
 def _request_id(error: openai.APIError) -> str | None:
@@ -149,13 +216,10 @@ def _request_id(error: openai.APIError) -> str | None:
 
 def _connection_error(error: openai.APIConnectionError) -> ImageError:
     """A request that never left can be repeated; one that broke off later may have been billed."""
-    import httpx2
-
     cause = error.__cause__
-    reason = redact(f"{type(cause).__name__}: {cause}" if cause else str(error), key_of(error.request))
-    if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout):
-        return UpstreamUnavailable(
-            f"No connection to {error.request.url.host} ({reason}); nothing was sent.",
-            next_step="Check the network, the proxy settings and OPENAI_BASE_URL, then call again.",
-        )
-    return broken(cause if isinstance(cause, Exception) else error, None)
+    if isinstance(cause, ImageError):
+        return cause
+    unsent = unsent_error(cause, str(error.request.url))
+    if unsent is not None:
+        return unsent
+    return broken(cause if isinstance(cause, Exception) else error, None, key=key_of(error.request))

@@ -30,6 +30,15 @@ class Defective(Generation):
         raise ZeroDivisionError
 
 
+class Unprepared(Generation):
+    """A call that comes upon a defect before its request leaves."""
+
+    async def send(self, job: PaidJob) -> GeneratedImages:
+        """Breaks."""
+        del job
+        raise ZeroDivisionError
+
+
 class Closing(OpenAIApi):
     """A connection that says whether it was closed."""
 
@@ -70,6 +79,24 @@ async def test_a_defect_in_a_job_is_logged_and_reported_as_internal_to_all_who_a
     assert collected.value.message == raised.value.message
     assert row.status == "outcome_unknown"
     assert "ZeroDivisionError" in caplog.text
+
+
+async def test_a_defect_before_anything_was_sent_costs_nothing() -> None:
+    container = Container(SANDBOX)
+    runner = await container.runner()
+    call = Unprepared(
+        prompt="a fox",
+        output=OutputOptions(),
+        moderation="auto",
+        settings=SANDBOX,
+        connections=container.connections,
+    )
+    with pytest.raises(InternalError) as raised:
+        await runner.run(call, idempotency_key="", wait_seconds=None, watch=None)
+    (row,) = calls()
+    await container.aclose()
+    assert row.status == "failed"
+    assert "nothing is billed" in raised.value.message
 
 
 async def test_closing_goes_on_when_one_part_fails_to_close() -> None:

@@ -187,9 +187,27 @@ async def test_a_gateway_without_a_list_of_models_is_no_failure() -> None:
     assert "organisation" not in found
 
 
-async def test_a_gateway_that_answers_something_else_is_no_failure_either() -> None:
-    page = httpx2.Response(200, html="<html>hello</html>")
+async def test_a_website_where_the_api_should_be_is_named_with_its_title() -> None:
+    page = httpx2.Response(200, html="<html><title>Our gateway</title>hello</html>")
     async with serve_standin(Scripted(models=page, models__gpt_image_2=page)) as standin:
+        found = await _found(OPENAI_API_KEY=KEY, OPENAI_BASE_URL=standin.base_url)
+    for name in ("key accepted", "model"):
+        assert found[name].state == "failed"
+        assert "Our gateway" in found[name].said
+        assert "/v1" in found[name].next_step
+
+
+async def test_a_redirect_to_https_is_named_with_the_address_to_use() -> None:
+    moved = httpx2.Response(301, headers={"location": "https://gateway.example/v1/models"})
+    async with serve_standin(Scripted(models=moved, models__gpt_image_2=moved)) as standin:
+        found = await _found(OPENAI_API_KEY=KEY, OPENAI_BASE_URL=standin.base_url)
+    assert found["key accepted"].state == "failed"
+    assert "https://gateway.example/v1 " in found["key accepted"].next_step.replace(";", " ")
+
+
+async def test_a_gateway_that_answers_something_else_is_no_failure_either() -> None:
+    other = httpx2.Response(200, json={"hello": "world"})
+    async with serve_standin(Scripted(models=other, models__gpt_image_2=other)) as standin:
         found = await _found(OPENAI_API_KEY=KEY, OPENAI_BASE_URL=standin.base_url)
     assert found["key accepted"].state == found["model"].state == "skipped"
 

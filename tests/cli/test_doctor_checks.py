@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from gpt_image_mcp import Settings
-from gpt_image_mcp.cli.doctor.configuration import check_key, without_password
+from gpt_image_mcp.cli.doctor.configuration import check_key
 from gpt_image_mcp.cli.doctor.machine import judge_space
 from gpt_image_mcp.cli.doctor.network import check_clock, check_network
 from gpt_image_mcp.openai_api.sandbox.transport import SandboxTransport
+from gpt_image_mcp.openai_api.unsent import without_password
 from tests.standin import serve_standin
 from tests.web import serve
 

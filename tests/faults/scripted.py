@@ -232,13 +232,13 @@ def cut(content: object, *, status: int = 200, after_bytes: int = 100, is_reset:
     return reply
 
 
-def dripping(content: object, *, pieces: int, pause_seconds: float) -> Reply:
+def dripping(content: object, *, pieces: int, pause_seconds: float, status: int = 200) -> Reply:
     """A whole answer, a little at a time."""
     body = _encoded(content)
     size = -(-len(body) // pieces)
 
     async def reply(_request: Received, writer: asyncio.StreamWriter) -> None:
-        writer.write(_head(200, _JSON, length=len(body)))
+        writer.write(_head(status, _JSON, length=len(body)))
         for start in range(0, len(body), size):
             await asyncio.sleep(pause_seconds)
             writer.write(body[start : start + size])

@@ -20,6 +20,7 @@ from gpt_image_mcp.errors import (
     RateLimited,
     UpstreamRejected,
     UpstreamUnavailable,
+    WrongAddress,
 )
 from gpt_image_mcp.imaging.formats import read_picture
 from gpt_image_mcp.openai_api import OpenAIApi
@@ -244,6 +245,50 @@ async def test_a_long_retry_after_is_passed_on_instead_of_waited_for() -> None:
     await api.aclose()
 
 
+@pytest.mark.parametrize(
+    ("message", "headers", "seconds"),
+    [
+        ("Rate limit reached. Please try again in 12 s.", {}, 12.0),
+        ("Rate limit reached. Please try again in 1m0s.", {}, 60.0),
+        ("Slow down.", {"retry-after-ms": "350"}, 0.35),
+        ("Please try again in 40 s.", {"retry-after": "2"}, 2.0),
+    ],
+)
+async def test_a_wait_is_understood_in_every_form(
+    message: str, headers: dict[str, str], seconds: float
+) -> None:
+    limited = {"error": {"message": message, "code": "rate_limit_exceeded"}}
+    slept: list[float] = []
+
+    async def sleep(asked: float) -> None:
+        slept.append(asked)
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(429, json=limited, headers=headers, request=request)
+
+    api = OpenAIApi(
+        Settings.model_validate({"max_retries": 1}),
+        transport=httpx2.MockTransport(handle),
+        sleep=sleep,
+        clock=lambda: 1000.0 + sum(slept),
+    )
+    with pytest.raises(RateLimited):
+        await api.generate(REQUEST)
+    assert seconds <= sum(slept) <= seconds + 1.5
+    await api.aclose()
+
+
+async def test_a_long_wait_in_words_is_passed_on_instead_of_waited_for() -> None:
+    limited = {"error": {"message": "Please try again in 2 minutes.", "code": "rate_limit_exceeded"}}
+    api, received = _answering(lambda _: httpx2.Response(429, json=limited))
+    with pytest.raises(RateLimited) as caught:
+        await api.generate(REQUEST)
+    assert caught.value.retry_after_seconds == 120
+    assert "120 s" in caught.value.next_step
+    assert len(received) == 1
+    await api.aclose()
+
+
 def _raising(error: type[httpx2.TransportError]) -> Callable[[httpx2.Request], httpx2.Response]:
     def answer(request: httpx2.Request) -> httpx2.Response:
         message = "broken"
@@ -293,6 +338,50 @@ async def test_a_stream_that_breaks_after_its_final_image_has_delivered_it() -> 
     generated = await api.generate(replace(REQUEST, partial_images=1))
     assert generated.images == (b"image",)
     assert len(received) == 1
+    await api.aclose()
+
+
+ELSEWHERE = "https://other.example/v1/images/generations"
+SAME_HOST = "https://sandbox.invalid/v2/images/generations"
+
+
+@pytest.mark.parametrize(
+    ("status", "location", "base"),
+    [
+        (301, SAME_HOST, "https://sandbox.invalid/v2"),
+        (302, "/v2/images/generations", "https://sandbox.invalid/v2"),
+        (303, ELSEWHERE, "https://other.example/v1"),
+        (307, ELSEWHERE, "https://other.example/v1"),
+        (308, "http://sandbox.invalid/v1/images/generations", "http://sandbox.invalid/v1"),
+        (308, "https://sandbox.invalid:8443/v1/images/generations", "https://sandbox.invalid:8443/v1"),
+        (307, "https://user:secret@other.example/?token=secret", "https://other.example/"),
+        (302, "http://[::1", "Correct OPENAI_BASE_URL"),
+    ],
+)
+async def test_a_redirect_that_would_change_the_request_is_refused_with_its_address(
+    status: int, location: str, base: str
+) -> None:
+    api, received = _answering(lambda _: httpx2.Response(status, headers={"location": location}))
+    with pytest.raises(WrongAddress) as caught:
+        await api.generate(REQUEST)
+    assert base in caught.value.next_step
+    assert "secret" not in str(caught.value)
+    assert len(received) == 1
+    await api.aclose()
+
+
+@pytest.mark.parametrize("status", [307, 308])
+async def test_a_redirect_within_the_host_takes_the_same_request_along(status: int) -> None:
+    image = {"data": [{"b64_json": "aW1hZ2U="}]}
+    api, received = _answering(
+        lambda _: httpx2.Response(status, headers={"location": SAME_HOST}),
+        lambda _: httpx2.Response(200, json=image),
+    )
+    assert (await api.generate(REQUEST)).images == (b"image",)
+    first, second = received
+    assert second.method == "POST"
+    assert second.content == first.content
+    assert second.headers["authorization"] == first.headers["authorization"]
     await api.aclose()
 
 

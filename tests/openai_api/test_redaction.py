@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import json
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt_image_mcp.openai_api.redaction import redact, redact_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KEY = "gateway-key-0123456789"
 
@@ -29,6 +38,37 @@ def test_what_looks_like_a_key_is_hidden_and_nothing_else(said: str, shown: str)
 def test_a_key_of_any_form_is_hidden_when_it_is_the_one_that_was_sent() -> None:
     assert redact(f"got {KEY}, twice: {KEY}", KEY) == "got ***, twice: ***"
     assert redact(f"got {KEY}") == f"got {KEY}"
+
+
+ODD_KEY = 'gate way-"key"\'01/23+45\\67&<é>'
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "repr": repr,
+    "repr of bytes": lambda key: repr(key.encode("latin-1")),
+    "JSON": json.dumps,
+    "JSON of JSON": lambda key: json.dumps(json.dumps(key)),
+    "percent": quote,
+    "percent without exception": lambda key: quote(key, safe=""),
+    "a form": quote_plus,
+    "HTML": html.escape,
+    "base64": lambda key: base64.b64encode(key.encode()).decode(),
+    "base64 after other words": lambda key: base64.b64encode(f"Bearer {key}".encode()).decode()[10:],
+    "base64 as a password": lambda key: base64.b64encode(f"u:{key}".encode()).decode(),
+    "base64 for addresses": lambda key: base64.urlsafe_b64encode(key.encode()).decode(),
+    "hexadecimal": lambda key: key.encode().hex(),
+    "the first half": lambda key: key[: len(key) // 2] + "...",
+    "the second half": lambda key: "..." + key[len(key) // 2 :],
+    "capitals": str.upper,
+}
+
+
+@pytest.mark.parametrize("key", [KEY, ODD_KEY, "sk-proj-0123456789abcdefghij"])
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_a_key_is_hidden_in_every_spelling(name: str, key: str) -> None:
+    spelt = SPELLINGS[name](key)
+    shown = redact(f"received <{spelt}>.", key)
+    assert shown.startswith("received <")
+    assert not [start for start in range(len(spelt) - 7) if spelt[start : start + 8] in shown]
 
 
 def test_a_placeholder_for_a_key_takes_no_words_away() -> None:

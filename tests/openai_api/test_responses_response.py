@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from gpt_image_mcp.errors import ModerationBlocked, RateLimited, UpstreamRejected, UpstreamUnavailable
-from gpt_image_mcp.openai_api.error_mapping import ErrorResponse, map_error
+from gpt_image_mcp.openai_api.error_mapping import map_error
+from gpt_image_mcp.openai_api.error_response import ErrorResponse
 from gpt_image_mcp.openai_api.images_response import UnusableBody
 from gpt_image_mcp.openai_api.responses_response import Failure, ResponsesBody, read_response_body
 

@@ -28,7 +28,8 @@ from gpt_image_mcp.imaging.previews import View, make_preview
 from gpt_image_mcp.imaging.regions import parse_regions
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.mcp_app.http import serve_http
-from gpt_image_mcp.openai_api.error_mapping import ErrorResponse, map_error
+from gpt_image_mcp.openai_api.error_mapping import map_error
+from gpt_image_mcp.openai_api.error_response import ErrorResponse
 from gpt_image_mcp.server import mcp
 from gpt_image_mcp.values.options import OutputOptions
 from tests.web import answer, redirect, serve

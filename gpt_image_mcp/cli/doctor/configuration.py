@@ -7,12 +7,11 @@ import re
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, cast
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
 from gpt_image_mcp.cli.doctor.findings import failed, ok, skipped, warning
-from gpt_image_mcp.openai_api.error_mapping import KEYS_LINK
+from gpt_image_mcp.openai_api.unsent import KEYS_LINK, without_password
 from gpt_image_mcp.settings import Settings, unknown_variables, variable_names, variables_set
 
 if TYPE_CHECKING:
@@ -133,16 +132,6 @@ def _masked(key: str) -> str:
     """The last characters of a key: enough to tell two keys apart, too little to use one."""
     start = "sk-" if key.startswith("sk-") else ""
     return f"{start}...{key[-_SHOWN_OF_KEY:]}" if len(key) >= _SHORTEST_KEY else "..."
-
-
-def without_password(url: str) -> str:
-    """An address without user, password and query, because a query may contain a password too."""
-    try:
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
-    except ValueError:
-        return "(an address that cannot be read)"
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 def _shown(value: object) -> str:

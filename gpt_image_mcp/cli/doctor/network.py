@@ -7,33 +7,36 @@ proxies and certificates.
 from __future__ import annotations
 
 import asyncio
-import socket
-import ssl
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from gpt_image_mcp.calls.planning import is_sandbox
 from gpt_image_mcp.catalogue.models import load_catalogue
-from gpt_image_mcp.cli.doctor.configuration import without_password
 from gpt_image_mcp.cli.doctor.findings import failed, ok, refused, skipped, warning
 from gpt_image_mcp.dates import today
 from gpt_image_mcp.errors import (
     AuthenticationFailed,
     ImageError,
+    NotSent,
     OrganizationNotVerified,
     OutcomeUnknown,
     UpstreamRejected,
+    WrongAddress,
 )
 from gpt_image_mcp.openai_api import OPENAI_BASE_URL, OpenAIApi
 from gpt_image_mcp.openai_api.error_mapping import VERIFY_LINK
+from gpt_image_mcp.openai_api.unsent import (
+    require_sendable,
+    through_proxy,
+    unreachable,
+    unsent_error,
+    unusable_configuration,
+    without_password,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    import httpx2
+    from collections.abc import AsyncIterator
 
     from gpt_image_mcp.cli.doctor.findings import Finding
     from gpt_image_mcp.settings import Settings
@@ -60,7 +63,7 @@ async def check_network(settings: Settings, *, seconds: float = CHECK_SECONDS) -
     except _Unreachable as problem:
         yield problem.finding
     else:
-        yield ok("connection", f"{_endpoint(settings)} answers{_proxy_words(settings)}.")
+        yield ok("connection", f"{_endpoint(settings)} answers{through_proxy(_address(settings))}.")
         yield check_clock(answered, datetime.now(UTC))
     if settings.api_key is None or answered is None:
         reason = "without a connection" if answered is None else "without a key"
@@ -127,61 +130,23 @@ async def _knock(settings: Settings, seconds: float) -> str:
     """
     import httpx2
 
-    url = f"{_address(settings).rstrip('/')}/models"
+    address = _address(settings)
     try:
+        require_sendable(settings, address)
         async with asyncio.timeout(seconds), httpx2.AsyncClient(timeout=seconds) as client:
-            response = await client.get(url)
+            response = await client.get(f"{address.rstrip('/')}/models")
     except (httpx2.TimeoutException, TimeoutError) as error:
-        said = f"{_endpoint(settings)} did not answer in {seconds:g} s{_proxy_words(settings)}."
+        said = f"{_endpoint(settings)} did not answer in {seconds:g} s{through_proxy(address)}."
         step = "Check the network and the firewall; in some networks HTTPS_PROXY has to name a proxy."
         raise _Unreachable(failed("connection", said, step)) from error
+    except NotSent as error:
+        raise _Unreachable(refused("connection", error)) from error
     except httpx2.HTTPError as error:
-        raise _Unreachable(_explain(error, settings)) from error
-    except (httpx2.InvalidURL, ValueError, ImportError) as error:
-        said = f"The address {_endpoint(settings)} cannot be used{_proxy_words(settings)}."
-        step = "Correct OPENAI_BASE_URL, HTTPS_PROXY and ALL_PROXY; a socks proxy needs the package socksio."
-        raise _Unreachable(failed("connection", said, step)) from error
+        reason = unsent_error(error, address) or unreachable(error, address)
+        raise _Unreachable(refused("connection", reason)) from error
+    except (httpx2.InvalidURL, ValueError, ImportError, OSError) as error:
+        raise _Unreachable(refused("connection", unusable_configuration(error, address))) from error
     return str(response.headers.get("date", ""))
-
-
-def _explain(error: httpx2.HTTPError, settings: Settings) -> Finding:
-    """Explains a failed connection by the deepest cause that is known."""
-    import httpx2
-
-    endpoint, way = _endpoint(settings), _proxy_words(settings)
-    for cause in _causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return _bad_certificate(cause, endpoint)
-        if isinstance(cause, ssl.SSLError):
-            said = f"No encrypted connection to {endpoint}{way}: {cause.reason or cause}."
-            return failed("connection", said, "Check scheme and port of OPENAI_BASE_URL and of the proxy.")
-        if isinstance(cause, socket.gaierror):
-            said = f"The host of {endpoint}{way} is not known: {cause.strerror}."
-            return failed("connection", said, "Check the network, its DNS, OPENAI_BASE_URL and HTTPS_PROXY.")
-    if isinstance(error, httpx2.ProxyError):
-        said = f"The proxy did not let the connection through to {endpoint}{way}: {error}."
-        return failed("connection", said, "Check name and password in HTTPS_PROXY, or set NO_PROXY.")
-    said = f"No connection to {endpoint}{way}: {str(error) or type(error).__name__}."
-    return failed("connection", said, "Check the network, the firewall, OPENAI_BASE_URL and HTTPS_PROXY.")
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__
-
-
-def _bad_certificate(cause: ssl.SSLCertVerificationError, endpoint: str) -> Finding:
-    reason = cause.verify_message
-    if "expired" in reason or "not yet valid" in reason:
-        step = "Check the clock of this machine; if it is right, the server's certificate has to be renewed."
-    else:
-        step = (
-            "If a company proxy or a virus scanner reads along, set SSL_CERT_FILE to a file with its root "
-            "certificate and the usual ones; otherwise do not trust this network."
-        )
-    return failed("connection", f"The certificate of {endpoint} is not trusted: {reason}.", step)
 
 
 async def _check_account(api: OpenAIApi, settings: Settings, seconds: float) -> AsyncIterator[Finding]:
@@ -207,12 +172,17 @@ async def _check_account(api: OpenAIApi, settings: Settings, seconds: float) -> 
 
 def _list_failed(error: ImageError | TimeoutError, settings: Settings) -> Finding:
     name = "key accepted"
-    if isinstance(error, UpstreamRejected) and settings.base_url is not None:
+    if _is_silent(error) and settings.base_url is not None:
         said = f"Unknown: {_endpoint(settings)} has no list of models, as many gateways."
         return skipped(name, said)
     if isinstance(error, OutcomeUnknown | TimeoutError):
         return _no_answer(name, settings)
     return refused(name, error)
+
+
+def _is_silent(error: ImageError | TimeoutError) -> bool:
+    """Whether an endpoint only does not tell its models, and is otherwise what it should be."""
+    return isinstance(error, UpstreamRejected) and not isinstance(error, WrongAddress)
 
 
 async def _check_model(api: OpenAIApi, settings: Settings, seconds: float) -> Finding:
@@ -223,8 +193,8 @@ async def _check_model(api: OpenAIApi, settings: Settings, seconds: float) -> Fi
             await api.find_model(name)
     except OrganizationNotVerified as error:
         return refused("model", error)
-    except UpstreamRejected:
-        return _no_model(settings)
+    except UpstreamRejected as error:
+        return refused("model", error) if isinstance(error, WrongAddress) else _no_model(settings)
     except (OutcomeUnknown, TimeoutError):
         return _no_answer("model", settings)
     except ImageError as error:
@@ -262,13 +232,3 @@ def _address(settings: Settings) -> str:
 
 def _endpoint(settings: Settings) -> str:
     return without_password(_address(settings))
-
-
-def _proxy_words(settings: Settings) -> str:
-    """The proxy that requests go through, without its password; empty if there is none."""
-    parts = urlsplit(_endpoint(settings))
-    proxies = getproxies()
-    scheme = next((name for name in (parts.scheme, "all") if proxies.get(name)), None)
-    if scheme is None or proxy_bypass(parts.hostname or ""):
-        return ""
-    return f" through {scheme.upper()}_PROXY ({without_password(proxies[scheme])})"

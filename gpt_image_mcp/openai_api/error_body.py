@@ -1,0 +1,164 @@
+"""Reads the body of an error response in the shapes that gateways give it.
+
+OpenAI answers ``{"error": {…}}``. Others answer ``{"detail": …}``, ``{"errors": […]}``, ``{"message": …}``, a
+list, JSON within JSON, plain text, or the HTML page of a proxy. Their own words are kept in all of these.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+# Where the words stand, the best first.
+_WORDS = (
+    *(
+        "message",
+        "msg",
+        "error_message",
+        "errorMessage",
+        "error_description",
+        "error_msg",
+        "detail",
+        "details",
+    ),
+    *("error", "errors", "description", "reason", "title"),
+)
+_CODES = ("code", "error_code", "errorCode", "err_code")
+_LIKE_A_CODE = re.compile(r"[A-Za-z][\w.-]*")
+_HTML = re.compile(r"<!doctype html|<html|<head|<body", re.IGNORECASE)
+_TITLE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<[^>]*>")
+_MOST_ENTRIES = 5
+_DEEPEST = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorBody:
+    """What an error response says of itself; what it leaves out is empty.
+
+    Attributes:
+        message: Its own words.
+        code: Its code, which may be a number.
+        inner_code: The more exact code inside, as Azure gives it.
+        type: The kind of error.
+        param: The parameter it is about.
+        details: Stage and categories of a moderation.
+        is_html: Whether it is a page for people instead.
+    """
+
+    message: str = ""
+    code: str = ""
+    inner_code: str = ""
+    type: str = ""
+    param: str = ""
+    details: Mapping[str, object] = field(default_factory=dict[str, object])
+    is_html: bool = False
+
+
+def read_error_body(body: object) -> ErrorBody:
+    """Reads a body: parsed JSON, or text."""
+    if isinstance(body, str):
+        return _read_text(body)
+    layers = tuple(_layers(body))
+    inner = _object(_first(layers, "innererror", "inner_error"))
+    return ErrorBody(
+        message=_words(body),
+        code=_text(_first(layers, *_CODES)) or _code_as_error(layers),
+        inner_code=_text(inner.get("code")),
+        type=_text(_first(layers, "type")),
+        param=_text(_first(layers, "param")) or _field_name(layers),
+        details=_moderation(layers, inner),
+    )
+
+
+def page_title(text: str) -> str | None:
+    """The title of an HTML page, empty if it has none; None for any other text."""
+    if not _HTML.search(text[:2000]):
+        return None
+    found = _TITLE.search(text)
+    return " ".join(html.unescape(_TAG.sub(" ", found[2])).split())[:120] if found else ""
+
+
+def _read_text(text: str) -> ErrorBody:
+    title = page_title(text)
+    if title is not None:
+        titled = f" titled {title!r}" if title else ""
+        said = f"an HTML page{titled} instead of an API answer, probably from a proxy or gateway"
+        return ErrorBody(message=said, is_html=True)
+    try:
+        parsed = cast("object", json.loads(text))
+    except (ValueError, RecursionError):
+        return ErrorBody(message=text.strip())
+    # A number or a text in quotes has no fields.
+    is_plain = not isinstance(parsed, (dict, list))
+    return ErrorBody(message=text.strip()) if is_plain else read_error_body(parsed)
+
+
+def _layers(body: object, depth: int = _DEEPEST) -> Iterator[Mapping[str, object]]:
+    """The objects that may hold the fields, the innermost error first."""
+    if isinstance(body, list) and depth:
+        for item in cast("list[object]", body)[:_MOST_ENTRIES]:
+            yield from _layers(item, depth - 1)
+    if isinstance(body, dict) and depth:
+        fields = cast("dict[str, object]", body)
+        for name in ("error", "errors", "detail"):
+            yield from _layers(fields.get(name), depth - 1)
+        yield fields
+
+
+def _first(layers: tuple[Mapping[str, object], ...], *names: str) -> object:
+    """The first value of one of these fields that is not empty."""
+    values = (layer.get(name) for layer in layers for name in names)
+    return next((value for value in values if value not in (None, "", [], {})), None)
+
+
+def _words(value: object, depth: int = _DEEPEST) -> str:
+    """The words of a body, from one of the usual fields, or else the whole as JSON."""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, list) and depth:
+        said = [_words(item, depth - 1) for item in cast("list[object]", value)[:_MOST_ENTRIES]]
+        return "; ".join(filter(None, said))
+    fields = _object(value)
+    if not fields or not depth:
+        return ""
+    found = next(filter(None, (_words(fields.get(name), depth - 1) for name in _WORDS)), "")
+    return found or (json.dumps(value, ensure_ascii=False) if depth == _DEEPEST else "")
+
+
+def _code_as_error(layers: tuple[Mapping[str, object], ...]) -> str:
+    """The code of ``{"error": "insufficient_quota", "message": "…"}``."""
+    value = _first(layers, "error")
+    return value if isinstance(value, str) and _LIKE_A_CODE.fullmatch(value) else ""
+
+
+def _field_name(layers: tuple[Mapping[str, object], ...]) -> str:
+    """The parameter of a validation error such as ``{"loc": ["body", "size"], "msg": "…"}``."""
+    where = _first(layers, "loc")
+    return _text(cast("list[object]", where)[-1]) if isinstance(where, list) else ""
+
+
+def _moderation(
+    layers: tuple[Mapping[str, object], ...], inner: Mapping[str, object]
+) -> Mapping[str, object]:
+    """OpenAI's details of a moderation, or Azure's categories in the same form."""
+    details = _object(_first(layers, "moderation_details"))
+    if details:
+        return details
+    results = _object(_first((inner, *layers), "content_filter_result", "content_filter_results"))
+    filtered = [name for name, result in results.items() if _object(result).get("filtered") is True]
+    return {"categories": filtered} if filtered else {}
+
+
+def _object(value: object) -> Mapping[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
