@@ -61,16 +61,23 @@ def pixels_of(image: Image.Image) -> Decoded:
         plain = _with_alpha_channel(image)
         # Pillow would write what stands there into the next file, where it need not be true.
         plain.info = {}
-        if plain.mode in ("RGB", "RGBA") and describes(profile, "RGB") and is_writable(profile):
-            return Decoded(plain, profile)
+        is_for_rgb = describes(profile, "RGB")
+        kept = profile if is_for_rgb and is_writable(profile) else b""
+        if plain.mode in ("RGB", "RGBA") and (kept or not is_for_rgb):
+            return Decoded(plain, kept)
         colours, alpha = _split(plain)
-        if colours.mode == "L" and describes(profile, "RGB") and is_writable(profile):
-            return Decoded(_joined(colours.convert("RGB"), alpha), profile)
-        fits = colours.mode == "LAB" or describes(profile, colours.mode)
-        seen = converted(colours, source=profile, target=b"") if fits else None
-        if seen is None:
-            return Decoded(plain.convert("RGBA" if alpha else "RGB"))
-        return Decoded(_joined(seen, alpha), srgb_profile(), is_recoloured=True)
+        if kept and colours.mode == "L":
+            return Decoded(_joined(colours.convert("RGB"), alpha), kept)
+        return _in_srgb(colours, alpha, profile)
+
+
+def _in_srgb(colours: Image.Image, alpha: Image.Image | None, profile: bytes) -> Decoded:
+    """Pixels in sRGB: by their profile, or as Pillow converts them where that cannot be applied."""
+    fits = colours.mode == "LAB" or describes(profile, colours.mode)
+    seen = converted(colours, source=profile, target=b"") if fits else None
+    if seen is None:
+        return Decoded(_joined(colours.convert("RGB"), alpha))
+    return Decoded(_joined(seen, alpha), srgb_profile(), is_recoloured=True)
 
 
 def in_profile(decoded: Decoded, profile: bytes) -> Decoded:

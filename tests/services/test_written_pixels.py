@@ -13,6 +13,7 @@ from PIL import Image
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.imaging.source_type import AI_EDITED, AI_MADE, find_source_type
 from gpt_image_mcp.imaging.xmp import read_embedded
+from gpt_image_mcp.values.results import ImageResult
 from tests.imaging.colours import is_near, opened, rgb_profile, saved, shown
 from tests.standin import CannedTransport, serve_standin
 
@@ -145,7 +146,9 @@ async def test_a_composite_says_what_provenance_is_lost_and_where_it_is_kept(
             result = await studio.edit(PROMPT, [str(original)], **MIDDLE)
             assert not result.images[0].c2pa
             (parent,) = result.images[0].provenance.parents
-            returned = (await studio.get(parent)).images[0]  # type: ignore[union-attr]
+            found = await studio.get(parent)
+            assert isinstance(found, ImageResult)
+            returned = found.images[0]
     (note,) = (note for note in result.notes if "C2PA" in note)
     assert "lost in the composite" in note
     assert ("kept in the file as returned" in note) is not signs_original
