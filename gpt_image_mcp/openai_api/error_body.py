@@ -92,12 +92,12 @@ def _read_text(text: str) -> ErrorBody:
         said = f"an HTML page{titled} instead of an API answer, probably from a proxy or gateway"
         return ErrorBody(message=said, is_html=True)
     try:
-        parsed = cast("object", json.loads(text))
+        parsed: object = json.loads(text)
     except (ValueError, RecursionError):
         return ErrorBody(message=text.strip())
     # A number or a text in quotes has no fields.
-    is_plain = not isinstance(parsed, (dict, list))
-    return ErrorBody(message=text.strip()) if is_plain else read_error_body(parsed)
+    has_fields = text.lstrip().startswith(("{", "["))
+    return read_error_body(parsed) if has_fields else ErrorBody(message=text.strip())
 
 
 def _layers(body: object, depth: int = _DEEPEST) -> Iterator[Mapping[str, object]]:
@@ -122,11 +122,13 @@ def _words(value: object, depth: int = _DEEPEST) -> str:
     """The words of a body, from one of the usual fields, or else the whole as JSON."""
     if isinstance(value, str):
         return value.strip()
-    if isinstance(value, list) and depth:
+    if not depth:
+        return ""
+    if isinstance(value, list):
         said = [_words(item, depth - 1) for item in cast("list[object]", value)[:_MOST_ENTRIES]]
         return "; ".join(filter(None, said))
     fields = _object(value)
-    if not fields or not depth:
+    if not fields:
         return ""
     found = next(filter(None, (_words(fields.get(name), depth - 1) for name in _WORDS)), "")
     return found or (json.dumps(value, ensure_ascii=False) if depth == _DEEPEST else "")

@@ -91,11 +91,10 @@ class _Sending:
 
     async def trace(self, event: str, details: Mapping[str, Any]) -> None:
         """Is told by the network's transport of each step."""
-        # The request to a proxy for a tunnel carries nothing of ours.
-        is_ours = "request" in details and details["request"].method != b"CONNECT"
-        if is_ours and event.endswith("send_request_headers.started"):
-            self.has_left = True
-        if is_ours and event.endswith(("send_request_body.complete", "send_request_body.failed")):
+        if event.endswith("send_request_headers.started"):
+            # The request to a proxy for a tunnel carries nothing of ours.
+            self.has_left = details["request"].method != b"CONNECT"
+        if self.has_left and event.endswith(("send_request_body.complete", "send_request_body.failed")):
             self.sent_at = self.clock()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -112,3 +113,33 @@ async def test_openai_itself_is_believed_that_it_failed(
             await api.generate(REQUEST)
         await api.aclose()
     assert openai.came == requests
+
+
+async def test_the_two_seconds_count_from_the_last_byte_of_a_slow_upload() -> None:
+    """The clock goes on by a minute while the request is still being sent, and not after that."""
+    now = [1000.0]
+    requests = 0
+
+    async def fail(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal requests
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        requests += 1
+        now[0] += 60
+        await reader.readexactly(int(head.partition("content-length:")[2].split()[0]))
+        writer.write(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def no_sleep(_seconds: float) -> None:
+        return
+
+    server = await asyncio.start_server(fail, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    settings = Settings.model_validate({"api_key": "sk-test", "base_url": address, "max_retries": 1})
+    api = OpenAIApi(settings, sleep=no_sleep, clock=lambda: now[0])
+    # More than the buffers of the sockets hold, so that the last byte leaves late.
+    with pytest.raises(UpstreamUnavailable):
+        await api.generate(replace(REQUEST, prompt="x" * 24_000_000))
+    await api.aclose()
+    server.close()
+    assert requests == 2
