@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from gpt_image_mcp.openai_api.answer_documents import image_strings, parse_documents
+from gpt_image_mcp.openai_api.answer_documents import as_object, image_strings, parse_documents
 from gpt_image_mcp.openai_api.image_extraction import (
     LONGEST_LINK_CHARACTERS,
     ExtractedImages,
@@ -181,12 +181,11 @@ def _properties(documents: Sequence[AnswerDocument]) -> _Properties:
 
 def _objects(documents: Sequence[AnswerDocument]) -> list[dict[str, object]]:
     """The objects at the top of each document, and one level below."""
-    values: list[object] = []
+    objects: list[dict[str, object]] = []
     for document in documents:
-        if isinstance(document.value, dict):
-            values += cast("dict[str, object]", document.value).values()
-        values.append(document.value)
-    return [cast("dict[str, object]", value) for value in values if isinstance(value, dict)]
+        top = as_object(document.value)
+        objects += [*map(as_object, top.values()), top]
+    return objects
 
 
 def _images_body(found: ExtractedImages, properties: _Properties) -> ImagesBody:
