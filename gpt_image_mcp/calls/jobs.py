@@ -24,6 +24,7 @@ from gpt_image_mcp.values.progress import Progress, ProgressWatcher, Stage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine
+    from pathlib import Path
 
     from gpt_image_mcp.errors import ImageError
 
@@ -53,6 +54,7 @@ class Job(ABC, Generic[_R]):
         is_joinable: Whether the same call joins this one, because its caller is gone, or was or will be given
             its id. While the caller waits, the same call is a wish for another picture.
         partial: Gives the bytes of the latest partial image, where the call streams. Blocking.
+        body_path: Where the answer is kept until its images are stored; None before it arrives.
         fraction: How far it was when someone last looked.
         cleanups: What is to be done when the work has ended, however it ended; each gives notes.
         changed: Set whenever one of these changes.
@@ -66,6 +68,7 @@ class Job(ABC, Generic[_R]):
     is_handed_out: bool = False
     is_joinable: bool = False
     partial: LazyImage | None = None
+    body_path: Path | None = None
     fraction: float = 0.0
     started: float = field(default_factory=monotonic)
     waiters: int = 0
@@ -81,6 +84,11 @@ class Job(ABC, Generic[_R]):
     def elapsed_seconds(self) -> float:
         """Seconds since the job began."""
         return monotonic() - self.started
+
+    @property
+    def where_body_is(self) -> tuple[str, ...]:
+        """What to say of an answer that could not be stored as images, or not all of it."""
+        return () if self.body_path is None else (f"The answer is kept in {self.body_path}.",)
 
     @property
     def may_be_billed(self) -> bool:
@@ -327,9 +335,12 @@ def _outcome(job: Job[_R], task: asyncio.Task[_R]) -> _R | None:
 def stopped(job: Job[Any]) -> ImageError:
     """What became of a job that was ended before its work was."""
     if job.is_sent:
-        return OutcomeUnknown(
+        message = (
             "The call was stopped after its request was sent. Whether a picture was made and billed cannot "
-            "be told.",
+            "be told."
+        )
+        return OutcomeUnknown(
+            " ".join((message, *job.where_body_is)),
             next_step="Look at the usage page of the account before you call again.",
         )
     message = "The call was cancelled before its request was sent; nothing was made and nothing is billed."
@@ -345,4 +356,7 @@ def broken(job: Job[Any], defect: Exception) -> InternalError:
         when = "before its request was sent; nothing is billed"
         step = "Call again if you still want the image."
     message = f"An unexpected {type(defect).__name__} ended the call {when}."
-    return InternalError(message, next_step=f"{step} Report it with the server's log on stderr.")
+    return InternalError(
+        " ".join((message, *job.where_body_is)),
+        next_step=f"{step} Report it with the server's log on stderr.",
+    )

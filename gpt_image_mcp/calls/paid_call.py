@@ -19,7 +19,6 @@ from gpt_image_mcp.values.results import BatchResult, ImageResult
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
-    from pathlib import Path
 
     from gpt_image_mcp.calls.planning import Plan
     from gpt_image_mcp.values.responses import GeneratedImages
@@ -44,13 +43,7 @@ class PlannedJob(Job[_Result], ABC):
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class PaidJob(PlannedJob[ImageResult]):
-    """The job of one paid call.
-
-    Attributes:
-        body_path: Where the answer is kept until its images are stored; None before it arrives.
-    """
-
-    body_path: Path | None = None
+    """The job of one paid call."""
 
     async def keep_body(self, body: bytes) -> None:
         """Writes the answer to disk, before anything interprets it."""

@@ -178,7 +178,7 @@ class Runner:
             raise
         result = call.record(plan, result)
         if len(result.images) < len(generated.images):
-            result = replace(result, notes=(*result.notes, *_where_body_is(job)))
+            result = replace(result, notes=(*result.notes, *job.where_body_is))
         else:
             with contextlib.suppress(OSError):
                 discard_body(plan.call_id)
@@ -222,13 +222,8 @@ async def _body_named(job: PaidJob) -> AsyncGenerator[None]:
     try:
         yield
     except (OutcomeUnknown, StorageFailed) as error:
-        error.message = " ".join((error.message, *_where_body_is(job), *await _offered_previews(job)))
+        error.message = " ".join((error.message, *job.where_body_is, *await _offered_previews(job)))
         raise
-
-
-def _where_body_is(job: PaidJob) -> tuple[str, ...]:
-    """What to say of an answer that could not be stored as images, or not all of it."""
-    return () if job.body_path is None else (f"The answer is kept in {job.body_path}.",)
 
 
 async def _offered_previews(job: PaidJob) -> tuple[str, ...]:

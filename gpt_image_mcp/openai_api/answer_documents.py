@@ -53,6 +53,11 @@ def parse_documents(body: bytes | str) -> list[AnswerDocument]:
     return [AnswerDocument(value) for value in _values(text)] or [AnswerDocument(text)]
 
 
+def as_object(value: object) -> dict[str, object]:
+    """The value if it is a JSON object, else an empty one."""
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
 def image_strings(body: bytes) -> list[str]:
     """The whole strings with images in a JSON body that is cut off, and cannot be parsed."""
     text = _text(body)
@@ -101,7 +106,7 @@ def _events(text: str) -> Iterator[tuple[str, str]]:
 
 def _of_event(name: str, data: str) -> Iterator[AnswerDocument]:
     for value in _values(data) or [data]:
-        fields = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+        fields = as_object(value)
         kind = str(fields.get("type") or name)
         if "partial_image_index" in fields and not kind.endswith(".completed"):
             kind = "partial_image"

@@ -43,8 +43,8 @@ _IGNORED_NAMES = frozenset(
         *("statusurl", "pollingurl", "icon", "avatar", "logs"),
     )
 )
+LONGEST_LINK_CHARACTERS = 8_000
 _MOST_NESTED = 20
-_LONGEST_LINK_CHARACTERS = 8_000
 _SIGNATURE = re.compile(
     rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|GIF8[79]a|....ftyp(avi[fs]|hei|hev|mif1|msf1)", re.DOTALL
 )
@@ -175,7 +175,7 @@ def _in_json(text: str, depth: int) -> ExtractedImages:
 
 def _is_link(text: str, name: str) -> bool:
     """Whether a text leads to an image; what a field is called decides how much it must look like that."""
-    if not text or len(text) > _LONGEST_LINK_CHARACTERS or len(text.split()) > 1:
+    if not text or len(text) > LONGEST_LINK_CHARACTERS or len(text.split()) > 1:
         return False
     if name in _LINK_NAMES:
         return "/" in text or "." in text

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from gpt_image_mcp.openai_api.answer_documents import image_strings, parse_documents
+from gpt_image_mcp.openai_api.answer_documents import as_object, image_strings, parse_documents
 from gpt_image_mcp.openai_api.image_extraction import (
+    LONGEST_LINK_CHARACTERS,
     ExtractedImages,
     begins_like_an_image,
     extract_images,
@@ -55,8 +56,8 @@ def _text_or_none(value: object) -> str | None:
 OptionalText = Annotated[str | None, BeforeValidator(_text_or_none)]
 
 
-# OpenAI's own form. pydantic decodes base64 much faster than the standard library.
 class _Image(BaseModel):
+    # pydantic decodes base64 much faster than the standard library.
     model_config = ConfigDict(val_json_bytes="base64")
 
     b64_json: bytes
@@ -92,11 +93,12 @@ class _Properties(BaseModel):
 
 
 class _Body(_Properties):
-    data: list[_Image]
+    """OpenAI's own form: a list of images, or the one of an event."""
 
+    model_config = ConfigDict(extra="ignore", val_json_bytes="base64")
 
-class _FinalEvent(_Properties, _Image):
-    pass
+    data: list[_Image] | None = None
+    b64_json: bytes | None = None
 
 
 def read_images_body(body: bytes | str) -> ImagesBody:
@@ -117,16 +119,17 @@ def read_partial_images(body: bytes) -> tuple[bytes, ...]:
 
 def _usual_body(body: bytes | str) -> ImagesBody | None:
     """The body if it has OpenAI's own form, else None."""
-    for form in (_Body, _FinalEvent):
-        try:
-            parsed = form.model_validate_json(body)
-        except ValidationError:
-            continue
-        entries = parsed.data if isinstance(parsed, _Body) else [parsed]
-        images = tuple(entry.b64_json for entry in cast("Sequence[_Image]", entries))
-        if images and all(images):
-            return _images_body(ExtractedImages(images), parsed)
-    return None
+    try:
+        parsed = _Body.model_validate_json(body)
+    except ValidationError:
+        return None
+    images = [entry.b64_json for entry in parsed.data or []] or [parsed.b64_json or b""]
+    return _images_body(ExtractedImages(tuple(images)), parsed) if all(map(_is_surely_data, images)) else None
+
+
+def _is_surely_data(image: bytes) -> bool:
+    """Whether these are decoded data: a path such as ``/files/abc`` is base64 of something, too."""
+    return len(image) > LONGEST_LINK_CHARACTERS or begins_like_an_image(image)
 
 
 def _unusual_body(body: bytes | str) -> ImagesBody:
@@ -178,12 +181,11 @@ def _properties(documents: Sequence[AnswerDocument]) -> _Properties:
 
 def _objects(documents: Sequence[AnswerDocument]) -> list[dict[str, object]]:
     """The objects at the top of each document, and one level below."""
-    values: list[object] = []
+    objects: list[dict[str, object]] = []
     for document in documents:
-        if isinstance(document.value, dict):
-            values += cast("dict[str, object]", document.value).values()
-        values.append(document.value)
-    return [cast("dict[str, object]", value) for value in values if isinstance(value, dict)]
+        top = as_object(document.value)
+        objects += [*map(as_object, top.values()), top]
+    return objects
 
 
 def _images_body(found: ExtractedImages, properties: _Properties) -> ImagesBody:

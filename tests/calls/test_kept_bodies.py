@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -137,3 +138,18 @@ async def test_pruning_by_size_deletes_answers_of_more_than_a_month() -> None:
         done = await studio.history.prune(older_than="", keep_mb=1_000, is_confirmed=True)
     assert done.answers == (old,)
     assert _answers() == [new]
+
+
+async def test_a_call_that_is_stopped_while_it_waits_for_a_link_names_its_answer() -> None:
+    reply = picture(data=[{"url": "/a.png"}])
+    late = answer(b"", status=404)
+    async with serve_script(reply, then=late) as endpoint:
+        async with studio_for(endpoint, shutdown_grace_seconds=0) as studio:
+            call = asyncio.create_task(studio.generate("a fox", **QUICK))
+            async with asyncio.timeout(20):
+                async with endpoint.changed:
+                    await endpoint.changed.wait_for(lambda: len(endpoint.requests) > 1)
+        with pytest.raises(OutcomeUnknown) as raised:
+            await call
+    (kept,) = _answers()
+    assert str(kept) in raised.value.message

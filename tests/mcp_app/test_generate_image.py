@@ -212,6 +212,7 @@ async def test_a_taken_file_name_gets_a_number(client: Client[Any], project: Pat
         ("truncated_json", "outcome_unknown"),
         ("not_an_image", "outcome_unknown"),
         ("empty_data", "outcome_unknown"),
+        ("task_id", "outcome_unknown"),
         ("error_in_200", "outcome_unknown"),
         ("reset", "outcome_unknown"),
         ("timeout", "outcome_unknown"),
@@ -227,6 +228,14 @@ async def test_what_the_api_refuses_reaches_the_caller_in_our_words(
     meta = cast("dict[str, Any]", result.meta)["gpt-image-mcp/error"]
     assert meta["code"] == code
     assert meta["retryable"] is False
+
+
+@pytest.mark.parametrize("way", ["relative_url", "unasked_stream", "bytes_after_end"])
+async def test_a_picture_that_a_gateway_writes_in_its_own_way_is_stored(
+    client: Client[Any], way: str
+) -> None:
+    answer = _structured(await _call(client, prompt=f"a fox [sandbox:{way}]", quality="low", size="square"))
+    assert Path(answer["images"][0]["file_path"]).exists()
 
 
 async def test_a_gateway_with_addresses_and_without_usage_still_works(client: Client[Any]) -> None:

@@ -64,7 +64,17 @@ def test_a_link_is_found(document: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "link", ["/files/a.png", "files/a.png", "//host/a.png", "a.png", "./a", "../a?b=c", "/v1/files/7/content"]
+    "link",
+    [
+        "/files/a.png",
+        "files/a.png",
+        "//host/a.png",
+        "a.png",
+        "./a",
+        "../a?b=c",
+        "/v1/files/7/content",
+        "/files/a",
+    ],
 )
 @pytest.mark.parametrize("name", ["url", "image_url", "image", "b64_json"])
 def test_a_relative_link_is_found_in_any_field(name: str, link: str) -> None:

@@ -154,7 +154,8 @@ FAULTS = ("connect_error", "reset", "timeout")
 # Answers with status 200 (html: 502) that are not what they should be.
 DAMAGES = (
     *("html", "truncated_json", "truncated_image", "not_an_image", "empty_data", "error_in_200"),
-    *("wrong_format", "url_instead_of_b64", "no_usage", "stream_error", "stream_cut"),
+    *("wrong_format", "url_instead_of_b64", "relative_url", "unasked_stream", "task_id", "no_usage"),
+    *("bytes_after_end", "stream_error", "stream_cut"),
 )
 # Answers of the Responses API that hold no image, or not all that they should.
 RESPONSE_DAMAGES = (

@@ -42,6 +42,8 @@ GENERATIONS, EDITS, RESPONSES = "/v1/images/generations", "/v1/images/edits", "/
 _IMAGE_ENDPOINTS = (GENERATIONS, EDITS, RESPONSES)
 _REMEMBERED_REQUESTS = 1000
 _REMEMBERED_FILES = 100
+# What some gateways leave behind the end of a file.
+_PADDING = bytes(1_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,11 +196,18 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
             images = [data[: len(data) // 2] for data in images]
         if "not_an_image" in names:
             images = [b"these bytes are no image" for _ in images]
+        if "bytes_after_end" in names:
+            images = [data + _PADDING for data in images]
         document = generations.answer(resolved, images)
         if "no_usage" in names:
             del document["usage"]
         if "url_instead_of_b64" in names:
             document["data"] = [{"url": self._published(data, resolved)} for data in images]
+        if "relative_url" in names:
+            links = [self._published(data, resolved) for data in images]
+            document["data"] = [{"url": link.removeprefix(f"https://{HOST}")} for link in links]
+        if "task_id" in names:
+            document = {"task_id": "task_sandbox", "status": "queued"}
         return self._damaged(document, names)
 
     def _damaged(self, document: JsonObject, names: tuple[str, ...]) -> httpx2.Response:
@@ -210,6 +219,9 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
         if "error_in_200" in names:
             return self._answer({"error": {"message": "The upstream failed.", "code": "upstream_error"}})
         answer = self._answer(document)
+        if "unasked_stream" in names:
+            event = b"data: " + answer.content + b"\n\n"
+            return httpx2.Response(200, content=event, headers=self._request_id())
         if "truncated_json" in names:
             half = answer.content[: len(answer.content) // 2]
             return httpx2.Response(200, content=half, headers={"content-type": "application/json"})
