@@ -314,9 +314,8 @@ def _unusable(error: UnusableBody, body: bytes, response: httpx2.Response) -> Im
     """The error for an answer in which no image is found, with the first characters of it."""
     begin = " ".join(body[:_MOST_REDACTED_BYTES].decode(errors="replace").split())
     quoted = redact(begin, key_of(response.request))[:_QUOTED_CHARACTERS]
-    return unusable(
-        UnusableBody(f"{str(error)[:200]}; it begins: {quoted}" if quoted else str(error)), response
-    )
+    reason = UnusableBody(f"{str(error)[:200]}; it begins: {quoted}" if quoted else str(error))
+    return unusable(reason, body, response)
 
 
 async def _send(method: _Method, body: JsonObject) -> httpx2.Response:

@@ -75,24 +75,26 @@ def lost(reason: str, request_id: str | None, *, next_step: str = _LOOK_AT_USAGE
     return OutcomeUnknown(message, next_step=next_step, request_id=request_id)
 
 
-def unusable(error: UnusableBody, response: httpx2.Response) -> ImageError:
+def unusable(error: UnusableBody, content: bytes, response: httpx2.Response) -> ImageError:
     """The error for an answer that arrived whole and holds no usable image.
 
     A refusal in it is told as that. Whatever else it says, a picture may have been made.
     """
-    body = read_body(response)
-    if body.is_html:
-        return lost(f"a website answered: {body.message}", body.request_id, next_step=WEBSITE_STEP)
-    refusal = map_refusal_inside(body, model="the model") if _carries_error(response) else None
+    body = _parsed(content, is_error=False)
+    answer = read_error(
+        body, response.request, status=response.status_code, request_id=request_id_of(response)
+    )
+    if answer.is_html:
+        return lost(f"a website answered: {answer.message}", answer.request_id, next_step=WEBSITE_STEP)
+    refusal = map_refusal_inside(answer, model="the model") if _carries_error(body) else None
     if refusal is not None:
         return refusal
     reason = redact(str(error), key_of(response.request))[:_MOST_CHARACTERS]
-    return lost(reason, body.request_id)
+    return lost(reason, answer.request_id)
 
 
-def _carries_error(response: httpx2.Response) -> bool:
+def _carries_error(body: object) -> bool:
     """Whether the JSON of a response has an error. Elsewhere in it, words may be those of a prompt."""
-    body = _body_of(response)
     fields = cast("dict[str, object]", body) if isinstance(body, dict) else {}
     return any(fields.get(name) for name in ("error", "errors", "detail"))
 
@@ -191,16 +193,20 @@ def _error_response(error: openai.APIError) -> ErrorResponse:
 
 
 def _body_of(response: httpx2.Response) -> object:
-    """The body of a response as JSON or else as text; None if it was not read or is too large."""
+    """The body of a response, as ``_parsed`` gives it; None if it was not read."""
     import httpx2
 
     try:
-        is_long = len(response.content) > _LONGEST_REFUSAL_BYTES
+        return _parsed(response.content, is_error=response.is_error)
     except httpx2.ResponseNotRead:
         return None
-    if is_long:
-        return response.text[:_LONGEST_REFUSAL_BYTES] if response.is_error else None
-    text = response.text
+
+
+def _parsed(content: bytes, *, is_error: bool) -> object:
+    """A body as JSON or else as text; None if it is too large to be an error and is none by its status."""
+    text = content[:_LONGEST_REFUSAL_BYTES].decode(errors="replace")
+    if len(content) > _LONGEST_REFUSAL_BYTES:
+        return text if is_error else None
     if text.count("[") + text.count("{") > _MOST_BRACKETS:
         return text  # nested too deeply, or too much, to be an error object
     try:

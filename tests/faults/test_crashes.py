@@ -92,10 +92,7 @@ async def test_a_server_killed_in_the_middle_of_a_request_is_known_to_the_next(
             await server.kill()
         assert files(folder) == []
         async with studio_for(endpoint) as studio:
-            waiting = await studio.get(job["job_id"], wait_seconds=0)
-            assert isinstance(waiting, ImageResult)
-            assert waiting.status == "running"
-            _lose_sign_of_life()
+            # Its process is seen to be gone, so nobody waits for its next sign of life.
             with pytest.raises(OutcomeUnknown):
                 await studio.get(job["job_id"])
             assert await spent_usd(studio) > 0

@@ -39,6 +39,7 @@ _CHANGING = (
     (r"\breq_\w+", "<request>"),
     (r"\bproject-[0-9a-f]{12}\b", "project-<hash>"),
     (r"\(\d+ bytes\)", "(<number> bytes)"),
+    (r'"created":\d+', '"created":<time>'),
     (
         r"(is not valid base64|cannot be decoded|database \S+(?: \S+)? cannot be used): .*?\. The same",
         r"\1: <reason>. The same",
