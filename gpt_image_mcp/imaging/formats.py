@@ -53,6 +53,7 @@ _FORMATS = (
     _Format("bmp", re.compile(rb"BM"), "PIL.BmpImagePlugin", "bmp", "BMP"),
     _Format("tiff", re.compile(rb"II[*+]\0|MM\0[*+]"), "PIL.TiffImagePlugin", "tif", "TIFF"),
     _Format("avif", _ftyp(rb"(avif|avis|mif1.{4,40}avif)"), "PIL.AvifImagePlugin", "avif", "AVIF"),
+    _Format("ico", re.compile(rb"\x00\x00\x01\x00"), "PIL.IcoImagePlugin", "ico", "ICO"),
     # Read where the optional package pillow-heif is installed.
     _Format("heic", _ftyp(rb"(hei[cxms]|hev[cx]|mif1|msf1)"), "pillow_heif", "heic", "HEIF"),
 )

@@ -102,7 +102,7 @@ async def test_a_defect_before_anything_was_sent_costs_nothing() -> None:
 async def test_closing_goes_on_when_one_part_fails_to_close() -> None:
     container = Container(SANDBOX)
     other, stuck = Closing(SANDBOX), Stuck(SANDBOX)
-    container.connections._apis.update({False: other, True: stuck})
+    container.connections._apis.update({False: other, True: stuck})  # pyright: ignore[reportPrivateUsage]
     with pytest.raises(ConnectionAbortedError):
         await container.aclose()
     assert other.is_closed

@@ -116,7 +116,8 @@ async def _kept_for_days(*days: float) -> list[Path]:
                 await studio.generate("a fox", **QUICK)
     kept = sorted(_answers())
     for path, age in zip(kept, days, strict=True):
-        os.utime(path, (time.time() - age * DAY_SECONDS,) * 2)
+        then = time.time() - age * DAY_SECONDS
+        os.utime(path, (then, then))
     return kept
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -91,6 +91,20 @@ async def _assert_stored(reply: Reply, file: bytes, *, partial_images: int = 0) 
     assert list((Path.home() / "data" / "gpt-image-mcp" / "answers").glob("*")) == []
 
 
+WITHOUT_PICTURE: list[Any] = [
+    {"task_id": "task_1", "status": "queued"},
+    {"id": "gen-1", "object": "generation", "status": "in_progress", "eta": 20},
+    {"code": 200, "data": {"taskId": "task_1"}},
+    {"request_id": "task_1", "urls": {"get": "https://api.example/task_1"}},
+    {"status": "processing", "status_url": "https://api.example/task_1"},
+    ["task_1"],
+    "task_1",
+    {"data": [{}], "note": "task_1"},
+    {"images": [], "queue": "task_1"},
+    {"choices": [{"message": {"content": "Your picture will be ready soon: task_1"}}]},
+]
+
+
 @pytest.mark.parametrize("name", PLAIN)
 async def test_a_picture_that_came_is_stored(name: str) -> None:
     await _assert_stored(PLAIN[name], IMAGE)
@@ -107,21 +121,7 @@ async def test_a_picture_with_bytes_after_its_end_is_stored_as_it_came(file: byt
     await _assert_stored(picture(file + REST[rest]), file + REST[rest])
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"task_id": "task_1", "status": "queued"},
-        {"id": "gen-1", "object": "generation", "status": "in_progress", "eta": 20},
-        {"code": 200, "data": {"taskId": "task_1"}},
-        {"request_id": "task_1", "urls": {"get": "https://api.example/task_1"}},
-        {"status": "processing", "status_url": "https://api.example/task_1"},
-        ["task_1"],
-        "task_1",
-        {"data": [{}], "note": "task_1"},
-        {"images": [], "queue": "task_1"},
-        {"choices": [{"message": {"content": "Your picture will be ready soon: task_1"}}]},
-    ],
-)
+@pytest.mark.parametrize("body", WITHOUT_PICTURE)
 @pytest.mark.parametrize("status", [200, 202])
 async def test_an_answer_without_a_picture_is_unknown_kept_and_quoted(
     body: object, status: int, tmp_path: Path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -91,7 +92,7 @@ def _fetched(script: Script, **fetcher: Any) -> Provoke:
 
     async def provoke() -> None:
         async with serve({"/a.png": script}) as web:
-            await Fetcher(100_000, **{"allow_private": True, **fetcher}).fetch(web.url("/a.png"))
+            await replace(Fetcher(100_000, allow_private=True), **fetcher).fetch(web.url("/a.png"))
 
     return provoke
 
