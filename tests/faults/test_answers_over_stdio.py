@@ -1,0 +1,52 @@
+"""A real server process, driven over stdio: every picture that came is stored, and no key comes out."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.faults.answers import IMAGE
+from tests.faults.observed import QUICK
+from tests.faults.processes import serve_process
+from tests.faults.scripted import serve_script
+from tests.faults.test_answers import PLAIN, STREAMED
+
+
+@pytest.mark.parametrize("partial_images", [0, 1])
+async def test_every_way_of_answering_in_turn_leaves_its_picture_in_the_library(partial_images: int) -> None:
+    replies = STREAMED if partial_images else PLAIN
+    async with (
+        serve_script(*replies.values()) as endpoint,
+        serve_process(endpoint, GPT_IMAGE_PARTIAL_IMAGES=str(partial_images)) as server,
+    ):
+        for name in replies:
+            result = await server.call("generate_image", prompt=name, **QUICK)
+            assert Path(result["images"][0]["file_path"]).read_bytes() == IMAGE, name
+        found = await server.call("find_images", limit=1)
+        assert len(endpoint.posts) == len(replies)
+    assert found["total"] == len(replies)
+
+
+@pytest.mark.parametrize(
+    "blemish",
+    [" ", "\n", "\r\nX-Other: 1", "\t", '"', "'", "\\", "\x01", "\x7f", "é", "\u2028"],
+    ids=ascii,
+)
+async def test_a_key_that_cannot_be_sent_is_in_no_answer_and_no_file(blemish: str, tmp_path: Path) -> None:
+    pieces = ("sk-proj-S3CR3TS3", "CR3TS3CR3TS3CR3T")
+    async with (
+        serve_script() as endpoint,
+        serve_process(endpoint, OPENAI_API_KEY=blemish.join(pieces), HOME=str(tmp_path)) as server,
+    ):
+        sent = await server.start("generate_image", prompt="a fox", **QUICK)
+        told = json.dumps(await server.answer(sent))
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    spellings = {*pieces, *(quote(piece) for piece in pieces)}
+    spellings |= {base64.b64encode(piece.encode()).decode()[:16] for piece in pieces}
+    for spelling in spellings:
+        assert spelling not in told
+        assert spelling.encode() not in written
