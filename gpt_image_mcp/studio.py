@@ -191,19 +191,9 @@ class Studio:
         watch: ProgressWatcher | None = None,
     ) -> BatchResult:
         """A batch whose images have prompts and options of their own; otherwise as ``batch_edit``."""
-        from gpt_image_mcp.calls.idempotency import key_of_call
-
-        identity = ("batch", [(item.prompt, item.output, item.edit.without_mask) for item in items])
-        inputs = [ref for item in items for ref in (item.image, item.edit.mask)]
-        key = await in_database(key_of_call, identity, inputs, self.settings)
         batches = await self._services.batches()
         result = await batches.run(
-            items,
-            on_error=on_error,
-            concurrency=concurrency,
-            wait_seconds=wait_seconds,
-            watch=watch,
-            idempotency_key=key,
+            items, on_error=on_error, concurrency=concurrency, wait_seconds=wait_seconds, watch=watch
         )
         return batches.runner.acknowledged(result)
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.calls.budget import start_of
-from gpt_image_mcp.calls.idempotency import key_from
+from gpt_image_mcp.calls.idempotency import key_from, key_of_call
 from gpt_image_mcp.calls.paid_call import PlannedJob
 from gpt_image_mcp.calls.progress import advanced
 from gpt_image_mcp.errors import (
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.calls.paid_call import PaidJob
     from gpt_image_mcp.calls.runner import Runner
     from gpt_image_mcp.services.batch_items import BatchItem
+    from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.images import Kind
     from gpt_image_mcp.values.progress import ProgressWatcher
     from gpt_image_mcp.values.responses import GeneratedImages
@@ -124,7 +125,6 @@ class Batches:
         concurrency: int,
         wait_seconds: float | None,
         watch: ProgressWatcher | None,
-        idempotency_key: str,
     ) -> BatchResult:
         """Edits every image, ``concurrency`` at once.
 
@@ -134,7 +134,6 @@ class Batches:
             concurrency: How many at once; the setting for all calls together still holds.
             wait_seconds: None waits until all are done.
             watch: Awaited with each image that is done.
-            idempotency_key: What makes another batch the same as this.
 
         Raises:
             RequestError: If the batch cannot be made as asked; nothing was sent.
@@ -145,6 +144,7 @@ class Batches:
         calls = [self._call(item, limiter) for item in items]
         # A few more than may be sent at once: they read inputs and save images while others are drawn.
         workers = concurrency if on_error == _STOP else concurrency + concurrency // 2
+        idempotency_key = await in_database(_key_of, items, self.services.settings)
 
         async with self.runner.jobs.beginning(idempotency_key):
             same = await self.runner.find_same(idempotency_key)
@@ -292,6 +292,12 @@ class Batches:
 
 def _shown(image: str) -> str:
     return image if len(image) <= 500 else f"{image[:120]}…"  # noqa: PLR2004 - a path fits, a data URL does not
+
+
+def _key_of(items: Sequence[BatchItem], settings: Settings) -> str:
+    """What makes another batch the same as this. Blocking: looks at the inputs."""
+    what = ("batch", [(item.prompt, item.output, item.edit.without_mask) for item in items])
+    return key_of_call(what, [ref for item in items for ref in (item.image, item.edit.mask)], settings)
 
 
 def _check(on_error: str, concurrency: int) -> None:
