@@ -243,8 +243,8 @@ def _from_base64(text: bytes) -> bytes:
 
 def _not_there(path: Path) -> InputNotFound:
     if glob.has_magic(path.name):
-        message = f"No file matches {path}."
-        return InputNotFound(message, next_step="Check the folder and the pattern, or pass a path.")
+        step = "Pass a path; only a batch takes patterns, and there this one must match a file."
+        return InputNotFound(f"No file has the name {path}.", next_step=step)
     return InputNotFound(f"There is no file {path}.", next_step=_likely(path))
 
 
