@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from gpt_image_mcp.openai_api.image_extraction import BASE64_SIGNATURE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -14,10 +16,8 @@ _EVENT_STREAM = re.compile(r"\s*(data|event|id|retry)?:(?!image/)", re.IGNORECAS
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _JSON_LINE = re.compile(r"^[ \t]*[{\[]", re.MULTILINE)
 _BETWEEN_DOCUMENTS = re.compile(r"[\s,\x1e\0]*")
-# A whole string that begins as base64 of an image does; slashes may be escaped.
-_IMAGE_STRING = re.compile(
-    r'"((?:data:image/[^,"]{1,100},)?(?:iVBORw0KG|\\?/9j\\?/|UklGR|R0lGOD|AAAA[\w+/-]GZ0eXB)[^"]*)"'
-)
+# A whole string that begins as base64 of an image does.
+_IMAGE_STRING = re.compile(rf'"((?:data:image/[^,"]{{1,100}},)?{BASE64_SIGNATURE}[^"]*)"')
 # Line breaks inside strings are wrong in JSON, and read; so are numbers with thousands of digits.
 _DECODER = json.JSONDecoder(strict=False, parse_int=float)
 

@@ -48,7 +48,9 @@ _MOST_NESTED = 20
 _SIGNATURE = re.compile(
     rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|GIF8[79]a|....ftyp(avi[fs]|hei|hev|mif1|msf1)", re.DOTALL
 )
-_BASE64_SIGNATURE = re.compile(r"iVBORw0KG|[/_]9j[/_]|UklGR|R0lGOD|AAAA[\w+/-]GZ0eXB")
+# The same in either alphabet of base64; in JSON, slashes may be escaped.
+BASE64_SIGNATURE = r"(?:iVBORw0KG|\\?[/_]9j\\?[/_]|UklGR|R0lGOD|AAAA[\w+/-]GZ0eXB)"
+_BASE64_IMAGE = re.compile(BASE64_SIGNATURE)
 _DATA_URL = re.compile(r"data:[^,]{0,200},", re.IGNORECASE)
 _WEB_LINK = re.compile(r"(https?:)?//[^/]", re.IGNORECASE)
 _ROOTED_LINK = re.compile(r"\.{0,2}/")
@@ -154,7 +156,7 @@ def _in_object(value: dict[str, object], depth: int) -> ExtractedImages:
 
 
 def _in_text(text: str, name: str, depth: int) -> ExtractedImages:
-    if _DATA_URL.match(text) or _BASE64_SIGNATURE.match(text):
+    if _DATA_URL.match(text) or _BASE64_IMAGE.match(text):
         return ExtractedImages(images=(_decoded(text),))
     if marked := _MARKDOWN_IMAGE.findall(text):
         return _joined(_extract(link, "url", depth + 1) for link in marked)

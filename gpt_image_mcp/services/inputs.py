@@ -21,6 +21,7 @@ from gpt_image_mcp.errors import InputNotFound, InputRejected, InvalidArgument, 
 from gpt_image_mcp.folders import project_folder
 from gpt_image_mcp.ids import image_id_in
 from gpt_image_mcp.imaging.normalise import normalise
+from gpt_image_mcp.openai_api.image_extraction import BASE64_SIGNATURE
 from gpt_image_mcp.paths import is_file_url, is_within, local_path, unquoted
 from gpt_image_mcp.services.references import find_image
 from gpt_image_mcp.threads import in_thread
@@ -39,7 +40,7 @@ _SHOWN_CHARACTERS = 120
 _WEB = ("http://", "https://")
 _BYTES_PER_MB = 1_000_000
 # Base64 of a PNG, JPEG, WebP or GIF without the data: in front; no path is that long.
-_BARE_BASE64 = re.compile(r"(iVBORw0KGgo|/9j/|UklGR|R0lGOD)[A-Za-z0-9+/=\s]{200,}")
+_BARE_BASE64 = re.compile(BASE64_SIGNATURE + r"[A-Za-z0-9+/_=\s-]{200,}")
 _NEXT = "Pass a file path, an http address, a data URL or an image id."
 _NEXT_WITHOUT_FILES = "Pass an http address, a data URL or an image id."
 

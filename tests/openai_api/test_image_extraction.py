@@ -32,6 +32,11 @@ def test_url_safe_base64_of_a_jpeg_is_told_from_a_link() -> None:
     assert read_images_body(body).images == (image_file("gray", image_format="JPEG"),)
 
 
+def test_url_safe_base64_of_a_jpeg_is_found_in_json_that_is_cut() -> None:
+    body = json_of({"data": [{"b64_json": URL_SAFE}, {"b64_json": OTHER_ENCODED}]})
+    assert read_images_body(body[:-20]).images == (image_file("gray", image_format="JPEG"),)
+
+
 @pytest.mark.parametrize(
     "document",
     [

@@ -18,7 +18,7 @@ from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.services.inputs import Inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 def _png() -> bytes:
@@ -69,6 +69,17 @@ async def test_a_data_url_is_the_image_it_holds(inputs: Inputs, url: str) -> Non
     assert image.data == PNG
     assert image.mime_type == "image/png"
     assert len(image.source) < 160
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "AVIF"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+async def test_bare_base64_is_the_image_it_holds_in_either_alphabet(
+    inputs: Inputs, kind: str, encode: Callable[[bytes], bytes]
+) -> None:
+    stream = io.BytesIO()
+    Image.effect_noise((40, 30), 90).convert("RGB").save(stream, kind)
+    source = await inputs.read(encode(stream.getvalue()).decode())
+    assert source.data == stream.getvalue()
 
 
 @HIDDEN
