@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ValidationError
 
 from gpt_image_mcp.errors import UpstreamRejected
-from gpt_image_mcp.openai_api.error_mapping import map_refusal_inside, website
+from gpt_image_mcp.openai_api.error_mapping import map_refusal_inside, website_error
 from gpt_image_mcp.openai_api.sdk_errors import errors_translated, read_body
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _not_understood(path: str, response: httpx2.Response) -> ImageError:
     """The error for an answer that came well and is something else than was asked for."""
     read = read_body(response)
     if read.is_html:
-        return website(read)
+        return website_error(read)
     refusal = map_refusal_inside(read, model="the list of models")
     return refusal or UpstreamRejected(
         f"The endpoint answered GET {path} with something else.",

@@ -13,11 +13,8 @@ from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.errors import ImageError, InternalError, OutcomeUnknown
 from gpt_image_mcp.openai_api.error_body import read_error_body
-from gpt_image_mcp.openai_api.error_mapping import (
-    WEBSITE_STEP,
-    map_error,
-    map_refusal_inside,
-)
+from gpt_image_mcp.openai_api.error_kinds import WEBSITE
+from gpt_image_mcp.openai_api.error_mapping import map_error, map_refusal_inside
 from gpt_image_mcp.openai_api.error_response import ErrorResponse
 from gpt_image_mcp.openai_api.redaction import redact, redact_json
 from gpt_image_mcp.openai_api.unsent import unsendable_header, unsent_error, without_password
@@ -85,7 +82,7 @@ def unusable(error: UnusableBody, content: bytes, response: httpx2.Response) -> 
         body, response.request, status=response.status_code, request_id=request_id_of(response)
     )
     if answer.is_html:
-        return lost(f"a website answered: {answer.message}", answer.request_id, next_step=WEBSITE_STEP)
+        return lost(f"a website answered: {answer.message}", answer.request_id, next_step=WEBSITE.next_step)
     refusal = map_refusal_inside(answer, model="the model") if _carries_error(body) else None
     if refusal is not None:
         return refusal

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.settings import Settings
 
 KEYS_LINK = "https://platform.openai.com/api-keys"
+PROXY_LOGIN_STEP = "Correct name and password in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or set NO_PROXY."
 _PROXY_LOGIN_REFUSED = "407"
 _HIGHEST_PORT = 65535
 
@@ -138,7 +139,7 @@ def proxy_login_refused(address: str) -> UnusableCredentials:
     """The error for a proxy that wants another name and password."""
     return UnusableCredentials(
         f"The proxy refused its name and password (HTTP 407){through_proxy(address)}; nothing was sent.",
-        next_step="Correct name and password in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or set NO_PROXY.",
+        next_step=PROXY_LOGIN_STEP,
     )
 
 

@@ -231,7 +231,7 @@ async def test_any_other_rejection_is_an_error_and_no_fallback(photo: str, failu
     ],
 )
 def test_only_the_very_words_of_the_launch_weeks_count(where: str, words: str, *, is_it: bool) -> None:
-    error = UpstreamRejected(f"OpenAI rejected the request ({where}): {words}", next_step="")
+    error = UpstreamRejected(f"The API rejected the request ({where}): {words}", next_step="")
     assert is_launch_era(error, "m") is is_it
 
 

@@ -25,7 +25,7 @@ from gpt_image_mcp.errors import (
     WrongAddress,
 )
 from gpt_image_mcp.openai_api import OPENAI_BASE_URL, OpenAIApi
-from gpt_image_mcp.openai_api.error_mapping import VERIFY_LINK
+from gpt_image_mcp.openai_api.error_kinds import VERIFY_LINK
 from gpt_image_mcp.openai_api.unsent import (
     require_sendable,
     through_proxy,
