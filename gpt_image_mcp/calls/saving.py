@@ -117,11 +117,11 @@ def cost_of(plan: Plan, generated: GeneratedImages) -> Cost:
 def _as_made(request: ImageRequest, generated: GeneratedImages) -> ImageRequest:
     """A request with what the model chose for ``auto`` in its place, as far as that is known."""
     picture = next(filter(None, map(read_picture, generated.images)), None)
-    made = f"{picture.width}x{picture.height}" if picture else generated.size
+    made = f"{picture.width}x{picture.height}" if picture else generated.properties.size
     return replace(
         request,
         size=(made or AUTO) if request.size == AUTO else request.size,
-        quality=(generated.quality or AUTO) if request.quality == AUTO else request.quality,
+        quality=(generated.properties.quality or AUTO) if request.quality == AUTO else request.quality,
         partial_images=request.partial_images if generated.route == "images" else 0,
     )
 
@@ -176,8 +176,8 @@ def _applied(plan: Plan, generated: GeneratedImages, picture: Picture) -> Applie
     """What took effect: size and format from the bytes, the rest from the answer, else as it was sent."""
     return Applied(
         size=f"{picture.width}x{picture.height}",
-        quality=generated.quality or plan.request.quality,
-        background=generated.background or plan.request.background,
+        quality=generated.properties.quality or plan.request.quality,
+        background=generated.properties.background or plan.request.background,
         output_format=picture.format,
     )
 

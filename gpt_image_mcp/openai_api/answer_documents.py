@@ -18,6 +18,8 @@ _JSON_LINE = re.compile(r"^[ \t]*[{\[]", re.MULTILINE)
 _BETWEEN_DOCUMENTS = re.compile(r"[\s,\x1e\0]*")
 # A whole string that begins as base64 of an image does.
 _IMAGE_STRING = re.compile(rf'"((?:data:image/[^,"]{{1,100}},)?{BASE64_SIGNATURE}[^"]*)"')
+# A field of previews alone; in events that are cut, the name may be all that tells them.
+_PREVIEW = "partial_image_index"
 # Line breaks inside strings are wrong in JSON, and read; so are numbers with thousands of digits.
 _DECODER = json.JSONDecoder(strict=False, parse_int=float)
 
@@ -58,10 +60,14 @@ def as_object(value: object) -> dict[str, object]:
     return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
-def image_strings(body: bytes) -> list[str]:
-    """The whole strings with images in a JSON body that is cut off, and cannot be parsed."""
-    text = _text(body)
-    return [] if _EVENT_STREAM.match(text) else _IMAGE_STRING.findall(text)
+def as_list(value: object) -> list[object]:
+    """The value if it is a JSON list, else an empty one."""
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def image_strings(text: str) -> list[str]:
+    """The whole strings with images in JSON that is cut off, and cannot be parsed."""
+    return _IMAGE_STRING.findall(text)
 
 
 def _text(body: bytes) -> str:
@@ -108,6 +114,5 @@ def _of_event(name: str, data: str) -> Iterator[AnswerDocument]:
     for value in _values(data) or [data]:
         fields = as_object(value)
         kind = str(fields.get("type") or name)
-        if "partial_image_index" in fields and not kind.endswith(".completed"):
-            kind = "partial_image"
-        yield AnswerDocument(value, kind)
+        is_preview = _PREVIEW in fields or (value is data and _PREVIEW in data)
+        yield AnswerDocument(value, _PREVIEW if is_preview and not kind.endswith(".completed") else kind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ from gpt_image_mcp.openai_api.sdk_errors import (
 )
 from gpt_image_mcp.openai_api.sse import read_stream
 from gpt_image_mcp.threads import in_thread
-from gpt_image_mcp.values.responses import GeneratedImages, HostUsage
+from gpt_image_mcp.values.responses import GeneratedImages, HostUsage, ImageProperties
 
 if TYPE_CHECKING:
     import httpx2
@@ -260,7 +260,7 @@ class OpenAIApi:
         try:
             answer = await in_thread(read_response_body, body)
         except UnusableBody as error:
-            answer = ResponsesBody(image=None, was_called=True)
+            answer = ResponsesBody(image=None, properties=ImageProperties(), was_called=True)
             failure: ImageError = _unusable(error, body, response)
         else:
             if answer.image is not None:
@@ -335,10 +335,7 @@ def _generated_images(
         said.append("The endpoint answered with an address instead of the image; it was fetched from there.")
     return GeneratedImages(
         images=answer.images + fetched,
-        size=answer.size,
-        quality=answer.quality,
-        background=answer.background,
-        output_format=answer.output_format,
+        properties=answer.properties,
         usage=answer.usage,
         request_id=request_id,
         notes=tuple(said),
@@ -350,10 +347,7 @@ def _generated_by_host(
 ) -> GeneratedImages:
     return GeneratedImages(
         images=(image,),
-        size=answer.size,
-        quality=answer.quality,
-        background=answer.background,
-        output_format=answer.output_format,
+        properties=answer.properties,
         usage=answer.usage,
         request_id=request_id_of(response),
         route="responses",
@@ -365,8 +359,7 @@ def _no_image(answer: ResponsesBody, response: httpx2.Response, host_model: str)
     """The error that says why an answer of the Responses API holds no image."""
     request_id = request_id_of(response)
     if answer.failure is not None:
-        failure = {**asdict(answer.failure), "moderation_details": answer.failure.details}
-        error = read_error(failure, response.request, status=200, request_id=request_id)
+        error = read_error(answer.failure, response.request, status=200, request_id=request_id)
         return map_error(error, model=host_model)
     if answer.was_called:
         return lost("the image tool ended without a result", request_id)

@@ -8,9 +8,9 @@ image raises ``UnusableBody``; the caller decides what that means for a request 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gpt_image_mcp.openai_api.answer_documents import as_object, image_strings, parse_documents
 from gpt_image_mcp.openai_api.image_extraction import (
@@ -19,10 +19,10 @@ from gpt_image_mcp.openai_api.image_extraction import (
     begins_like_an_image,
     extract_images,
 )
-from gpt_image_mcp.values.responses import TokenUsage
+from gpt_image_mcp.values.responses import ImageProperties, TokenUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gpt_image_mcp.openai_api.answer_documents import AnswerDocument
 
@@ -33,7 +33,7 @@ class UnusableBody(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagesBody:
-    """The body of an images endpoint; what the endpoint left out is None or empty.
+    """The body of an images endpoint.
 
     Attributes:
         images: Decoded files, in order; empty where one is not valid base64.
@@ -42,18 +42,8 @@ class ImagesBody:
 
     images: tuple[bytes, ...]
     urls: tuple[str, ...]
-    size: str | None
-    quality: str | None
-    background: str | None
-    output_format: str | None
+    properties: ImageProperties
     usage: TokenUsage | None
-
-
-def _text_or_none(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-OptionalText = Annotated[str | None, BeforeValidator(_text_or_none)]
 
 
 class _Image(BaseModel):
@@ -80,22 +70,10 @@ class _Usage(BaseModel):
     output_tokens_details: _TokenDetails | None = None
 
 
-class _Properties(BaseModel):
-    """What an answer says of its images."""
+class _Body(BaseModel):
+    """OpenAI's own form: a list of images, or the one of an event, and what it says of them."""
 
-    model_config = ConfigDict(extra="ignore")
-
-    size: OptionalText = None
-    quality: OptionalText = None
-    background: OptionalText = None
-    output_format: OptionalText = None
-    usage: Any = None
-
-
-class _Body(_Properties):
-    """OpenAI's own form: a list of images, or the one of an event."""
-
-    model_config = ConfigDict(extra="ignore", val_json_bytes="base64")
+    model_config = ConfigDict(extra="allow", val_json_bytes="base64")
 
     data: list[_Image] | None = None
     b64_json: bytes | None = None
@@ -124,7 +102,9 @@ def _usual_body(body: bytes | str) -> ImagesBody | None:
     except ValidationError:
         return None
     images = [entry.b64_json for entry in parsed.data or []] or [parsed.b64_json or b""]
-    return _images_body(ExtractedImages(tuple(images)), parsed) if all(map(_is_surely_data, images)) else None
+    if not all(map(_is_surely_data, images)):
+        return None
+    return _images_body(ExtractedImages(tuple(images)), parsed.model_extra or {})
 
 
 def _is_surely_data(image: bytes) -> bool:
@@ -135,17 +115,17 @@ def _is_surely_data(image: bytes) -> bool:
 def _unusual_body(body: bytes | str) -> ImagesBody:
     """The body if an image can be found anywhere in it."""
     if isinstance(body, bytes) and begins_like_an_image(body):
-        return _images_body(ExtractedImages((body,)), _Properties())
+        return _images_body(ExtractedImages((body,)), {})
     documents = [document for document in parse_documents(body) if not document.is_partial]
     finals = [document for document in documents if document.is_final]
     found = _found_in(finals)
     if not found.is_usable:
         found = _found_in(documents)
-    if not found.is_usable and isinstance(body, bytes) and not _is_json(documents):
-        found = extract_images(image_strings(body))
+    if not found.is_usable:
+        found = extract_images([image_strings(text) for text in _texts(documents)])
     if not found.is_usable:
         raise UnusableBody(_why_unusable(documents, found, len(body)))
-    return _images_body(found, _properties(documents))
+    return _images_body(found, _description(documents))
 
 
 def _found_in(documents: Sequence[AnswerDocument]) -> ExtractedImages:
@@ -161,22 +141,22 @@ def _why_unusable(documents: Sequence[AnswerDocument], found: ExtractedImages, l
             return f"the answer carries an error: {_error_text(fields['error'])}"
     if found.images:
         return "the image data is not valid base64"
-    if documents and not _is_json(documents):
+    if documents and len(_texts(documents)) == len(documents):
         return f"the answer is not the JSON of an images endpoint ({length} bytes)"
     return "the answer holds no image"
 
 
-def _is_json(documents: Sequence[AnswerDocument]) -> bool:
-    """Whether anything but text, which is what remains of a body that cannot be parsed, is among them."""
-    return any(not isinstance(document.value, str) for document in documents)
+def _texts(documents: Sequence[AnswerDocument]) -> list[str]:
+    """What could not be parsed: a body that is cut, or no JSON at all."""
+    return [document.value for document in documents if isinstance(document.value, str)]
 
 
-def _properties(documents: Sequence[AnswerDocument]) -> _Properties:
+def _description(documents: Sequence[AnswerDocument]) -> dict[str, object]:
     """What the documents say of the images; the last one that says something counts."""
     said: dict[str, object] = {}
     for fields in _objects(documents):
         said |= {name: value for name, value in fields.items() if value is not None}
-    return _Properties.model_validate(said)
+    return said
 
 
 def _objects(documents: Sequence[AnswerDocument]) -> list[dict[str, object]]:
@@ -188,15 +168,21 @@ def _objects(documents: Sequence[AnswerDocument]) -> list[dict[str, object]]:
     return objects
 
 
-def _images_body(found: ExtractedImages, properties: _Properties) -> ImagesBody:
+def _images_body(found: ExtractedImages, said: Mapping[str, object]) -> ImagesBody:
     return ImagesBody(
         images=found.images,
         urls=found.links,
-        size=concrete(properties.size),
-        quality=concrete(properties.quality),
-        background=concrete(properties.background),
-        output_format=properties.output_format,
-        usage=read_usage(properties.usage),
+        properties=read_properties(said),
+        usage=read_usage(said.get("usage")),
+    )
+
+
+def read_properties(said: Mapping[str, object]) -> ImageProperties:
+    """What an answer, or an item of it, says of its images."""
+    return ImageProperties(
+        size=_concrete(said.get("size")),
+        quality=_concrete(said.get("quality")),
+        background=_concrete(said.get("background")),
     )
 
 
@@ -226,9 +212,8 @@ def read_usage(value: object) -> TokenUsage | None:
     )
 
 
-def concrete(value: str | None) -> str | None:
-    """The value, or None for ``auto``, which does not say what was made."""
-    return None if value == "auto" else value
+def _concrete(value: object) -> str | None:
+    return value if isinstance(value, str) and value not in ("", "auto") else None
 
 
 def _error_text(error: object) -> str:

@@ -1,51 +1,25 @@
-"""Reading the body of the Responses API, as far as an image edit needs it."""
+"""Reading the body of the Responses API, as far as an image edit needs it.
+
+A field of an unexpected shape is left out: it must not cost the image, which is paid for.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, BeforeValidator, ValidationError, WrapValidator
+from pydantic_core import from_json
 
+from gpt_image_mcp.openai_api.answer_documents import as_list, as_object
 from gpt_image_mcp.openai_api.image_extraction import NotBase64, decode_image
-from gpt_image_mcp.openai_api.images_response import OptionalText, UnusableBody, concrete, read_usage
-from gpt_image_mcp.values.json import JsonObject
+from gpt_image_mcp.openai_api.images_response import UnusableBody, read_properties, read_usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pydantic import ValidatorFunctionWrapHandler
-
-    from gpt_image_mcp.values.responses import TokenUsage
+    from gpt_image_mcp.values.responses import ImageProperties, TokenUsage
 
 _CALL = "image_generation_call"
-_T = TypeVar("_T")
-
-
-def _or_none(value: object, read: ValidatorFunctionWrapHandler) -> object:
-    try:
-        return read(value)
-    except ValidationError:
-        return None
-
-
-def _as_object(value: object) -> object:
-    return {"message": value} if isinstance(value, str) and value else value
-
-
-# A field of an unexpected shape becomes None: it must not cost the image, which is paid for.
-_Tolerant = Annotated[_T | None, WrapValidator(_or_none)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """The error object of a response, or of its image call."""
-
-    message: str
-    code: str = ""
-    type: str = ""
-    param: str = ""
-    details: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,68 +28,24 @@ class ResponsesBody:
 
     Attributes:
         image: The file, if one was made.
+        properties: What the answer says of it.
         usage: Tokens of the image tool; None where the answer leaves them out.
         host_usage: Tokens of the chat model.
         outputs: The types of the output items.
         said: The words of the chat model, such as a refusal.
         was_called: Whether the image tool was called at all.
-        failure: Why there is no image, if the answer says so.
+        failure: The error as the answer gives it, if it says why there is no image.
     """
 
     image: bytes | None
-    size: str | None = None
-    quality: str | None = None
-    background: str | None = None
-    output_format: str | None = None
+    properties: ImageProperties
     usage: TokenUsage | None = None
     host_usage: TokenUsage | None = None
     status: str = ""
     outputs: tuple[str, ...] = ()
     said: str = ""
     was_called: bool = False
-    failure: Failure | None = None
-
-
-class _Error(BaseModel):
-    message: OptionalText = None
-    code: OptionalText = None
-    type: OptionalText = None
-    param: OptionalText = None
-    moderation_details: _Tolerant[JsonObject] = None
-
-
-# Some endpoints give the message alone instead of an object.
-_AnyError = Annotated[_Tolerant[_Error], BeforeValidator(_as_object)]
-
-
-class _Part(BaseModel):
-    text: OptionalText = None
-    refusal: OptionalText = None
-
-
-class _Item(BaseModel):
-    type: OptionalText = None
-    status: OptionalText = None
-    result: OptionalText = None
-    size: OptionalText = None
-    quality: OptionalText = None
-    background: OptionalText = None
-    output_format: OptionalText = None
-    error: _AnyError = None
-    content: _Tolerant[list[_Tolerant[_Part]]] = None
-
-
-class _Incomplete(BaseModel):
-    reason: OptionalText = None
-
-
-class _Body(BaseModel):
-    status: OptionalText = None
-    output: list[_Tolerant[_Item]] | None = None
-    error: _AnyError = None
-    incomplete_details: _Tolerant[_Incomplete] = None
-    usage: Any = None
-    tool_usage: _Tolerant[JsonObject] = None
+    failure: object = None
 
 
 def read_response_body(body: bytes) -> ResponsesBody:
@@ -125,56 +55,55 @@ def read_response_body(body: bytes) -> ResponsesBody:
         UnusableBody: If it is not such a body, or its image data is damaged.
     """
     try:
-        parsed = _Body.model_validate_json(body)
-    except ValidationError as error:
+        answer = as_object(from_json(body))
+    except ValueError:
+        answer = {}
+    if not answer or not isinstance(answer.get("output", []), list | None):
         reason = f"the answer is not the JSON of the Responses API ({len(body)} bytes)"
-        raise UnusableBody(reason) from error
-    items = [item for item in parsed.output or [] if item]
-    calls = [item for item in items if item.type == _CALL]
-    made = next((item for item in calls if item.result), _Item())
+        raise UnusableBody(reason)
+    items = [fields for fields in map(as_object, as_list(answer.get("output"))) if fields]
+    calls = [item for item in items if item.get("type") == _CALL]
+    made = next((item for item in calls if _text(item, "result")), as_object(None))
     return ResponsesBody(
-        image=_decoded(made.result) if made.result else None,
-        size=concrete(made.size),
-        quality=concrete(made.quality),
-        background=concrete(made.background),
-        output_format=made.output_format,
-        usage=read_usage((parsed.tool_usage or {}).get("image_gen")),
-        host_usage=read_usage(parsed.usage),
-        status=parsed.status or "unknown",
-        outputs=tuple(item.type or "unknown" for item in items),
+        image=_decoded(_text(made, "result")),
+        properties=read_properties(made),
+        usage=read_usage(as_object(answer.get("tool_usage")).get("image_gen")),
+        host_usage=read_usage(answer.get("usage")),
+        status=_text(answer, "status") or "unknown",
+        outputs=tuple(_text(item, "type") or "unknown" for item in items),
         said=_said(items),
         was_called=bool(calls),
-        failure=_failure(parsed, calls),
+        failure=_failure(answer, calls),
     )
 
 
-def _decoded(result: str) -> bytes:
+def _text(fields: Mapping[str, object], name: str) -> str:
+    value = fields.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _decoded(result: str) -> bytes | None:
     try:
-        return decode_image(result)
+        return decode_image(result) if result else None
     except NotBase64 as error:
         raise UnusableBody(str(error)) from error
 
 
-def _said(items: list[_Item]) -> str:
-    parts = [part for item in items for part in item.content or [] if part]
-    return " ".join(" ".join((part.refusal or part.text or "").split()) for part in parts).strip()
+def _said(items: list[dict[str, object]]) -> str:
+    parts = [as_object(part) for item in items for part in as_list(item.get("content"))]
+    words = " ".join(_text(part, "refusal") or _text(part, "text") for part in parts)
+    return " ".join(words.split())
 
 
-def _failure(body: _Body, calls: list[_Item]) -> Failure | None:
-    error = next((item.error for item in calls if item.error), body.error)
-    if error is not None:
-        return Failure(
-            message=error.message or "no reason given",
-            code=error.code or "",
-            type=error.type or "",
-            param=error.param or "",
-            details=error.moderation_details or {},
-        )
-    reason = body.incomplete_details.reason if body.incomplete_details else None
+def _failure(answer: Mapping[str, object], calls: list[dict[str, object]]) -> object:
+    errors = [*(call.get("error") for call in calls), answer.get("error")]
+    if given := next(filter(None, errors), None):
+        return given
+    reason = _text(as_object(answer.get("incomplete_details")), "reason")
     if reason == "content_filter":
-        return Failure(message="The content filter stopped the answer.", code="moderation_blocked")
+        return {"message": "The content filter stopped the answer.", "code": "moderation_blocked"}
     if reason:
-        return Failure(message=f"The answer was cut off: {reason}.", code=reason)
-    if any(item.status == "failed" for item in calls):
-        return Failure(message="The image tool failed without a reason.", code="image_generation_failed")
+        return {"message": f"The answer was cut off: {reason}.", "code": reason}
+    if any(call.get("status") == "failed" for call in calls):
+        return {"message": "The image tool failed without a reason.", "code": "image_generation_failed"}
     return None

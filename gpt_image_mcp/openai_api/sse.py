@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
+from gpt_image_mcp.openai_api.answer_documents import as_object
 from gpt_image_mcp.openai_api.error_mapping import map_error
-from gpt_image_mcp.openai_api.image_extraction import NotBase64, decode_image
-from gpt_image_mcp.openai_api.images_response import OptionalText
+from gpt_image_mcp.openai_api.image_extraction import decode_image
 from gpt_image_mcp.openai_api.sdk_errors import broken, lost, read_error, request_id_of
 from gpt_image_mcp.threads import in_thread
 
@@ -29,17 +29,6 @@ if TYPE_CHECKING:
 MAX_EVENT_BYTES = 100_000_000
 _END = "[DONE]"
 _FINAL, _PARTIAL = ".completed", ".partial_image"
-
-
-class _Event(BaseModel):
-    """What tells the kinds of events apart."""
-
-    type: OptionalText = None
-    error: Any = None
-
-
-class _PartialImage(BaseModel):
-    b64_json: str
 
 
 async def read_stream(
@@ -82,10 +71,10 @@ async def _final_event(
         kind = sent.event
         if not _is_image(sent):
             event = await in_thread(_parsed, sent.data, request_id)
-            if event.error:
-                error = read_error(event.error, response.request, request_id=request_id)
+            if event.get("error"):
+                error = read_error(event["error"], response.request, request_id=request_id)
                 raise map_error(error, model=model)
-            kind = event.type or ""
+            kind = str(event.get("type"))
         if kind.endswith(_FINAL):
             return sent.data.encode()  # what breaks from here on takes nothing away
         if kind.endswith(_PARTIAL):
@@ -130,10 +119,10 @@ def _is_image(event: httpx2.ServerSentEvent) -> bool:
     return is_whole and event.event.endswith((_FINAL, _PARTIAL))
 
 
-def _parsed(data: str, request_id: str | None) -> _Event:
+def _parsed(data: str, request_id: str | None) -> dict[str, object]:
     try:
-        return _Event.model_validate_json(data)
-    except ValidationError as error:
+        return as_object(from_json(data))
+    except ValueError as error:
         reason = f"the stream holds an event that cannot be read ({len(data)} bytes)"
         raise lost(reason, request_id) from error
 
@@ -141,6 +130,6 @@ def _parsed(data: str, request_id: str | None) -> _Event:
 def _image_in(data: str) -> bytes:
     """The bytes of a partial image; empty if it is damaged, which is no reason to lose the final one."""
     try:
-        return decode_image(_PartialImage.model_validate_json(data).b64_json)
-    except (ValidationError, NotBase64):
+        return decode_image(str(as_object(from_json(data)).get("b64_json")))
+    except ValueError:
         return b""

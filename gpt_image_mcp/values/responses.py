@@ -32,13 +32,20 @@ class HostUsage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageProperties:
+    """How images were made, as the API says; None where it says nothing, or only "auto"."""
+
+    size: str | None = None
+    quality: str | None = None
+    background: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratedImages:
     """The images that the API made for one request, with what it said about them.
 
     Attributes:
         images: The file bytes of each image, exactly as they came.
-        size: As the endpoint says it was made, None where it says nothing. ``quality``, ``background`` and
-            ``output_format`` are the same.
         usage: The tokens of the image model.
         route: The endpoint that made it.
         host: On the Responses route, the model in between.
@@ -46,10 +53,7 @@ class GeneratedImages:
     """
 
     images: tuple[bytes, ...]
-    size: str | None = None
-    quality: str | None = None
-    background: str | None = None
-    output_format: str | None = None
+    properties: ImageProperties = ImageProperties()
     usage: TokenUsage | None = None
     request_id: str | None = None
     route: Route = "images"

@@ -28,6 +28,7 @@ from gpt_image_mcp.openai_api.observer import NullObserver
 from gpt_image_mcp.openai_api.sandbox.transport import SandboxTransport
 from gpt_image_mcp.settings import Settings
 from gpt_image_mcp.values.requests import ImageRequest
+from gpt_image_mcp.values.responses import ImageProperties
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -105,7 +106,7 @@ async def test_a_generation_sends_exactly_what_was_decided(harness: Harness) -> 
     picture = read_picture(generated.images[0])
     assert picture is not None
     assert (picture.format, picture.width, picture.height) == ("webp", 1024, 1024)
-    assert (generated.size, generated.quality, generated.background) == ("1024x1024", "low", "opaque")
+    assert generated.properties == ImageProperties(size="1024x1024", quality="low", background="opaque")
     assert generated.usage is not None
     assert generated.usage.output_tokens == 196
     assert generated.request_id

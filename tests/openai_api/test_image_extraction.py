@@ -115,7 +115,7 @@ def test_the_previews_of_a_broken_stream_can_be_had() -> None:
 def test_what_an_unusual_answer_says_of_its_image_is_read() -> None:
     body = {"result": {"image": ENCODED, "quality": "high"}, "usage": {"input_tokens": 5, "output_tokens": 7}}
     answer = read_images_body(json_of(body))
-    assert answer.quality == "high"
+    assert answer.properties.quality == "high"
     assert answer.usage is not None
     assert answer.usage.output_tokens == 7
 

@@ -38,7 +38,11 @@ def test_a_full_answer_is_read() -> None:
         )
     )
     assert answer.images == (IMAGE,)
-    assert (answer.size, answer.quality, answer.background) == ("1024x1024", "high", "opaque")
+    assert (answer.properties.size, answer.properties.quality, answer.properties.background) == (
+        "1024x1024",
+        "high",
+        "opaque",
+    )
     assert answer.usage is not None
     assert answer.usage.output_image_tokens == 7024
 
@@ -46,14 +50,14 @@ def test_a_full_answer_is_read() -> None:
 def test_an_answer_with_nothing_but_a_picture_is_enough() -> None:
     answer = read_images_body(_body())
     assert answer.images == (IMAGE,)
-    assert (answer.size, answer.quality, answer.usage) == (None, None, None)
+    assert (answer.properties.size, answer.properties.quality, answer.usage) == (None, None, None)
 
 
 def test_a_streamed_final_event_is_read_like_an_answer() -> None:
     body = json.dumps({"type": "image_generation.completed", "b64_json": ENCODED, "size": "auto"}).encode()
     answer = read_images_body(body)
     assert answer.images == (IMAGE,)
-    assert answer.size is None
+    assert answer.properties.size is None
 
 
 def test_addresses_are_kept_where_there_is_no_picture() -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from gpt_image_mcp.errors import ModerationBlocked, RateLimited, UpstreamRejected, UpstreamUnavailable
+from gpt_image_mcp.openai_api.error_body import read_error_body
 from gpt_image_mcp.openai_api.error_mapping import map_error
 from gpt_image_mcp.openai_api.error_response import ErrorResponse
 from gpt_image_mcp.openai_api.images_response import UnusableBody
-from gpt_image_mcp.openai_api.responses_response import Failure, ResponsesBody, read_response_body
+from gpt_image_mcp.openai_api.responses_response import ResponsesBody, read_response_body
 
 IMAGE = b"\x89PNG picture"
 CALL: dict[str, Any] = {
@@ -41,12 +42,12 @@ def test_an_answer_holds_the_image_what_was_applied_and_both_usages() -> None:
         tool_usage={"image_gen": {"input_tokens": 1, "output_tokens": 2}},
     )
     assert answer.image == IMAGE
-    assert (answer.size, answer.quality, answer.background) == ("1024x1024", "high", "opaque")
-    assert (answer.output_format, answer.status, answer.outputs) == (
-        "png",
-        "completed",
-        ("image_generation_call",),
+    assert (answer.properties.size, answer.properties.quality, answer.properties.background) == (
+        "1024x1024",
+        "high",
+        "opaque",
     )
+    assert (answer.status, answer.outputs) == ("completed", ("image_generation_call",))
     assert answer.was_called
     assert answer.failure is None
     assert answer.usage is not None
@@ -82,7 +83,11 @@ def test_an_image_is_found_whatever_else_is_odd(more: dict[str, Any]) -> None:
 
 def test_auto_says_nothing_about_what_was_made() -> None:
     answer = read(output=[{**CALL, "size": "auto", "quality": "auto", "background": "auto"}])
-    assert (answer.size, answer.quality, answer.background) == (None, None, None)
+    assert (answer.properties.size, answer.properties.quality, answer.properties.background) == (
+        None,
+        None,
+        None,
+    )
 
 
 def test_the_call_that_made_an_image_counts() -> None:
@@ -111,19 +116,17 @@ def test_a_failed_call_carries_its_whole_error() -> None:
         "param": "prompt",
         "moderation_details": details,
     }
-    assert read(output=[failed(error=error)]).failure == Failure(
-        message="refused",
-        code="moderation_blocked",
-        type="image_generation_user_error",
-        param="prompt",
-        details=details,
-    )
+    assert read(output=[failed(error=error)]).failure == error
 
 
 @pytest.mark.parametrize(
     ("body", "message", "code"),
     [
-        ({"output": [failed(error={})]}, "no reason given", ""),
+        (
+            {"output": [failed(error={})]},
+            "The image tool failed without a reason.",
+            "image_generation_failed",
+        ),
         ({"output": [failed(error="it broke")]}, "it broke", ""),
         (
             {"output": [failed(error={"message": "m", "moderation_details": ["violence"]})]},
@@ -152,8 +155,8 @@ def test_a_failed_call_carries_its_whole_error() -> None:
 def test_why_there_is_no_image_is_told(body: dict[str, Any], message: str, code: str) -> None:
     answer = read(**body)
     assert answer.image is None
-    assert answer.failure is not None
-    assert (answer.failure.message, answer.failure.code) == (message, code)
+    failure = read_error_body(answer.failure)
+    assert (failure.message, failure.code) == (message, code)
 
 
 @pytest.mark.parametrize(
