@@ -6,6 +6,7 @@ list, JSON within JSON, plain text, or the HTML page of a proxy. Their own words
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
 import re
@@ -36,6 +37,10 @@ _TITLE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
 _MOST_ENTRIES = 5
 _DEEPEST = 6
+# More than an error object has; a deeper one is read as text.
+_MOST_BRACKETS = 200
+# Fields that an object with an error has. Elsewhere in an answer, words may be those of a prompt.
+_ERROR_FIELDS = ("error", "errors", "detail")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +54,7 @@ class ErrorBody:
         type: The kind of error.
         param: The parameter it is about.
         details: Stage and categories of a moderation.
+        is_error: Whether it is the object of an error, and not of anything else.
         is_html: Whether it is a page for people instead.
     """
 
@@ -58,6 +64,7 @@ class ErrorBody:
     type: str = ""
     param: str = ""
     details: Mapping[str, object] = field(default_factory=dict[str, object])
+    is_error: bool = False
     is_html: bool = False
 
 
@@ -74,6 +81,7 @@ def read_error_body(body: object) -> ErrorBody:
         type=_text(_first(layers, "type")),
         param=_text(_first(layers, "param")) or _field_name(layers),
         details=_moderation(layers, inner),
+        is_error=any(_object(body).get(name) for name in _ERROR_FIELDS),
     )
 
 
@@ -91,13 +99,12 @@ def _read_text(text: str) -> ErrorBody:
         titled = f" titled {title!r}" if title else ""
         said = f"an HTML page{titled} instead of an API answer, probably from a proxy or gateway"
         return ErrorBody(message=said, is_html=True)
-    try:
-        parsed: object = json.loads(text)
-    except (ValueError, RecursionError):
-        return ErrorBody(message=text.strip())
     # A number or a text in quotes has no fields.
     has_fields = text.lstrip().startswith(("{", "["))
-    return read_error_body(parsed) if has_fields else ErrorBody(message=text.strip())
+    if has_fields and text.count("[") + text.count("{") <= _MOST_BRACKETS:
+        with contextlib.suppress(ValueError):
+            return read_error_body(json.loads(text))
+    return ErrorBody(message=text.strip())
 
 
 def _layers(body: object, depth: int = _DEEPEST) -> Iterator[Mapping[str, object]]:
@@ -107,7 +114,7 @@ def _layers(body: object, depth: int = _DEEPEST) -> Iterator[Mapping[str, object
             yield from _layers(item, depth - 1)
     if isinstance(body, dict) and depth:
         fields = cast("dict[str, object]", body)
-        for name in ("error", "errors", "detail"):
+        for name in _ERROR_FIELDS:
             yield from _layers(fields.get(name), depth - 1)
         yield fields
 

@@ -19,6 +19,7 @@ class ErrorResponse:
     Attributes:
         inner_code: A more exact code inside the error, as Azure gives it.
         url: The address that was asked, without secrets.
+        is_error: Whether the body is the object of an error.
         is_html: Whether a page for people came in place of JSON.
         seconds_to_answer: Between the last byte of the request and the response.
         is_openai: Whether OpenAI's own host answered, rather than a gateway.
@@ -36,6 +37,7 @@ class ErrorResponse:
     request_id: str | None = None
     seconds_to_answer: float = 0.0
     is_openai: bool = False
+    is_error: bool = False
     is_html: bool = False
     url: str = ""
 

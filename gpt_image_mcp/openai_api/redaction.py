@@ -7,7 +7,6 @@ import html
 import json
 import re
 from functools import lru_cache
-from typing import cast
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
@@ -78,15 +77,3 @@ def _in_base64(raw: bytes) -> set[str]:
         inner = inner if (shift + len(raw)) % 3 == 0 else inner[:-1]
         found |= {inner, inner.replace("+", "-").replace("/", "_")}
     return found
-
-
-def redact_json(value: object, key: str = "") -> object:
-    """A value of parsed JSON with every text in it redacted."""
-    if isinstance(value, str):
-        return redact(value, key)
-    if isinstance(value, dict):
-        fields = cast("dict[str, object]", value)
-        return {name: redact_json(field, key) for name, field in fields.items()}
-    if isinstance(value, list):
-        return [redact_json(item, key) for item in cast("list[object]", value)]
-    return value

@@ -9,14 +9,14 @@ import json
 import math
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import ImageError, InternalError, OutcomeUnknown
 from gpt_image_mcp.openai_api.error_body import read_error_body
 from gpt_image_mcp.openai_api.error_kinds import WEBSITE
 from gpt_image_mcp.openai_api.error_mapping import map_error, map_refusal_inside
 from gpt_image_mcp.openai_api.error_response import ErrorResponse
-from gpt_image_mcp.openai_api.redaction import redact, redact_json
+from gpt_image_mcp.openai_api.redaction import redact
 from gpt_image_mcp.openai_api.unsent import unsendable_header, unsent_error, without_password
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _MOST_CHARACTERS = 600
 _LONGEST_REFUSAL_BYTES = 50_000
-_MOST_BRACKETS = 200
 _OPENAI_HOST = ".api.openai.com"
 _LOOK_AT_USAGE = (
     "Look at the usage page of the account before you call again; a repetition may be billed a second time."
@@ -77,23 +76,14 @@ def unusable(error: UnusableBody, content: bytes, response: httpx2.Response) -> 
 
     A refusal in it is told as that. Whatever else it says, a picture may have been made.
     """
-    body = _parsed(content, is_error=False)
-    answer = read_error(
-        body, response.request, status=response.status_code, request_id=request_id_of(response)
-    )
+    answer = _read(content, response)
     if answer.is_html:
         return lost(f"a website answered: {answer.message}", answer.request_id, next_step=WEBSITE.next_step)
-    refusal = map_refusal_inside(answer, model="the model") if _carries_error(body) else None
+    refusal = map_refusal_inside(answer, model="the model") if answer.is_error else None
     if refusal is not None:
         return refusal
     reason = redact(str(error), key_of(response.request))[:_MOST_CHARACTERS]
     return lost(reason, answer.request_id)
-
-
-def _carries_error(body: object) -> bool:
-    """Whether the JSON of a response has an error. Elsewhere in it, words may be those of a prompt."""
-    fields = cast("dict[str, object]", body) if isinstance(body, dict) else {}
-    return any(fields.get(name) for name in ("error", "errors", "detail"))
 
 
 def key_of(request: httpx2.Request) -> str:
@@ -130,23 +120,22 @@ def read_error(
     request: httpx2.Request,
     *,
     status: int = 0,
-    said: str = "",
     request_id: str | None = None,
 ) -> ErrorResponse:
-    """Reads an error object, or the text that came in its place, such as a proxy's page.
+    """Reads an error, with the key taken out of it.
 
     Args:
-        answered: The value of ``error``, or the whole body if it has no such field.
+        answered: Its JSON, as text or parsed; or the text that came in its place.
         request: The request that was answered.
         status: 0 for an error inside a stream.
-        said: The message where the body has none.
         request_id: OpenAI's id of the request.
     """
     key = key_of(request)
-    body = read_error_body(redact_json(answered, key))
+    text = answered if isinstance(answered, str) else json.dumps(answered, ensure_ascii=False)
+    body = read_error_body(redact(text, key))
     return ErrorResponse(
         status=status,
-        message=body.message or redact(said, key),
+        message=body.message,
         code=body.code,
         inner_code=body.inner_code,
         type=body.type,
@@ -154,16 +143,28 @@ def read_error(
         details=body.details,
         request_id=request_id,
         is_openai=is_openai(request.url),
+        is_error=body.is_error,
         is_html=body.is_html,
         url=redact(without_password(str(request.url)), key),
     )
 
 
 def read_body(response: httpx2.Response) -> ErrorResponse:
-    """Reads the error in a response, also in one with a good status; its body has to be there."""
-    return read_error(
-        _body_of(response), response.request, status=response.status_code, request_id=request_id_of(response)
-    )
+    """Reads the error in a response, also in one with a good status, as far as its body was read."""
+    import httpx2
+
+    try:
+        return _read(response.content, response)
+    except httpx2.ResponseNotRead:
+        return _read(b"", response)
+
+
+def _read(content: bytes, response: httpx2.Response) -> ErrorResponse:
+    """Reads the beginning of a body; nothing of one that is too large for an error in a good answer."""
+    is_readable = response.is_error or len(content) <= _LONGEST_REFUSAL_BYTES
+    text = content[:_LONGEST_REFUSAL_BYTES].decode(errors="replace") if is_readable else ""
+    request_id = request_id_of(response)
+    return read_error(text, response.request, status=response.status_code, request_id=request_id)
 
 
 def is_openai(url: httpx2.URL) -> bool:
@@ -176,7 +177,7 @@ def _error_response(error: openai.APIError) -> ErrorResponse:
 
     request_id = _request_id(error)
     if not isinstance(error, openai.APIStatusError):
-        return read_error(error.body, error.request, said=error.message, request_id=request_id)
+        return read_error(error.body or error.message, error.request, request_id=request_id)
     from gpt_image_mcp.openai_api.http_client import SECONDS_TO_ANSWER
 
     response = error.response
@@ -187,29 +188,6 @@ def _error_response(error: openai.APIError) -> ErrorResponse:
         retry_after_ms=response.headers.get("retry-after-ms", ""),
         seconds_to_answer=response.extensions.get(SECONDS_TO_ANSWER, math.inf),
     )
-
-
-def _body_of(response: httpx2.Response) -> object:
-    """The body of a response, as ``_parsed`` gives it; None if it was not read."""
-    import httpx2
-
-    try:
-        return _parsed(response.content, is_error=response.is_error)
-    except httpx2.ResponseNotRead:
-        return None
-
-
-def _parsed(content: bytes, *, is_error: bool) -> object:
-    """A body as JSON or else as text; None if it is too large to be an error and is none by its status."""
-    text = content[:_LONGEST_REFUSAL_BYTES].decode(errors="replace")
-    if len(content) > _LONGEST_REFUSAL_BYTES:
-        return text if is_error else None
-    if text.count("[") + text.count("{") > _MOST_BRACKETS:
-        return text  # nested too deeply, or too much, to be an error object
-    try:
-        return cast("object", json.loads(text))
-    except (ValueError, RecursionError):
-        return text
 
 
 def _request_id(error: openai.APIError) -> str | None:
