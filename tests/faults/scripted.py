@@ -247,6 +247,16 @@ def dripping(content: object, *, pieces: int, pause_seconds: float, status: int 
     return reply
 
 
+def late(then: Reply, *, seconds: float) -> Reply:
+    """Another reply, after so long a time as the server worked."""
+
+    async def reply(request: Received, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(seconds)
+        await then(request, writer)
+
+    return reply
+
+
 def held(gate: asyncio.Event, then: Reply | None = None) -> Reply:
     """Nothing until the gate opens, then another reply; a gate that stays shut is a hang."""
 

@@ -64,6 +64,9 @@ STREAMED: dict[str, Reply] = {
     "an image before an event that is cut": stream(
         [sse("image.output", image=ENCODED), b'data: {"type": "im'], is_whole=False
     ),
+    "an event that is cut after its image": stream(
+        [partial_event(OTHER), final_event().partition(b', "created_at"')[0]], is_whole=False
+    ),
     "an image before an error": stream([sse("image.output", image=ENCODED), sse("error", error="late")]),
     "data over several lines": stream([final_event().replace(b', "created_at"', b',\ndata: "created_at"')]),
     "a picture in place of the stream": stream([IMAGE], content_type="image/png"),

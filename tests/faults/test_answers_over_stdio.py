@@ -12,7 +12,7 @@ import pytest
 from tests.faults.answers import IMAGE
 from tests.faults.observed import QUICK
 from tests.faults.processes import serve_process
-from tests.faults.scripted import serve_script
+from tests.faults.scripted import Reply, answer, html, late, picture, refusal, serve_script
 from tests.faults.test_answers import PLAIN, STREAMED
 
 
@@ -29,6 +29,31 @@ async def test_every_way_of_answering_in_turn_leaves_its_picture_in_the_library(
         found = await server.call("find_images", limit=1)
         assert len(endpoint.posts) == len(replies)
     assert found["total"] == len(replies)
+
+
+async def test_a_link_that_leads_nowhere_at_first_leaves_its_picture_in_the_library() -> None:
+    not_yet = answer(b"not found", status=404)
+    replies = (picture(data=[{"url": "/files/a.png"}]), not_yet, not_yet, answer(IMAGE))
+    async with serve_script(*replies) as endpoint, serve_process(endpoint) as server:
+        result = await server.call("generate_image", prompt="a fox", **QUICK)
+        assert Path(result["images"][0]["file_path"]).read_bytes() == IMAGE
+        assert [request.method for request in endpoint.requests] == ["POST", "GET", "GET", "GET"]
+
+
+@pytest.mark.parametrize("failure", [refusal(500, "failed", kind="server_error"), html(502), html(503)])
+async def test_a_gateway_that_fails_after_two_seconds_is_asked_once_and_its_quote_stays_reserved(
+    failure: Reply,
+) -> None:
+    settings = {"GPT_IMAGE_DAILY_BUDGET_USD": "0.01"}
+    async with (
+        serve_script(late(failure, seconds=2.3)) as endpoint,
+        serve_process(endpoint, **settings) as server,
+    ):
+        told = await server.answer(await server.start("generate_image", prompt="a fox", **QUICK))
+        assert "outcome_unknown" in json.dumps(told)
+        again = await server.answer(await server.start("generate_image", prompt="a hare", **QUICK))
+        assert "budget_exceeded" in json.dumps(again)
+        assert len(endpoint.posts) == 1
 
 
 @pytest.mark.parametrize(
