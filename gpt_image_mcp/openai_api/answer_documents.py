@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from gpt_image_mcp.openai_api.image_extraction import BASE64_SIGNATURE
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -16,8 +14,7 @@ _EVENT_STREAM = re.compile(r"\s*(data|event|id|retry)?:(?!image/)", re.IGNORECAS
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _JSON_LINE = re.compile(r"^[ \t]*[{\[]", re.MULTILINE)
 _BETWEEN_DOCUMENTS = re.compile(r"[\s,\x1e\0]*")
-# A whole string that begins as base64 of an image does.
-_IMAGE_STRING = re.compile(rf'"((?:data:image/[^,"]{{1,100}},)?{BASE64_SIGNATURE}[^"]*)"')
+_UNFINISHED = re.compile(r"partial|preview|progress|generating")
 # A field of previews alone; in events that are cut, the name may be all that tells them.
 _PREVIEW = "partial_image_index"
 # Line breaks inside strings are wrong in JSON, and read; so are numbers with thousands of digits.
@@ -39,7 +36,7 @@ class AnswerDocument:
     @property
     def is_partial(self) -> bool:
         """Whether it holds a preview of an unfinished image."""
-        return "partial" in self.kind
+        return _UNFINISHED.search(self.kind) is not None
 
     @property
     def is_final(self) -> bool:
@@ -63,11 +60,6 @@ def as_object(value: object) -> dict[str, object]:
 def as_list(value: object) -> list[object]:
     """The value if it is a JSON list, else an empty one."""
     return cast("list[object]", value) if isinstance(value, list) else []
-
-
-def image_strings(text: str) -> list[str]:
-    """The whole strings with images in JSON that is cut off, and cannot be parsed."""
-    return _IMAGE_STRING.findall(text)
 
 
 def _text(body: bytes) -> str:

@@ -10,7 +10,7 @@ import contextlib
 import html
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -28,13 +28,14 @@ _WORDS = (
         "detail",
         "details",
     ),
-    *("error", "errors", "description", "reason", "title"),
+    *("error", "errors", "description", "reason", "title", "metadata", "raw"),
 )
 _CODES = ("code", "error_code", "errorCode", "err_code")
 _LIKE_A_CODE = re.compile(r"[A-Za-z][\w.-]*")
 _HTML = re.compile(r"<!doctype html|<html|<head|<body", re.IGNORECASE)
 _TITLE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
+_CLIENT_ERRORS = range(400, 500)
 _MOST_ENTRIES = 5
 _DEEPEST = 6
 # More than an error object has; a deeper one is read as text.
@@ -53,7 +54,8 @@ class ErrorBody:
         inner_code: The more exact code inside, as Azure gives it.
         type: The kind of error.
         param: The parameter it is about.
-        details: Stage and categories of a moderation.
+        stage: Of a moderation: whether it refused the input or the output.
+        categories: What the moderation found.
         is_error: Whether it is the object of an error, and not of anything else.
         is_html: Whether it is a page for people instead.
     """
@@ -63,7 +65,8 @@ class ErrorBody:
     inner_code: str = ""
     type: str = ""
     param: str = ""
-    details: Mapping[str, object] = field(default_factory=dict[str, object])
+    stage: str = ""
+    categories: tuple[str, ...] = ()
     is_error: bool = False
     is_html: bool = False
 
@@ -80,8 +83,9 @@ def read_error_body(body: object) -> ErrorBody:
         inner_code=_text(inner.get("code")),
         type=_text(_first(layers, "type")),
         param=_text(_first(layers, "param")) or _field_name(layers),
-        details=_moderation(layers, inner),
-        is_error=any(_object(body).get(name) for name in _ERROR_FIELDS),
+        stage=_text(_object(_first(layers, "moderation_details")).get("moderation_stage")),
+        categories=_categories(layers, inner),
+        is_error=_is_error(_object(body)),
     )
 
 
@@ -137,8 +141,18 @@ def _words(value: object, depth: int = _DEEPEST) -> str:
     fields = _object(value)
     if not fields:
         return ""
-    found = next(filter(None, (_words(fields.get(name), depth - 1) for name in _WORDS)), "")
+    said = dict.fromkeys(filter(None, (_words(fields.get(name), depth - 1) for name in _WORDS)))
+    # Single words repeat the code or the status.
+    found = "; ".join([words for words in said if " " in words] or list(said)[:1])
     return found or (json.dumps(value, ensure_ascii=False) if depth == _DEEPEST else "")
+
+
+def _is_error(body: Mapping[str, object]) -> bool:
+    """Whether an object reports an error, in one of the ways of gateways."""
+    if any(body.get(name) for name in _ERROR_FIELDS) or body.get("success") is False:
+        return True
+    code, status = _text(_first((body,), *_CODES)), str(body.get("status")).lower()
+    return status in ("error", "failed") or (code.isdigit() and int(code) in _CLIENT_ERRORS)
 
 
 def _code_as_error(layers: tuple[Mapping[str, object], ...]) -> str:
@@ -153,16 +167,13 @@ def _field_name(layers: tuple[Mapping[str, object], ...]) -> str:
     return _text(cast("list[object]", where)[-1]) if isinstance(where, list) else ""
 
 
-def _moderation(
-    layers: tuple[Mapping[str, object], ...], inner: Mapping[str, object]
-) -> Mapping[str, object]:
-    """OpenAI's details of a moderation, or Azure's categories in the same form."""
-    details = _object(_first(layers, "moderation_details"))
-    if details:
-        return details
+def _categories(layers: tuple[Mapping[str, object], ...], inner: Mapping[str, object]) -> tuple[str, ...]:
+    """What a moderation found, as OpenAI lists it, or as Azure does."""
+    listed = _object(_first(layers, "moderation_details")).get("categories")
+    if isinstance(listed, list):
+        return tuple(map(str, cast("list[object]", listed)))
     results = _object(_first((inner, *layers), "content_filter_result", "content_filter_results"))
-    filtered = [name for name, result in results.items() if _object(result).get("filtered") is True]
-    return {"categories": filtered} if filtered else {}
+    return tuple(name for name, result in results.items() if _object(result).get("filtered") is True)
 
 
 def _object(value: object) -> Mapping[str, object]:

@@ -33,7 +33,12 @@ if TYPE_CHECKING:
 VERIFY_LINK = "https://platform.openai.com/settings/organization/general"
 BILLING_LINK = "https://platform.openai.com/settings/organization/billing"
 
-_EVERY_STATUS = range(600)
+_EVERY_STATUS = range(1000)
+# A server that failed late, or gave up waiting: the request may be running behind it, and be billed.
+_LOST = (0, 408, 444, 460, 499, *range(500, 1000))
+# With these a gateway speaks for itself, so nothing that it quotes counts.
+_SPEAKING = frozenset(_EVERY_STATUS) - {408, 444, 460, 499, 504, *range(520, 528)}
+_SEPARATOR = re.compile(r"[^a-z0-9]")
 _CLIENT_ERRORS = range(400, 500)
 _REFUSED_ACCESS = (401, 403)
 
@@ -49,7 +54,7 @@ class ErrorKind:
         statuses: Statuses that are of this kind whatever the response says.
         early_statuses: Statuses that are, where the answer came too soon for a picture to have been made.
         among: Statuses with which the code, the words or the form count.
-        codes: Its codes, in lower case; some APIs give them as type.
+        codes: Its codes, in lower case and without separators; some APIs give them as type.
         words: A pattern in its message.
         is_html: Whether a page for people in place of JSON is of this kind.
         is_openai: Whether only OpenAI's own host is believed.
@@ -60,7 +65,7 @@ class ErrorKind:
     next_step: str
     statuses: Container[int] = ()
     early_statuses: Container[int] = ()
-    among: Container[int] = _EVERY_STATUS
+    among: Container[int] = _SPEAKING
     codes: frozenset[str] = frozenset()
     words: str = ""
     is_html: bool = False
@@ -72,24 +77,33 @@ class ErrorKind:
             return True
         if response.status in self.early_statuses and response.is_early:
             return True
+        if response.status not in self.among:
+            return False
+        is_said = bool(self.words) and re.search(self.words, response.own_words, re.IGNORECASE) is not None
+        return is_said or (self.is_html and response.is_html)
+
+    def is_named(self, response: ErrorResponse) -> bool:
+        """Whether a code of the response is one of this kind's."""
         if response.status not in self.among or (self.is_openai and not response.is_openai):
             return False
-        given = {code.lower() for code in (response.code, response.inner_code, response.type)}
-        is_named = bool(self.words) and re.search(self.words, response.message, re.IGNORECASE) is not None
-        return is_named or bool(given & self.codes) or (self.is_html and response.is_html)
+        given = (response.code, response.inner_code, response.type)
+        return not self.codes.isdisjoint(_SEPARATOR.sub("", code.lower()) for code in given)
 
 
 def _any_of(*phrases: str) -> str:
     return "|".join(phrases)
 
 
-_QUOTA_CODES = frozenset(
-    {
-        *("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "quota_exceeded"),
-        *("project_spend_limit_exceeded", "organization_spend_limit_exceeded", "insufficient_user_quota"),
-        *("insufficient_balance", "insufficient_credits", "insufficient_funds", "payment_required"),
-        *("budget_exceeded", "credit_exhausted", "pre_consume_token_quota_failed"),
-    }
+def _codes(*codes: str) -> frozenset[str]:
+    return frozenset(_SEPARATOR.sub("", code) for code in codes)
+
+
+_QUOTA_CODES = (
+    *("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "quota_exceeded"),
+    *("project_spend_limit_exceeded", "organization_spend_limit_exceeded", "insufficient_user_quota"),
+    *("insufficient_balance", "insufficient_credits", "insufficient_funds", "payment_required"),
+    *("budget_exceeded", "credit_exhausted", "pre_consume_token_quota_failed", "token_quota_exhausted"),
+    *("account_overdue_error", "arrearage", "invalid_payment_instrument"),
 )
 
 WEBSITE = ErrorKind(
@@ -105,14 +119,15 @@ _NO_MODEL = ErrorKind(
     said="The endpoint has no model {model!r} for this key",
     next_step="Choose another model (gpt-image://models and `gpt-image-mcp models` list them), or give the "
     "key's project access to it; with OPENAI_BASE_URL set, check that it ends in /v1.",
-    codes=frozenset({"model_not_found", "deploymentnotfound", "invalid_model", "model_not_available"}),
+    codes=_codes("model_not_found", "deployment_not_found", "invalid_model", "model_not_available"),
     words=_any_of(
         r"\b(?:model|deployment)\b[^;]{0,80}?(?:does not exist|doesn't exist|not found|not exist\b)",
         r"\b(?:model|deployment)\b[^;]{0,80}?(?:not be found|is unknown|is not available)",
         r"\b(?:model|deployment)\b[^;]{0,80}?(?:has been deprecated|was retired)",
         r"(?:unknown|no such|invalid|unrecogni[sz]ed) (?:model|deployment)\b",
-        r"not have access to (?:the )?(?:model|deployment)",
-        r"no available channels?\b",
+        r"(?:not|n't) have access to (?:the )?(?:model|deployment)",
+        r"not allowed to access (?:the )?model|not a valid model|model identifier is invalid",
+        r"no available channels?\b|无可用渠道|无权访问模型",
         r"no (?:endpoints?|providers?) found for",
     ),
 )
@@ -123,7 +138,7 @@ _SERVER_FAILED = ErrorKind(
     next_step="Call again {when}; if it goes on, look at https://status.openai.com.",
     early_statuses=(500, 502, 503, 529),
     among=(200,),
-    codes=frozenset({"server_error", "image_generation_failed"}),
+    codes=_codes("server_error", "image_generation_failed"),
 )
 
 # The first that matches counts: words before statuses.
@@ -135,20 +150,22 @@ ERROR_KINDS = (
         next_step=f"Add credit or raise the limit at {BILLING_LINK}, or with whoever runs the gateway; "
         "waiting does not help.",
         statuses=(402,),
-        codes=_QUOTA_CODES,
+        codes=_codes(*_QUOTA_CODES),
         words=_any_of(
             r"exceeded your current quota",
             # Gateways hide the upstream JSON, or its Python form, in their own message.
-            rf"(?:code|type)[\\'\"]+\s*:\s*[\\'\"]+(?:{'|'.join(sorted(_QUOTA_CODES))})\b",
+            rf"(?:code|type)[\\'\"]+\s*:\s*[\\'\"]+(?:{'|'.join(_QUOTA_CODES)})\b",
             r"insufficient (?:account |user )?(?:credits?|balance|funds|quota)\b",
             r"(?:credit|account|wallet) balance (?:is )?(?:too low|insufficient|exhausted|empty)",
-            r"(?:not enough|no|out of) (?:remaining )?credits?\b(?! card)",
-            r"(?:requires|need) more credits",
+            r"(?:not enough|no|out of|used all available) (?:remaining )?credits?\b(?! card)",
+            r"(?:requires|need) more credits|n't have any credits",
+            r"requires a valid credit card|past(?:-due)? invoices?",
             r"purchase (?:more )?credits",
             r"top[- ]up (?:your|the) (?:account|balance)",
             r"payment (?:is )?required",
             r"billing hard limit",
-            r"(?:billing|spend|spending|budget|credit) limit (?:has been |was )?(?:reached|exceeded)",
+            r"(?:billing|spend|spending|budget|credit|key) limit (?:has been |was )?(?:reached|exceeded)",
+            r"exceeded (?:your|the) (?:budget|spending|credit) limit",
             r"budget has been exceeded",
             r"余额不足|额度不足|欠费",
         ),
@@ -158,17 +175,19 @@ ERROR_KINDS = (
         said="The safety system refused {refused}",
         next_step="Rephrase the prompt (or replace the input image) without what was named; do not repeat it "
         "unchanged.",
-        codes=frozenset(
-            {
-                *("moderation_blocked", "content_filter", "content_policy_violation", "contentfilter"),
-                *("responsibleaipolicyviolation", "responsible_ai_policy_violation", "content_filtered"),
-                *("prohibited_content", "image_safety", "contentblocked", "data_inspection_failed"),
-            }
+        codes=_codes(
+            *("moderation_blocked", "content_filter", "content_policy_violation", "content_filtered"),
+            *("responsible_ai_policy_violation", "prohibited_content", "image_safety", "content_blocked"),
+            *("data_inspection_failed", "sensitive_words_detected", "input_image_sensitive_content_detected"),
+            *("input_text_sensitive_content_detected", "output_image_sensitive_content_detected"),
         ),
         words=_any_of(
             r"safety system",
             r"content management policy",
-            r"responsible ?ai ?policy",
+            r"responsible ?ai ?(?:policy|practices)",
+            r"(?:input|prompt|image|content) (?:was|is|has been) flagged",
+            r"sensitive (?:content|words)|nsfw content|敏感",
+            r"violated guardrail|prompt (?:was )?blocked",
             r"content[ _]policy[ _]violation",
             r"(?:violates?|violated|violation of|against) "
             r"(?:our |the )?(?:content|usage|safety) polic(?:y|ies)",
@@ -190,7 +209,7 @@ ERROR_KINDS = (
         said="The rate limit is reached",
         next_step="Call again {when}, with a smaller n or fewer calls at once.",
         statuses=(429,),
-        codes=frozenset({"rate_limit_exceeded"}),
+        codes=_codes("rate_limit_exceeded"),
     ),
     ErrorKind(
         error=UnusableCredentials,
@@ -204,9 +223,7 @@ ERROR_KINDS = (
         next_step="Call from a supported region (a VPN or proxy may be what is seen there), or use a gateway "
         "that serves yours with OPENAI_BASE_URL; another key does not help.",
         statuses=(451,),
-        codes=frozenset(
-            {"unsupported_country_region_territory", "unsupported_region", "region_not_supported"}
-        ),
+        codes=_codes("unsupported_country_region_territory", "unsupported_region", "region_not_supported"),
         words=_any_of(
             r"country, region,? or territory",
             r"(?:your|this) (?:country|region|territory|location)[^.;]{0,40}"
@@ -224,7 +241,7 @@ ERROR_KINDS = (
         next_step="Add the public IP address of this machine to the allow-list of the project or gateway, or "
         "call from one that is on it; another key does not help.",
         among=_REFUSED_ACCESS,
-        codes=frozenset({"ip_not_authorized", "ip_not_allowed", "ip_blocked"}),
+        codes=_codes("ip_not_authorized", "ip_not_allowed", "ip_blocked"),
         words=_any_of(
             r"\bip(?: address(?:es)?)?\b[^;]{0,60}\b(?:allow-?list|white-?list|blocked|denied|restricted)",
             r"\bip(?: address(?:es)?)?\b[^;]{0,60}\b"
@@ -240,6 +257,7 @@ ERROR_KINDS = (
         said="A firewall, web filter or website answered in place of the API at {url}",
         next_step="Allow this address in the firewall, VPN or web filter, and check that OPENAI_BASE_URL "
         "ends in /v1.",
+        statuses=(511,),
         among=_REFUSED_ACCESS,
         is_html=True,
     ),
@@ -252,7 +270,7 @@ ERROR_KINDS = (
         among=_CLIENT_ERRORS,
         words=_any_of(
             r"(?:request|entity|payload|body|upload|content)(?: \w+)? (?:is )?too large",
-            r"maximum (?:request|upload|body) size",
+            r"maximum (?:request|upload|body) size|size exceeds \d+ ?mb",
             r"(?:body|content length|request size|payload)[^.;]{0,20} exceed(?:s|ed)",
         ),
     ),
@@ -263,6 +281,9 @@ ERROR_KINDS = (
         next_step=f"Set OPENAI_API_KEY to a valid key, from {KEYS_LINK} or of the gateway, and restart the "
         "server.",
         statuses=(401,),
+        among=_CLIENT_ERRORS,
+        codes=_codes("invalid_api_key", "api_key_invalid"),
+        words=r"api key (?:is )?(?:not valid|invalid|expired)",
     ),
     ErrorKind(
         error=AuthenticationFailed,
@@ -295,15 +316,14 @@ ERROR_KINDS = (
     _SERVER_FAILED,
     # With these OpenAI itself, who sends the bill, says that the request failed.
     replace(
-        _SERVER_FAILED, early_statuses=(), among=(500, 503), codes=frozenset({"server_error"}), is_openai=True
+        _SERVER_FAILED, early_statuses=(), among=(500, 503), codes=_codes("server_error"), is_openai=True
     ),
-    # A server that failed late, or gave up waiting: the request may be running behind it, and be billed.
     ErrorKind(
         error=OutcomeUnknown,
         said="The answer was lost on the way; whether a picture was made and billed cannot be told",
         next_step="Look at the usage page of the account, or call again and accept that it may be billed "
         "twice.",
-        statuses=(0, 408, *range(500, 600)),
+        statuses=_LOST,
     ),
 )
 

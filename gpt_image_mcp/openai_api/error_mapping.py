@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import ImageError, OutcomeUnknown, RateLimited, UpstreamError, UpstreamUnavailable
 from gpt_image_mcp.openai_api.error_kinds import ERROR_KINDS, REJECTIONS, WEBSITE
@@ -25,7 +25,7 @@ _CUT_KEY = re.compile(r"\S*(?:\*{2,}|\.{3}|…)\S*|(?<=ending in )\S+|(?<=ending
 
 def map_error(response: ErrorResponse, *, model: str) -> ImageError:
     """The error of our tree that a response means."""
-    kind = next(kind for kind in (*ERROR_KINDS, *REJECTIONS) if kind.matches(response))
+    kind = _kind(response) or next(kind for kind in REJECTIONS if kind.matches(response))
     return _error(kind, response, model)
 
 
@@ -36,7 +36,7 @@ def map_refusal_inside(response: ErrorResponse, *, model: str) -> ImageError | N
     """
     if response.code in _STATUSES_AS_CODES:
         response = replace(response, status=int(response.code))
-    kind = next((kind for kind in ERROR_KINDS if kind.matches(response)), None)
+    kind = _kind(response)
     if kind is None or issubclass(kind.error, UpstreamUnavailable | OutcomeUnknown):
         return None
     return _error(kind, response, model)
@@ -47,9 +47,15 @@ def website_error(response: ErrorResponse) -> ImageError:
     return _error(WEBSITE, response, "")
 
 
+def _kind(response: ErrorResponse) -> ErrorKind | None:
+    """The kind that a code names, whatever the words are; else the first that matches."""
+    named = next((kind for kind in ERROR_KINDS if kind.is_named(response)), None)
+    return named or next((kind for kind in ERROR_KINDS if kind.matches(response)), None)
+
+
 def _error(kind: ErrorKind, response: ErrorResponse, model: str) -> ImageError:
     pause = pause_seconds(
-        milliseconds=response.retry_after_ms, header=response.retry_after, words=response.message
+        milliseconds=response.retry_after_ms, header=response.retry_after, words=response.own_words
     )
     said = kind.said.format(url=response.url or "The address", model=model, refused=_refused(response))
     next_step = kind.next_step.format(model=model, when=_when(pause))
@@ -67,7 +73,7 @@ def _circumstances(response: ErrorResponse) -> str:
     status = f"HTTP {response.status}" if response.status else "an error in the stream"
     code = response.code if not response.code.isdigit() else ""
     about = f"parameter {response.param}" if response.param else ""
-    stage = f"stage: {stage}" if (stage := response.details.get("moderation_stage")) else ""
+    stage = f"stage: {response.stage}" if response.stage else ""
     return ", ".join(filter(None, (status, code, about, stage)))
 
 
@@ -85,11 +91,7 @@ def _when(seconds: float | None) -> str:
 
 def _refused(response: ErrorResponse) -> str:
     """What a moderation refused, and why, as far as it says so."""
-    stage = str(response.details.get("moderation_stage") or "")
-    listed = response.details.get("categories")
-    categories = [str(name) for name in cast("list[object]", listed)] if isinstance(listed, list) else []
     found = re.search(r"safety_violations=\[([^\]]*)\]", response.message)
-    if not categories and found:
-        categories = [name.strip() for name in found[1].split(",")]
-    what = {"input": "the prompt or an input image", "output": "the picture that was made"}.get(stage, "it")
-    return f"{what} for {', '.join(categories)}" if categories else what
+    named = ", ".join(response.categories) or (found[1] if found else "")
+    what = {"input": "the prompt or an input image", "output": "the picture that was made"}
+    return what.get(response.stage, "it") + (f" for {named}" if named else "")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
 
+from gpt_image_mcp.openai_api.content_encoding import UnpackedStream
+from gpt_image_mcp.openai_api.error_response import is_early
 from gpt_image_mcp.openai_api.redirects import require_followable
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.openai_api.rate_limit import Clock
 
+_MOST_REDIRECTS = 4
 # In the extensions of a request its sending, in those of a response the seconds that it took to come.
 _SENDING, SECONDS_TO_ANSWER = "gpt_image_mcp.sending", "gpt_image_mcp.seconds_to_answer"
 
@@ -40,7 +43,13 @@ class HttpClient(httpx2.AsyncClient):
         timeout: httpx2.Timeout,
         limits: httpx2.Limits,
     ) -> None:
-        super().__init__(transport=transport, timeout=timeout, limits=limits, follow_redirects=True)
+        super().__init__(
+            transport=transport,
+            timeout=timeout,
+            limits=limits,
+            follow_redirects=True,
+            max_redirects=_MOST_REDIRECTS,
+        )
         self._clock = clock
         # A transport in place of the network tells of no steps: what it is given counts as sent.
         self._is_traced = transport is None
@@ -71,9 +80,11 @@ class HttpClient(httpx2.AsyncClient):
 
     async def _arrive(self, response: httpx2.Response) -> None:
         sending: _Sending = response.request.extensions[_SENDING]
-        response.extensions[SECONDS_TO_ANSWER] = self._clock() - sending.sent_at
+        seconds = response.extensions[SECONDS_TO_ANSWER] = self._clock() - sending.sent_at
         if response.has_redirect_location:
-            require_followable(response)
+            require_followable(response, is_early=is_early(seconds))
+        response.headers.pop("content-encoding", None)
+        response.stream = UnpackedStream(cast("httpx2.AsyncByteStream", response.stream))
 
 
 @dataclass(eq=False, slots=True)
@@ -130,9 +141,13 @@ def _deadline_after(seconds: float | None) -> float | None:
     return None if seconds is None else asyncio.get_running_loop().time() + seconds
 
 
+def has_left(request: httpx2.Request) -> bool:
+    """Whether anything of a request of this client may have been sent."""
+    sending: _Sending | None = request.extensions.get(_SENDING)
+    return sending is not None and sending.has_left
+
+
 def _too_late(request: httpx2.Request) -> httpx2.TimeoutException:
     """The error for a deadline that passed, by whether anything may have been sent."""
-    sending: _Sending | None = request.extensions.get(_SENDING)
-    has_left = sending is not None and sending.has_left
-    kind = httpx2.ReadTimeout if has_left else httpx2.ConnectTimeout
+    kind = httpx2.ReadTimeout if has_left(request) else httpx2.ConnectTimeout
     return kind("no answer within the time limit", request=request)

@@ -11,6 +11,7 @@ counts only if its value can be nothing but an image.
 from __future__ import annotations
 
 import binascii
+import contextlib
 import json
 import re
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, unquote_to_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 # The names are compared in lower case, without what separates their words.
 _BASE64_NAMES = (
@@ -34,15 +35,41 @@ _LINK_NAMES = (
     *("url", "imageurl", "imageurls", "downloadurl", "fileurl", "signedurl", "cdnurl", "uri", "imageuri"),
     *("fileuri", "href", "src", "link", "imagelink", "location", "path", "filepath", "file"),
 )
-# What went into the request, or is about it, is no result.
-_IGNORED_NAMES = frozenset(
+_LINK_ENDINGS = ("url", "urls", "uri", "uris", "link", "links")
+# With one of these words in its name, a field is what went into the request, or about it, and no result.
+_NO_RESULT = frozenset(
     (
-        *("usage", "error", "errors", "input", "inputs", "inputimage", "inputimages", "request", "prompt"),
-        *("revisedprompt", "mask", "tools", "thumbnail", "thumbnails", "preview", "previews", "urls"),
-        *("referenceimage", "referenceimages", "sourceimage", "originalimage", "initimage", "webhook"),
-        *("statusurl", "pollingurl", "icon", "avatar", "logs"),
+        *(
+            "input",
+            "inputs",
+            "init",
+            "source",
+            "src",
+            "reference",
+            "references",
+            "original",
+            "request",
+            "prompt",
+        ),
+        *(
+            "param",
+            "params",
+            "parameters",
+            "payload",
+            "args",
+            "control",
+            "mask",
+            "tools",
+            "messages",
+            "usage",
+        ),
+        *("thumbnail", "thumbnails", "preview", "previews", "partial", "placeholder", "lqip", "thought"),
+        *("icon", "logo", "avatar", "user", "brand", "profile", "captcha", "qrcode", "qr"),
+        *("error", "errors", "logs", "webhook", "callback", "status", "polling", "cancel"),
     )
 )
+_ADDRESSES_OF_JOBS = ("urls",)
+_WORD_BREAK = re.compile(r"[_\W]+|(?<=[a-z0-9])(?=[A-Z])")
 LONGEST_LINK_CHARACTERS = 8_000
 _MOST_NESTED = 20
 _SIGNATURE = re.compile(
@@ -51,9 +78,15 @@ _SIGNATURE = re.compile(
 # The same in either alphabet of base64; in JSON, slashes may be escaped.
 BASE64_SIGNATURE = r"(?:iVBORw0KG|\\?[/_]9j\\?[/_]|UklGR|R0lGOD|AAAA[\w+/-]GZ0eXB)"
 _BASE64_IMAGE = re.compile(BASE64_SIGNATURE)
+# Within other words, or in a text that is cut. Words that follow at once become bytes after its end.
+_EMBEDDED_IMAGE = re.compile(BASE64_SIGNATURE + r"[A-Za-z0-9+/_\-\s\\]{40,}={0,2}")
+_BASE64_PREFIX = re.compile(r"^.{0,200}base64[,:]", re.IGNORECASE | re.DOTALL)
+_NO_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 _DATA_URL = re.compile(r"data:[^,]{0,200},", re.IGNORECASE)
 _WEB_LINK = re.compile(r"(https?:)?//[^/]", re.IGNORECASE)
 _ROOTED_LINK = re.compile(r"\.{0,2}/")
+# Of a whole PNG and JPEG.
+_LAST_BYTES = (b"IEND\xaeB`\x82", b"\xff\xd9")
 _NAMED_LIKE_A_PICTURE = re.compile(r"\.(png|jpe?g|webp|gif|avif|heic|bmp|tiff?)($|[?#])", re.IGNORECASE)
 _MARKDOWN_IMAGE = re.compile(r"!\[[^\]]*\]\(\s*<?([^)\s>]+)")
 
@@ -85,6 +118,12 @@ class ExtractedImages:
 
 
 _NOTHING = ExtractedImages()
+
+
+def find_image(data: bytes) -> bytes:
+    """What begins like a picture in a body, such as a part of a multipart one; empty if nothing does."""
+    found = _SIGNATURE.search(data)
+    return data[found.start() :] if found else b""
 
 
 def begins_like_an_image(data: bytes) -> bool:
@@ -124,8 +163,20 @@ def decode_image(text: str) -> bytes:
         # base64.b64decode(validate=True) first runs a regular expression over the whole text.
         return binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:
+        lenient = _decoded_leniently(text)
+        if begins_like_an_image(lenient):
+            return lenient
         message = "the image data is not valid base64"
         raise NotBase64(message) from error
+
+
+def _decoded_leniently(text: str) -> bytes:
+    """What base64 gives among other signs, behind a prefix such as ``image/png;base64:``; else empty."""
+    text = _NO_BASE64.sub("", _BASE64_PREFIX.sub("", text))
+    try:
+        return binascii.a2b_base64(text + "=" * (-len(text) % 4))
+    except ValueError:
+        return b""
 
 
 def _extract(value: object, name: str, depth: int) -> ExtractedImages:
@@ -142,7 +193,9 @@ def _extract(value: object, name: str, depth: int) -> ExtractedImages:
 
 def _in_object(value: dict[str, object], depth: int) -> ExtractedImages:
     """The images of the first field that has some; of the fields of no known name, those of all."""
-    fields = {_plain(name): field for name, field in value.items()}
+    if value.get("thought") is True:  # a draft of a model that thinks in pictures
+        return _NOTHING
+    fields = {_plain(name): field for name, field in value.items() if _may_be_result(name)}
     damaged = _NOTHING
     for name in (*_BASE64_NAMES, *_CONTAINER_NAMES, *_LINK_NAMES):
         if name in fields:
@@ -150,8 +203,7 @@ def _in_object(value: dict[str, object], depth: int) -> ExtractedImages:
             if found.is_usable:
                 return found
             damaged = damaged if damaged.images else found
-    others = {name: field for name, field in fields.items() if not _is_ignored(name)}
-    found = _joined(_extract(field, name, depth + 1) for name, field in others.items()).distinct()
+    found = _joined(_extract(field, name, depth + 1) for name, field in fields.items()).distinct()
     return found if found.is_usable else damaged
 
 
@@ -159,27 +211,30 @@ def _in_text(text: str, name: str, depth: int) -> ExtractedImages:
     if _DATA_URL.match(text) or _BASE64_IMAGE.match(text):
         return ExtractedImages(images=(_decoded(text),))
     if marked := _MARKDOWN_IMAGE.findall(text):
-        return _joined(_extract(link, "url", depth + 1) for link in marked)
+        return _joined(_extract(link, "url", depth + 1) for link in marked).distinct()
     if _is_link(text, name):
         return ExtractedImages(links=(text,))
     if name in _BASE64_NAMES and text:
         return ExtractedImages(images=(_decoded(text),))
-    return _in_json(text, depth) if text.startswith(("{", "[")) else _NOTHING
+    if text.startswith(("{", "[")):
+        with contextlib.suppress(ValueError, RecursionError):
+            return _extract(json.loads(text, strict=False), "", depth + 1)
+    return ExtractedImages(images=tuple(_embedded(text))).distinct()
 
 
-def _in_json(text: str, depth: int) -> ExtractedImages:
-    """The images of a text that holds JSON once more."""
-    try:
-        return _extract(json.loads(text, strict=False), "", depth + 1)
-    except (ValueError, RecursionError):
-        return _NOTHING
+def _embedded(text: str) -> Iterator[bytes]:
+    """The images among the words of a text; not one that is cut off with it."""
+    for found in _EMBEDDED_IMAGE.finditer(text):
+        image = _decoded(found[0])
+        if found.end() < len(text) or image.rstrip(b"\0").endswith(_LAST_BYTES):
+            yield image
 
 
 def _is_link(text: str, name: str) -> bool:
     """Whether a text leads to an image; what a field is called decides how much it must look like that."""
     if not text or len(text) > LONGEST_LINK_CHARACTERS or len(text.split()) > 1:
         return False
-    if name in _LINK_NAMES:
+    if name in _LINK_NAMES or name.endswith(_LINK_ENDINGS):
         return "/" in text or "." in text
     if name in _BASE64_NAMES or name in _CONTAINER_NAMES:
         return bool(_WEB_LINK.match(text) or _ROOTED_LINK.match(text) or _NAMED_LIKE_A_PICTURE.search(text))
@@ -206,5 +261,7 @@ def _plain(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 
 
-def _is_ignored(name: str) -> bool:
-    return name in _IGNORED_NAMES or "partial" in name
+def _may_be_result(name: str) -> bool:
+    """Whether a field can hold what was made, and not what was asked for, or something about it."""
+    words = {word.lower() for word in _WORD_BREAK.split(name)}
+    return name not in _ADDRESSES_OF_JOBS and (name == "src" or words.isdisjoint(_NO_RESULT))

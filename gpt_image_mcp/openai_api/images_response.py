@@ -7,22 +7,23 @@ image raises ``UnusableBody``; the caller decides what that means for a request 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from gpt_image_mcp.openai_api.answer_documents import as_object, image_strings, parse_documents
+from gpt_image_mcp.openai_api.answer_documents import as_object, parse_documents
 from gpt_image_mcp.openai_api.image_extraction import (
     LONGEST_LINK_CHARACTERS,
     ExtractedImages,
     begins_like_an_image,
     extract_images,
+    find_image,
 )
 from gpt_image_mcp.values.responses import ImageProperties, TokenUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from gpt_image_mcp.openai_api.answer_documents import AnswerDocument
 
@@ -79,13 +80,22 @@ class _Body(BaseModel):
     b64_json: bytes | None = None
 
 
-def read_images_body(body: bytes | str) -> ImagesBody:
+def read_images_body(body: bytes | str, sent: Collection[bytes] = ()) -> ImagesBody:
     """Reads the body of an images endpoint, or of its final stream event.
+
+    Args:
+        body: As it came.
+        sent: The images that went up with the request, which some answers repeat.
 
     Raises:
         UnusableBody: If it holds neither image data nor a link; with the words of an error in it.
     """
-    return _usual_body(body) or _unusual_body(body)
+    answer = _usual_body(body) or _unusual_body(body)
+    made = tuple(image for image in answer.images if image not in sent)
+    if answer.images and not made and not answer.urls:
+        message = "the answer repeats the images that were sent, and holds no other"
+        raise UnusableBody(message)
+    return replace(answer, images=made)
 
 
 def read_partial_images(body: bytes) -> tuple[bytes, ...]:
@@ -121,8 +131,8 @@ def _unusual_body(body: bytes | str) -> ImagesBody:
     found = _found_in(finals)
     if not found.is_usable:
         found = _found_in(documents)
-    if not found.is_usable:
-        found = extract_images([image_strings(text) for text in _texts(documents)])
+    if not found.is_usable and isinstance(body, bytes) and (file := find_image(body)):
+        found = ExtractedImages((file,))
     if not found.is_usable:
         raise UnusableBody(_why_unusable(documents, found, len(body)))
     return _images_body(found, _description(documents))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 0.5, 8.0
 _SPREAD_SECONDS = 1.0
+# After that the API is asked again: its words may have been misunderstood.
+_LONGEST_SHARED_PAUSE_SECONDS = 3600.0
 
 Sleep = Callable[[float], Awaitable[None]]
 Clock = Callable[[], float]
@@ -48,7 +50,8 @@ class RateLimit:
     def pause_after(self, error: ImageError) -> None:
         """Holds all callers back for as long as an answer asked for."""
         if isinstance(error, RateLimited) and error.retry_after_seconds:
-            self._paused_until = max(self._paused_until, self._clock() + error.retry_after_seconds)
+            seconds = min(error.retry_after_seconds, _LONGEST_SHARED_PAUSE_SECONDS)
+            self._paused_until = max(self._paused_until, self._clock() + seconds)
 
     def pause_for_retry(self, state: RetryCallState) -> None:
         """Holds all callers back while one of them waits to send again after a rate limit."""

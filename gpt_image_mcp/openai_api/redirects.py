@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.errors import WrongAddress
+from gpt_image_mcp.errors import OutcomeUnknown, WrongAddress
 from gpt_image_mcp.openai_api.redaction import redact
 from gpt_image_mcp.openai_api.unsent import without_password
 
@@ -17,18 +17,28 @@ _CHANGES_METHOD = frozenset({301, 302, 303})
 _ENDPOINT = re.compile(r"/(?:images/(?:generations|edits)|responses|files|models)(?:/.*)?$")
 
 
-def require_followable(response: httpx2.Response) -> None:
+def require_followable(response: httpx2.Response, *, is_early: bool) -> None:
     """Refuses a redirect at which the request would lose its body or its key, or go to another host.
+
+    After a while of work, a redirect may lead to the result: some hosts of functions answer long requests so.
 
     Raises:
         WrongAddress: If the address that the redirect names has to be configured instead.
+        OutcomeUnknown: If it may be that of a picture, on another host.
     """
     request = response.request
     target = _target(response)
-    is_lost = response.status_code in _CHANGES_METHOD
+    is_lost = is_early and response.status_code in _CHANGES_METHOD
     if target is not None and not is_lost and _is_same_host(request.url, target):
         return
     key = request.headers.get("authorization", "").removeprefix("Bearer ")
+    if not is_early:
+        raise OutcomeUnknown(
+            f"{request.url.host} worked for a while and then redirected to "
+            f"{redact(response.headers['location'], key)} (HTTP {response.status_code}). That is another "
+            "host, which is not asked with the key. Whether a picture was made and billed cannot be told.",
+            next_step="Open the address: the picture may be there.",
+        )
     location = redact(without_password(str(target or "")), key)
     reason = "the request would become a GET" if is_lost else "the key is not sent to another address"
     raise WrongAddress(

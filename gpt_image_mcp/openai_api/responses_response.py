@@ -27,8 +27,8 @@ class ResponsesBody:
     """The body of the Responses API.
 
     Attributes:
-        image: The file, if one was made.
-        properties: What the answer says of it.
+        images: The files that were made.
+        properties: What the answer says of the first.
         usage: Tokens of the image tool; None where the answer leaves them out.
         host_usage: Tokens of the chat model.
         outputs: The types of the output items.
@@ -37,7 +37,7 @@ class ResponsesBody:
         failure: The error as the answer gives it, if it says why there is no image.
     """
 
-    image: bytes | None
+    images: tuple[bytes, ...]
     properties: ImageProperties
     usage: TokenUsage | None = None
     host_usage: TokenUsage | None = None
@@ -63,10 +63,10 @@ def read_response_body(body: bytes) -> ResponsesBody:
         raise UnusableBody(reason)
     items = [fields for fields in map(as_object, as_list(answer.get("output"))) if fields]
     calls = [item for item in items if item.get("type") == _CALL]
-    made = next((item for item in calls if _text(item, "result")), as_object(None))
+    made = [item for item in calls if _text(item, "result")]
     return ResponsesBody(
-        image=_decoded(_text(made, "result")),
-        properties=read_properties(made),
+        images=tuple(dict.fromkeys(_decoded(_text(item, "result")) for item in made)),
+        properties=read_properties(made[0] if made else {}),
         usage=read_usage(as_object(answer.get("tool_usage")).get("image_gen")),
         host_usage=read_usage(answer.get("usage")),
         status=_text(answer, "status") or "unknown",
@@ -82,9 +82,9 @@ def _text(fields: Mapping[str, object], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _decoded(result: str) -> bytes | None:
+def _decoded(result: str) -> bytes:
     try:
-        return decode_image(result) if result else None
+        return decode_image(result)
     except NotBase64 as error:
         raise UnusableBody(str(error)) from error
 

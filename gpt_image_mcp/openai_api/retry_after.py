@@ -11,6 +11,8 @@ LONGEST_RETRY_AFTER_SECONDS = 60.0
 # No limit of OpenAI's lasts longer; a header that says more would be a date beyond the calendar.
 _LONGEST_PAUSE_SECONDS = 31 * 24 * 3600.0
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+# Some write a sign, a unit or several values around it.
+_SECONDS = re.compile(r"\+?(\d+(?:\.\d+)?)\s*(?:s|secs?|seconds?)?\s*(?:,.*)?", re.IGNORECASE)
 # The first unit with which a word begins is meant: "ms" before "m", "min" like "m".
 _UNITS = {"ms": 0.001, "mil": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _UNIT = (
@@ -49,8 +51,8 @@ def pause_seconds(*, milliseconds: str, header: str, words: str, now: datetime |
 def retry_after_seconds(header: str, *, now: datetime | None = None) -> float | None:
     """Seconds from a ``Retry-After`` header in either form, a month at most; None if there are none."""
     text = header.strip()
-    if _NUMBER.fullmatch(text):
-        return min(float(text), _LONGEST_PAUSE_SECONDS)
+    if found := _SECONDS.fullmatch(text):
+        return min(float(found[1]), _LONGEST_PAUSE_SECONDS)
     try:
         when = email.utils.parsedate_to_datetime(text)
     except ValueError:

@@ -9,15 +9,17 @@ import json
 import math
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import ImageError, InternalError, OutcomeUnknown
+from gpt_image_mcp.openai_api.answer_documents import as_object, parse_documents
 from gpt_image_mcp.openai_api.error_body import read_error_body
 from gpt_image_mcp.openai_api.error_kinds import WEBSITE
 from gpt_image_mcp.openai_api.error_mapping import map_error, map_refusal_inside
 from gpt_image_mcp.openai_api.error_response import ErrorResponse
 from gpt_image_mcp.openai_api.redaction import redact
-from gpt_image_mcp.openai_api.unsent import unsendable_header, unsent_error, without_password
+from gpt_image_mcp.openai_api.unsent import unreachable, unsendable_header, unsent_error, without_password
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 _MOST_CHARACTERS = 600
 _LONGEST_REFUSAL_BYTES = 50_000
+_LONGEST_ID_CHARACTERS = 200
 _OPENAI_HOST = ".api.openai.com"
 _LOOK_AT_USAGE = (
     "Look at the usage page of the account before you call again; a repetition may be billed a second time."
@@ -36,15 +39,15 @@ _LOOK_AT_USAGE = (
 
 
 @asynccontextmanager
-async def errors_translated(model: str) -> AsyncGenerator[None]:
-    """Turns what the SDK raises inside the block into our errors."""
+async def errors_translated(model: str, *, prompt: str = "") -> AsyncGenerator[None]:
+    """Turns what the SDK raises inside the block, for a request with this prompt, into our errors."""
     import httpx2
     import openai
 
     try:
         yield
     except openai.APIStatusError as error:
-        raise map_error(_error_response(error), model=model) from error
+        raise map_error(replace(_error_response(error), prompt=prompt), model=model) from error
     except openai.APIConnectionError as error:
         raise _connection_error(error) from error
     except openai.APIResponseValidationError as error:
@@ -71,12 +74,12 @@ def lost(reason: str, request_id: str | None, *, next_step: str = _LOOK_AT_USAGE
     return OutcomeUnknown(message, next_step=next_step, request_id=request_id)
 
 
-def unusable(error: UnusableBody, content: bytes, response: httpx2.Response) -> ImageError:
+def unusable(error: UnusableBody, content: bytes, response: httpx2.Response, *, prompt: str) -> ImageError:
     """The error for an answer that arrived whole and holds no usable image.
 
     A refusal in it is told as that. Whatever else it says, a picture may have been made.
     """
-    answer = _read(content, response)
+    answer = replace(_read_last_error(content, response), prompt=prompt)
     if answer.is_html:
         return lost(f"a website answered: {answer.message}", answer.request_id, next_step=WEBSITE.next_step)
     refusal = map_refusal_inside(answer, model="the model") if answer.is_error else None
@@ -94,7 +97,7 @@ def key_of(request: httpx2.Request) -> str:
 def request_id_of(response: httpx2.Response) -> str | None:
     """The id under which OpenAI knows the request."""
     request_id = response.headers.get("x-request-id")
-    return str(request_id) if request_id else None
+    return redact(request_id, key_of(response.request))[:_LONGEST_ID_CHARACTERS] if request_id else None
 
 
 def broken(cause: Exception, request_id: str | None, *, key: str = "") -> OutcomeUnknown:
@@ -130,22 +133,23 @@ def read_error(
         status: 0 for an error inside a stream.
         request_id: OpenAI's id of the request.
     """
-    key = key_of(request)
-    text = answered if isinstance(answered, str) else json.dumps(answered, ensure_ascii=False)
-    body = read_error_body(redact(text, key))
+    # After it is parsed: a key may be written with the escapes of JSON or HTML.
+    shown = partial(redact, key=key_of(request))
+    body = read_error_body(answered)
     return ErrorResponse(
         status=status,
-        message=body.message,
-        code=body.code,
+        message=shown(body.message),
+        code=shown(body.code),
         inner_code=body.inner_code,
         type=body.type,
-        param=body.param,
-        details=body.details,
+        param=shown(body.param),
+        stage=shown(body.stage),
+        categories=tuple(map(shown, body.categories)),
         request_id=request_id,
         is_openai=is_openai(request.url),
         is_error=body.is_error,
         is_html=body.is_html,
-        url=redact(without_password(str(request.url)), key),
+        url=shown(without_password(str(request.url))),
     )
 
 
@@ -157,6 +161,16 @@ def read_body(response: httpx2.Response) -> ErrorResponse:
         return _read(response.content, response)
     except httpx2.ResponseNotRead:
         return _read(b"", response)
+
+
+def _read_last_error(content: bytes, response: httpx2.Response) -> ErrorResponse:
+    """Reads the last error of a body, which may be a stream of events; else the whole body."""
+    whole = _read(content, response)
+    if whole.is_error or len(content) > _LONGEST_REFUSAL_BYTES:
+        return whole
+    events = [document.value for document in parse_documents(content) if as_object(document.value)]
+    read = [_read(json.dumps(value).encode(), response) for value in events]
+    return next((answer for answer in reversed(read) if answer.is_error), whole)
 
 
 def _read(content: bytes, response: httpx2.Response) -> ErrorResponse:
@@ -191,8 +205,8 @@ def _error_response(error: openai.APIError) -> ErrorResponse:
 
 
 def _request_id(error: openai.APIError) -> str | None:
-    request_id = getattr(error, "request_id", None)
-    return request_id if isinstance(request_id, str) else None
+    response: httpx2.Response | None = getattr(error, "response", None)
+    return None if response is None else request_id_of(response)
 
 
 def _connection_error(error: openai.APIConnectionError) -> ImageError:
@@ -200,7 +214,12 @@ def _connection_error(error: openai.APIConnectionError) -> ImageError:
     cause = error.__cause__
     if isinstance(cause, ImageError):
         return cause
-    unsent = unsent_error(cause, str(error.request.url))
+    from gpt_image_mcp.openai_api.http_client import has_left
+
+    address = str(error.request.url)
+    unsent = unsent_error(cause, address)
     if unsent is not None:
         return unsent
+    if cause is not None and not has_left(error.request):
+        return unreachable(cause, address)
     return broken(cause if isinstance(cause, Exception) else error, None, key=key_of(error.request))

@@ -7,6 +7,7 @@ when the final image has come, and builds objects of megabytes of text that nobo
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from gpt_image_mcp.openai_api.observer import LazyImage
+    from gpt_image_mcp.values.requests import ImageRequest
 
 # A noisy picture of the largest size has 45 MB in base64; httpx2 takes 1 MiB unless told otherwise.
 MAX_EVENT_BYTES = 100_000_000
@@ -36,7 +38,7 @@ async def read_stream(
     on_partial: Callable[[LazyImage], None],
     *,
     received: list[bytes],
-    model: str,
+    request: ImageRequest,
 ) -> bytes:
     """The JSON of the final event, which carries the finished image.
 
@@ -44,7 +46,7 @@ async def read_stream(
         response: Not read yet.
         on_partial: Called with each partial image.
         received: Gets what arrives, and has it if the stream breaks.
-        model: For the words of errors.
+        request: What was asked for.
 
     Raises:
         UpstreamError: If the stream reports one; ``OutcomeUnknown`` if it breaks, or ends without the image.
@@ -53,7 +55,7 @@ async def read_stream(
 
     try:
         async with contextlib.aclosing(_events(response, received)) as events:
-            return await _final_event(events, on_partial, response=response, model=model)
+            return await _final_event(events, on_partial, response=response, request=request)
     except httpx2.HTTPError as error:
         raise broken(error, request_id_of(response)) from error
 
@@ -63,7 +65,7 @@ async def _final_event(
     on_partial: Callable[[LazyImage], None],
     *,
     response: httpx2.Response,
-    model: str,
+    request: ImageRequest,
 ) -> bytes:
     request_id = request_id_of(response)
     partials = 0
@@ -73,7 +75,7 @@ async def _final_event(
             event = await in_thread(_parsed, sent.data, request_id)
             if event.get("error"):
                 error = read_error(event["error"], response.request, request_id=request_id)
-                raise map_error(error, model=model)
+                raise map_error(replace(error, prompt=request.prompt), model=request.model)
             kind = str(event.get("type"))
         if kind.endswith(_FINAL):
             return sent.data.encode()  # what breaks from here on takes nothing away

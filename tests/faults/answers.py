@@ -83,5 +83,28 @@ BODIES: dict[str, bytes] = {
     "a stream with a byte order mark": b"\xef\xbb\xbf" + final_event(),
     "a stream that lacks its end": final_event().rstrip(b"\n"),
     "a stream with an error after the image": final_event() + error_event("late", code="server_error"),
+    "JSON that is cut before the quote": json_of({"data": [ENTRY]}).partition(b'"}')[0],
+    "words around a data URL": json_of({"choices": [{"message": {"content": f"Here it is: {DATA_URL} ."}}]}),
+    "base64 with a prefix": json_of({"data": [{"b64_json": f"image/png;base64,{ENCODED}"}]}),
+    "base64 with invisible signs": json_of(
+        {"data": [{"b64_json": "\u200b".join((ENCODED[:9], ENCODED[9:]))}]}
+    ),
+    "a page of XML": f"<answer><image>{ENCODED}</image></answer>".encode(),
+    "a dictionary of Python": repr({"data": [ENTRY], "ok": True}).encode(),
+    "a blank line before the picture": b"\r\n" + IMAGE,
+    "an image twice in Markdown": json_of({"content": f"![a]({DATA_URL}) ![a]({DATA_URL})"}),
+    "the request beside the image": json_of({"params": {"image": OTHER_ENCODED}, "drawing": ENCODED}),
+    "a source beside the image": json_of({"sourceImageBase64": OTHER_ENCODED, "drawing": ENCODED}),
+    "an avatar beside the image": json_of({"user": {"picture": OTHER_ENCODED}, "drawing": ENCODED}),
+    "a preview beside the image": json_of({"preview_image": OTHER_ENCODED, "drawing": ENCODED}),
+    "a thought beside the image": json_of(
+        {
+            "parts": [
+                {"thought": True, "inlineData": {"data": OTHER_ENCODED}},
+                {"inlineData": {"data": ENCODED}},
+            ]
+        }
+    ),
+    "a stream with a preview": sse("preview", image=OTHER_ENCODED) + sse("complete", image=ENCODED),
     "JSON that is cut after its image": json_of({"data": [ENTRY, ENTRY]})[: len(ENCODED) + 60],
 }

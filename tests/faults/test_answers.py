@@ -49,6 +49,12 @@ PLAIN: dict[str, Reply] = {
     ),
     "the picture as a file": answer(IMAGE, content_type="image/png"),
     "the picture in gzip": answer(gzip.compress(IMAGE), content_type="image/png", content_encoding="gzip"),
+    "JSON that is called gzip": answer(WHOLE, content_encoding="gzip"),
+    "gzip that is called nothing": answer(gzip.compress(WHOLE)),
+    "gzip that is called deflate": answer(gzip.compress(WHOLE), content_encoding="deflate"),
+    "gzip in two parts": answer(
+        gzip.compress(WHOLE[:90]) + gzip.compress(WHOLE[90:]), content_encoding="gzip"
+    ),
     "HTTP 201": answer(document(), status=201),
     "HTTP 202": answer(document(), status=202),
     "HTTP 203": answer(document(), status=203),
@@ -104,8 +110,55 @@ WITHOUT_PICTURE: list[Any] = [
     "task_1",
     {"data": [{}], "note": "task_1"},
     {"images": [], "queue": "task_1"},
+    {"task": "task_1", "params": {"image": DATA_URL}},
+    {"task": "task_1", "original_request": {"images": [ENCODED]}, "thumbnail": DATA_URL},
+    {"task": "task_1", "init_image_url": "/a.png", "webhook_url": "/b.png", "brand": {"logo": "/c.png"}},
+    {"task": "task_1", "preview_image": ENCODED, "user": {"avatar": DATA_URL}},
     {"choices": [{"message": {"content": "Your picture will be ready soon: task_1"}}]},
 ]
+
+
+async def test_the_own_photo_in_an_answer_is_not_taken_for_the_result(project: Path) -> None:
+    (project / "photo.png").write_bytes(IMAGE)
+    body = {"task": "task_1", "status": "submitted", "image": DATA_URL}
+    async with serve_script(answer(body)) as endpoint, studio_for(endpoint) as studio:
+        with pytest.raises(OutcomeUnknown, match="task_1"):
+            await studio.edit("night", ["photo.png"], **QUICK)
+        assert len(endpoint.posts) == 1
+
+
+HOST_ANSWERS: dict[str, Any] = {
+    "an item without a type": {"output": [{"result": ENCODED}]},
+    "an image in a message": {
+        "output": [{"type": "message", "content": [{"type": "image", "image": DATA_URL}]}]
+    },
+    "Markdown in a message": {"output": [{"type": "message", "content": [{"text": f"![a]({DATA_URL})"}]}]},
+    "a call that is called otherwise": {"output": [{"type": "image_generation", "result": ENCODED}]},
+}
+
+
+@pytest.mark.parametrize("name", HOST_ANSWERS)
+async def test_a_picture_that_a_host_model_writes_in_its_own_way_is_stored(name: str, project: Path) -> None:
+    (project / "photo.png").write_bytes(OTHER)
+    replies = (answer({"id": "file-1"}), answer(HOST_ANSWERS[name]), answer({"deleted": True}))
+    async with (
+        serve_script(*replies) as endpoint,
+        studio_for(endpoint, force_responses_edits=True) as studio,
+    ):
+        (image,) = (await studio.edit("night", ["photo.png"], **QUICK)).images
+    assert image.file_path.read_bytes() == IMAGE
+
+
+async def test_a_host_model_that_has_only_queued_the_picture_may_bill_it(project: Path) -> None:
+    (project / "photo.png").write_bytes(OTHER)
+    queued = {"id": "resp_1", "status": "queued", "output": []}
+    replies = (answer({"id": "file-1"}), answer(queued), answer({"deleted": True}))
+    async with (
+        serve_script(*replies) as endpoint,
+        studio_for(endpoint, force_responses_edits=True) as studio,
+    ):
+        with pytest.raises(OutcomeUnknown, match="queued"):
+            await studio.edit("night", ["photo.png"], **QUICK)
 
 
 @pytest.mark.parametrize("name", PLAIN)
@@ -141,7 +194,7 @@ async def test_an_answer_without_a_picture_is_unknown_kept_and_quoted(
     (kept,) = (Path.home() / "data" / "gpt-image-mcp" / "answers").glob("*")
     assert str(kept) in caught.value.message
     assert kept.read_bytes() == json_of(body)
-    assert json_of(body).decode() in caught.value.message
+    assert json_of(body).decode()[:250] in caught.value.message
     assert files(folder) == []
     assert [call.status for call in calls()] == ["outcome_unknown"]
 

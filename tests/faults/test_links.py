@@ -21,6 +21,7 @@ from tests.faults.scripted import (
     closing,
     html,
     image_file,
+    late,
     picture,
     reset,
     serve_script,
@@ -89,6 +90,31 @@ async def test_a_link_to_the_api_itself_is_fetched_with_the_key(
     assert endpoint.requests[-1].headers["authorization"] == f"Bearer {KEY}"
 
 
+@pytest.mark.parametrize("name", ["resultUrls", "output_url", "image_links", "result-uri"])
+async def test_a_link_is_known_by_the_end_of_its_name(endpoint: Endpoint, name: str) -> None:
+    assert await _images(endpoint, answer({name: "/files/7"}), FILE) == (image_file(),)
+    assert endpoint.requests[-1].path == "/files/7"
+
+
+async def test_a_redirect_after_the_work_leads_to_the_picture(endpoint: Endpoint) -> None:
+    """Some hosts of functions answer a request of minutes with the address of its result."""
+    moved = answer(b"", status=303, location="/v1/result?id=7")
+    endpoint.script[:] = [late(moved, seconds=2.2), picture()]
+    api = OpenAIApi(Settings.model_validate({"api_key": KEY, "base_url": endpoint.base_url}))
+    assert (await api.generate(REQUEST)).images == (image_file(),)
+    await api.aclose()
+    assert [request.method for request in endpoint.requests] == ["POST", "GET"]
+
+
+async def test_redirects_in_a_circle_send_few_requests(endpoint: Endpoint) -> None:
+    endpoint.script[:] = [answer(b"", status=307, location="/v1/images/generations")] * 20
+    api = OpenAIApi(Settings.model_validate({"api_key": KEY, "base_url": endpoint.base_url}))
+    with pytest.raises(OutcomeUnknown):
+        await api.generate(REQUEST)
+    await api.aclose()
+    assert len(endpoint.posts) == 5
+
+
 async def test_a_link_to_another_host_is_fetched_without_the_key(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,14 +161,14 @@ async def test_a_redirect_into_a_private_network_is_refused(endpoint: Endpoint) 
 
 
 @pytest.mark.parametrize(
-    "late",
+    "not_yet",
     [
         *(answer(b"", status=status) for status in (404, 403, 401, 409, 410, 423, 425, 429, 500, 502, 503)),
         *(html(200), answer(b""), answer({"status": "processing"}), reset(), closing()),
     ],
 )
-async def test_a_file_that_is_not_there_yet_is_waited_for(endpoint: Endpoint, late: Reply) -> None:
-    endpoint.script[:] = [picture(data=[{"url": "/a.png"}]), *(late,) * 5, FILE]
+async def test_a_file_that_is_not_there_yet_is_waited_for(endpoint: Endpoint, not_yet: Reply) -> None:
+    endpoint.script[:] = [picture(data=[{"url": "/a.png"}]), *(not_yet,) * 5, FILE]
     patience = Patience(endpoint)
     assert (await patience.api.generate(REQUEST)).images == (image_file(),)
     await patience.api.aclose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +11,11 @@ import pytest
 
 from gpt_image_mcp.errors import ImageError
 from tests.faults.observed import QUICK, calls, spent_usd, studio_for
-from tests.faults.scripted import answer, serve_script
+from tests.faults.scripted import answer, refusal, serve_script
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.faults.scripted import Reply
 
 KEY = "house-key-0123456789-abcdef"
@@ -97,6 +100,20 @@ REFUSED: dict[str, Refused] = {
         400,
         {"error": {"code": "400", "message": "no", "inner_error": {"code": "ResponsibleAIPolicyViolation"}}},
         "no",
+    ),
+    "a gateway's flag": _filtered(403, {"error": {"message": "Your input was flagged"}}, "flagged"),
+    "sensitive words": _filtered(
+        400, {"error": {"code": "DataInspectionFailed", "message": "Unfit."}}, "Unfit."
+    ),
+    "words of the provider behind": _filtered(
+        502,
+        {
+            "error": {
+                "message": "Provider returned error",
+                "metadata": {"raw": "refused by the safety system"},
+            }
+        },
+        "safety system",
     ),
     "a policy in words": _filtered(422, {"detail": "Prompt violates our content policy"}, "violates"),
     "a filter with 403": _filtered(
@@ -197,8 +214,65 @@ REFUSED: dict[str, Refused] = {
     "a key in a 200": Refused(
         200, {"error": {"code": 401, "message": "bad token"}}, "authentication_failed", "bad token", "key"
     ),
+    "credit in a stream": _credit(
+        200, 'data: {"error": {"message": "No credits left", "code": 402}}\n\n', "No credits left"
+    ),
+    "a number for credit in a 200": _credit(200, {"code": 402, "msg": "please pay"}, "please pay"),
     "a detail in a 200": _credit(200, {"detail": "Insufficient credits"}, "Insufficient credits"),
 }
+
+
+PROMPT = "a sign that says: payment required, try again in 9 days, blocked by a guardrail"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (504, f"timed out; prompt: {PROMPT}", "outcome_unknown"),
+        (520, {"error": {"message": "Insufficient credits"}}, "outcome_unknown"),
+        (400, {"error": {"message": f"Invalid value for prompt '{PROMPT[:60]}'…"}}, "upstream_rejected"),
+        (200, {"error": {"message": f"could not finish {PROMPT}"}}, "outcome_unknown"),
+        (666, "what is this", "outcome_unknown"),
+        (499, {"message": "client closed request"}, "outcome_unknown"),
+        (511, "<html><title>Guest network</title></html>", "upstream_rejected"),
+        (403, {"error": {"code": "insufficient_quota", "message": "our safety system"}}, "quota_exhausted"),
+    ],
+)
+async def test_a_quoted_prompt_decides_nothing(status: int, body: object, code: str) -> None:
+    refused = Refused(status, body, code, "", "")
+    async with serve_script(refused.reply) as endpoint, studio_for(endpoint, max_retries=0) as studio:
+        with pytest.raises(ImageError) as caught:
+            await studio.generate(PROMPT, **QUICK)
+        assert caught.value.code == code
+        assert len(endpoint.posts) == 1
+
+
+async def test_a_pause_that_a_prompt_speaks_of_holds_nobody_back() -> None:
+    limited = refusal(429, f"slow down: {PROMPT}")
+    async with serve_script(limited) as endpoint, studio_for(endpoint, max_retries=0) as studio:
+        with pytest.raises(ImageError) as caught:
+            await studio.generate(PROMPT, **QUICK)
+        assert caught.value.code == "rate_limited"
+        assert len((await studio.generate("a fox", **QUICK)).images) == 1
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda key: json.dumps(key).replace("/", "\\/"),
+        lambda key: json.dumps(key).replace("+", "\\u002B").replace("/", "\\u002f"),
+        lambda key: '"' + "".join(f"\\u{ord(letter):04x}" for letter in key) + '"',
+    ],
+    ids=["PHP", ".NET", "every letter"],
+)
+@pytest.mark.parametrize("status", [401, 400, 200])
+async def test_a_key_in_escapes_of_json_is_not_shown(status: int, write: Callable[[str], str]) -> None:
+    key = "azure/key+with/slashes+0123456789"
+    reply = answer(f'{{"error": {{"message": {write(key)}}}}}'.encode(), status=status)
+    async with serve_script(reply) as endpoint, studio_for(endpoint, api_key=key) as studio:
+        with pytest.raises(ImageError) as caught:
+            await studio.generate("a fox", **QUICK)
+    assert key[:8] not in f"{caught.value} {caught.value!r}"
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import datetime as dt
 import logging
@@ -171,6 +172,20 @@ async def test_a_proxy_that_opens_no_tunnel_has_let_nothing_through(
         error = await _refused(studio_for(HTTPS, max_retries=0))
     _assert_unsent(error, code, says)
     assert SECRET not in str(error)
+
+
+async def test_a_proxy_that_closes_the_tunnel_has_let_nothing_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    proxy = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
+        error = await _refused(studio_for(HTTPS, max_retries=0))
+    _assert_unsent(error, "upstream_unavailable", "HTTPS_PROXY")
 
 
 async def test_a_host_that_has_no_address_was_sent_nothing() -> None:

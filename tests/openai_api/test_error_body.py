@@ -54,7 +54,7 @@ def test_azure_tells_its_code_inside_and_the_categories_that_were_filtered() -> 
     }
     read = read_error_body({"error": {"code": "content_filter", "message": "no", "innererror": inner}})
     assert (read.code, read.inner_code) == ("content_filter", "ResponsibleAIPolicyViolation")
-    assert read.details == {"categories": ["violence"]}
+    assert read.categories == ("violence",)
 
 
 @pytest.mark.parametrize(

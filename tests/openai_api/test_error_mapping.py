@@ -111,7 +111,8 @@ def test_moderation_names_stage_and_categories() -> None:
         400,
         "rejected by the safety system",
         code="moderation_blocked",
-        details={"moderation_stage": "output", "categories": ["violence", "self-harm"]},
+        stage="output",
+        categories=("violence", "self-harm"),
     )
     assert type(error) is ModerationBlocked
     assert "violence, self-harm" in error.message

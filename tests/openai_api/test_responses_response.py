@@ -41,7 +41,7 @@ def test_an_answer_holds_the_image_what_was_applied_and_both_usages() -> None:
         usage={**USAGE, "input_tokens_details": {"cached_tokens": 4}},
         tool_usage={"image_gen": {"input_tokens": 1, "output_tokens": 2}},
     )
-    assert answer.image == IMAGE
+    assert answer.images == (IMAGE,)
     assert (answer.properties.size, answer.properties.quality, answer.properties.background) == (
         "1024x1024",
         "high",
@@ -78,7 +78,7 @@ ODD: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("more", ODD)
 def test_an_image_is_found_whatever_else_is_odd(more: dict[str, Any]) -> None:
-    assert read(**more).image == IMAGE
+    assert read(**more).images == (IMAGE,)
 
 
 def test_auto_says_nothing_about_what_was_made() -> None:
@@ -91,13 +91,13 @@ def test_auto_says_nothing_about_what_was_made() -> None:
 
 
 def test_the_call_that_made_an_image_counts() -> None:
-    assert read(output=[failed(), CALL]).image == IMAGE
+    assert read(output=[failed(), CALL]).images == (IMAGE,)
 
 
 @pytest.mark.parametrize("output", [[], None, [{"type": "message", "content": []}]])
 def test_an_answer_without_a_call_holds_none(output: Any) -> None:
     answer = read(output=output)
-    assert (answer.image, answer.was_called, answer.failure, answer.said) == (None, False, None, "")
+    assert (answer.images, answer.was_called, answer.failure, answer.said) == ((), False, None, "")
 
 
 def test_the_words_of_the_host_are_kept_on_one_line() -> None:
@@ -154,7 +154,7 @@ def test_a_failed_call_carries_its_whole_error() -> None:
 )
 def test_why_there_is_no_image_is_told(body: dict[str, Any], message: str, code: str) -> None:
     answer = read(**body)
-    assert answer.image is None
+    assert answer.images == ()
     failure = read_error_body(answer.failure)
     assert (failure.message, failure.code) == (message, code)
 
