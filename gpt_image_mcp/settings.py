@@ -40,6 +40,8 @@ _REASONS = {"bool_parsing": "Input should be 1 or 0"}
 _SECRET_VARIABLES = frozenset({"OPENAI_API_KEY", "GPT_IMAGE_DATABASE_URL", "OPENAI_BASE_URL"})
 
 _DATABASE_ADDRESS = re.compile(r"\s*[a-z]\w*(\+\w+)?://", re.IGNORECASE)
+# A name, or all that end in one; people paste it with the rest of an address.
+_HOST = re.compile(r"(?:https?://)?(?P<name>(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?(?::\d+)?(?:/\S*)?")
 _LONGEST_TTL_MS = 10 * 365 * 24 * 3_600_000
 
 
@@ -56,6 +58,17 @@ def _split_groups(value: object) -> object:
         names = frozenset(name.strip().lower() for name in value.split(",") if name.strip())
         return frozenset(TOOL_GROUPS) if not names or "all" in names else names
     return value
+
+
+def _split_hosts(value: object) -> object:
+    """Splits ``a.example, http://b:8000/mcp`` into names; other values stay the same."""
+    if not isinstance(value, str):
+        return value
+    found = [_HOST.fullmatch(part) for part in re.split(r"[\s,;]+", value.lower()) if part]
+    if not all(found):
+        message = "it must be names such as host.docker.internal or *.example.com, with commas between"
+        raise ValueError(message)
+    return tuple(host["name"] for host in found if host)
 
 
 def _stripped(value: object) -> object:
@@ -78,6 +91,7 @@ def _database_address(value: object) -> object:
 
 
 Paths = Annotated[tuple[Path, ...] | None, NoDecode, BeforeValidator(_split_paths)]
+Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_hosts)]
 Groups = Annotated[frozenset[ToolGroup], NoDecode, BeforeValidator(_split_groups)]
 UsdLimit = Annotated[Decimal | None, Field(ge=0, allow_inf_nan=False)]
 
@@ -151,6 +165,11 @@ class Settings(BaseSettings):
         default=None,
         description="Folders that local input files may come from, separated like PATH; unset means any over "
         "stdio and none over HTTP.",
+    )
+    allowed_hosts: Hosts = Field(
+        default=(),
+        description="Names besides those of this machine that the HTTP server answers to, as Host and in the "
+        "origins of web pages, with commas between: `host.docker.internal`, `*.example.com`.",
     )
     allow_private_urls: bool = Field(
         default=False, description="Let image URLs point at private or loopback addresses."

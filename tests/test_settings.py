@@ -45,6 +45,13 @@ def test_defaults_are_those_of_the_contract() -> None:
         ("GPT_IMAGE_TOOLS", "core, sessions", "tools", {"core", "sessions"}),
         ("GPT_IMAGE_TOOLS", "all", "tools", {"core", "sessions", "export"}),
         ("GPT_IMAGE_INPUT_ROOTS", f"/a{os.pathsep}/b", "input_roots", (Path("/a"), Path("/b"))),
+        ("GPT_IMAGE_ALLOWED_HOSTS", "host.docker.internal", "allowed_hosts", ("host.docker.internal",)),
+        (
+            "GPT_IMAGE_ALLOWED_HOSTS",
+            " http://A.example:8000/mcp,*.b.example\n10.0.0.7 ; c. ",
+            "allowed_hosts",
+            ("a.example", "*.b.example", "10.0.0.7", "c"),
+        ),
     ],
 )
 def test_each_variable_and_alias_sets_its_field(
@@ -79,6 +86,9 @@ def test_the_old_timeout_in_milliseconds_counts_unless_the_new_one_is_set(
         ("GPT_IMAGE_2_SESSION_MAX", "0"),
         ("GPT_IMAGE_TOOLS", "core,paint"),
         ("GPT_IMAGE_INLINE", "tiny"),
+        ("GPT_IMAGE_ALLOWED_HOSTS", "*"),
+        ("GPT_IMAGE_ALLOWED_HOSTS", "a.example,b*.example"),
+        ("GPT_IMAGE_ALLOWED_HOSTS", "file:///etc"),
         ("GPT_IMAGE_MAX_COST_USD", "nan"),
         ("GPT_IMAGE_DAILY_BUDGET_USD", "-1"),
         ("GPT_IMAGE_SANDBOX", "perhaps"),
@@ -104,6 +114,7 @@ def test_a_malformed_value_is_refused_with_variable_value_and_next_step(
         ("GPT_IMAGE_QUALITY", "best", ("auto", "low", "medium", "high", "xhigh", "max", "standard", "hd")),
         ("GPT_IMAGE_INLINE", "tiny", ("preview", "full", "none")),
         ("GPT_IMAGE_TOOLS", "paint", ("core", "sessions", "export")),
+        ("GPT_IMAGE_ALLOWED_HOSTS", "*", ("host.docker.internal", "*.example.com")),
         ("GPT_IMAGE_PROMPT_LANGUAGE", "french", ("any", "english")),
         ("GPT_IMAGE_SANDBOX", "perhaps", ("1", "0")),
         ("GPT_IMAGE_MAX_INPUT_MB", "99", ("50",)),

@@ -6,19 +6,23 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastmcp import Context, FastMCP
 from fastmcp.dependencies import CurrentContext
 from mcp.types import ToolAnnotations
 
 from gpt_image_mcp.errors import ImageError
+from gpt_image_mcp.mcp_app.http_middleware import LenientRequests, allow_large_bodies, guards
 from gpt_image_mcp.mcp_app.lifespan import lifespan, studio_of
 from gpt_image_mcp.mcp_app.middleware import ToolCalls, ToolGroups
 from gpt_image_mcp.mcp_app.tool_results import ToolFailure
+from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.studio import Studio
 
 if TYPE_CHECKING:
+    from fastmcp.server.http import StarletteWithLifespan
+
     from gpt_image_mcp.values.progress import Progress, ProgressWatcher
 
 INSTRUCTIONS = """\
@@ -56,7 +60,18 @@ async def current_studio(context: Context = CurrentContext()) -> AsyncGenerator[
         raise ToolFailure(error) from error
 
 
-mcp = FastMCP(
+class ImageServer(FastMCP):
+    """FastMCP's server with guards before its web application, whoever serves it: we, or ``fastmcp run``."""
+
+    def http_app(self, *args: Any, **options: Any) -> StarletteWithLifespan:
+        """The web application; raises ``InvalidSetting`` if the environment is malformed."""
+        app = super().http_app(*args, **{**options, **guards(read_settings().allowed_hosts)})
+        allow_large_bodies(app)
+        app.add_middleware(LenientRequests, path=app.state.path)
+        return app
+
+
+mcp = ImageServer(
     "gpt-image-mcp",
     instructions=INSTRUCTIONS,
     version=version("gpt-image-mcp-server"),

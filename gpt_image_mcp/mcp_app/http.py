@@ -1,27 +1,22 @@
 """Streamable HTTP on this machine: the same server for several clients at once, and ``/health``.
 
-There is no authentication yet, so only loopback addresses are served, and requests whose ``Host`` or
-``Origin`` is another site's are refused. Which local files a call may name is decided in ``lifespan.py``.
+There is no authentication yet, so only loopback addresses are served. What requests may say is decided in
+``http_middleware.py``, and which local files a call may name in ``lifespan.py``.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import signal
 import socket
 import sys
-from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import uvicorn
-from fastmcp.server.http import StreamableHTTPASGIApp
 from fastmcp.utilities.logging import temporary_log_level
-from starlette.applications import Starlette
-from starlette.routing import Mount, Route
 
 from gpt_image_mcp.errors import InvalidArgument, InvalidSetting
 from gpt_image_mcp.mcp_app.health import HEALTH_PATH
@@ -29,14 +24,11 @@ from gpt_image_mcp.mcp_app.serve import keep_what_is_loaded, log_level
 from gpt_image_mcp.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
     from types import FrameType
 
     from fastmcp import FastMCP
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-# Sixteen inputs as data URLs; the libraries stop at 4 MiB, which one photo can exceed.
-MAX_BODY_BYTES = 75_000_000
 # Nothing that a URL would have to escape, that clients resolve themselves (a name of dots only), or that
 # Starlette takes for a parameter.
 _PATH = re.compile(r"(?:/(?!\.+(?:/|$))[A-Za-z0-9._~-]+)+")
@@ -44,8 +36,6 @@ _HIGHEST_PORT = 65_535
 _CLOSING_SECONDS = 2
 # Some clients list the tools when a result has come, to check it; without the list they drop the result.
 _QUIET_SECONDS = 0.5
-_SECONDS_BETWEEN_LOOKS = 0.05
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def serve_http(mcp: FastMCP, *, host: str, port: int, path: str) -> int:
@@ -63,36 +53,25 @@ def serve_http(mcp: FastMCP, *, host: str, port: int, path: str) -> int:
     """
     settings = read_settings()
     _check_path(path)
-    listener = _listen(_loopback_address(host, port), port)
-    server = WebServer(make_app(mcp, path), grace_seconds=settings.shutdown_grace_seconds)
+    listener = listen(_loopback_address(host, port), port)
+    server = WebServer(mcp.http_app(path=path), grace_seconds=settings.shutdown_grace_seconds)
+    # uvicorn does the same, but a moment later.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, server.handle_exit)
     keep_what_is_loaded()
     sys.stderr.write(f"gpt-image-mcp serves MCP at {_url(listener, path)}, until Ctrl-C.\n")
     sys.stderr.flush()
     with temporary_log_level(log_level(debug=settings.debug)):
-        server.run(listener)
+        server.run([listener])
     return 0
 
 
-def make_app(mcp: FastMCP, path: str) -> Starlette:
-    """The web application: MCP at ``path``, and what else the server has beside it."""
-    # The lists are given so that no variable of FastMCP's own can add to them.
-    app = mcp.http_app(path=path, host_origin_protection=True, allowed_hosts=[], allowed_origins=[])
-
-    @asynccontextmanager
-    async def lifespan(_outer: Starlette) -> AsyncGenerator[None]:
-        async with app.lifespan(app):
-            _allow_large_bodies(app)
-            yield
-
-    return Starlette(routes=[Mount("/", app=app)], lifespan=lifespan)
-
-
-class WebServer:
+class WebServer(uvicorn.Server):
     """A web server that ends on a signal, after the requests that clients wait for, with exit code 0.
 
     uvicorn by itself ends event streams at once, and with them the answers to calls that are being drawn,
-    and then dies of the signal. Here its signal handlers are called later: when no client waits any more, or
-    when the grace period is over, or at a second signal.
+    and then dies of the signal. Here the first signal ends it when no client waits any more, or when the
+    grace period is over, and the second at once.
 
     Args:
         app: The application to serve.
@@ -100,31 +79,38 @@ class WebServer:
     """
 
     def __init__(self, app: ASGIApp, *, grace_seconds: float) -> None:
-        self._app = app
-        self._grace_seconds = grace_seconds
-        self._waiting = 0
-        self._quiet_since = 0.0
-        self._leaving: asyncio.Task[None] | None = None
-        self._uvicorn_handlers: dict[int, Any] = {}
-
-    def run(self, listener: socket.socket) -> None:
-        """Serves until a signal ends it."""
         config = uvicorn.Config(
-            self,
+            self._answer,
+            interface="asgi3",
             log_config=None,
             access_log=False,
             lifespan="on",
             ws="none",
             timeout_graceful_shutdown=_CLOSING_SECONDS,
         )
-        for number in _SIGNALS:
-            signal.signal(number, self._on_signal_outside)
-        uvicorn.Server(config).run(sockets=[listener])
+        super().__init__(config)
+        self._app = app
+        self._grace_seconds = grace_seconds
+        self._waiting = 0
+        self._quiet_since = 0.0
+        self._leave_by: float | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begins to leave at the first signal, and leaves at the second."""
+        del sig, frame
+        if self._leave_by is None:
+            self._leave_by = monotonic() + self._grace_seconds
+        else:
+            self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to leave now; uvicorn asks ten times a second."""
+        if self._leave_by is not None and (self._is_quiet() or monotonic() >= self._leave_by):
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request and counts it while a client waits; an ASGI application."""
-        if scope["type"] == "lifespan":
-            self._take_signals(asyncio.get_running_loop())
         if not _is_waited_for(scope):
             await self._app(scope, receive, send)
             return
@@ -134,33 +120,6 @@ class WebServer:
         finally:
             self._waiting -= 1
             self._quiet_since = monotonic()
-
-    def _on_signal_outside(self, _number: int, _frame: FrameType | None) -> None:
-        """Ends the process before the application starts; uvicorn raises the signal again after it ended."""
-        if not self._uvicorn_handlers:
-            sys.exit()
-
-    def _take_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Handles signals in place of uvicorn, which has done so since before the application started."""
-
-        def on_signal(number: int, _frame: FrameType | None) -> None:
-            loop.call_soon_threadsafe(self._leave, number)
-
-        for number in _SIGNALS:
-            self._uvicorn_handlers[number] = signal.signal(number, on_signal)
-
-    def _leave(self, number: int) -> None:
-        """Begins to leave at the first signal, and leaves at the second."""
-        if self._leaving is None:
-            self._leaving = asyncio.create_task(self._leave_when_quiet(number))
-        else:
-            self._uvicorn_handlers[number](number, None)
-
-    async def _leave_when_quiet(self, number: int) -> None:
-        leave_by = monotonic() + self._grace_seconds
-        while monotonic() < leave_by and not self._is_quiet():  # noqa: ASYNC110 - quiet is a span of time
-            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
-        self._uvicorn_handlers[number](number, None)
 
     def _is_quiet(self) -> bool:
         return not self._waiting and monotonic() >= self._quiet_since + _QUIET_SECONDS
@@ -172,19 +131,6 @@ def _is_waited_for(scope: Scope) -> bool:
         return False
     is_listening = (b"mcp-method", b"subscriptions/listen") in scope["headers"]
     return scope["method"] == "POST" and not is_listening
-
-
-def _allow_large_bodies(app: Starlette) -> None:
-    """Raises the limit on the body of a request.
-
-    The session manager of the SDK takes the limit as an argument, but FastMCP, which makes the manager when
-    the application starts, does not. Without this a photo of more than 3 MB, which is more than 4 MiB as a
-    data URL, is answered with 413. ``test_upstream.py`` fails if the way to the limit changes.
-    """
-    for route in app.routes:
-        endpoint = route.endpoint if isinstance(route, Route) else None
-        if isinstance(endpoint, StreamableHTTPASGIApp) and endpoint.session_manager is not None:
-            endpoint.session_manager.asgi_app.max_body_size = MAX_BODY_BYTES
 
 
 def _check_path(path: str) -> None:
@@ -223,10 +169,15 @@ def _loopback_address(host: str, port: int) -> str:
     return addresses[0]
 
 
-def _listen(address: str, port: int) -> socket.socket:
+def listen(address: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        InvalidArgument: If the address cannot be listened on.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        return socket.create_server((address, port), family=family)
+        listener = socket.create_server((address, port), family=family)
     except OSError as error:
         # Python adds the address, with its own words and quotes, to the reason that it gives.
         reason = os.strerror(error.errno) if error.errno else str(error)
@@ -236,6 +187,10 @@ def _listen(address: str, port: int) -> socket.socket:
             next_step="Stop the program that has it, or pass another --port; 0 picks a free one.",
             retryable=True,
         ) from error
+    # Connections inherit it. asyncio sets it on none that a ready-made listener accepts, and then the second
+    # half of each answer waits 40 ms for the client's acknowledgement of the first.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _url(listener: socket.socket, path: str) -> str:

@@ -39,7 +39,7 @@ def _allowed(schema: dict[str, Any]) -> str:
 
 def _default(field: str) -> str:
     value = Settings.model_fields[field].default
-    if value in (None, "", PydanticUndefined) or field == "database_url":
+    if value in (None, "", (), PydanticUndefined) or field == "database_url":
         return "none"
     if isinstance(value, bool):
         return f"`{int(value)}`"

@@ -8,15 +8,10 @@ import errno
 import io
 import json
 import os
-import re
 import signal
 import socket
-import subprocess
-import sys
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
@@ -25,62 +20,16 @@ from PIL import Image
 
 import gpt_image_mcp
 from gpt_image_mcp.cli.app import run
-from gpt_image_mcp.mcp_app.http import MAX_BODY_BYTES
+from gpt_image_mcp.mcp_app.http_middleware import MAX_BODY_BYTES
+from tests.mcp_app.http_servers import START_SECONDS, Served, serve
 from tests.web import pretend
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
 
     from fastmcp.client.client import CallToolResult
 
 ERAS = ("auto", "legacy")
-START_SECONDS = 30
-
-
-@dataclass(frozen=True)
-class Served:
-    """A running server.
-
-    Attributes:
-        url: Where MCP is.
-        folder: The project folder of the process.
-    """
-
-    process: subprocess.Popen[str]
-    url: str
-    folder: Path
-
-    @property
-    def root(self) -> str:
-        """The address without the path."""
-        return self.url.removesuffix("/mcp")
-
-    def client(self, era: str = "auto") -> Client[Any]:
-        """A client of this server, not yet connected."""
-        return Client(self.url, mode=cast("Literal['auto', 'legacy']", era))
-
-
-@contextmanager
-def serve(folder: Path, *arguments: str, **settings: str) -> Generator[Served]:
-    """Serves the sandbox from a folder, on a free port; ends the process in the end, if it still runs."""
-    places = {"HOME": folder, "XDG_CONFIG_HOME": folder / "config", "XDG_DATA_HOME": folder / "data"}
-    env = {**os.environ, **{name: str(path) for name, path in places.items()}, "GPT_IMAGE_SANDBOX": "1"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "gpt_image_mcp", "serve", "--transport", "http", "--port", "0", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**env, **settings},
-        cwd=folder,
-    ) as process:
-        assert process.stderr is not None
-        try:
-            line = process.stderr.readline()
-            found = re.search(r"http://\S+(?=,)", line)
-            assert found, line + process.stderr.read()
-            yield Served(process, found[0], folder)
-        finally:
-            process.kill()
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,10 @@ from pathlib import Path
 
 from fastmcp.server.http import StreamableHTTPASGIApp
 from mcp.server.lowlevel import Server
-from mcp.server.transport_security import DEFAULT_MAX_REQUEST_BODY_SIZE
-from starlette.applications import Starlette
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 
 import gpt_image_mcp
-from gpt_image_mcp.mcp_app.http import MAX_BODY_BYTES, make_app
+from gpt_image_mcp.mcp_app.http_middleware import MAX_BODY_BYTES
 from gpt_image_mcp.server import mcp
 
 
@@ -24,19 +22,13 @@ def test_the_server_below_fastmcp_is_the_sdks_and_runs_over_any_streams() -> Non
 
 
 async def test_the_limit_on_bodies_is_found_and_raised() -> None:
-    """``http.py`` raises it where FastMCP has put the SDK's default."""
-    app = make_app(mcp, "/mcp")
-    (mount,) = app.routes
-    assert isinstance(mount, Mount)
-    inner = mount.app
-    assert isinstance(inner, Starlette)
-    (route,) = [route for route in inner.routes if isinstance(route, Route) and route.path == "/mcp"]
+    """``http_middleware.py`` raises it where FastMCP has put the SDK's default."""
+    app = mcp.http_app(path="/mcp")
+    (route,) = [route for route in app.routes if isinstance(route, Route) and route.path == "/mcp"]
     endpoint = route.endpoint
     assert isinstance(endpoint, StreamableHTTPASGIApp)
-    async with inner.router.lifespan_context(inner):
-        assert endpoint.session_manager is not None
-        assert endpoint.session_manager.asgi_app.max_body_size == DEFAULT_MAX_REQUEST_BODY_SIZE
     async with app.router.lifespan_context(app):
+        assert endpoint.session_manager is not None
         assert endpoint.session_manager.asgi_app.max_body_size == MAX_BODY_BYTES
 
 

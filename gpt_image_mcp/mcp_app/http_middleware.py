@@ -1,0 +1,209 @@
+"""What stands between HTTP clients and FastMCP's web application, whoever serves it.
+
+Other sites are refused. Requests that stray from the letter of the protocol but are clear are put right, and
+refusals, for which the libraries have a word or two, say what to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, cast
+
+from fastmcp.server.http import DEFAULT_HOSTS, StreamableHTTPASGIApp
+from mcp.server.streamable_http import MCP_SESSION_ID_HEADER, check_accept_headers
+from mcp.types import INVALID_PARAMS, INVALID_REQUEST
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from starlette.applications import Starlette
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# Sixteen inputs as data URLs; the libraries stop at 4 MiB, which one photo can exceed.
+MAX_BODY_BYTES = 75_000_000
+# Larger bodies hold images, and are left to the SDK.
+_MOST_REPAIRED_BYTES = 1 << 16
+_JSON, _STREAM = "application/json", "text/event-stream"
+_LONGEST_ECHO = 100
+_NOT_ONE_MESSAGE = (
+    "The body is not one JSON-RPC 2.0 message, without a batch and with an id that is text or a whole number"
+)
+# What to do about a refusal, by its HTTP status.
+_NEXT_STEPS = {
+    400: "Send one JSON-RPC 2.0 message as JSON. Before protocol 2026-07-28, initialize comes first, and the "
+    "Mcp-Session-Id of its answer goes with every later message.",
+    403: "Call from a page of this machine; or, if you trust {origin}, add it to GPT_IMAGE_ALLOWED_HOSTS.",
+    404: "Send initialize to {path}, without Mcp-Session-Id.",
+    405: "Send JSON-RPC messages to {path} with POST.",
+    406: f"Send Accept: {_JSON}, {_STREAM}.",
+    409: "Read the stream that is open, or close it first.",
+    413: f"Send at most {MAX_BODY_BYTES:,} bytes; name images by id, path or web address.",
+    415: f"Send Content-Type: {_JSON}.",
+    421: "Call 127.0.0.1 or localhost; or, if {host} leads here for you, add it to GPT_IMAGE_ALLOWED_HOSTS.",
+}
+
+
+def guards(hosts: Sequence[str]) -> dict[str, Any]:
+    """Options of ``FastMCP.http_app`` that say who is answered.
+
+    Args:
+        hosts: Names besides those of this machine, for the Host header and for the origins of web pages.
+    """
+    names = "|".join(re.escape(host).replace(r"\*", r"[\w.-]+") for host in (*DEFAULT_HOSTS, *hosts))
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origin_regex=rf"https?://\[?({names})\]?(:\d+)?",
+        allow_methods=("GET", "POST", "DELETE"),
+        allow_headers=("*",),
+        expose_headers=(MCP_SESSION_ID_HEADER,),
+    )
+    return {
+        # The lists are given so that no variable of FastMCP's own can add to them.
+        "host_origin_protection": True,
+        "allowed_hosts": list(hosts),
+        "allowed_origins": [f"{scheme}://{host}:*" for host in hosts for scheme in ("http", "https")],
+        "middleware": [cors],
+    }
+
+
+def allow_large_bodies(app: Starlette) -> None:
+    """Raises the limit on the body of a request, once the application has started.
+
+    The session manager of the SDK takes the limit as an argument, but FastMCP, which makes the manager when
+    the application starts, does not. Without this a photo of more than 3 MB, which is more than 4 MiB as a
+    data URL, is answered with 413. ``test_upstream.py`` fails if the way to the limit changes.
+    """
+    start = app.router.lifespan_context
+
+    @contextlib.asynccontextmanager
+    async def lifespan(started: Starlette) -> AsyncGenerator[Any]:
+        async with start(started) as state:
+            for route in app.routes:
+                endpoint = route.endpoint if isinstance(route, Route) else None
+                if isinstance(endpoint, StreamableHTTPASGIApp) and endpoint.session_manager is not None:
+                    endpoint.session_manager.asgi_app.max_body_size = MAX_BODY_BYTES
+            yield state
+
+    app.router.lifespan_context = lifespan
+
+
+class LenientRequests:
+    """Puts right what is clear in a request, and explains refusals; an ASGI middleware.
+
+    Args:
+        app: The application behind it.
+        path: Where MCP is.
+    """
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
+        self._app = app
+        self._path = path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands a request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = MutableHeaders(raw=[*scope["headers"]])
+        takes_json, takes_streams = check_accept_headers(Request(scope))
+        as_json = scope["method"] == "POST" and takes_json and not takes_streams
+        send = self._explaining(scope, receive, send, as_json=as_json)
+        if as_json or not headers.get("accept"):
+            headers["accept"] = "*/*"
+        if _media_type(headers) == _JSON:
+            headers["content-type"] = _JSON
+        # No stream of ours can be resumed: its events carry no ids. The SDK would answer with 500.
+        del headers["last-event-id"]
+        is_mcp = scope["path"].rstrip("/") == self._path.rstrip("/")
+        scope = {**scope, "path": self._path if is_mcp else scope["path"]}
+        is_small = int(headers.get("content-length", 0)) <= _MOST_REPAIRED_BYTES
+        if is_mcp and is_small and scope["method"] == "POST":
+            receive, message = await _repaired(receive)
+            if message.get("method") == "initialize":
+                # It begins a session, whatever id is left of an earlier one.
+                del headers[MCP_SESSION_ID_HEADER]
+        await self._app({**scope, "headers": headers.raw}, receive, send)
+
+    def _explaining(self, scope: Scope, receive: Receive, send: Send, *, as_json: bool) -> Send:
+        """Sends refusals with what to do next, and event streams as JSON to a client that takes only that."""
+        held: list[Message] = []
+
+        async def explain(message: Message) -> None:
+            is_stream = as_json and _media_type(Headers(raw=message.get("headers", []))) == _STREAM
+            if not held and not is_stream and message.get("status") not in _NEXT_STEPS:
+                await send(message)
+                return
+            held.append(message)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                body = b"".join(part.get("body", b"") for part in held)
+                await self._changed(Headers(scope=scope), held[0], body)(scope, receive, send)
+
+        return explain
+
+    def _changed(self, request: Headers, start: Message, body: bytes) -> Response:
+        status = start["status"]
+        headers = {k: v for k, v in Headers(raw=start["headers"]).items() if not k.startswith("content-")}
+        if status in _NEXT_STEPS:
+            # The SDK names a session there that it has just dropped.
+            headers.pop(MCP_SESSION_ID_HEADER, None)
+            status = 415 if body == b"Invalid Content-Type header" else status
+            body = _explained(body, request, status=status, path=self._path)
+        else:
+            # The answer is the last event; before it come those of its progress.
+            *_, body = b"", *(line[6:] for line in body.splitlines() if line.startswith(b"data: "))
+        return Response(body, status, headers, media_type=_JSON)
+
+
+def _explained(body: bytes, request: Headers, *, status: int, path: str) -> bytes:
+    """A refusal as an error of JSON-RPC with what to do next; one that answers a request of MCP stays."""
+    error: dict[str, Any] = {"code": INVALID_REQUEST, "message": body.decode() or HTTPStatus(status).phrase}
+    refusal: dict[str, Any] = {"jsonrpc": "2.0", "id": None, "error": error}
+    if body.startswith(b"{"):
+        refusal = json.loads(body)
+        error = refusal.get("error", {})
+    if refusal.get("id") is not None or "jsonrpc" not in refusal:
+        return body
+    if error["code"] == INVALID_PARAMS:
+        error.update(code=INVALID_REQUEST, message=_NOT_ONE_MESSAGE)
+    named = {name: request.get(name, "")[:_LONGEST_ECHO] for name in ("host", "origin")}
+    step = _NEXT_STEPS[status].format(path=path, **named)
+    error["message"] = f"{error['message'].rstrip('.')}. Next: {step}"
+    return json.dumps(refusal).encode()
+
+
+def _media_type(headers: Headers) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def _repaired(receive: Receive) -> tuple[Receive, dict[str, Any]]:
+    """A body as the SDK can read it, and its members; none if it is no object, or large.
+
+    The SDK reads neither byte order marks nor halves of surrogate pairs. A request whose id is no id is a
+    notification to it, which nobody answers; as a batch it is refused.
+    """
+    first = await receive()
+    while first.get("more_body") and len(first["body"]) < _MOST_REPAIRED_BYTES:
+        more = await receive()
+        first = {**more, "body": first["body"] + more.get("body", b"")}
+    members: dict[str, Any] = {}
+    with contextlib.suppress(ValueError, RecursionError):
+        document = json.loads(first.get("body", b""))
+        members = cast("dict[str, Any]", document) if isinstance(document, dict) else {}
+        is_named = type(members.get("id", "")) in {str, int}
+        text = json.dumps(document if is_named else [document], ensure_ascii=False)
+        first["body"] = text.encode(errors="replace")
+    waiting = [first]
+
+    async def receive_again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return receive_again, members
