@@ -239,6 +239,15 @@ async def test_calls_that_are_drawing_are_answered_before_the_server_ends(tmp_pa
     assert (code, out) == (0, "")
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_at_once_after_the_start_ends_the_server_in_good_order(tmp_path: Path, number: int) -> None:
+    with serve(tmp_path) as running:
+        running.process.send_signal(number)
+        code, out, err = _stopped(running)
+    assert (code, out) == (0, "")
+    assert "Traceback" not in err
+
+
 async def test_a_client_that_only_listens_does_not_keep_the_server_up(tmp_path: Path) -> None:
     with serve(tmp_path, GPT_IMAGE_SHUTDOWN_GRACE_SECONDS="3600") as running:
         async with running.client("legacy") as client:
