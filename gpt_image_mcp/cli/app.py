@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from importlib.metadata import version
+from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyclopts import App, CycloptsError
@@ -24,6 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+_HELP = (
+    "gpt-image-mcp --help lists the commands and their arguments. A text of several words needs quotes, one "
+    "that begins with a dash goes behind all options and --."
+)
+_WORD = re.compile(r"[^\W_]{1,40}[,;!]?")
 
 app = App(
     name="gpt-image-mcp",
@@ -41,9 +50,10 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code."""
     console = Console()
     try:
+        _require_quotes(arguments)
         return int(app(list(arguments), exit_on_error=False, print_error=False) or EXIT_DONE)
     except CycloptsError as error:
-        console.say_error(f"{error}\nNext: gpt-image-mcp --help lists the commands and their arguments.")
+        console.say_error(f"{error}\nNext: {_HELP}")
         return EXIT_USAGE
     except InvalidSetting as error:
         console.say_error(str(error))
@@ -54,3 +64,22 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         console.say_error("Interrupted. A request that was already sent may still be billed.")
         return EXIT_FAILED
+
+
+def _require_quotes(arguments: Sequence[str]) -> None:
+    """Refuses a prompt whose words were passed one by one, of which the second would be taken for an image.
+
+    Raises:
+        InvalidSetting: With the command line that is meant.
+    """
+    words = list(takewhile(lambda argument: not argument.startswith("-"), arguments))
+    command, text = "".join(words[:1]), words[1:] if words[:1] == ["generate"] else words[1:-1]
+    is_text = command == "generate" or (command in {"edit", "batch"} and all(map(_is_word, text[:2])))
+    if is_text and text[1:]:
+        line = shlex.join(["gpt-image-mcp", command, " ".join(text), *arguments[1 + len(text) :]])
+        message = f"The prompt ends before {text[1]!r}, because it has no quotes."
+        raise InvalidSetting(message, next_step=f"Put quotes around the prompt: {line}")
+
+
+def _is_word(argument: str) -> bool:
+    return bool(_WORD.fullmatch(argument)) and not Path(argument).exists()

@@ -141,8 +141,8 @@ def _merged(content: str) -> Provoke:
 
 
 _COMMANDS: Mapping[str, Provoke] = {
-    "an ending that no image has": lambda: written_to(OutputOptions(), Path("a.bmp")),
-    "a file that exists": lambda: written_to(OutputOptions(), Path("photo.png")),
+    "an ending that no image has": lambda: written_to(OutputOptions(), "a.bmp"),
+    "a file that exists": lambda: written_to(OutputOptions(), "photo.png"),
     "a manifest that is missing": lambda: read_manifest(
         Path("none.jsonl"), prompt="", output=OutputOptions()
     ),

@@ -10,6 +10,7 @@ from cyclopts.validators import Number
 
 from gpt_image_mcp.cli.commands.parameters import OutputFile
 from gpt_image_mcp.cli.console import Console
+from gpt_image_mcp.cli.output_file import absolute_path
 from gpt_image_mcp.presentation.text import counted, readable_size
 from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.studio import Studio
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 async def gallery(
     *,
-    output: OutputFile = None,
+    output: OutputFile = "",
     open_page: Annotated[bool, Parameter(name="--open", negative="")] = False,
     limit: Annotated[int, Parameter(validator=Number(gte=1))] = 1000,
 ) -> int:
@@ -36,7 +37,7 @@ async def gallery(
     console = Console()
     async with Studio(read_settings()) as studio:
         images = await studio.history.newest(limit)
-    report = await write_gallery(images, output.expanduser().absolute() if output else default_page())
+    report = await write_gallery(images, absolute_path(output) if output else default_page())
     console.print_lines([str(report.path)])
     console.say(_summary(report))
     if open_page:

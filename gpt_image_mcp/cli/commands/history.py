@@ -31,9 +31,7 @@ history = App(name="history", help="Search the images made before; show one; sum
 
 @history.default
 async def search(
-    query: str = "",
-    /,
-    *,
+    *query: str,
     limit: int = 20,
     offset: int = 0,
     session_id: str = "",
@@ -56,7 +54,7 @@ async def search(
     """
     async with Studio(read_settings()) as studio:
         found = await studio.history.search(
-            query=query,
+            query=" ".join(query),
             limit=limit,
             offset=offset,
             session_id=session_id,

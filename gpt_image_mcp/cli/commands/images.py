@@ -27,7 +27,7 @@ async def generate(
     prompt: str,
     *,
     options: Options = DEFAULTS,
-    output: OutputFile = None,
+    output: OutputFile = "",
     moderation: Literal["auto", "low"] = "auto",
     as_json: AsJson = False,
     sandbox: InSandbox = False,
@@ -37,7 +37,7 @@ async def generate(
     Args:
         prompt: What to show.
         options: How the images should be.
-        output: The file to write; its extension chooses the format.
+        output: The file to write, whose extension chooses the format; or a folder, with / at its end.
         moderation: How strictly OpenAI moderates.
         as_json: Print the structured result on stdout.
         sandbox: Use the built-in stand-in: no key, no network, no cost.
@@ -57,7 +57,7 @@ async def edit(
     /,
     *,
     options: Options = DEFAULTS,
-    output: OutputFile = None,
+    output: OutputFile = "",
     mask: str = "",
     region: Annotated[tuple[str, ...], Parameter(name="--region", negative="", consume_multiple=False)] = (),
     edit_type: str = "free",
@@ -72,7 +72,7 @@ async def edit(
         prompt: What to change.
         images: Files, addresses or image ids; the first is the one edited.
         options: How the results should be.
-        output: The file to write; its extension chooses the format.
+        output: The file to write, whose extension chooses the format; or a folder, with / at its end.
         mask: A file whose transparent (or, in black and white, white) pixels are edited.
         region: A part to edit, as JSON such as {"shape": "ellipse", "box": [0.2, 0.2, 0.8, 0.8]}; may be
             given more than once.

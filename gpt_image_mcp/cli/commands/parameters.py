@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, TypeAlias
 
 from cyclopts import Parameter
@@ -12,7 +11,7 @@ from gpt_image_mcp.values.options import OutputOptions
 Flag: TypeAlias = Annotated[bool, Parameter(negative="")]
 AsJson: TypeAlias = Annotated[bool, Parameter(name="--json", negative="")]
 InSandbox: TypeAlias = Annotated[bool, Parameter(name="--sandbox", negative="")]
-OutputFile: TypeAlias = Annotated[Path | None, Parameter(name=["--output", "-o"])]
+OutputFile: TypeAlias = Annotated[str, Parameter(name=["--output", "-o"])]
 # Each field becomes an option of the command.
 Options: TypeAlias = Annotated[OutputOptions, Parameter(name="*")]
 DEFAULTS = OutputOptions()
