@@ -208,7 +208,7 @@ class Connection:
         limits = httpx2.Limits(max_keepalive_connections=_MOST_IDLE_CONNECTIONS)
         try:
             http_client = HttpClient(clock=self._clock, transport=transport, timeout=timeout, limits=limits)
-        except (ImportError, OSError, ValueError, httpx2.InvalidURL) as error:
+        except (OSError, ValueError, httpx2.InvalidURL) as error:
             raise unusable_configuration(error, address) from error
         if transport is not None:
             return openai.AsyncOpenAI(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
+from socksio.exceptions import SOCKSError
 
 from gpt_image_mcp.openai_api.content_encoding import UnpackedStream
 from gpt_image_mcp.openai_api.error_response import is_early
@@ -61,6 +62,7 @@ class HttpClient(httpx2.AsyncClient):
         Raises:
             httpx2.ConnectTimeout: If the deadline passes before anything is sent.
             httpx2.ReadTimeout: If it passes later.
+            httpx2.ProxyError: If a SOCKS proxy is none.
         """
         limits: Mapping[str, float | None] = request.extensions.get("timeout", {})
         deadline = _deadline_after(limits.get("read"))
@@ -69,6 +71,8 @@ class HttpClient(httpx2.AsyncClient):
                 response = await super().send(request, stream=stream, **options)
         except TimeoutError as error:
             raise _too_late(request) from error
+        except SOCKSError as error:  # which the client below lets through
+            raise httpx2.ProxyError(str(error), request=request) from error
         if stream:
             body = cast("httpx2.AsyncByteStream", response.stream)
             response.stream = _BoundedStream(body, deadline, response.request)

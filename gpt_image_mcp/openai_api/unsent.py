@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
+from gpt_image_mcp.environment import variables_set
 from gpt_image_mcp.errors import Unreachable, UnusableConnection, UnusableCredentials
 
 if TYPE_CHECKING:
@@ -89,17 +90,12 @@ def unusable_configuration(error: Exception, address: str) -> UnusableConnection
         error: What building it raised.
         address: The base address of the API.
     """
-    if isinstance(error, ImportError):
-        return UnusableConnection(
-            f"A SOCKS proxy is set{through_proxy(address)}, and the package socksio for it is not installed; "
-            "nothing was sent.",
-            next_step="Install socksio with gpt-image-mcp, or set HTTPS_PROXY and ALL_PROXY to others.",
-        )
     if isinstance(error, OSError):
-        reason = error.strerror or "it holds no certificate"
+        reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        named = variables_set(("SSL_CERT_FILE", "SSL_CERT_DIR"))
+        shown = next((f"{name}={value}" for name, value in named.items()), "the system")
         return UnusableConnection(
-            f"The certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read ({reason}); nothing "
-            "was sent.",
+            f"The certificates of {shown} cannot be read ({reason}); nothing was sent.",
             next_step="Set SSL_CERT_FILE to an existing file of certificates, or remove the variable.",
         )
     return unusable_address(address)
@@ -146,6 +142,7 @@ def proxy_login_refused(address: str) -> UnusableCredentials:
 def unreachable(error: BaseException, address: str) -> Unreachable:
     """Explains a connection that was not made, by the deepest cause that is known."""
     import httpx2
+    from socksio.exceptions import SOCKSError
 
     endpoint, way = _shown(address), through_proxy(address)
     for cause in _causes(error):
@@ -157,7 +154,7 @@ def unreachable(error: BaseException, address: str) -> Unreachable:
         if isinstance(cause, socket.gaierror):
             said = f"The host of {endpoint}{way} is not known: {cause.strerror}"
             return _unreachable(said, "Check the network, its DNS, OPENAI_BASE_URL and HTTPS_PROXY.")
-    if isinstance(error, httpx2.ProxyError):
+    if isinstance(error, httpx2.ProxyError | SOCKSError):
         said = f"The proxy did not let the connection through to {endpoint}{way}: {error}"
         return _unreachable(said, "Check HTTPS_PROXY and the rules of the proxy, or set NO_PROXY.")
     said = f"No connection to {endpoint}{way}: {str(error) or type(error).__name__}"

@@ -129,6 +129,7 @@ async def _knock(settings: Settings, seconds: float) -> str:
         _Unreachable: If there is no response.
     """
     import httpx2
+    from socksio.exceptions import SOCKSError
 
     address = _address(settings)
     try:
@@ -141,10 +142,10 @@ async def _knock(settings: Settings, seconds: float) -> str:
         raise _Unreachable(failed("connection", said, step)) from error
     except NotSent as error:
         raise _Unreachable(refused("connection", error)) from error
-    except httpx2.HTTPError as error:
+    except (httpx2.HTTPError, SOCKSError) as error:
         reason = unsent_error(error, address) or unreachable(error, address)
         raise _Unreachable(refused("connection", reason)) from error
-    except (httpx2.InvalidURL, ValueError, ImportError, OSError) as error:
+    except (httpx2.InvalidURL, ValueError, OSError) as error:
         raise _Unreachable(refused("connection", unusable_configuration(error, address))) from error
     return str(response.headers.get("date", ""))
 

@@ -1,0 +1,93 @@
+"""The environment variables, as they were meant. No other module reads the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from gpt_image_mcp.errors import InvalidSetting
+from gpt_image_mcp.paths import unquoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+# What the SDK, the HTTP client, FastMCP and Python read themselves.
+_OF_LIBRARIES = re.compile(
+    r"OPENAI_\w+|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|HOME|XDG_\w+|TMPDIR|TE?MP", re.IGNORECASE
+)
+# What clients and shells fill in. In addresses, :$ begins a password, and % with two digits is a character.
+_UNFILLED = re.compile(
+    r"\$[{(]|\{\{|\{(env|input):|^<.*>$|(?<![\w:])\$[A-Za-z_]|%[A-Z_]{4,}%|%(?![0-9A-Fa-f]{2})\w+%"
+)
+_SECRET_NAMES = re.compile("KEY|SECRET|HEADERS|DATABASE_URL")
+# A login, a token or a key that somebody put into the wrong variable.
+_MAY_BE_SECRET = re.compile(r"[@?]|sk-|^[\w-]{20,}$")
+_MOST_SHOWN = 100
+
+
+def variables() -> dict[str, str]:
+    """All variables without the blanks and quotes around them; what is empty then counts as unset."""
+    cleaned = {name: unquoted(value) for name, value in os.environ.items()}
+    return {name: value for name, value in cleaned.items() if value}
+
+
+def variables_set(names: Iterable[str]) -> dict[str, str]:
+    """Which of these variables are set and not empty, with their values."""
+    found = {name.upper(): value for name, value in variables().items()}
+    return {name: found[name.upper()] for name in names if name.upper() in found}
+
+
+def clean_for_libraries() -> dict[str, str]:
+    """Cleans in place the variables that libraries read themselves; gives those not filled in, and why not.
+
+    Raises:
+        InvalidSetting: If there is no home, without which not even FastMCP can be imported.
+    """
+    cleaned = variables()
+    for name in filter(_OF_LIBRARIES.fullmatch, list(os.environ)):
+        del os.environ[name]
+    found = {name: value for name, value in cleaned.items() if _OF_LIBRARIES.fullmatch(name)}
+    os.environ.update(found)
+    os.environ.setdefault("FASTMCP_ENV_FILE", os.devnull)  # FastMCP would read a .env of the project
+    _require_home()
+    return {name: reason for name, value in found.items() if (reason := unfilled(value))}
+
+
+def unfilled(value: str) -> str:
+    """What is wrong with a value in which a client left ``${HOME}`` or the like; empty if nothing is."""
+    reason = "the client did not fill in a variable in it; write the value itself"
+    return reason if _UNFILLED.search(value) else ""
+
+
+def refused(reasons: Mapping[str, str]) -> InvalidSetting:
+    """One error for all variables that are malformed.
+
+    Args:
+        reasons: What is allowed instead, by the name of each.
+    """
+    said = (
+        f"The environment variable {name} has the value {_shown(name)!r}, which is not allowed: {reason}."
+        for name, reason in reasons.items()
+    )
+    return InvalidSetting(" ".join(said), next_step=f"Correct or unset {', '.join(reasons)} and start again.")
+
+
+def _shown(name: str) -> str:
+    """The value of a variable as far as it may be shown."""
+    value = variables_set([name]).get(name, "")
+    is_secret = _SECRET_NAMES.search(name) or _MAY_BE_SECRET.search(value)
+    return "***" if is_secret else value[:_MOST_SHOWN]
+
+
+def _require_home() -> None:
+    try:
+        platformdirs.user_config_path()
+        platformdirs.user_data_path()
+        platformdirs.user_cache_path()
+    except RuntimeError as error:
+        message = "The environment variable HOME is not set, and the system knows no home of this user."
+        step = "Set HOME, or XDG_CONFIG_HOME, XDG_DATA_HOME and XDG_CACHE_HOME, to folders of this user."
+        raise InvalidSetting(message, next_step=step) from error
