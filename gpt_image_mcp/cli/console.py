@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import rich.console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
@@ -45,10 +46,9 @@ class Console:
     """Prints results to stdout, and messages to stderr."""
 
     def __init__(self) -> None:
-        for stream in (sys.stdout, sys.stderr):
-            _print_anything(stream)
-        self._out = rich.console.Console(soft_wrap=True, highlight=False, emoji=False)
-        self._messages = rich.console.Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
+        out, messages = cast("tuple[TextIO, TextIO]", (_Tolerant(sys.stdout), _Tolerant(sys.stderr)))
+        self._out = rich.console.Console(file=out, soft_wrap=True, highlight=False, emoji=False)
+        self._messages = rich.console.Console(file=messages, soft_wrap=True, highlight=False, emoji=False)
 
     def print_lines(self, lines: Iterable[str]) -> None:
         """Prints results, one on each line."""
@@ -57,12 +57,13 @@ class Console:
 
     def print_json(self, content: BaseModel) -> None:
         """Prints structured content as one JSON document, in ASCII where stdout does not take Unicode."""
-        is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
-        sys.stdout.write(content.model_dump_json(indent=2, ensure_ascii=not is_unicode) + "\n")
+        is_unicode = self._out.encoding.startswith("utf")
+        self._out.file.write(content.model_dump_json(indent=2, ensure_ascii=not is_unicode) + "\n")
 
     def print_models(self, catalogue: ModelCatalogue, *, today: date) -> None:
         """Prints the table of models, in two columns on a narrow terminal so that no model name is broken."""
-        console = rich.console.Console(width=None if self._out.is_terminal else _WIDTH_OF_PIPES)
+        width = None if self._out.is_terminal else _WIDTH_OF_PIPES
+        console = rich.console.Console(file=self._out.file, width=width)
         is_wide = console.width >= _WIDE_ENOUGH
         console.print(_models_table(catalogue, today) if is_wide else _narrow_models_table(catalogue, today))
 
@@ -77,7 +78,8 @@ class Console:
 
     def print_tree(self, tree: Tree) -> None:
         """Prints a tree. Lines are folded to the width of a terminal; in a pipe they are never folded."""
-        rich.console.Console(width=None if self._out.is_terminal else _NEVER_FOLDED).print(tree)
+        width = None if self._out.is_terminal else _NEVER_FOLDED
+        rich.console.Console(file=self._out.file, width=width).print(tree)
 
     def say(self, text: str) -> None:
         """Prints a message for the person at the terminal."""
@@ -100,13 +102,27 @@ class Console:
             yield watch
 
 
-def _print_anything(stream: TextIO | None) -> None:
-    """Lets a stream put a question mark where it cannot show a character.
+class _Tolerant:
+    """A stream that takes anything: it puts a question mark for what it cannot show, or falls silent.
 
-    A picture whose path a Windows console cannot show is made and paid, so that printing it must not fail.
+    A picture whose path cannot be printed is made and paid all the same.
     """
-    if isinstance(stream, io.TextIOWrapper) and stream.errors in _FAILING:
-        stream.reconfigure(errors="replace")
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream: Any = stream or io.StringIO()
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in _FAILING:
+            stream.reconfigure(errors="replace")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> None:
+        """Writes at once; a pipe that is closed, or a disk that is full, takes nothing from then on."""
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
 def _findings_table(findings: Iterable[Finding]) -> Table:
