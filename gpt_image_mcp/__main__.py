@@ -8,7 +8,9 @@ it would only walk objects that stay.
 from __future__ import annotations
 
 import gc
+import os
 import sys
+from contextlib import suppress
 
 _SERVE_STDIO: tuple[list[str], ...] = (
     [],
@@ -21,15 +23,23 @@ _SERVE_STDIO: tuple[list[str], ...] = (
 def main() -> None:
     """Serves MCP over stdio, or runs the command that the arguments name."""
     gc.disable()
+    if sys.getfilesystemencoding() == "ascii":
+        # The C locale with PYTHONUTF8=0, in which prompts arrive damaged and most file names cannot be used.
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
     if sys.argv[1:] in _SERVE_STDIO:
-        from gpt_image_mcp.mcp_app.serve import serve_stdio
-        from gpt_image_mcp.server import mcp
+        from gpt_image_mcp.errors import InvalidSetting
+        from gpt_image_mcp.settings import read_settings
 
-        sys.exit(serve_stdio(mcp))
+        with suppress(InvalidSetting):  # which the command line explains
+            read_settings()  # before FastMCP is imported, which fails without a home
+            from gpt_image_mcp.mcp_app.serve import serve_stdio
+            from gpt_image_mcp.server import mcp
+
+            sys.exit(serve_stdio(mcp))
     from gpt_image_mcp.cli.app import run
 
     gc.enable()
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:] or ["serve"]))
 
 
 if __name__ == "__main__":

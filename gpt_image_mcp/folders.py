@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,10 +43,10 @@ def project_folder(settings: Settings) -> Path:
         OutputRejected: If it cannot be found out, or its name is not valid Unicode.
     """
     try:
-        folder = Path(settings.project_dir).expanduser().absolute() if settings.project_dir else Path.cwd()
+        folder = local_path(settings.project_dir or ".", base=Path()).absolute()
         str(folder).encode()
-    except (OSError, RuntimeError, UnicodeError) as error:
-        message = f"The project folder cannot be used: {error}."
+    except (OSError, RuntimeError, ValueError) as error:
+        message = f"The project folder cannot be used: {getattr(error, 'strerror', None) or error}."
         raise OutputRejected(
             message, next_step="Set GPT_IMAGE_PROJECT_DIR to the absolute path of a folder."
         ) from error
@@ -103,21 +104,24 @@ def require_writable(folder: Path) -> Path:
 def fallback_folders(settings: Settings) -> tuple[Path, ...]:
     """The folders for a paid image whose own folder cannot be written: the default one, then a temporary one.
 
-    Never fails: without a project there is still the system's temporary folder.
+    Never fails: each that there is not is left out.
     """
     # One for each user, because whoever makes it owns it. Windows has no user ids, but a temporary folder for
     # each user anyway.
     user = getattr(os, "getuid", int)()
-    temporary = Path(tempfile.gettempdir()) / f"{APP}-{user}"
-    try:
-        return default_folder(settings), temporary
-    except OutputRejected:
-        return (temporary,)
+    found: list[Path] = []
+    with suppress(OutputRejected):
+        found.append(default_folder(settings))
+    with suppress(FileNotFoundError):  # no folder for temporary files can be written
+        found.append(Path(tempfile.gettempdir()) / f"{APP}-{user}")
+    return tuple(found)
 
 
 def _project_root(folder: Path) -> Path:
     """The git repository that a folder belongs to, else the folder itself."""
-    return next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), folder)
+    # Path.exists fails where a parent may not be looked into.
+    exists = os.path.exists
+    return next((parent for parent in (folder, *folder.parents) if exists(parent / ".git")), folder)
 
 
 def _below_project(folder: Path, settings: Settings) -> Path:
@@ -130,7 +134,7 @@ def _below_project(folder: Path, settings: Settings) -> Path:
 
 def _guard(folder: Path) -> None:
     """Refuses system and credential folders, also if they are reached through links."""
-    home = _real(Path.home())
+    home = _real(Path(os.path.expanduser("~")))  # noqa: PTH111 - Path.home fails for a user without one
     real = _real(folder)
     hit = next((part for part in _guarded(home, real) if _contains(part, real)), None)
     if hit is not None:

@@ -15,14 +15,19 @@ if TYPE_CHECKING:
 
 _DRIVE = re.compile(r"([A-Za-z]):[\\/](.*)", re.DOTALL)
 _FILE_URL = re.compile(r"file:(//(localhost(?=[/\\]))?)?(?=[/\\~A-Za-z.])", re.IGNORECASE)
-_QUOTES = "\"'`"
+_PAIRS_OF_QUOTES = ('""', "''", "``", "\u201c\u201d", "\u2018\u2019")
+# What comes along unseen: blanks, line breaks, byte order marks, and the marks of direction with which
+# Windows begins a path in its dialogs.
+_UNSEEN = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(
+    map(chr, (*range(0x2000, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A)))
+)
 
 
 def unquoted(text: str) -> str:
-    """Without the blanks and quotes that come along when a path is copied."""
-    text = text.strip()
-    while len(text) > 1 and text[0] == text[-1] and text[0] in _QUOTES:
-        text = text[1:-1].strip()
+    """Without the blanks, invisible characters and quotes that come along when a text is copied."""
+    text = text.strip(_UNSEEN)
+    while len(text) > 1 and text[0] + text[-1] in _PAIRS_OF_QUOTES:
+        text = text[1:-1].strip(_UNSEEN)
     return text
 
 
@@ -41,7 +46,7 @@ def local_path(text: str, *, base: Path, wsl: bool | None = None) -> Path:
 
     Raises:
         ValueError: If no file system could have it.
-        RuntimeError: If it names the home of a user who does not exist.
+        RuntimeError: If it names the home of a user who has none.
     """
     text = unquoted(text)
     if is_file_url(text):
@@ -56,7 +61,11 @@ def local_path(text: str, *, base: Path, wsl: bool | None = None) -> Path:
         message = "it is empty or holds a NUL character"
         raise ValueError(message)
     text.encode()
-    path = Path(text).expanduser()
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:
+        message = "the home folder that it begins with is unknown"
+        raise RuntimeError(message) from error
     return path if path.is_absolute() else base / path
 
 

@@ -1,4 +1,4 @@
-"""The settings. No other module reads the environment.
+"""The settings.
 
 Server and commands call ``read_settings()``, which explains a malformed value to the person who set it.
 Programs that embed the library call ``Settings(...)`` with field names; what they leave out comes from the
@@ -12,9 +12,9 @@ import re
 import warnings
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import Annotated, Literal, cast
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -24,21 +24,19 @@ from pydantic_settings import (
 )
 
 from gpt_image_mcp.coercion import lowered
-from gpt_image_mcp.errors import InvalidSetting
+from gpt_image_mcp.environment import clean_for_libraries, refused, unfilled, variables, variables_set
+from gpt_image_mcp.paths import local_path, unquoted
 from gpt_image_mcp.values.options import QualityName
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from pydantic.fields import FieldInfo
 
 _PREFIX = "GPT_IMAGE_"
 ToolGroup = Literal["core", "sessions", "export"]
 TOOL_GROUPS: tuple[ToolGroup, ...] = ("core", "sessions", "export")
 # Clearer words than pydantic's, by pydantic's type of error.
-_REASONS = {"bool_parsing": "Input should be 1 or 0"}
-_SECRET_VARIABLES = frozenset({"OPENAI_API_KEY", "GPT_IMAGE_DATABASE_URL", "OPENAI_BASE_URL"})
-
+_NUMBER = "Input should be a number such as 2, without a unit or commas"
+_REASONS = {
+    **dict.fromkeys(("int_parsing", "float_parsing", "decimal_parsing"), _NUMBER),
+    "bool_parsing": "Input should be 1 or 0",
+}
 _DATABASE_ADDRESS = re.compile(r"\s*[a-z]\w*(\+\w+)?://", re.IGNORECASE)
 # A name, or all that end in one; people paste it with the rest of an address.
 _HOST = re.compile(r"(?:https?://)?(?P<name>(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?(?::\d+)?(?:/\S*)?")
@@ -47,9 +45,12 @@ _LONGEST_TTL_MS = 10 * 365 * 24 * 3_600_000
 
 def _split_paths(value: object) -> object:
     """Splits ``/a:/b`` (``;`` on Windows) into folders; other values stay the same."""
-    if isinstance(value, str):
-        return tuple(Path(part).expanduser() for part in value.split(os.pathsep) if part.strip())
-    return value
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(local_path(part, base=Path()) for part in value.split(os.pathsep) if unquoted(part))
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
 
 
 def _split_groups(value: object) -> object:
@@ -69,11 +70,6 @@ def _split_hosts(value: object) -> object:
         message = "it must be names such as host.docker.internal or *.example.com, with commas between"
         raise ValueError(message)
     return tuple(host["name"] for host in found if host)
-
-
-def _stripped(value: object) -> object:
-    """Removes the blanks and line breaks that are easily copied along with a key."""
-    return value.strip() if isinstance(value, str) else value
 
 
 def _web_address(value: object) -> object:
@@ -101,17 +97,15 @@ def _env(name: str, *aliases: str) -> AliasChoices:
 
 
 class _Environment(EnvSettingsSource):
-    """Reads environment variables by their documented names only.
+    """Reads environment variables, cleaned, by their documented names only.
 
     Because ``Settings`` accepts field names as arguments, pydantic would also read variables that are named
     like a field: another program's ``DEBUG`` or ``API_KEY`` would become our setting.
     """
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """The value of a field's variable, the name it was found by, and whether it is JSON."""
-        value, name, is_complex = super().get_field_value(field, field_name)
-        is_documented = name != field_name or field.validation_alias is None
-        return (value, name, is_complex) if is_documented else (None, name, False)
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls)
+        self.env_vars = {name.lower(): value for name, value in _documented_variables().items()}
 
 
 class Settings(BaseSettings):
@@ -125,12 +119,13 @@ class Settings(BaseSettings):
         frozen=True,
         env_file=None,
         env_prefix=_PREFIX,
-        env_ignore_empty=True,
         extra="ignore",
         populate_by_name=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
     )
 
-    api_key: Annotated[SecretStr | None, BeforeValidator(_stripped)] = Field(
+    api_key: SecretStr | None = Field(
         default=None, validation_alias=_env("OPENAI_API_KEY"), description="OpenAI API key."
     )
     base_url: Annotated[str | None, BeforeValidator(_web_address)] = Field(
@@ -291,6 +286,13 @@ class Settings(BaseSettings):
         del env_settings, dotenv_settings, file_secret_settings
         return init_settings, _Environment(settings_cls)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_unfilled(cls, value: object) -> object:
+        if isinstance(value, str) and (reason := unfilled(value)):
+            raise ValueError(reason)
+        return value
+
     def model_post_init(self, context: object, /) -> None:
         """Say once that a retired variable has no effect."""
         del context
@@ -317,16 +319,16 @@ def variable_names(field: str) -> tuple[str, ...]:
     return tuple(str(choice) for choice in cast("AliasChoices", alias).choices)
 
 
-def variables_set(names: Iterable[str]) -> tuple[str, ...]:
-    """Which of these environment variables are set and not empty."""
-    return tuple(name for name in names if os.environ.get(name))
-
-
 def unknown_variables() -> tuple[str, ...]:
     """Environment variables that begin with GPT_IMAGE_, in any case, but are no settings."""
-    known = {name for field in Settings.model_fields for name in variable_names(field)}
-    ours = (name for name in os.environ if name.upper().startswith(_PREFIX))
-    return tuple(sorted(name for name in ours if name.upper() not in known))
+    ours = {name for name in variables() if name.upper().startswith(_PREFIX)}
+    return tuple(sorted(ours - _documented_variables().keys()))
+
+
+def _documented_variables() -> dict[str, str]:
+    """Those environment variables that are settings, with their values."""
+    documented = {name for field in Settings.model_fields for name in variable_names(field)}
+    return {name: value for name, value in variables().items() if name.upper() in documented}
 
 
 def _variable_in_use(location: str) -> str:
@@ -334,30 +336,27 @@ def _variable_in_use(location: str) -> str:
     for field in Settings.model_fields:
         names = variable_names(field)
         if location == field or location in names:
-            return next((name for name in names if name in os.environ), names[0])
+            return next(iter(variables_set(names)), names[0])
     return location
 
 
 def read_settings(*, sandbox: bool = False) -> Settings:
-    """The settings of the environment.
+    """The settings of the environment. Variables that libraries read themselves are cleaned in place.
 
     Args:
         sandbox: Turns on the sandbox, whatever the environment says.
 
     Raises:
-        InvalidSetting: If a value is malformed; names the variable, the value and what is allowed.
+        InvalidSetting: If values are malformed; names each variable, the value and what is allowed.
     """
+    reasons = clean_for_libraries()
     try:
         settings = Settings()
     except ValidationError as error:
-        raise _explain(error) from None
+        for fault in error.errors(include_url=False):
+            name = _variable_in_use(str(fault["loc"][0]))
+            reasons[name] = _REASONS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
+        raise refused(reasons) from None
+    if reasons:
+        raise refused(reasons)
     return settings.model_copy(update={"sandbox": True}) if sandbox else settings
-
-
-def _explain(error: ValidationError) -> InvalidSetting:
-    first = error.errors(include_url=False)[0]
-    name = _variable_in_use(str(first["loc"][0]))
-    value = "***" if name in _SECRET_VARIABLES else str(first.get("input", ""))
-    reason = _REASONS.get(str(first["type"])) or str(first["msg"]).removeprefix("Value error, ")
-    message = f"The environment variable {name} has the value {value!r}, which is not allowed: {reason}."
-    return InvalidSetting(message, next_step=f"Correct or unset {name} and start again.")

@@ -102,4 +102,4 @@ def test_each_outside_library_has_its_wing() -> None:
 
 def test_only_the_settings_read_the_environment() -> None:
     readers = {path.name for path in PACKAGE.rglob("*.py") if "os.environ" in path.read_text()}
-    assert readers == {"settings.py"}
+    assert readers == {"environment.py"}

@@ -217,7 +217,10 @@ def _engine(url: str) -> Engine:
 
 def _sqlite_engine(address: URL) -> Engine:
     if address.database not in _IN_MEMORY:
-        path = Path(address.database).expanduser()
+        try:
+            path = Path(address.database).expanduser()
+        except RuntimeError as error:  # ~name of nobody
+            raise OSError(str(error).rstrip(".")) from error
         path.parent.mkdir(parents=True, exist_ok=True)
         address = address.set(database=str(path))
     if "timeout" not in address.query:

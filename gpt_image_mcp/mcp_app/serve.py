@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 import anyio
 from fastmcp.utilities.logging import temporary_log_level
 
-from gpt_image_mcp.errors import InvalidSetting
 from gpt_image_mcp.mcp_app.stdio import serve_lines
 from gpt_image_mcp.settings import read_settings
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
 
-EXIT_USAGE = 2
 _OBJECTS_BETWEEN_COLLECTIONS = 20_000
 # A walk over everything takes 70 ms, during which no client is answered.
 _COLLECTIONS_BETWEEN_LARGER_ONES = (10, 100)
@@ -26,13 +24,10 @@ _LONGEST_TURN_SECONDS = 0.001
 def serve_stdio(mcp: FastMCP) -> int:
     """Serves MCP over stdin and stdout until stdin closes; returns the exit code.
 
-    Malformed settings stop the start with a message on stderr. stdout belongs to the protocol.
+    Raises:
+        InvalidSetting: If the environment is malformed.
     """
-    try:
-        settings = read_settings()
-    except InvalidSetting as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the one message a client's log should show
-        return EXIT_USAGE
+    settings = read_settings()
     keep_what_is_loaded()
     with temporary_log_level(log_level(debug=settings.debug)):
         anyio.run(serve_lines, mcp)

@@ -151,7 +151,7 @@ async def test_a_picture_that_a_host_model_writes_in_its_own_way_is_stored(name:
 
 async def test_a_host_model_that_has_only_queued_the_picture_may_bill_it(project: Path) -> None:
     (project / "photo.png").write_bytes(OTHER)
-    queued = {"id": "resp_1", "status": "queued", "output": []}
+    queued: dict[str, Any] = {"id": "resp_1", "status": "queued", "output": []}
     replies = (answer({"id": "file-1"}), answer(queued), answer({"deleted": True}))
     async with (
         serve_script(*replies) as endpoint,

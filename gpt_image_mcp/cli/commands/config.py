@@ -9,6 +9,8 @@ from gpt_image_mcp.cli.client_config.clients import ClientName, user_folders
 from gpt_image_mcp.cli.client_config.launching import How, launch
 from gpt_image_mcp.cli.commands.parameters import Flag
 from gpt_image_mcp.cli.console import Console
+from gpt_image_mcp.cli.output_file import absolute_path
+from gpt_image_mcp.environment import clean_for_libraries
 from gpt_image_mcp.errors import InvalidSetting
 
 if TYPE_CHECKING:
@@ -37,8 +39,9 @@ def config(
     """
     from gpt_image_mcp.cli.client_config.blocks import make_block
 
+    clean_for_libraries()
     started = launch(command)
-    folder = str(Path(output_dir).expanduser().absolute()) if output_dir else ""
+    folder = str(absolute_path(output_dir)) if output_dir else ""
     block = make_block(client, started, sandbox=sandbox, output_dir=folder)
     path = _file(file, block, write=write)
     console = Console()
@@ -58,7 +61,7 @@ def _file(named: Path | None, block: Block, *, write: bool) -> Path | None:
         InvalidSetting: If a file was asked for with such a client.
     """
     if block.client.file is not None:
-        return named.expanduser() if named else block.client.file(user_folders())
+        return absolute_path(str(named)) if named else block.client.file(user_folders())
     if write or named:
         message = f"{block.client.title} has its own command, so --write and --file are not for it."
         step = "Leave them out and run what is printed; with --scope project it writes .mcp.json."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from gpt_image_mcp.errors import InvalidSetting
+from gpt_image_mcp.settings import read_settings
 
 DEFAULT_HOST, DEFAULT_PORT, DEFAULT_PATH = "127.0.0.1", 8000, "/mcp"
 
@@ -24,6 +25,7 @@ def serve(
         port: Where to listen, for http; 0 picks a free one.
         path: The path of MCP, for http; /health is beside it.
     """
+    read_settings()  # before FastMCP is imported, which without a home fails
     if transport == "http":
         from gpt_image_mcp.mcp_app.http import serve_http
         from gpt_image_mcp.server import mcp

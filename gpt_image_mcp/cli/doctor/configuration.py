@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, cast
 
 from pydantic import SecretStr
 
-from gpt_image_mcp.cli.doctor.findings import failed, ok, skipped, warning
+from gpt_image_mcp.catalogue.validation import require_key
+from gpt_image_mcp.cli.doctor.findings import failed, ok, refused, skipped, warning
+from gpt_image_mcp.environment import variables_set
+from gpt_image_mcp.errors import MissingApiKey
 from gpt_image_mcp.openai_api.unsent import KEYS_LINK, without_password
-from gpt_image_mcp.settings import Settings, unknown_variables, variable_names, variables_set
+from gpt_image_mcp.settings import Settings, unknown_variables, variable_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,14 +111,11 @@ def check_key(settings: Settings) -> Finding:
     """Whether a key is set and has the form of one. Only its last characters are shown."""
     if settings.sandbox:
         return skipped(_KEY, "The sandbox needs none.")
-    if settings.api_key is None:
-        return failed(
-            _KEY,
-            "OPENAI_API_KEY is not set.",
-            "Set OPENAI_API_KEY in the env block of the client's configuration; keys are made at "
-            f"{KEYS_LINK}. To try without one, set GPT_IMAGE_SANDBOX=1.",
-        )
-    key = settings.api_key.get_secret_value()
+    try:
+        require_key(settings)
+    except MissingApiKey as error:
+        return refused(_KEY, error)
+    key = settings.api_key.get_secret_value() if settings.api_key else ""
     again = f"Copy the key again from {KEYS_LINK}."
     if not key.isascii() or not key.isprintable() or re.search(r"[\s\"']", key):
         return failed(_KEY, "OPENAI_API_KEY holds characters that no key has.", again)

@@ -1,0 +1,236 @@
+"""Homes, working directories, disks and consoles as machines have them: one sentence, or a picture."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.environment.processes import DRAW, PROGRAM, Machine
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+SANDBOX = {"GPT_IMAGE_SANDBOX": "1"}
+NO_HOME = {**SANDBOX, "HOME": None, "XDG_CONFIG_HOME": None, "XDG_DATA_HOME": None}
+NOBODY = ("setpriv", "--reuid", "4242", "--clear-groups")
+NIGHT_VIEW = "夜景"
+
+as_nobody = pytest.mark.skipif(
+    sys.platform != "linux" or os.getuid() != 0 or shutil.which("setpriv") is None,
+    reason="only root can become a user that the system does not know",
+)
+
+
+@pytest.fixture
+def open_project() -> Generator[Path]:
+    """A project folder beside a home, which any user can reach and write to; pytest's own are closed."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        for path in (Path(folder), Path(folder, "project"), Path(folder, "home")):
+            path.mkdir(exist_ok=True)
+            path.chmod(0o777)
+        yield Path(folder, "project")
+
+
+def _findings(machine: Machine) -> dict[str, str]:
+    checks = json.loads(machine.run("doctor", "--json").stdout)["checks"]
+    return {check["name"]: f"{check['said']} Next: {check['next']}" for check in checks}
+
+
+@as_nobody
+def test_without_any_home_server_command_and_doctor_say_which_variable_to_set(open_project: Path) -> None:
+    machine = Machine(NO_HOME, cwd=open_project, wrapper=NOBODY)
+    served = machine.serve()
+    said = _findings(machine)["settings"]
+    assert "HOME is not set" in said
+    assert "Set HOME" in said
+    for process in (
+        served.errors,
+        machine.run(*DRAW).stderr.decode(),
+        machine.run("config", "cursor").stderr.decode(),
+    ):
+        assert process == f"invalid_argument: {said}\n"
+    assert served.exit_code == 2
+
+
+@as_nobody
+@pytest.mark.parametrize("output_dir", [None, "out"])
+def test_folders_of_the_xdg_variables_are_enough_without_a_home(
+    output_dir: str | None, open_project: Path
+) -> None:
+    folders = {f"XDG_{name}_HOME": str(open_project / name) for name in ("CONFIG", "DATA", "CACHE")}
+    settings = {**NO_HOME, **folders, "GPT_IMAGE_OUTPUT_DIR": output_dir and str(open_project / output_dir)}
+    machine = Machine(settings, cwd=open_project, wrapper=NOBODY)
+    served = machine.serve()
+    assert served.has_drawn, served.errors
+    assert machine.run(*DRAW).returncode == 0
+
+
+@as_nobody
+@pytest.mark.parametrize("home", ["gone", "home"])
+def test_a_home_that_cannot_be_written_is_refused_before_the_call(home: str, open_project: Path) -> None:
+    (open_project.parent / "home").chmod(0o555)
+    open_project.parent.chmod(0o755)
+    settings = {**NO_HOME, "HOME": str(open_project.parent / home)}
+    machine = Machine(settings, cwd=open_project, wrapper=NOBODY)
+    served, found = machine.serve(), _findings(machine)
+    assert served.lists_tools
+    assert not served.has_drawn
+    assert "GPT_IMAGE_OUTPUT_DIR" in found["output folder"]
+    assert "GPT_IMAGE_DATABASE_URL" in found["database"]
+    assert found["database"].partition(" Next: ")[0] in served.said
+    assert found["database"].partition(" Next: ")[0] in machine.run(*DRAW).stderr.decode()
+    named = {
+        "GPT_IMAGE_OUTPUT_DIR": str(open_project / "out"),
+        "GPT_IMAGE_DATABASE_URL": f"sqlite:///{open_project}/library.db",
+    }
+    assert Machine({**settings, **named}, cwd=open_project, wrapper=NOBODY).serve().has_drawn
+
+
+@as_nobody
+def test_a_working_directory_that_may_not_be_looked_into_is_a_project_too(open_project: Path) -> None:
+    open_project.chmod(0o700)
+    settings = {**NO_HOME, "HOME": str(open_project.parent / "home")}
+    assert Machine(settings, cwd=open_project, wrapper=NOBODY).serve().has_drawn
+
+
+@pytest.mark.parametrize("content", ["\ufeffFASTMCP_LOG_LEVEL=verbose\n", "FASTMCP_LOG_LEVEL=verbose\n"])
+def test_a_dotenv_file_of_the_project_changes_nothing(content: str, project: Path) -> None:
+    (project / ".env").write_text(content)
+    assert Machine(SANDBOX).serve().has_drawn
+
+
+@pytest.mark.parametrize("value", ["", " ", "relative/folder"])
+def test_xdg_variables_that_name_no_place_are_passed_over(value: str) -> None:
+    settings = {**SANDBOX, "XDG_CONFIG_HOME": value, "XDG_DATA_HOME": value}
+    done = Machine(settings).run(*DRAW)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.decode().strip()).is_relative_to(Path.home() / ".config")
+
+
+@pytest.mark.parametrize("value", ["", "/nowhere/tmp"])
+def test_a_temporary_folder_that_is_gone_does_not_matter(value: str) -> None:
+    assert Machine({**SANDBOX, "TMPDIR": value}).serve().has_drawn
+
+
+def test_a_server_that_was_started_in_the_root_draws(project: Path) -> None:
+    assert Machine(SANDBOX, cwd="/").serve().has_drawn
+    done = Machine({**SANDBOX, "GPT_IMAGE_PROJECT_DIR": f"'{project}'"}, cwd="/").run(
+        *DRAW, "--output-dir", "out"
+    )
+    assert Path(done.stdout.decode().strip()).parent == project / "out"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not delete a folder that is in use")
+def test_a_working_directory_that_was_deleted_is_named_with_what_to_set(project: Path) -> None:
+    gone = project / "gone"
+    script = f'mkdir "{gone}"; cd "{gone}"; rmdir "{gone}"; exec "$@"'
+    machine = Machine(SANDBOX, wrapper=("sh", "-c", script, "sh"))
+    found = _findings(machine)["project folder"]
+    assert "GPT_IMAGE_PROJECT_DIR" in found
+    assert found.partition(" Next: ")[0] in machine.serve().said
+    for arguments in (DRAW, (*DRAW, "-o", "fox.png"), ("gallery", "-o", "page.html")):
+        refused = machine.run(*arguments)
+        assert refused.returncode == 1
+        assert b"Traceback" not in refused.stderr
+        assert b"Next: " in refused.stderr
+    assert (
+        Machine({**SANDBOX, "GPT_IMAGE_PROJECT_DIR": str(project)}, wrapper=machine.wrapper).serve().has_drawn
+    )
+
+
+def test_a_full_disk_is_named_by_the_call_and_by_doctor(project: Path) -> None:
+    disk = project / "disk"
+    disk.mkdir()
+    if not Path("/bin/mount").exists():
+        pytest.skip("no mount on this machine")
+    mounted = subprocess.run(
+        ["/bin/mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("only root can mount a small disk")
+    try:
+        machine = Machine({**SANDBOX, "HOME": str(disk), "XDG_CONFIG_HOME": None, "XDG_DATA_HOME": None})
+        served, found = machine.serve(), _findings(machine)
+    finally:
+        subprocess.run(["/bin/umount", str(disk)], check=True)
+    assert found["database"].partition(" Next: ")[0] in served.said
+    assert "full" in served.said
+
+
+@pytest.mark.parametrize(
+    "console",
+    [
+        {"PYTHONIOENCODING": "cp1252"},
+        {"PYTHONIOENCODING": "ascii"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": None},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"},
+    ],
+)
+def test_a_narrow_console_hurts_neither_the_protocol_nor_a_command(
+    console: dict[str, str | None], project: Path
+) -> None:
+    machine = Machine({**SANDBOX, **console}, cwd=project)
+    served = machine.serve(output_dir=str(project / NIGHT_VIEW))
+    assert served.has_drawn
+    assert str(project / NIGHT_VIEW) in served.said
+    done = machine.run("generate", NIGHT_VIEW, *DRAW[2:], "--output-dir", NIGHT_VIEW)
+    assert done.returncode == 0, done.stderr
+    assert len(list((project / NIGHT_VIEW).glob("*.png"))) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell")
+@pytest.mark.parametrize(
+    "ending", ["| true", "--json | true", ">&-", "--json >&- 2>&-", ">/dev/full", "2>/dev/full"]
+)
+def test_a_picture_is_a_success_even_if_nobody_reads_its_path(ending: str, project: Path) -> None:
+    command = " ".join(["set -o pipefail;", *PROGRAM, "generate fox", *DRAW[2:], "-o fox.png", ending])
+    environment = {**os.environ, **SANDBOX}
+    done = subprocess.run(
+        ["/bin/bash", "-c", command], env=environment, capture_output=True, check=False, timeout=50
+    )
+    assert done.returncode == 0, done.stderr
+    assert (project / "fox.png").is_file()
+    assert b"Traceback" not in done.stderr
+    assert b"Exception ignored" not in done.stderr
+
+
+def test_a_folder_as_output_is_written_into(project: Path) -> None:
+    (project / "there").mkdir()
+    for output, folder in (("there", "there"), ("new/", "new"), (".", "."), ("~/", "../home")):
+        done = Machine(SANDBOX).run(*DRAW, "-o", output)
+        assert done.returncode == 0, done.stderr
+        assert Path(done.stdout.decode().strip()).parent.resolve() == (project / folder).resolve()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("generate", "a", "red", "fox", "--n", "2"), "gpt-image-mcp generate 'a red fox' --n 2"),
+        (("edit", "make", "it", "night", "a.png", "-o", "b.png"), "edit 'make it night' a.png -o b.png"),
+        (("batch", "make", "it", "night", "a.png"), "gpt-image-mcp batch 'make it night' a.png"),
+        (("generate", "-5 degrees outside"), "goes behind all options and --"),
+        (("edit", "-warmer", "a.png"), "goes behind all options and --"),
+        (("history", "-fox"), "goes behind all options and --"),
+    ],
+)
+def test_words_without_quotes_and_texts_with_a_dash_are_explained(
+    arguments: tuple[str, ...], words: str
+) -> None:
+    done = Machine(SANDBOX).run(*arguments)
+    assert done.returncode == 2
+    assert words in done.stderr.decode()
+
+
+def test_history_takes_its_words_without_quotes() -> None:
+    machine = Machine(SANDBOX)
+    assert machine.run("generate", *DRAW[2:], "--", "-5 degrees and a red fox").returncode == 0
+    assert b"red fox" in machine.run("history", "red", "fox").stdout
+    assert b"No image" in machine.run("history", "blue", "fox").stdout
