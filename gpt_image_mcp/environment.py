@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # What the SDK, the HTTP client, FastMCP and Python read themselves.
 _OF_LIBRARIES = re.compile(
-    r"OPENAI_\w+|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|HOME|XDG_\w+|TMPDIR|TE?MP", re.IGNORECASE
+    r"OPENAI_\w+|(HTTPS?|ALL)_PROXY|SSL_CERT_(FILE|DIR)|HOME|XDG_\w+_HOME|TMPDIR|TE?MP", re.IGNORECASE
 )
 # What clients and shells fill in. In addresses, :$ begins a password, and % with two digits is a character.
 _UNFILLED = re.compile(

@@ -94,6 +94,7 @@ def test_what_a_client_did_not_fill_in_is_refused(
         ("OPENAI_BASE_URL", "https://gateway.example/%E6%BC%A2/v1"),
         ("GPT_IMAGE_OUTPUT_DIR", "/srv/C$/100% cotton/a$b"),
         ("HTTPS_PROXY", "http://me:$ecret@proxy.example:8080"),
+        ("NO_PROXY", "<local>"),
     ],
 )
 def test_a_dollar_or_percent_that_belongs_there_is_kept(
