@@ -16,7 +16,7 @@ import pytest
 from tests.environment.processes import DRAW, PROGRAM, Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
 SANDBOX = {"GPT_IMAGE_SANDBOX": "1"}
 NO_HOME = {**SANDBOX, "HOME": None, "XDG_CONFIG_HOME": None, "XDG_DATA_HOME": None}
@@ -128,22 +128,39 @@ def test_a_server_that_was_started_in_the_root_draws(project: Path) -> None:
     assert Path(done.stdout.decode().strip()).parent == project / "out"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not delete a folder that is in use")
-def test_a_working_directory_that_was_deleted_is_named_with_what_to_set(project: Path) -> None:
+@pytest.fixture
+def in_deleted_folder(project: Path) -> Sequence[str]:
+    """A command that starts another in a working directory that is gone by then."""
+    if sys.platform == "win32":
+        pytest.skip("Windows does not delete a folder that is in use")
     gone = project / "gone"
-    script = f'mkdir "{gone}"; cd "{gone}"; rmdir "{gone}"; exec "$@"'
-    machine = Machine(SANDBOX, wrapper=("sh", "-c", script, "sh"))
+    return "sh", "-c", f'mkdir "{gone}"; cd "{gone}"; rmdir "{gone}"; exec "$@"', "sh"
+
+
+def test_a_working_directory_that_was_deleted_is_named_with_what_to_set(
+    in_deleted_folder: Sequence[str],
+) -> None:
+    machine = Machine(SANDBOX, wrapper=in_deleted_folder)
     found = _findings(machine)["project folder"]
     assert "GPT_IMAGE_PROJECT_DIR" in found
     assert found.partition(" Next: ")[0] in machine.serve().said
-    for arguments in (DRAW, (*DRAW, "-o", "fox.png"), ("gallery", "-o", "page.html")):
-        refused = machine.run(*arguments)
-        assert refused.returncode == 1
-        assert b"Traceback" not in refused.stderr
-        assert b"Next: " in refused.stderr
-    assert (
-        Machine({**SANDBOX, "GPT_IMAGE_PROJECT_DIR": str(project)}, wrapper=machine.wrapper).serve().has_drawn
-    )
+
+
+@pytest.mark.parametrize("arguments", [DRAW, (*DRAW, "-o", "fox.png"), ("gallery", "-o", "page.html")])
+def test_commands_explain_that_their_working_directory_was_deleted(
+    arguments: tuple[str, ...], in_deleted_folder: Sequence[str]
+) -> None:
+    refused = Machine(SANDBOX, wrapper=in_deleted_folder).run(*arguments)
+    assert refused.returncode == 1
+    assert b"Traceback" not in refused.stderr
+    assert b"Next: " in refused.stderr
+
+
+def test_a_named_project_is_enough_where_the_working_directory_was_deleted(
+    in_deleted_folder: Sequence[str], project: Path
+) -> None:
+    named = {"GPT_IMAGE_PROJECT_DIR": str(project)}
+    assert Machine({**SANDBOX, **named}, wrapper=in_deleted_folder).serve().has_drawn
 
 
 def test_a_full_disk_is_named_by_the_call_and_by_doctor(project: Path) -> None:
@@ -202,12 +219,14 @@ def test_a_picture_is_a_success_even_if_nobody_reads_its_path(ending: str, proje
     assert b"Exception ignored" not in done.stderr
 
 
-def test_a_folder_as_output_is_written_into(project: Path) -> None:
+@pytest.mark.parametrize(
+    ("output", "folder"), [("there", "there"), ("new/", "new"), (".", "."), ("~/", "../home")]
+)
+def test_a_folder_as_output_is_written_into(output: str, folder: str, project: Path) -> None:
     (project / "there").mkdir()
-    for output, folder in (("there", "there"), ("new/", "new"), (".", "."), ("~/", "../home")):
-        done = Machine(SANDBOX).run(*DRAW, "-o", output)
-        assert done.returncode == 0, done.stderr
-        assert Path(done.stdout.decode().strip()).parent.resolve() == (project / folder).resolve()
+    done = Machine(SANDBOX).run(*DRAW, "-o", output)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.decode().strip()).parent.resolve() == (project / folder).resolve()
 
 
 @pytest.mark.parametrize(
