@@ -45,6 +45,13 @@ def test_a_backslash_that_escapes_nothing_counts_as_itself(sent: str, meant: str
     assert as_list(sent) == [meant]
 
 
+@pytest.mark.parametrize("slash", ["/", "\\/"])
+def test_megabytes_in_a_list_sent_as_text_are_read_as_they_are(slash: str) -> None:
+    """Ways to go back for each character cost gigabytes."""
+    data = "data:image/png;base64," + "iVBORw0KGgo/" * 1_000_000
+    assert as_list(f'["{data.replace("/", slash)}",]') == [data]
+
+
 @given(st.lists(st.text(st.characters(codec="utf-8"))))
 def test_any_list_of_texts_survives_being_sent_as_json(texts: list[str]) -> None:
     plain = [text for text in texts if "\\" not in text and text.isprintable()]
