@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,10 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_DRIVE = re.compile(r"([A-Za-z]):[\\/](.*)", re.DOTALL)
+# A drive, or what Windows calls the files of a WSL system, whose first slashes are gone if it was a host.
+_WINDOWS = re.compile(
+    r"[\\/?]*(?:([a-z]):|wsl(?:\$|\.localhost)[\\/]+[^\\/]+)[\\/](.*)", re.IGNORECASE | re.DOTALL
+)
 _FILE_URL = re.compile(r"file:(//(localhost(?=[/\\]))?)?(?=[/\\~A-Za-z.])", re.IGNORECASE)
 _PAIRS_OF_QUOTES = ('""', "''", "``", "\u201c\u201d", "\u2018\u2019")
 # What comes along unseen: blanks, line breaks, byte order marks, and the marks of direction with which
@@ -21,6 +25,7 @@ _PAIRS_OF_QUOTES = ('""', "''", "``", "\u201c\u201d", "\u2018\u2019")
 _UNSEEN = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(
     map(chr, (*range(0x2000, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A)))
 )
+_BLANK = re.compile(r"\s")
 
 
 def unquoted(text: str) -> str:
@@ -29,11 +34,6 @@ def unquoted(text: str) -> str:
     while len(text) > 1 and text[0] + text[-1] in _PAIRS_OF_QUOTES:
         text = text[1:-1].strip(_UNSEEN)
     return text
-
-
-def is_file_url(text: str) -> bool:
-    """Whether a text is a ``file:`` address."""
-    return text.lower().startswith("file:")
 
 
 def local_path(text: str, *, base: Path, wsl: bool | None = None) -> Path:
@@ -49,14 +49,14 @@ def local_path(text: str, *, base: Path, wsl: bool | None = None) -> Path:
         RuntimeError: If it names the home of a user who has none.
     """
     text = unquoted(text)
-    if is_file_url(text):
+    if text[:5].lower() == "file:":
         text = unquote(_FILE_URL.sub("", text, count=1))
         # file:///C:/x leaves a slash before the drive.
-        text = text[1:] if _DRIVE.match(text[1:]) else text
-    drive = _DRIVE.fullmatch(text)
-    if drive and (_is_wsl() if wsl is None else wsl):
-        rest = drive[2].replace("\\", "/")
-        text = f"/mnt/{drive[1].lower()}/{rest}"
+        text = text[1:] if _WINDOWS.match(text[1:]) else text
+    windows = _WINDOWS.fullmatch(text)
+    if windows and (_is_wsl() if wsl is None else wsl):
+        rest = windows[2].replace("\\", "/")
+        text = f"/mnt/{windows[1].lower()}/{rest}" if windows[1] else f"/{rest}"
     if "\0" in text or not text:
         message = "it is empty or holds a NUL character"
         raise ValueError(message)
@@ -69,10 +69,41 @@ def local_path(text: str, *, base: Path, wsl: bool | None = None) -> Path:
     return path if path.is_absolute() else base / path
 
 
-def is_within(path: Path, folders: Iterable[Path]) -> bool:
-    """Whether a path is in one of these folders, also when links are followed."""
+def is_within(path: Path, folders: Iterable[Path] | None) -> bool:
+    """Whether a path is in one of these folders, also when links are followed; None allows every folder."""
+    if folders is None:
+        return True
     real = Path(os.path.realpath(path))
     return any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)
+
+
+def find_spelled(path: Path, *, within: Iterable[Path] | None) -> tuple[Path, ...]:
+    """A path if it is there, else those whose names differ from it only in blanks or the form of letters.
+
+    macOS puts a narrow blank (U+202F) into the names of screenshots and takes letters with accents apart
+    (NFD), and nobody types either. A folder is listed only if the exact name is not in it, and only inside
+    the folders of ``within``.
+    """
+    missing: list[str] = []
+    while not os.path.lexists(path) and path.name:
+        missing.append(path.name)
+        path = path.parent
+    for name in reversed(missing):
+        if not is_within(path, within):
+            return ()
+        try:
+            entries = [path / name] if os.path.lexists(path / name) else sorted(path.iterdir())
+        except OSError:
+            return ()
+        found = [entry for entry in entries if _plain(entry.name) == _plain(name)]
+        if len(found) != 1:
+            return tuple(found)
+        path = found[0]
+    return (path,)
+
+
+def _plain(name: str) -> str:
+    return _BLANK.sub(" ", unicodedata.normalize("NFC", name))
 
 
 @cache

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from gpt_image_mcp.ids import is_job_id
+from gpt_image_mcp.references import reference_to
 from gpt_image_mcp.services.container import Container, utc_now
 from gpt_image_mcp.settings import Settings, read_settings
 from gpt_image_mcp.threads import in_database, in_thread
@@ -308,11 +308,11 @@ class Studio:
         Raises:
             ImageError: What the job failed with, or why there is nothing to look at.
         """
-        ref = ref.strip().strip("\"'")
-        if not is_job_id(ref):
-            return await (await self._services.lookup()).look_up(ref)
+        meant = await in_database(reference_to, ref, self.settings)
+        if meant.kind != "job":
+            return await (await self._services.lookup()).look_up(meant)
         runner = await self._services.runner()
-        return runner.acknowledged(await runner.collect(ref, wait_seconds=wait_seconds, watch=watch))
+        return runner.acknowledged(await runner.collect(meant.text, wait_seconds=wait_seconds, watch=watch))
 
     def abandon(self, job_id: str) -> None:
         """Stops a job whose request was not sent yet; one that was sent finishes and its image is kept."""

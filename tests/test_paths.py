@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt_image_mcp.paths import is_file_url, local_path, unquoted
+from gpt_image_mcp.paths import local_path, unquoted
 
 BASE = Path("/work/project")
 PLAIN = st.text(string.ascii_letters + string.digits + " .-_äß漢🚣#%&+", min_size=1, max_size=12).filter(
@@ -83,6 +83,23 @@ def test_a_windows_path_is_below_mnt_inside_wsl(text: str) -> None:
     assert local_path(text, base=BASE, wsl=True) == Path("/mnt/c/Users/me/a b.png")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("\\\\wsl$\\Ubuntu\\home\\me\\a b.png", "\\\\wsl.localhost\\Ubuntu-24.04\\home\\me\\a b.png"),
+        *("//WSL.localhost/Ubuntu/home/me/a b.png", "file://wsl.localhost/Ubuntu/home/me/a%20b.png"),
+        *("file://///wsl$/Ubuntu/home/me/a b.png", '"\\\\wsl$\\Debian/home/me/a b.png"'),
+    ],
+)
+def test_a_share_of_wsl_is_its_own_file_inside_wsl(text: str) -> None:
+    assert local_path(text, base=BASE, wsl=True) == Path("/home/me/a b.png")
+
+
+@pytest.mark.parametrize("text", ["\\\\?\\C:\\Users\\me\\a.png", "//?/c:/Users/me/a.png"])
+def test_a_long_windows_path_is_below_mnt_inside_wsl(text: str) -> None:
+    assert local_path(text, base=BASE, wsl=True) == Path("/mnt/c/Users/me/a.png")
+
+
 @pytest.mark.parametrize("text", ["C:\\Users\\me\\a.png", "file:///C:/Users/me/a.png"])
 def test_a_windows_path_keeps_its_drive_outside_wsl(text: str) -> None:
     found = local_path(text, base=BASE, wsl=False)
@@ -114,17 +131,6 @@ def test_the_home_of_nobody_is_an_error() -> None:
 def test_what_no_file_system_could_have_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"NUL|surrogates"):
         local_path(text, base=BASE)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        *(("file:///a", True), ("FILE:a", True), ("file.png", False), ("/file:/a", False), ("", False)),
-        *(("http://file:1/a", False), ("profile:a", False)),
-    ],
-)
-def test_a_file_address_is_told_from_other_texts(text: str, *, expected: bool) -> None:
-    assert is_file_url(text) is expected
 
 
 @given(ABSOLUTE)

@@ -6,16 +6,13 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.folders import project_folder
-from gpt_image_mcp.paths import local_path
+from gpt_image_mcp.paths import find_spelled, local_path
+from gpt_image_mcp.references import reference_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from gpt_image_mcp.settings import Settings
-
-# Longer references are data: the digest of a picture is as good as the picture.
-_LONGEST_PATH = 4096
 
 
 def key_of_call(what: object, images: Iterable[str], settings: Settings) -> str:
@@ -44,19 +41,21 @@ def identities(refs: Iterable[str], settings: Settings) -> list[str]:
     Raises:
         OutputRejected: If there is no project folder.
     """
-    base = project_folder(settings)
-    return [_identity(ref, base) for ref in refs]
+    return [_identity(ref, settings) for ref in refs]
 
 
-def _identity(ref: str, base: Path) -> str:
-    """A file by path, size and time of change; anything else by its own text."""
-    if len(ref) > _LONGEST_PATH:
-        return hashlib.sha256(ref.encode("utf-8", "surrogatepass")).hexdigest()
+def _identity(text: str, settings: Settings) -> str:
+    """A file by path, size and time of change; data by their digest; anything else by its own text."""
+    ref, base = reference_to(text, settings), project_folder(settings)
+    if ref.kind == "data":
+        return hashlib.sha256(ref.text.encode("utf-8", "surrogatepass")).hexdigest()
+    if ref.kind != "path":
+        return ref.text
     try:
-        path = local_path(ref, base=base)
+        (path,) = find_spelled(local_path(ref.text, base=base), within=settings.input_roots)
         status = path.stat()
     except (OSError, ValueError, RuntimeError):
-        return ref
+        return ref.text
     return f"{path}|{status.st_size}|{status.st_mtime_ns}"
 
 

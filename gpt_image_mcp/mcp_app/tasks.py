@@ -162,9 +162,9 @@ def _job_id(params: TaskParams) -> str:
     Raises:
         MCPError: If the id is another, such as that of an image.
     """
-    from gpt_image_mcp.ids import is_job_id
+    from gpt_image_mcp.references import classify
 
-    if not is_job_id(params.task_id):
+    if classify(params.task_id).kind != "job":
         message = f"{params.task_id[:100]!r} is no task; pass the taskId that a tool call was answered with."
         raise MCPError(code=INVALID_PARAMS, message=message)
     return params.task_id

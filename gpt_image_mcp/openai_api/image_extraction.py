@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, unquote_to_bytes
 
+from gpt_image_mcp.references import BASE64_SIGNATURE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -75,14 +77,12 @@ _MOST_NESTED = 20
 _SIGNATURE = re.compile(
     rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|GIF8[79]a|....ftyp(avi[fs]|hei|hev|mif1|msf1)", re.DOTALL
 )
-# The same in either alphabet of base64; in JSON, slashes may be escaped.
-BASE64_SIGNATURE = r"(?:iVBORw0KG|\\?[/_]9j\\?[/_]|UklGR|R0lGOD|AAAA[\w+/-]GZ0eXB)"
 _BASE64_IMAGE = re.compile(BASE64_SIGNATURE)
 # Within other words, or in a text that is cut. Words that follow at once become bytes after its end.
 _EMBEDDED_IMAGE = re.compile(BASE64_SIGNATURE + r"[A-Za-z0-9+/_\-\s\\]{40,}={0,2}")
 _BASE64_PREFIX = re.compile(r"^.{0,200}base64[,:]", re.IGNORECASE | re.DOTALL)
 _NO_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
-_DATA_URL = re.compile(r"data:[^,]{0,200},", re.IGNORECASE)
+_DATA_URL = re.compile(r"data:[^,]{0,2000},", re.IGNORECASE)
 _WEB_LINK = re.compile(r"(https?:)?//[^/]", re.IGNORECASE)
 _ROOTED_LINK = re.compile(r"\.{0,2}/")
 # Of a whole PNG and JPEG.
@@ -145,7 +145,8 @@ def decode_image(text: str) -> bytes:
     text = text.strip("\ufeff \t\r\n\"'")
     if _DATA_URL.match(text):
         head, _, text = text.partition(",")
-        if not head.rstrip().lower().endswith("base64"):
+        # Some write base64 without saying so.
+        if not head.rstrip().lower().endswith("base64") and not _BASE64_IMAGE.match(text):
             return unquote_to_bytes(text)
     # Each of these would cost a copy of megabytes, so it is made only where there is something to change.
     if "%" in text:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.folders import project_folder
 from gpt_image_mcp.library.naming import numbered
-from gpt_image_mcp.paths import is_file_url
+from gpt_image_mcp.references import classify
 from gpt_image_mcp.services.edit_planning import EditOptions
 from gpt_image_mcp.services.globbing import expand
 from gpt_image_mcp.values.options import OutputOptions
@@ -54,13 +53,4 @@ def _named(output: OutputOptions, image: str, number: int) -> OutputOptions:
 
 def label(output: OutputOptions, image: str) -> OutputOptions:
     """The options with the stem of an input added to the label of its file."""
-    return replace(output, filename_prefix=f"{output.filename_prefix}-{_stem(image)}".strip("-"))
-
-
-def _stem(image: str) -> str:
-    """What an input is called without folders and extension; nothing for data URLs."""
-    if image.lower().startswith("data:"):
-        return ""
-    if "://" in image and not is_file_url(image):
-        image = image.partition("?")[0]
-    return Path(image.replace("\\", "/")).stem
+    return replace(output, filename_prefix=f"{output.filename_prefix}-{classify(image).stem}".strip("-"))

@@ -24,6 +24,7 @@ from gpt_image_mcp.errors import (
 )
 from gpt_image_mcp.ids import new_call_id
 from gpt_image_mcp.money import Quote
+from gpt_image_mcp.references import classify
 from gpt_image_mcp.services.edits import Edit, EditServices
 from gpt_image_mcp.threads import in_database, to_the_end
 from gpt_image_mcp.values.progress import Progress, Stage
@@ -254,10 +255,10 @@ class Batches:
             raise
         except ImageError as error:
             job.failures[position] = error
-            return BatchEntry(input=_shown(image), status="failed", error=str(error))
+            return BatchEntry(input=classify(image).shown, status="failed", error=str(error))
         job.made.append(result.call_id)
         return BatchEntry(
-            input=_shown(image),
+            input=classify(image).shown,
             status="completed",
             images=result.images,
             cost=result.cost,
@@ -272,7 +273,7 @@ class Batches:
         """
         for position, call in enumerate(calls):
             if job.entries[position] is None:
-                job.entries[position] = BatchEntry(input=_shown(call.images[0]), status="skipped")
+                job.entries[position] = BatchEntry(input=classify(call.images[0]).shown, status="skipped")
         result = replace(job.report(), status="completed")
         if not job.made:
             raise _stopped() if job.is_stopped else _all_failed(job.failures, result)
@@ -288,10 +289,6 @@ class Batches:
         for call_id in job.made:
             with contextlib.suppress(StorageFailed):
                 note(call_id)
-
-
-def _shown(image: str) -> str:
-    return image if len(image) <= 500 else f"{image[:120]}…"  # noqa: PLR2004 - a path fits, a data URL does not
 
 
 def _key_of(items: Sequence[BatchItem], settings: Settings) -> str:
@@ -331,7 +328,7 @@ def _cut_off(image: str) -> BatchEntry:
         "same.",
         next_step="Call the same batch again: it goes on with what is missing and does not pay twice.",
     )
-    return BatchEntry(input=_shown(image), status="failed", error=str(error))
+    return BatchEntry(input=classify(image).shown, status="failed", error=str(error))
 
 
 def _one_line(error: str) -> str:

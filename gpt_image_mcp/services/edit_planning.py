@@ -182,6 +182,7 @@ def _coverage(first: InputImage, mask: Source | None, regions: tuple[Region, ...
     if mask is None:
         return _Coverage(area.coverage, area.notes) if area else _Coverage(None)
     coverage, notes = read_mask(mask.data, size, source=mask.label)
+    notes = (*mask.notes, *notes)
     if area is None:
         return _Coverage(coverage, notes)
     return _Coverage(ImageChops.lighter(coverage, area.coverage), (*notes, *area.notes))

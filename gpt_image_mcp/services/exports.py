@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
-from urllib.parse import unquote, urlsplit
 
 from gpt_image_mcp.atomic_files import write_exclusive
 from gpt_image_mcp.errors import StorageFailed
@@ -20,7 +19,7 @@ from gpt_image_mcp.imaging.rendering import read_colour, render, require_writer
 from gpt_image_mcp.imaging.source_type import find_source_type, source_type_of
 from gpt_image_mcp.imaging.xmp import has_c2pa
 from gpt_image_mcp.library.naming import clean_label
-from gpt_image_mcp.paths import unquoted
+from gpt_image_mcp.references import classify
 from gpt_image_mcp.threads import in_thread
 from gpt_image_mcp.values.exports import ExportedFile, ExportResult
 from gpt_image_mcp.values.pixels import Pixels
@@ -115,15 +114,8 @@ class Exports:
 
 def _stem(source: Source, ref: str) -> str:
     """The name of the source, as a part of a file name."""
-    name = source.image.file_path.name if source.image else _name_in(source.label, ref)
-    return clean_label(Path(name).stem) or _NAMELESS
-
-
-def _name_in(label: str, ref: str) -> str:
-    """The file name that a path or web address ends with; other references have none."""
-    if label.startswith(("http://", "https://")):
-        return PurePosixPath(unquote(urlsplit(unquoted(ref)).path)).name
-    return Path(label).name if Path(label).is_absolute() else ""
+    path = source.image.file_path if source.image else source.path
+    return clean_label(path.stem if path else classify(ref).stem) or _NAMELESS
 
 
 def _make(source: Source, options: ExportOptions, background: Colour | None) -> _Made:
@@ -202,7 +194,7 @@ def _is_made(folder: Path) -> bool:
 
 
 def _source_notes(source: Source, decoded: Decoded) -> list[str]:
-    notes: list[str] = []
+    notes = list(source.notes)
     if source.image and source.sha256 != source.image.sha256:
         notes.append(
             f"Image {source.image.id} was changed since it was made; the file as it is now was used."

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import InvalidArgument
-from gpt_image_mcp.paths import is_file_url, is_within, local_path, unquoted
+from gpt_image_mcp.paths import find_spelled, is_within, local_path
+from gpt_image_mcp.references import classify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from gpt_image_mcp.references import Reference
 
 MOST_FILES = 100
 # How image files are named; what a file really is shows when it is read.
 _IMAGE_NAME = re.compile(
     r"[^.].*\.(png|jpe?g|jfif|webp|gif|bmp|tiff?|avif|heic|heif|mpo)$", re.IGNORECASE | re.DOTALL
 )
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
-_DRIVE_LENGTH = 2
 
 
 def expand(refs: Sequence[str], *, base: Path, roots: tuple[Path, ...] | None = None) -> tuple[str, ...]:
@@ -34,7 +35,7 @@ def expand(refs: Sequence[str], *, base: Path, roots: tuple[Path, ...] | None = 
     Raises:
         InvalidArgument: If there are none, or more than 100 in all.
     """
-    found = tuple(name for ref in refs for name in _files(unquoted(ref), base, roots))
+    found = tuple(name for ref in refs for name in _files(classify(ref), base, roots))
     if not found:
         message = (
             f"There is no image in {', '.join(refs)}." if refs else "No images were given: images is empty."
@@ -48,25 +49,25 @@ def expand(refs: Sequence[str], *, base: Path, roots: tuple[Path, ...] | None = 
     return found
 
 
-def _files(ref: str, base: Path, roots: tuple[Path, ...] | None) -> Iterable[str]:
-    address = _ADDRESS.match(ref)
-    if address and len(address[0]) > _DRIVE_LENGTH and not is_file_url(ref):
-        return (ref,)
+def _files(ref: Reference, base: Path, roots: tuple[Path, ...] | None) -> Iterable[str]:
+    if ref.kind != "path":
+        return (ref.text,)
     try:
-        path = local_path(ref, base=base)
-        if roots is not None and not is_within(_without_pattern(path), roots):
-            return (ref,)
-        if path.is_dir():
-            return [str(entry) for entry in sorted(path.iterdir()) if _is_image_name(entry)]
-        if glob.has_magic(str(path)) and not path.exists():
+        path = local_path(ref.text, base=base)
+        if not is_within(_without_pattern(path), roots):
+            return (ref.text,)
+        found = find_spelled(path, within=roots)
+        if len(found) == 1 and found[0].is_dir() and is_within(found[0], roots):
+            return [str(entry) for entry in sorted(found[0].iterdir()) if _is_image_name(entry)]
+        if glob.has_magic(str(path)) and not found:
             # The folder's own name is no pattern, even if it looks like one.
-            pattern = str(local_path(ref, base=Path(glob.escape(str(base)))))
+            pattern = str(local_path(ref.text, base=Path(glob.escape(str(base)))))
             matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
             # A pattern without a match stays, so that the caller hears of it.
-            return [match for match in matches if Path(match).is_file()] or (ref,)
+            return [match for match in matches if Path(match).is_file()] or (ref.text,)
     except (OSError, ValueError, RuntimeError):
-        return (ref,)
-    return (ref,)
+        return (ref.text,)
+    return (ref.text,)
 
 
 def _without_pattern(path: Path) -> Path:

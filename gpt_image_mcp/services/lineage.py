@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.errors import NotFound
 from gpt_image_mcp.services.image_search import file_state
-from gpt_image_mcp.services.references import known_image
+from gpt_image_mcp.services.references import image_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -58,10 +57,7 @@ def trace(ref: str, library: Library, *, settings: Settings) -> Lineage:
     Raises:
         NotFound: If the library has no such image.
     """
-    image = known_image(ref, library, settings=settings)
-    if image is None:
-        message = f"The library has no image {ref!r}."
-        raise NotFound(message, next_step="Pass the id or the file of an image that the history lists.")
+    image = image_of(ref, library, settings=settings)
     parents = _Walk(library, lambda child: child.provenance.parents)
     children = _Walk(library, lambda parent: library.images.children_of(parent.id))
     return Lineage(

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.calls.stored_results import result_of
 from gpt_image_mcp.errors import InputNotFound, NotFound
-from gpt_image_mcp.ids import image_id_in, is_session_id
-from gpt_image_mcp.paths import unquoted
+from gpt_image_mcp.references import Reference
 from gpt_image_mcp.services.image_search import file_state
-from gpt_image_mcp.services.references import find_image, known_image, with_file
+from gpt_image_mcp.services.references import known_image, with_file
 from gpt_image_mcp.threads import in_database
 from gpt_image_mcp.values.sessions import SessionTurn
 
@@ -24,7 +23,6 @@ _CHANGED = "The file was changed since it was made; size, prompt and cost are th
 _SHARED = (
     "The tokens are those of the whole call, which was to make {n} images; the cost is this image's share."
 )
-_NEXT = "Pass the id of an image, session or job, a path or a URL; find_images searches what was made before."
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,39 +31,31 @@ class Lookup:
 
     inputs: Inputs
 
-    async def look_up(self, ref: str) -> ImageResult | InputImage:
+    async def look_up(self, ref: Reference) -> ImageResult | InputImage:
         """An image of the library with all that is known of it, or one from elsewhere as an edit reads it.
 
         Args:
-            ref: A session id, or whatever ``edit_image`` takes as an image.
+            ref: A session, or whatever ``edit_image`` takes as an image.
 
         Raises:
             NotFound: If there is no such session or image.
             InputRejected: If it is not allowed, or no image.
         """
-        ref = unquoted(ref)
-        known = await in_database(self._known, ref)
-        if known is not None:
-            return known
         try:
-            return (await self.inputs.load([ref]))[0]
+            known = None if ref.kind in ("data", "web") else await in_database(self._known, ref)
+            return known or (await self.inputs.load([ref.text]))[0]
         except InputNotFound as error:
-            raise NotFound(error.message, next_step=_NEXT) from error
+            raise NotFound(error.message, next_step=error.next_step) from error
 
-    def _known(self, ref: str) -> ImageResult | None:
-        image = self._image(ref)
+    def _known(self, ref: Reference) -> ImageResult | None:
+        """An image of the library; None for one from elsewhere."""
+        if ref.kind == "session":
+            ref = Reference("image", ref.text, self._last_image_of(ref.text))
+        image, notes = known_image(ref, self.inputs.library, settings=self.inputs.settings)
         if image is None:
             return None
-        return replace(result_of((image,), notes=_notes(image)), session=self._latest_turn(image))
-
-    def _image(self, ref: str) -> StoredImage | None:
-        library, settings = self.inputs.library, self.inputs.settings
-        if is_session_id(ref):
-            ref = self._last_image_of(ref)
-        if image_id_in(ref):
-            return find_image(ref, library, settings=settings)
-        image = known_image(ref, library, settings=settings)
-        return with_file(image) if image else None
+        result = result_of((with_file(image),), notes=(*notes, *_notes(image)))
+        return replace(result, session=self._latest_turn(image))
 
     def _latest_turn(self, image: StoredImage) -> SessionTurn | None:
         """The turn that made an image, if it is the latest of a session that is open."""

@@ -1,27 +1,72 @@
-"""References to images of the library: an id, an address, a path or a URL of a file."""
+"""What a reference leads to on this machine: an image of the library, or any file."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import difflib
+import glob
+import re
+from typing import TYPE_CHECKING, NoReturn
 
-from gpt_image_mcp.errors import NotFound
+from gpt_image_mcp.errors import InputNotFound, InputRejected, InvalidArgument, NotFound, RequestError
 from gpt_image_mcp.folders import project_folder
-from gpt_image_mcp.ids import image_id_in
-from gpt_image_mcp.paths import is_within, local_path
+from gpt_image_mcp.paths import find_spelled, is_within, local_path
+from gpt_image_mcp.references import reference_to
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gpt_image_mcp.library.store import Library
+    from gpt_image_mcp.references import Reference
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.images import StoredImage
 
+NEXT_STEP = "Pass a file path, an http address, a data URL or an image id."
+# What to say besides of a path that is not there, because it looks like something else.
+_HINTS = (
+    (r"(//)?(www\.|([\w-]+\.)+(com|org|net|io|ai)[:/])", "A web address begins with https:// or http://."),
+    (r"(file:/*)?[a-z]:[\\/]|\\\\", "Paths of Windows are read on Windows and, with a drive, inside WSL."),
+    (r"file://[\w.-]+/.", "After file:// comes another machine; a path of this one has a third slash."),
+    (r"(session|job)-", "Of sessions and jobs, get_image shows the images with their ids."),
+)
 
-def find_image(ref: str, library: Library, *, settings: Settings) -> StoredImage:
-    """The image that a reference means; its file is there.
+
+def find_image(text: str, library: Library, *, settings: Settings) -> StoredImage:
+    """The image that a text means; its file is there. Blocking.
 
     Raises:
         NotFound: If the library has no such image, or its file is gone.
     """
-    return with_file(image_of(ref, library, settings=settings))
+    return with_file(image_of(text, library, settings=settings))
+
+
+def image_of(text: str, library: Library, *, settings: Settings) -> StoredImage:
+    """The image that an id, a ``gpt-image://`` address, a path or a ``file:`` URL means. Blocking.
+
+    Its file may be gone.
+
+    Raises:
+        NotFound: If the library has no such image.
+    """
+    ref = reference_to(text, settings)
+    try:
+        image, _ = known_image(ref, library, settings=settings)
+    except RequestError:  # what may not be looked at is as unknown as what is not there
+        image = None
+    return image or _unknown(ref)
+
+
+def known_image(
+    ref: Reference, library: Library, *, settings: Settings
+) -> tuple[StoredImage | None, tuple[str, ...]]:
+    """The image of an id, or that of a file if the library knows it, with notes. Blocking.
+
+    Raises:
+        RequestError: If the library has no such id, or the path cannot be used.
+    """
+    if ref.kind == "image":
+        return library.images.find_image(ref.image_id) or _unknown(ref), ()
+    path, notes = find_file(ref, settings)
+    return library.identify(path), notes
 
 
 def with_file(image: StoredImage) -> StoredImage:
@@ -36,39 +81,82 @@ def with_file(image: StoredImage) -> StoredImage:
     return image
 
 
-def image_of(ref: str, library: Library, *, settings: Settings) -> StoredImage:
-    """The image that an id, a ``gpt-image://`` address, a path or a ``file://`` URL means.
-
-    Its file may be gone.
+def find_file(ref: Reference, settings: Settings) -> tuple[Path, tuple[str, ...]]:
+    """The file that a path means, also if it is not there, and a note if it is spelled otherwise. Blocking.
 
     Raises:
-        NotFound: If the library has no such image.
+        InvalidArgument: If the path is empty.
+        InputNotFound: If no file system could have it.
+        InputRejected: If it is none, is outside the folders of input files, or may mean several files.
     """
-    found = known_image(ref, library, settings=settings)
-    if found is None:
-        message = f"The library has no image {ref!r}."
-        raise NotFound(
-            message,
-            next_step="Pass the id or file_path of an image from an earlier result, or a job id; find_images "
-            "searches.",
-        )
-    return found
+    asked = _path(ref, settings)
+    _require_allowed(asked, ref, settings)
+    found = find_spelled(asked, within=settings.input_roots)
+    if len(found) > 1:
+        named = ", ".join(path.name for path in found)
+        message = f"There is no {asked}; {len(found)} differ only in blanks or the form of letters: {named}."
+        raise InputRejected(message, next_step="Pass one of these names exactly, or rename the file.")
+    if not found or found[0] == asked:
+        return asked, ()
+    _require_allowed(found[0], ref, settings)
+    note = f"There is no {asked}; {found[0]} was taken: only blanks or the form of letters differ."
+    return found[0], (note,)
 
 
-def known_image(ref: str, library: Library, *, settings: Settings) -> StoredImage | None:
-    """Like ``image_of``, but gives None if the library has no such image."""
-    image_id = image_id_in(ref)
-    if image_id:
-        return library.images.find_image(image_id)
-    return _by_path(ref, library, settings) if ref else None
+def not_there(path: Path, ref: Reference) -> InputNotFound:
+    """The error for a file that is not there, with what may have been meant."""
+    if glob.has_magic(path.name) and not _hint(ref):
+        step = "Pass a path; only a batch takes patterns, and there this one must match a file."
+        return InputNotFound(f"No file has the name {path}.", next_step=step)
+    return InputNotFound(f"There is no file {path}.", next_step=f"{_likely(path)}{_hint(ref)}")
 
 
-def _by_path(ref: str, library: Library, settings: Settings) -> StoredImage | None:
+def _path(ref: Reference, settings: Settings) -> Path:
+    if not ref.text:
+        message = "An image reference is empty."
+        raise InvalidArgument(message, next_step=NEXT_STEP)
+    if ref.kind in ("address", "data", "web"):
+        message = f"{ref.shown} is an address of a kind that is not read."
+        raise InputRejected(message, next_step=NEXT_STEP)
     try:
-        path = local_path(ref, base=project_folder(settings))
-    except (ValueError, RuntimeError):
-        return None
-    # Not even a look at the file: the answer would tell whether it is there.
-    if settings.input_roots is not None and not is_within(path, settings.input_roots):
-        return None
-    return library.identify(path)
+        base = project_folder(settings)
+        try:
+            return local_path(ref.text, base=base)
+        except RuntimeError:  # no user is called that, so a name that begins with ~ is meant
+            return base / ref.text
+    except (ValueError, RequestError) as error:
+        raise InputNotFound(f"{ref.shown!r} is not a path: {error}.", next_step=NEXT_STEP) from error
+
+
+def _require_allowed(path: Path, ref: Reference, settings: Settings) -> None:
+    """Refuses a local file outside the configured folders, links followed."""
+    roots = settings.input_roots
+    if is_within(path, roots):
+        return
+    message = f"{path} is a local path, and this server reads no local files."
+    step = "Pass an http address, a data URL or an image id. Or name folders in GPT_IMAGE_INPUT_ROOTS."
+    if roots:
+        allowed = ", ".join(str(root) for root in roots)
+        message = f"{path} is outside the folders that input files may come from ({allowed})."
+        step = "Pass a file from there, or extend GPT_IMAGE_INPUT_ROOTS."
+    raise InputRejected(message, next_step=f"{step}{_hint(ref)}")
+
+
+def _hint(ref: Reference) -> str:
+    return next((f" {said}" for pattern, said in _HINTS if re.match(pattern, ref.text, re.IGNORECASE)), "")
+
+
+def _likely(path: Path) -> str:
+    """The next step for a missing file: similar names in its folder."""
+    try:
+        names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
+    except OSError:
+        return f"The folder {path.parent} cannot be read either; pass an absolute path."
+    close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
+    return f"Did you mean {', '.join(close)}?" if close else "Check the name, or pass an absolute path."
+
+
+def _unknown(ref: Reference) -> NoReturn:
+    message = f"The library has no image {ref.image_id or ref.shown!r}."
+    step = "Pass the id or file_path of an image from an earlier result; find_images searches."
+    raise NotFound(message, next_step=step)

@@ -161,6 +161,29 @@ async def measure_memory(folder: Path, base_url: str, image: Path) -> None:
         report(f"added by {huge.stat().st_size / 1e6:.0f} MB", held, HUGE_MB, unit="MB", reach=2)
 
 
+async def measure_data_url(folder: Path) -> None:
+    """Showing a data URL of ten megabytes beside reading it for an edit, in turn, in this process."""
+    from pydantic import SecretStr
+
+    from gpt_image_mcp import Settings, Studio
+    from gpt_image_mcp.services.container import Container
+
+    large_png(folder / "embedded.png", LARGE_MB)
+    url = "data:image/png;base64," + base64.b64encode((folder / "embedded.png").read_bytes()).decode()
+    database = SecretStr(f"sqlite:///{folder}/embedded.db")
+    settings = Settings(sandbox=True, database_url=database)
+    rounds: list[tuple[float, float]] = []
+    container = Container(settings)
+    async with Studio(settings) as studio:
+        inputs = await container.inputs()
+        for _ in range(ROUNDS):
+            baseline = await timed(partial(inputs.load, [url]))
+            rounds.append((baseline, await timed(partial(studio.get, url))))
+    await container.aclose()
+    baseline, ours = (statistics.median(column) for column in zip(*rounds, strict=True))
+    report(f"get of a data URL of {LARGE_MB} MB, over reading it", ours, baseline, unit="ms", reach=1.5)
+
+
 async def main() -> None:
     """Measures everything once."""
     with tempfile.TemporaryDirectory() as name:
@@ -171,6 +194,7 @@ async def main() -> None:
         with standin(image) as base_url:
             await measure_overhead(folder, base_url, image)
             await measure_memory(folder, base_url, image)
+        await measure_data_url(folder)
         await measure_batch(folder, image, what="x 1.4 MB")
         drawing = folder / "drawing.png"
         plain_png(drawing)

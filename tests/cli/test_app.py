@@ -355,3 +355,15 @@ def test_a_manifest_and_images_do_not_mix(capsys: pytest.CaptureFixture[str], ph
     assert done.returncode == 1
     assert "--manifest" in done.stderr
     assert "jobs.jsonl" in _run_here(capsys, "batch", "warmer", "--manifest", "jobs.jsonl", *QUICK).stderr
+
+
+def test_a_screenshot_of_macos_is_found_by_the_name_that_people_type(project: Path) -> None:
+    typed, real = (f"Screenshot 2026-11-28 at 9.41.00{blank}AM.png" for blank in " \u202f")
+    Image.linear_gradient("L").resize((816, 816)).save(project / real)
+    line = json.dumps({"image": typed, "prompt": "night", "size": "816x816", "quality": "low"})
+    (project / "list.jsonl").write_text(line)
+    edited = _run("edit", "night", typed, "--mask", typed, "--quality", "low", GPT_IMAGE_SANDBOX="1")
+    listed = _run("batch", "--manifest", "list.jsonl", "--json", GPT_IMAGE_SANDBOX="1")
+    assert (edited.returncode, listed.returncode) == (0, 0), edited.stderr + listed.stderr
+    assert f"{project / real} was taken" in edited.stderr
+    assert str(project / real) in json.loads(listed.stdout)["items"][0]["notes"][0]

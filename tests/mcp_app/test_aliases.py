@@ -51,9 +51,9 @@ def test_a_mask_area_that_is_a_file_is_the_mask(mask: str) -> None:
     ("described", "reference"),
     [
         ({"type": "url", "value": "https://example.org/a.png"}, "https://example.org/a.png"),
-        ({"type": "base64", "value": "iVBORw0KGgo="}, "data:image/png;base64,iVBORw0KGgo="),
+        ({"type": "base64", "value": "iVBORw0KGgo="}, "data:;base64,iVBORw0KGgo="),
         ({"type": "base64", "value": "data:image/webp;base64,UklG"}, "data:image/webp;base64,UklG"),
-        ({"type": "image", "data": "/9j/", "mimeType": "image/jpeg"}, "data:image/jpeg;base64,/9j/"),
+        ({"type": "image", "data": "/9j/", "mimeType": "image/jpeg"}, "data:;base64,/9j/"),
         ({"type": "image_url", "image_url": {"url": "https://example.org/a"}}, "https://example.org/a"),
         ({"type": "image", "source": "somewhere"}, {"type": "image", "source": "somewhere"}),
         ({"id": " ", "path": "a.png"}, "a.png"),

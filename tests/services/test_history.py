@@ -207,11 +207,25 @@ async def test_a_moved_file_is_recognised_by_its_bytes(studio: Studio, tmp_path:
     assert (await studio.history.search()).images[0].file == "present"
 
 
-@pytest.mark.parametrize("ref", ["20260101-000000-abcdef", "job-20260101-000000-abcdef", "none.png", ""])
+@pytest.mark.parametrize(
+    "ref",
+    [
+        *(
+            "20260101-000000-abcdef",
+            "job-20260101-000000-abcdef",
+            "none.png",
+            "",
+            "https://example.com/a.png",
+        ),
+        *("data:image/png;base64," + "A/" * 5_000_000, "iVBORw0KGgo" + "A/" * 5_000_000, "s3://bucket/a.png"),
+    ],
+    ids=range(8),
+)
 async def test_an_unknown_image_cannot_be_traced(ref: str, studio: Studio) -> None:
     with pytest.raises(NotFound) as caught:
         await studio.history.trace(ref)
     assert "job" not in caught.value.next_step
+    assert len(caught.value.message) < 200
 
 
 def _database(tmp_path: Path) -> Path:

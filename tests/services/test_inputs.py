@@ -331,7 +331,7 @@ async def test_links_in_a_circle_are_an_error(inputs: Inputs, library: Library, 
     [
         *(("", InvalidArgument), (" '' ", InvalidArgument), ("a\0b.png", InputNotFound)),
         *(
-            ("x" * 5000, InputNotFound),
+            ("x" * 5000, InputRejected),
             ("a\ud800.png", InputNotFound),
             ("~no-such-user-here/a", InputNotFound),
         ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import cast
 
 from gpt_image_mcp.coercion import as_list
+from gpt_image_mcp.references import classify
 
 # Where the reference is in an object, the surest first.
 _KEYS = (
@@ -44,13 +45,6 @@ def _read(item: object) -> object:
         found = _read(fields.get(key))
         if isinstance(found, str) and found.strip():
             is_encoded = key in _ENCODED or fields.get("type") == "base64"
-            return _data_url(found.strip(), fields) if is_encoded else found
+            is_plain = is_encoded and classify(found).kind != "data"
+            return f"data:;base64,{found}" if is_plain else found
     return fields
-
-
-def _data_url(text: str, fields: dict[str, object]) -> str:
-    """Base64 as a ``data:`` URL; the bytes decide what they are, so the type is a formality."""
-    if text.lower().startswith("data:"):
-        return text
-    kind = fields.get("mime_type") or fields.get("media_type") or fields.get("mimeType") or "image/png"
-    return f"data:{kind};base64,{text}"

@@ -11,6 +11,7 @@ from gpt_image_mcp.coercion import as_list
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.mcp_app.aliases.images import read_reference, read_references
 from gpt_image_mcp.mcp_app.aliases.tables import ARGUMENTS, TOOLS
+from gpt_image_mcp.references import classify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,9 +23,7 @@ _SHOWN_CHARACTERS = 60
 _UNSAID: tuple[object, ...] = ("", "auto", [])
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORD = re.compile(r"[^\W\d_]{2,}")
-_FILE = re.compile(
-    r"(https?|data|file|gpt-image):|.*\.(png|webp|jpe?g)$|\d{8}-\d{6}-[0-9a-f]{6}$", re.IGNORECASE
-)
+_FILE = re.compile(r"file:|.*\.(png|webp|jpe?g)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,8 @@ class _Draft:
         Raises:
             InvalidArgument: If it means nothing here, or contradicts another.
         """
-        word = value.strip().lower() if isinstance(value, str) else ""
+        # No word of the tables is as long, and an image may be a text of megabytes.
+        word = value[:100].strip().lower() if isinstance(value, str) else ""
         value = row.values.get(word, value) if row.value is None else row.value
         if row.special == "label":
             self._label(word, said)
@@ -148,7 +148,7 @@ class _Draft:
         """Limits an edit to an area, whichever way it is described."""
         if isinstance(value, list | dict):
             self.put("regions", cast("object", value), said=said)
-        elif _FILE.match(text := _text(said, value)):
+        elif classify(text := _text(said, value)).kind != "path" or _FILE.match(text):
             self.put("mask", text, said=said)
         elif _WORD.search(text):
             self._add(row.prompt, said, text)
