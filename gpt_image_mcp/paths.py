@@ -92,10 +92,11 @@ def find_spelled(path: Path, *, within: Iterable[Path] | None) -> tuple[Path, ..
         if not is_within(path, within):
             return ()
         try:
-            entries = [path / name] if os.path.lexists(path / name) else sorted(path.iterdir())
+            entries = [path / name] if os.path.lexists(path / name) else list(path.iterdir())
         except OSError:
             return ()
-        found = [entry for entry in entries if _plain(entry.name) == _plain(name)]
+        wanted = _plain(name)
+        found = sorted(entry for entry in entries if _plain(entry.name) == wanted)
         if len(found) != 1:
             return tuple(found)
         path = found[0]
