@@ -158,5 +158,5 @@ def _likely(path: Path) -> str:
 
 def _unknown(ref: Reference) -> NoReturn:
     message = f"The library has no image {ref.image_id or ref.shown!r}."
-    step = "Pass the id or file_path of an image from an earlier result; find_images searches."
+    step = "Pass the id or the path of an image from an earlier result; the history lists them."
     raise NotFound(message, next_step=step)
