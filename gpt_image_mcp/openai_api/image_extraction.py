@@ -82,7 +82,7 @@ _BASE64_IMAGE = re.compile(BASE64_SIGNATURE)
 _EMBEDDED_IMAGE = re.compile(BASE64_SIGNATURE + r"[A-Za-z0-9+/_\-\s\\]{40,}={0,2}")
 _BASE64_PREFIX = re.compile(r"^.{0,200}base64[,:]", re.IGNORECASE | re.DOTALL)
 _NO_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
-_DATA_URL = re.compile(r"data:[^,]{0,2000},", re.IGNORECASE)
+_DATA_URL = re.compile(r"data:[^,]{0,200},", re.IGNORECASE)
 _WEB_LINK = re.compile(r"(https?:)?//[^/]", re.IGNORECASE)
 _ROOTED_LINK = re.compile(r"\.{0,2}/")
 # Of a whole PNG and JPEG.
