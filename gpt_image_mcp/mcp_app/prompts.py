@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
-from fastmcp.exceptions import PromptError
+from fastmcp.exceptions import ValidationError
 from fastmcp.prompts import Prompt, PromptArgument
 from fastmcp.server.dependencies import get_context
 
@@ -50,6 +50,10 @@ class Blank:
             name=self.name, description=f"{self.description}{choices}{default}", required=self.is_required
         )
 
+    def takes(self, given: str) -> bool:
+        """Whether it may be this."""
+        return not self.choices or given.strip().lower() in ("", *self.choices)
+
     def value(self, given: str) -> str:
         """The value to use for what a person filled in.
 
@@ -60,12 +64,10 @@ class Blank:
         if self.is_required and not text:
             message = f"The argument {self.name} is missing."
             raise InvalidArgument(message, next_step=f"Fill it in: {self.description}")
-        if not self.choices:
-            return text
-        if text.lower() not in self.choices:
+        if not self.takes(text):
             message = f"{self.name} is {text!r}, which is not one of the choices."
             raise InvalidArgument(message, next_step=f"Use {', '.join(self.choices)}.")
-        return text.lower()
+        return text.lower() if self.choices else text
 
 
 class RecipePrompt(Prompt):
@@ -82,13 +84,13 @@ class RecipePrompt(Prompt):
         """The message to the model for what a person filled in.
 
         Raises:
-            PromptError: If a value cannot be used; says which and why.
+            ValidationError: If a value cannot be used; says which and why, as invalid params.
         """
         try:
             order: Order = self.recipe(**_filled(self.name, self.blanks, arguments or {}))
             return message_of(order, studio_of(get_context()).settings)
         except ImageError as error:
-            raise PromptError(str(error), log_level=logging.DEBUG) from error
+            raise ValidationError(str(error), log_level=logging.DEBUG) from error
 
 
 def blanks_of(recipe: Callable[..., Order]) -> tuple[Blank, ...]:
@@ -136,7 +138,23 @@ def _filled(prompt: str, blanks: tuple[Blank, ...], arguments: JsonObject) -> di
     if unknown:
         message = f"{prompt} has no argument {', '.join(unknown)}."
         raise InvalidArgument(message, next_step=f"It takes {', '.join(names)}.")
-    return {blank.name: blank.value(str(arguments.get(blank.name) or "")) for blank in blanks}
+    given = _joined(blanks, {name: str(value or "") for name, value in arguments.items()})
+    return {blank.name: blank.value(given.get(blank.name, "")) for blank in blanks}
+
+
+def _joined(blanks: tuple[Blank, ...], given: dict[str, str]) -> dict[str, str]:
+    """The arguments, with a text in one piece again that a client split at its blanks.
+
+    Claude Code gives the words typed behind a prompt's name to its arguments, in their order. The argument
+    behind the required ones is a choice in every form, so that a word there shows the split.
+    """
+    names = [blank.name for blank in blanks[: len(given)]]
+    is_split = set(names) == {*given} and all(len(word.split()) == 1 for word in given.values())
+    if not is_split or all(blank.takes(given.get(blank.name, "")) for blank in blanks):
+        return given
+    last = sum(blank.is_required for blank in blanks) - 1
+    text = " ".join(given[name] for name in names[last:])
+    return {**{name: given[name] for name in names[:last]}, names[last]: text}
 
 
 def _arguments(order: Order) -> dict[str, object]:

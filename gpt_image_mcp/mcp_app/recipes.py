@@ -2,7 +2,8 @@
 
 The order of a prompt is scene, subject, details, constraints, intended use; literal text is quoted; input
 images are called "Image 1"; an edit names the one thing to change and repeats what must stay. A recipe is a
-function of texts: its signature is what a client shows as a form.
+function of texts: its signature is what a client shows as a form, in which the quality comes right behind
+what is required (see ``prompts.py``).
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class Order:
 def photorealistic(
     *,
     subject: Annotated[str, "What the picture shows, with the details that matter."],
+    quality: QualityBlank = "high",
     setting: Annotated[str, "Where and when it is."] = "",
     light: Annotated[
         Literal["natural daylight", "golden hour", "overcast", "studio", "night"], "The light."
@@ -75,7 +77,6 @@ def photorealistic(
     camera: Annotated[str, "Framing, distance, lens."] = "eye level, 50 mm lens, shallow depth of field",
     use: Annotated[str, "What the picture is for."] = "",
     size: SizeBlank = "landscape",
-    quality: QualityBlank = "high",
     model: ModelBlank = "",
 ) -> Order:
     """A picture that looks like a photograph."""
@@ -95,10 +96,10 @@ def infographic(
     *,
     topic: Annotated[str, "The title."],
     facts: Annotated[str, "What it says, separated by semicolons, in the exact wording."],
+    quality: QualityBlank = "high",
     audience: Annotated[str, "Who reads it."] = "a general audience",
     style: Annotated[str, "How it looks."] = "flat vector shapes, three colours, generous white space",
     size: SizeBlank = "portrait",
-    quality: QualityBlank = "high",
     model: ModelBlank = "",
 ) -> Order:
     """A diagram or one-page explanation with exact text."""
@@ -119,11 +120,11 @@ def infographic(
 def text_poster(
     *,
     headline: Annotated[str, "The large text, in the exact wording."],
+    quality: QualityBlank = "high",
     subline: Annotated[str, "The small text, in the exact wording."] = "",
     picture: Annotated[str, "What is shown besides the text."] = "",
     style: Annotated[str, "How it looks."] = "bold modern typography, strong contrast",
     size: SizeBlank = "portrait",
-    quality: QualityBlank = "high",
     model: ModelBlank = "",
 ) -> Order:
     """A poster, cover or sign whose words must be right."""
@@ -142,11 +143,11 @@ def text_poster(
 def product_mockup(
     *,
     product: Annotated[str, "The product: form, material, colour."],
+    quality: QualityBlank = "high",
     label: Annotated[str, "Text on it, in the exact wording."] = "",
     scene: Annotated[str, "Where it stands."] = "a seamless light grey studio backdrop",
     image: Annotated[str, "A picture of the real product or label to keep: id, path or address."] = "",
     size: SizeBlank = "square",
-    quality: QualityBlank = "high",
     model: ModelBlank = "",
 ) -> Order:
     """A product in a scene, from words or from a picture of it."""
@@ -168,6 +169,7 @@ def product_mockup(
 def logo_icon(
     *,
     idea: Annotated[str, "What the mark shows or stands for."],
+    quality: QualityBlank = "high",
     name: Annotated[str, "Text in the logo, in the exact wording; empty for a mark without text."] = "",
     style: Annotated[
         Literal["flat", "line", "geometric", "badge", "hand-drawn"], "How it is drawn."
@@ -175,7 +177,6 @@ def logo_icon(
     colours: Annotated[str, "The colours."] = "two colours",
     background: BackgroundBlank = "transparent",
     size: SizeBlank = "square",
-    quality: QualityBlank = "high",
     model: ModelBlank = "",
 ) -> Order:
     """A logo, app icon or favicon."""
@@ -201,11 +202,11 @@ def logo_icon(
 def ui_asset(
     *,
     asset: Annotated[str, "What it is, such as an empty-state illustration or an avatar."],
+    quality: QualityBlank = "medium",
     style: Annotated[str, "The style of the product it belongs to."] = "clean, flat, rounded shapes",
     palette: Annotated[str, "The colours, best as hex values."] = "",
     background: BackgroundBlank = "transparent",
     size: SizeBlank = "square",
-    quality: QualityBlank = "medium",
     model: ModelBlank = "",
 ) -> Order:
     """A picture for a user interface."""
@@ -225,9 +226,9 @@ def style_transfer(
     *,
     image: ImageBlank,
     style: Annotated[str, "The new style: medium, technique, colours, era."],
+    quality: QualityBlank = "high",
     keep: Annotated[str, "What must stay as it is."] = "composition, poses, faces and all text",
     size: SizeBlank = "auto",
-    quality: QualityBlank = "high",
     model: ModelBlank = "",
 ) -> Order:
     """The same picture in another style."""
@@ -251,9 +252,9 @@ def background_swap(
     *,
     image: ImageBlank,
     background: Annotated[str, "The new background: place, time, light."],
+    quality: QualityBlank = "high",
     keep: Annotated[str, "What must stay as it is."] = "the subject with its pose, edges, colours and face",
     size: SizeBlank = "auto",
-    quality: QualityBlank = "high",
     model: ModelBlank = "",
 ) -> Order:
     """The same subject in front of another background."""
@@ -278,10 +279,10 @@ def character_consistency(
     *,
     character: Annotated[str, "The character: age, build, face, hair, clothes, colours."],
     scenes: Annotated[str, "The scenes, separated by semicolons."],
+    quality: QualityBlank = "medium",
     style: Annotated[str, "The style of all pictures."] = "children's book illustration, soft watercolour",
     image: Annotated[str, "A picture of the character, if there is one: id, path or address."] = "",
     size: SizeBlank = "landscape",
-    quality: QualityBlank = "medium",
     model: ModelBlank = "",
 ) -> Order:
     """The same character in several scenes."""
