@@ -47,7 +47,7 @@ def _parsed(text: str) -> list[object]:
     """A JSON list, or a list of the one JSON object, or of the text itself."""
     try:
         parsed: object = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return [text]
     if isinstance(parsed, list):
         return cast("list[object]", parsed)

@@ -103,7 +103,7 @@ def _parsed(number: int, item: Any) -> Region:
     if not isinstance(item, dict):
         message = f"Region {number} is {str(item)[:100]!r}, which is no JSON object."
         raise InvalidArgument(message, next_step=f"Write it like {EXAMPLE}.")
-    given = {name: part for name, part in cast("dict[str, Any]", item).items() if part is not None}
+    given = {name: part for name, part in cast("dict[str, Any]", item).items() if part not in (None, "")}
     try:
         region = Region.model_validate(given)
     except ValidationError as error:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from fastmcp.exceptions import NotFoundError, ToolError
+from fastmcp.exceptions import ToolError
 from fastmcp.exceptions import ValidationError as InvalidCall
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import ToolResult
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS
 from pydantic import ValidationError
 
 from gpt_image_mcp.errors import ImageError, InternalError, InvalidArgument, NotFound
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
     from mcp.types import CallToolRequestParams, ListToolsRequest
     from pydantic_core import ErrorDetails
 
+    from gpt_image_mcp.mcp_app.aliases import Call
     from gpt_image_mcp.settings import ToolGroup
+    from gpt_image_mcp.values.json import JsonObject
 
 # Which tools each group of GPT_IMAGE_TOOLS stands for. FastMCP's tags would say it too, but they are
 # published with every tool.
@@ -60,7 +64,7 @@ class ToolGroups(Middleware):
         server = context.fastmcp_context
         tools = await (server.fastmcp.local_provider.list_tools() if server else call_next(context))
         groups = _groups(server)
-        return [tool for tool in tools if group_of(tool.name) in groups]
+        return [_for_every_converter(tool) for tool in tools if group_of(tool.name) in groups]
 
     async def on_call_tool(
         self,
@@ -80,7 +84,7 @@ class ToolGroups(Middleware):
 
 
 class ToolCalls(Middleware):
-    """Turns other spellings into ours, nulls into defaults, failures into results that say what to do."""
+    """Turns other spellings into ours, failures into results that say what to do."""
 
     async def on_call_tool(
         self,
@@ -88,29 +92,24 @@ class ToolCalls(Middleware):
         call_next: CallNext[CallToolRequestParams, ToolResult],
     ) -> ToolResult:
         """Runs one tool call; see the class."""
-        from gpt_image_mcp.mcp_app.aliases import translate
-
         call = context.message
-        arguments = {name: value for name, value in (call.arguments or {}).items() if value is not None}
         try:
-            meant = translate(call.name, arguments)
-            call = call.model_copy(update={"name": meant.tool, "arguments": meant.arguments})
-            with Studio.answering():
-                outcome: Any = await call_next(context.copy(message=call))
-            # An extension may answer with something else than a result, such as a task.
-            result: ToolResult = outcome
-            return add_notes(result, meant.notes) if isinstance(outcome, ToolResult) else result
+            meant, accepted = await _meant(call, context.fastmcp_context)
         except InvalidArgument as error:
             return failure(error)
+        call = call.model_copy(update={"name": meant.tool, "arguments": meant.arguments})
+        try:
+            with Studio.answering():
+                outcome: Any = await call_next(context.copy(message=call))
         except ToolFailure as problem:
             return failure(problem.error)
         except InvalidCall as problem:
-            accepted = await _accepted(context.fastmcp_context, call.name)
-            return failure(_bad_arguments(problem, call.name, accepted))
-        except NotFoundError:
-            raise
+            return failure(_bad_arguments(problem, meant, accepted))
         except ToolError as problem:
             return failure(_defect(problem))
+        # An extension may answer with something else than a result, such as a task.
+        result: ToolResult = outcome
+        return add_notes(result, meant.notes) if isinstance(outcome, ToolResult) else result
 
 
 def group_of(tool_name: str) -> ToolGroup | None:
@@ -124,30 +123,44 @@ def _groups(context: Context | None) -> frozenset[ToolGroup]:
     return settings.tools if settings else frozenset(TOOL_GROUPS)
 
 
-async def _accepted(context: Context | None, tool_name: str) -> list[str]:
-    tool = await context.fastmcp.get_tool(tool_name) if context else None
-    return list(cast("dict[str, Any]", tool.parameters["properties"])) if tool else []
+def _for_every_converter(tool: Tool) -> Tool:
+    """A tool without the boolean ``additionalProperties`` that some clients cannot convert."""
+    parameters = {name: part for name, part in tool.parameters.items() if name != "additionalProperties"}
+    return tool.model_copy(update={"parameters": parameters})
 
 
-def _bad_arguments(problem: InvalidCall, tool_name: str, accepted: list[str]) -> ImageError:
+async def _meant(params: CallToolRequestParams, context: Context | None) -> tuple[Call, list[str]]:
+    """The call that is meant, with the names of what its tool takes; no such tool is an error of MCP."""
+    from gpt_image_mcp.mcp_app.aliases import bind, translate
+
+    call = translate(params.name, params.arguments or {})
+    tool = await context.fastmcp.get_tool(call.tool) if context else None
+    if tool is None:
+        raise _unknown_tool(params.name, context)
+    parameters: dict[str, JsonObject] = tool.parameters["properties"]
+    return bind(call, parameters), list(parameters)
+
+
+def _unknown_tool(name: str, context: Context | None) -> MCPError:
+    offered = sorted(tool for group in _groups(context) for tool in TOOLS_OF_GROUP[group])
+    meant = difflib.get_close_matches(name, offered) or offered
+    return MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {_shown(name)}. Try {', '.join(meant)}.")
+
+
+def _bad_arguments(problem: InvalidCall, call: Call, accepted: Sequence[str]) -> ImageError:
     """All that is wrong with a call's arguments, in one message."""
     cause = problem.__cause__
     if not isinstance(cause, ValidationError):
-        return InvalidArgument(str(problem), next_step=f"Correct the arguments of {tool_name}.")
-    details = cause.errors(include_url=False)
-    complaints = "; ".join(_complaint(detail, tool_name, accepted) for detail in details)
+        return InvalidArgument(str(problem), next_step=f"Correct the arguments of {call.tool}.")
+    complaints = "; ".join(_complaint(detail) for detail in cause.errors(include_url=False))
     return InvalidArgument(
-        f"{complaints}.",
-        next_step=f"Call {tool_name} again with the corrected arguments; it takes {', '.join(accepted)}.",
+        " ".join((f"{complaints}.", *call.notes)),
+        next_step=f"Call {call.tool} again with the corrected arguments; it takes {', '.join(accepted)}.",
     )
 
 
-def _complaint(detail: ErrorDetails, tool_name: str, accepted: list[str]) -> str:
+def _complaint(detail: ErrorDetails) -> str:
     name = ".".join(str(part) for part in detail["loc"])
-    if detail["type"] == "unexpected_keyword_argument":
-        close = difflib.get_close_matches(name, accepted, n=1)
-        meant = f" (did you mean {close[0]}?)" if close else ""
-        return f"{tool_name} has no argument {name!r}{meant}"
     if detail["type"] in ("missing_argument", "missing_keyword_only_argument"):
         return f"the argument {name} is missing"
     reason = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")

@@ -60,12 +60,12 @@ def failure(error: ImageError) -> ToolResult:
 
 
 def add_notes(result: ToolResult, notes: Sequence[str]) -> ToolResult:
-    """A result with more notes: in its text, and in its structured content if there are notes in it."""
+    """A result with more notes, in its text and in its structured content."""
     if not notes or result.is_error:
         return result
     structured = result.structured_content
-    if structured is not None and "notes" in structured:
-        structured = {**structured, "notes": [*structured["notes"], *notes]}
+    if structured is not None:
+        structured = {**structured, "notes": [*structured.get("notes", ()), *notes]}
     content = [_noted(block, notes) if isinstance(block, TextContent) else block for block in result.content]
     return result.model_copy(update={"content": content, "structured_content": structured})
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 from fastmcp import Client
-from fastmcp.exceptions import ToolError
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS
 from PIL import Image
 
 from gpt_image_mcp.cli.doctor.configuration import check_settings
@@ -166,6 +167,18 @@ async def test_calls_of_the_first_predecessor_work(
     assert _text(result).splitlines()[-1].startswith("Next: ")
 
 
+@pytest.mark.parametrize(
+    ("settings", "ignored"),
+    [({"eta": 1}, "batch_settings.eta"), ("fast", "batch_settings"), ([1], "batch_settings")],
+)
+async def test_settings_of_a_batch_that_mean_nothing_are_ignored_and_named(
+    server: Client[Any], settings: object, ignored: str
+) -> None:
+    arguments = {"images": ["photo-1.png"], "prompt": "x", "quality": "low", "batch_settings": settings}
+    answer = await _done(server, "batch-edit", arguments)
+    assert f"{ignored} was ignored: batch_edit_images has no such argument." in answer["notes"]
+
+
 SIZES = ("square", "1:1", "landscape", "16:9", "portrait", "9:16", "square_2k", "landscape_2k", "portrait_2k")
 EDIT_TYPES = {
     "edit_image": {
@@ -218,9 +231,6 @@ REFUSED: list[tuple[str, Arguments, str]] = [
         {"images": ["photo-1.png"], "image_urls": ["photo-2.png"], "edit_prompt": "x"},
         "images and image_urls",
     ),
-    ("batch-edit", {"images": ["photo-1.png"], "prompt": "x", "batch_settings": {"eta": 1}}, "concurrency"),
-    ("batch-edit", {"images": ["photo-1.png"], "prompt": "x", "batch_settings": "fast"}, "concurrency"),
-    ("batch-edit", {"images": ["photo-1.png"], "prompt": "x", "batch_settings": [1]}, "concurrency"),
     ("batch-edit", {"images": ["photo-1.png"], "prompt": "x", "error_handling": "ask"}, "'continue'"),
     ("get_image", {}, "ref is missing"),
     ("get_image", {"image_id": "a", "job_id": "b"}, "Pass ref only"),
@@ -327,8 +337,9 @@ async def test_notes_stay_away_from_failures(server: Client[Any]) -> None:
 
 
 async def test_an_unknown_tool_is_unknown_under_the_name_it_was_called_by(server: Client[Any]) -> None:
-    with pytest.raises(ToolError, match="health-check"):
+    with pytest.raises(MCPError, match="health-check") as unknown:
         await server.call_tool("health-check", {})
+    assert unknown.value.error.code == INVALID_PARAMS
 
 
 async def test_the_old_names_work_for_clients_of_the_old_protocol(sandbox: None) -> None:

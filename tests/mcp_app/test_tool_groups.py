@@ -6,6 +6,7 @@ from typing import Any, Literal, cast
 
 import pytest
 from fastmcp import Client
+from mcp.shared.exceptions import MCPError
 
 from gpt_image_mcp.mcp_app.middleware import TOOLS_OF_GROUP
 from gpt_image_mcp.server import mcp
@@ -53,10 +54,12 @@ async def test_a_tool_that_nobody_has_is_not_blamed_on_the_setting(monkeypatch: 
     for groups in ("sessions", "all"):
         monkeypatch.setenv("GPT_IMAGE_TOOLS", groups)
         async with _client("auto") as client:
-            answer = await client.call_tool("nope_tool", {}, raise_on_error=False)
-        assert answer.is_error
-        answers += [block.text for block in answer.content if block.type == "text"]
-    assert answers == ["Unknown tool: 'nope_tool'"] * 2
+            with pytest.raises(MCPError) as unknown:
+                await client.call_tool("nope_tool", {})
+        answers.append(str(unknown.value))
+    assert all(answer.startswith("Unknown tool: 'nope_tool'.") for answer in answers)
+    assert "generate_image" not in answers[0]
+    assert "generate_image" in answers[1]
 
 
 async def test_a_server_that_only_is_inspected_lists_every_tool() -> None:

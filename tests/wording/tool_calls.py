@@ -272,10 +272,6 @@ _ALIASES = Calls(
             "edit-image",
             {"prompt": "x", "image": "photo.png", "mask_area": 5},
         ),
-        "batch settings that are no object": (
-            "batch-edit",
-            {"prompt": "x", "images": ["photo.png"], "batchSettings": "fast"},
-        ),
         "a width and a height": ("generate_image", {"prompt": "x", "width": 100, "height": 100}),
         "subfolders": ("generate_image", {"prompt": "x", "organize_by": "date"}),
         "an analysis": ("generate_image", {"prompt": "x", "analyze_after_generation": True}),

@@ -5,6 +5,7 @@ without a word; where a meaning differs the result says so; what could have no e
 to write instead. Imported with the first call.
 """
 
+from gpt_image_mcp.mcp_app.aliases.binding import bind
 from gpt_image_mcp.mcp_app.aliases.translation import Call, translate
 
-__all__ = ["Call", "translate"]
+__all__ = ["Call", "bind", "translate"]

@@ -51,6 +51,20 @@ TOOLS = {
     "convert_image": "export_image",
 }
 
+# Objects that clients and models put the arguments into; what is in them stands beside the others.
+WRAPPERS = {
+    *("arguments", "args", "kwargs", "input", "inputs", "tool_input", "tool_args", "params", "parameters"),
+    "batch_settings",
+}
+# What clients add for themselves, to every tool: ids of calls and chats, plans, reasons, what fills an empty
+# form. It means nothing here.
+BOOKKEEPING = Row(
+    "tool_call_id tool_use_id tool_name call_id request_id message_id conversation_id chat_id thread_id "
+    "run_id trace_id span_id correlation_id agent_id _meta meta metadata progress_token task_progress action "
+    "chat_input random_string dummy no_params __arg1 explanation reason reasoning thought thoughts callbacks "
+    "run_manager requires_approval security_risk wait_for_previous_tools tool_summary"
+)
+
 _IMAGE_NAMES = (
     "source_image source_images image image_path image_paths image_url image_urls image_id image_ids "
     "input_image input_image_path reference_image reference_images file file_path file_paths path"

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.coercion import as_list
 from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.ids import is_session_id
 from gpt_image_mcp.mcp_app.aliases.images import read_reference, read_references
-from gpt_image_mcp.mcp_app.aliases.tables import ARGUMENTS, TOOLS
+from gpt_image_mcp.mcp_app.aliases.tables import ARGUMENTS, BOOKKEEPING, TOOLS, WRAPPERS
 from gpt_image_mcp.references import classify
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _SHOWN_CHARACTERS = 60
 # Values that say no more than leaving the argument out.
 _UNSAID: tuple[object, ...] = ("", "auto", [])
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){4}[0-9a-f]{8}", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _FILE = re.compile(r"file:|.*\.(png|webp|jpe?g)$", re.IGNORECASE)
 
@@ -32,11 +34,13 @@ class Call:
 
     Attributes:
         notes: What the caller should know about the differences, a sentence each.
+        spellings: How the caller wrote the name of each argument.
     """
 
     tool: str
     arguments: dict[str, object]
     notes: tuple[str, ...] = ()
+    spellings: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def translate(tool: str, arguments: Mapping[str, object]) -> Call:
@@ -48,10 +52,10 @@ def translate(tool: str, arguments: Mapping[str, object]) -> Call:
     """
     name = _snake_case(tool)
     tool = TOOLS.get(name, name if name in ARGUMENTS else tool)
-    rows = ARGUMENTS.get(tool)
-    if rows is None:
+    if tool not in ARGUMENTS:
         return Call(tool, dict(arguments))
-    given = tuple(_flat(arguments))
+    rows = (*ARGUMENTS[tool], BOOKKEEPING)
+    given = tuple(entry for entry in _flat(arguments) if not _is_clients_session(*entry))
     others = {name for row in rows for name in row.names.split()}
     draft = _Draft(tool)
     for name, said, value in given:
@@ -61,7 +65,7 @@ def translate(tool: str, arguments: Mapping[str, object]) -> Call:
         for name, said, value in given:
             if name in row.names.split() and row.only_if in (None, _is_yes(value)):
                 draft.apply(row, said, value)
-    return Call(tool, draft.finished(), tuple(draft.notes))
+    return Call(tool, draft.finished(), tuple(draft.notes), draft.spellings)
 
 
 @dataclass(slots=True)
@@ -71,13 +75,14 @@ class _Draft:
     Attributes:
         notes: What the caller should know, a sentence each.
         additions: Sentences that belong into the prompt.
+        spellings: How the caller wrote the name of each argument.
     """
 
     tool: str
     arguments: dict[str, object] = field(default_factory=dict[str, object])
     notes: list[str] = field(default_factory=list[str])
     additions: list[str] = field(default_factory=list[str])
-    _spellings: dict[str, str] = field(default_factory=dict[str, str])
+    spellings: dict[str, str] = field(default_factory=dict[str, str])
 
     def put(self, name: str, value: object, *, said: str) -> None:
         """Sets an argument of ours, unless it has this value already or the new one says nothing.
@@ -89,9 +94,9 @@ class _Draft:
         known = self.arguments.get(name)
         if known in (None, *_UNSAID):
             self.arguments[name] = value
-            self._spellings[name] = said
+            self.spellings[name] = said
         elif value not in (known, *_UNSAID):
-            raise _contradiction(name, {self._spellings[name]: known, said: value})
+            raise _contradiction(name, {self.spellings[name]: known, said: value})
 
     def finished(self) -> dict[str, object]:
         """The arguments, with the additions in the prompt."""
@@ -157,18 +162,21 @@ class _Draft:
 
 
 def _flat(arguments: Mapping[str, object]) -> Iterator[tuple[str, str, object]]:
-    """Each argument by its name in snake case: that name, the caller's name and the value.
-
-    The first predecessor put some into an object of settings; they stand beside the others here.
-    """
+    """Each argument that is not null: its name in snake case, the caller's name of it and the value."""
     for said, value in arguments.items():
         name = _snake_case(said)
-        settings = _object(value) if name == "batch_settings" else None
-        if settings is None:
+        wrapped = _object(value) if name in WRAPPERS else None
+        if wrapped is not None:
+            yield from ((inner, f"{said}.{part}", held) for inner, part, held in _flat(wrapped))
+        elif value is not None:
             yield name, said, value
-        else:
-            for part, inner in settings.items():
-                yield _snake_case(part), f"{said}.{part}", inner
+
+
+def _is_clients_session(name: str, said: str, value: object) -> bool:
+    """Whether an argument is a client's id of its own chat: no id of ours, by its form or its spelling."""
+    if name != "session_id" or (isinstance(value, str) and is_session_id(value.strip())):
+        return False
+    return said.rpartition(".")[2] != name or _UUID.fullmatch(str(value)) is not None
 
 
 def _object(value: object) -> dict[str, object] | None:

@@ -1,22 +1,24 @@
 """The types of tool parameters, with the descriptions that models read.
 
 The descriptions are short, because every byte of a schema is paid for in each conversation. Defaults stand in
-the signatures of the tools; ``middleware.py`` drops arguments that are null, so that the default counts.
+the signatures of the tools. Schemas keep to what every client's converter takes: one plain type for each
+value, lists with their items, objects with their members. ``aliases/binding.py`` brings what is close to it
+into that form.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from gpt_image_mcp.coercion import as_list, format_name, lowered
+from gpt_image_mcp.coercion import format_name, lowered
 
 Prompt = Annotated[
     str,
     Field(description="What to show: scene, subject, details, style; quote literal text. Any language."),
 ]
-Moderation = Annotated[Literal["auto", "low"], BeforeValidator(lowered)]
+Moderation = Literal["auto", "low"]
 WaitSeconds = Annotated[
     float,
     Field(
@@ -26,7 +28,7 @@ WaitSeconds = Annotated[
 ]
 Wait = Annotated[float, Field(ge=-1)]
 
-PlainImages = Annotated[list[str], BeforeValidator(as_list)]
+PlainImages = list[str]
 ImageReferences = Annotated[
     PlainImages,
     Field(description="1-16 file paths, URLs, data URLs or image ids; the first is the one edited."),
@@ -36,38 +38,46 @@ BatchImages = Annotated[PlainImages, Field(description="1-100 images: also folde
 Mask = Annotated[
     str, Field(description="PNG of image 1's size: transparent (or white in black-and-white) is edited.")
 ]
-PlainRegions = Annotated[list[dict[str, Any]], BeforeValidator(as_list)]
+_NUMBERS: dict[str, Any] = {"type": "array", "items": {"type": "number"}}
+# What is in a region is judged by ``imaging/regions.py``.
+_REGION = {
+    "type": "object",
+    "properties": {
+        "shape": {"type": "string", "enum": ["rectangle", "ellipse", "polygon"]},
+        "box": _NUMBERS,
+        "points": {"type": "array", "items": _NUMBERS},
+        "unit": {"type": "string", "enum": ["fraction", "px"]},
+        "invert": {"type": "boolean"},
+        "feather": {"type": "number"},
+    },
+}
+PlainRegions = list[Annotated[Any, WithJsonSchema(_REGION)]]
 Regions = Annotated[
     PlainRegions,
     Field(
-        description='Parts of image 1 to edit: [{"shape": "rectangle"|"ellipse", "box": [left, top, right, '
-        'bottom]} or {"shape": "polygon", "points": [[x, y], ...]}], as fractions 0-1 (or "unit": "px"); '
-        'also "invert": true (all but this), "feather": 0.02.'
+        description="Parts of image 1 to edit: box [left, top, right, bottom] of a rectangle or ellipse, or "
+        "points [[x, y], ...] of a polygon, as fractions 0-1 (or unit px); invert = all but this, feather "
+        "0.02 = a soft edge."
     ),
 ]
-PlainEditType = Annotated[
-    Literal[
-        "free",
-        "inpaint",
-        "outpaint",
-        "variation",
-        "style_transfer",
-        "object_removal",
-        "background_change",
-        "color_adjustment",
-        "enhancement",
-    ],
-    BeforeValidator(lowered),
+PlainEditType = Literal[
+    "free",
+    "inpaint",
+    "outpaint",
+    "variation",
+    "style_transfer",
+    "object_removal",
+    "background_change",
+    "color_adjustment",
+    "enhancement",
 ]
 EditType = Annotated[
     PlainEditType,
     Field(description="Words the request for this kind of edit; outpaint extends image 1 to size."),
 ]
-InputFidelity = Annotated[
-    Literal["auto", "low", "high"], Field(description="Older models only."), BeforeValidator(lowered)
-]
+InputFidelity = Annotated[Literal["auto", "low", "high"], Field(description="Older models only.")]
 KeepUnmasked = Annotated[bool, Field(description="Put the original pixels back outside mask and regions.")]
-OnError = Annotated[Literal["continue", "stop"], BeforeValidator(lowered)]
+OnError = Literal["continue", "stop"]
 Concurrency = Annotated[int, Field(ge=1, le=16)]
 FromTurn = Annotated[
     int, Field(ge=-1, description="-1 = latest, 0 = the start images, 1 = the first result.")
@@ -88,7 +98,6 @@ PlainEdge = Annotated[int, Field(ge=0, le=16383)]
 FitMode = Annotated[
     Literal["auto", "contain", "cover", "stretch"],
     Field(description="cover crops; auto = cover for presets, else contain."),
-    BeforeValidator(lowered),
 ]
 Preset = Annotated[
     str,
