@@ -1,7 +1,9 @@
 """The output schemas that tools publish, generated from the models of structured content.
 
 Every byte of a schema is paid for in each conversation. So one tool publishes all of an image result, and
-the others only what a caller acts on; titles, descriptions and null are left out everywhere.
+the others only what a caller acts on; titles, descriptions and null are left out everywhere. What is left is
+what every client's converter takes: each value has one type, each list its items, and no object says what
+other members it may have.
 """
 
 from __future__ import annotations
@@ -71,7 +73,7 @@ PUBLISHED = {
         (HistoryContent,),
     ),
     "estimate_cost": Published(
-        "model size quality n output_format input_images cost_basis by_quality.* budget notes next "
+        "model size quality n output_format input_images cost_basis by_quality budget notes next "
         "cost_usd_estimated cost_range_usd",
         (EstimateContent,),
     ),
@@ -112,17 +114,11 @@ def _part(schema: Schema, names: Sequence[str], definitions: Schema) -> Schema:
     schema = _resolved(schema, definitions)
     kind = schema["type"]
     if kind == "array":
-        items = _part(schema["items"], names, definitions)
-        return {"type": kind} if items == {"type": "object"} else {"type": kind, "items": items}
+        return {"type": kind, "items": _part(schema["items"], names, definitions)}
     if _ALL in names and "enum" in schema:
-        return {"enum": schema["enum"]}
-    if not names or kind != "object":
+        return {"type": kind, "enum": schema["enum"]}
+    if not names or "properties" not in schema:
         return {"type": kind}
-    if "properties" not in schema:
-        return {
-            "type": kind,
-            "additionalProperties": _part(schema["additionalProperties"], names, definitions),
-        }
     return _nested(schema, names, definitions)
 
 

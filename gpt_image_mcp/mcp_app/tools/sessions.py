@@ -12,6 +12,7 @@ from gpt_image_mcp.mcp_app.tools.output_options import output_options
 from gpt_image_mcp.mcp_app.tools.parameters import (
     ExtraImages,
     FromTurn,
+    Limit,
     PlainImages,
     PlainRegions,
     Wait,
@@ -109,5 +110,6 @@ async def end_edit_session(session_id: str, studio: Studio = Depends(current_stu
     annotations=READS,
     output_schema=OUTPUT_SCHEMAS["list_edit_sessions"],
 )
-async def list_edit_sessions(studio: Studio = Depends(current_studio)) -> ToolResult:
-    return present_sessions(await studio.list_sessions())
+async def list_edit_sessions(limit: Limit = 20, studio: Studio = Depends(current_studio)) -> ToolResult:
+    # An object without members is refused by OpenAI's strict mode and by Gemini's API.
+    return present_sessions((await studio.list_sessions())[:limit])
