@@ -204,7 +204,10 @@ async def test_values_in_another_form_are_understood(project: Path) -> None:
     async with _server() as session:
         for arguments in edits:
             await _done(session, "edit_image", {**FOX, **arguments})
-        assert (await _done(session, "find_images", {"limit": "1", "offset": 0.0, "query": 7}))["total"] == 0
+        await _done(session, "estimate_cost", {"n": "2", "input_images": "1", "size": ["square"]})
+        found = await _done(session, "find_images", {"limit": "1", "offset": 0.0, "query": ["fox"]})
+        assert len(found["images"]) == 1
+        assert (await _done(session, "find_images", {"query": 987654321}))["total"] == 0
         await _done(session, "get_image", {"ref": ["a.png"], "grid": "yes", "max_edge": "64"})
         said = await _refused(session, "generate_image", {**FOX, "n": "two", "moderation": "none"})
         assert "n is 'two'" in said

@@ -38,15 +38,13 @@ def bind(call: Call, parameters: Mapping[str, JsonObject]) -> Call:
         for name, value in call.arguments.items()
         if not _is_left_out(value) or (name in parameters and "default" not in parameters[name])
     }
-    unknown = [name for name in given if name not in parameters]
+    unknown = {name: call.spellings.get(name, name)[:100] for name in given if name not in parameters}
     for name, real in product(unknown, parameters):
         if _is_near(name, real, edits=min(2, (len(real) + 1) // 4)):
-            message = f"{call.tool} has no argument {call.spellings[name]!r} (did you mean {real}?)."
+            message = f"{call.tool} has no argument {unknown[name]!r} (did you mean {real}?)."
             step = f"Call {call.tool} again with the corrected arguments; it takes {', '.join(parameters)}."
             raise InvalidArgument(message, next_step=step)
-    notes = [
-        f"{call.spellings[name][:100]} was ignored: {call.tool} has no such argument." for name in unknown
-    ]
+    notes = [f"{said} was ignored: {call.tool} has no such argument." for said in unknown.values()]
     bound = {name: _in_form(value, parameters[name]) for name, value in given.items() if name in parameters}
     return replace(call, arguments=bound, notes=(*call.notes, *notes))
 
