@@ -66,6 +66,9 @@ def _unescaped(text: str) -> str:
             return name
         return escape[0] if is_path else chr(int(name[1:], 16))
 
-    joined = _ESCAPE.sub(meaning, text)
-    # JSON writes a character beyond U+FFFF as two codes, which belong together.
-    return joined.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return whole_characters(_ESCAPE.sub(meaning, text))
+
+
+def whole_characters(text: str) -> str:
+    """The text, with the two codes that JSON has for some characters made one; a code alone is replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -38,6 +38,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from gpt_image_mcp.coercion import whole_characters
+
 AGAIN_LATER = "The same call can succeed later."
 AGAIN_IN_VAIN = "The same call would fail again."
 
@@ -59,8 +61,9 @@ class ImageError(Exception):
         self, message: str, *, next_step: str, request_id: str | None = None, retryable: bool | None = None
     ) -> None:
         super().__init__(message)
-        self.message = message
-        self.next_step = next_step
+        # The name of a file may hold bytes that are no text, which can neither be sent nor stored.
+        self.message = whole_characters(message)
+        self.next_step = whole_characters(next_step)
         self.request_id = request_id
         self.retryable = self.default_retryable if retryable is None else retryable
 

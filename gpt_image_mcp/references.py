@@ -13,6 +13,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import unquote
 
+from gpt_image_mcp.coercion import whole_characters
 from gpt_image_mcp.errors import OutputRejected
 from gpt_image_mcp.folders import project_folder
 from gpt_image_mcp.paths import is_within, unquoted
@@ -62,7 +63,7 @@ class Reference:
         """The text for a message, shortened; of an address without the query, which may carry a signature."""
         text = self.text.partition("?")[0] if self.kind in ("web", "address") else self.text
         longest = _SHOWN_OF_DATA if self.kind == "data" else _SHOWN_CHARACTERS
-        return text if len(text) <= longest else f"{text[:longest]}…"
+        return whole_characters(text if len(text) <= longest else f"{text[:longest]}…")
 
     @property
     def stem(self) -> str:
