@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from contextlib import suppress
 
@@ -27,15 +28,13 @@ def main() -> None:
         # The C locale with PYTHONUTF8=0, in which prompts arrive damaged and most file names cannot be used.
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
     if sys.argv[1:] in _SERVE_STDIO:
+        from gpt_image_mcp.cli.commands.serve import serve
         from gpt_image_mcp.errors import InvalidSetting
-        from gpt_image_mcp.settings import read_settings
 
+        # Until the loop handles it, Ctrl-C ends the process without a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         with suppress(InvalidSetting):  # which the command line explains
-            read_settings()  # before FastMCP is imported, which fails without a home
-            from gpt_image_mcp.mcp_app.serve import serve_stdio
-            from gpt_image_mcp.server import mcp
-
-            sys.exit(serve_stdio(mcp))
+            sys.exit(serve())
     from gpt_image_mcp.cli.app import run
 
     gc.enable()

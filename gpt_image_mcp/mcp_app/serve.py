@@ -21,8 +21,8 @@ _COLLECTIONS_BETWEEN_LARGER_ONES = (10, 100)
 _LONGEST_TURN_SECONDS = 0.001
 
 
-def serve_stdio(mcp: FastMCP) -> int:
-    """Serves MCP over stdin and stdout until stdin closes; returns the exit code.
+def serve_stdio(mcp: FastMCP, streams: tuple[int, int]) -> int:
+    """Serves MCP over what stdin and stdout were until the client leaves; returns the exit code.
 
     Raises:
         InvalidSetting: If the environment is malformed.
@@ -30,7 +30,7 @@ def serve_stdio(mcp: FastMCP) -> int:
     settings = read_settings()
     keep_what_is_loaded()
     with temporary_log_level(log_level(debug=settings.debug)):
-        anyio.run(serve_lines, mcp)
+        anyio.run(serve_lines, mcp, *streams)
     return 0
 
 

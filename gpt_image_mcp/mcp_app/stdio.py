@@ -1,44 +1,49 @@
 """MCP over standard input and output, one message per line.
 
-The SDK's own files hand each line and each answer to a thread of the pool, which costs the loop a dozen
+The SDK's own transport hands each line and each answer to a thread of the pool, which costs the loop a dozen
 rounds per message: the last of many messages that come together is read only when most of the others are
-done. Here one thread reads and one writes for as long as the server runs. While it runs, nothing else can
-read stdin or write to stdout, and SIGTERM and SIGINT count as the end of the input.
+done. Here one thread reads and one writes for as long as the server runs, and every line is answered that a
+client may wait for. SIGTERM and SIGINT count as the end of the input, and so does a client that is gone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import queue
+import json
 import signal
 import sys
 import threading
 from collections import deque
-from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import TYPE_CHECKING
 
+from anyio import EndOfStream
+from anyio.abc import ObjectStream
 from fastmcp.server.context import reset_transport, set_transport
-from mcp.server.stdio import stdio_server
+from mcp.shared.message import ServerMessageMetadata, SessionMessage
+from mcp.types import JSONRPCError, JSONRPCRequest, JSONRPCResponse
+from pydantic_core import PydanticSerializationError
+
+from gpt_image_mcp.coercion import whole_characters
+from gpt_image_mcp.mcp_app.jsonrpc import BATCHES_IN, Line, read_line
+from gpt_image_mcp.mcp_app.standard_streams import QueuedWriter
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
-
     from fastmcp import FastMCP
+    from mcp.types import JSONRPCMessage, RequestId
 
-# What the threads are called, for whoever looks at the process.
-READER, WRITER = "protocol input", "protocol output"
-_STDIN, _STDOUT, _STDERR = 0, 1, 2
-_PIECE_BYTES = 1 << 20
+# What the thread is called, for whoever looks at the process.
+READER = "protocol input"
+_BUFFER_BYTES = 1 << 20
 _MOST_LINES_AHEAD = 256
 _MOST_BYTES_AHEAD = 1 << 24
-_LAST_WORDS_SECONDS = 5
+_SECONDS_BETWEEN_LOOKS = 0.02
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-async def serve_lines(mcp: FastMCP) -> None:
-    """Serves one client over stdin and stdout until the input ends, or SIGTERM or SIGINT ends it.
+async def serve_lines(mcp: FastMCP, source: int, target: int) -> None:
+    """Serves one client over two file descriptors until it leaves, or SIGTERM or SIGINT ends the server.
 
     ``mcp.run`` always reads and writes the SDK's own files, which know no signals. The SDK's server below it
     takes any, but FastMCP has no public name for it. Two things are worth the private one: on SIGTERM calls
@@ -48,126 +53,130 @@ async def serve_lines(mcp: FastMCP) -> None:
     # test_upstream.py fails if it changes.
     protocol = mcp._mcp_server  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     token = set_transport("stdio")
+    client = Client(source, target)
+    _end_on_signals(client)
     try:
-        async with _messages() as (received, sent):
-            await protocol.run(received, sent, protocol.create_initialization_options())
+        await protocol.run(client, client, protocol.create_initialization_options())
     finally:
         reset_transport(token)
+        await asyncio.to_thread(client.writer.close)
 
 
-class Lines:
-    """The lines that are read from a file descriptor, for ``async for``; over at its end or after ``end``."""
+class Client(ObjectStream[SessionMessage]):
+    """A client, as the stream that the SDK takes: its messages to us, and ours to it, one a line.
 
-    def __init__(self, source: int) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._waiting: deque[str] = deque()
-        self._has_news = asyncio.Event()
-        self._room = threading.Semaphore(_MOST_LINES_AHEAD)
-        self._is_over = False
-        # Nothing can wake a thread that waits for input, so the process must not wait for this one.
-        reader = threading.Thread(target=self._read, args=(source,), name=READER, daemon=True)
-        reader.start()
-
-    def end(self) -> None:
-        """Ends the iteration once the lines that were read already are taken."""
-        self._is_over = True
-        self._has_news.set()
-
-    def __aiter__(self) -> Lines:
-        return self
-
-    async def __anext__(self) -> str:
-        while not self._waiting:
-            if self._is_over:
-                raise StopAsyncIteration
-            self._has_news.clear()
-            await self._has_news.wait()
-        self._room.release()
-        return self._waiting.popleft()
-
-    def _read(self, source: int) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants the rest
-            for lines in _read_lines(source):
-                self._loop.call_soon_threadsafe(self._arrive, lines)
-                for _ in lines:
-                    self._room.acquire()
-            self._loop.call_soon_threadsafe(self.end)
-
-    def _arrive(self, lines: Sequence[str]) -> None:
-        self._waiting.extend(lines)
-        self._has_news.set()
-
-
-class Sender:
-    """Writes texts to a file descriptor in the order given, in a thread, so that the loop never waits for it.
-
-    It has those methods of a file that the SDK calls. That the client is gone is no error here: the end of
-    the input says so as well.
+    A thread waits for its input and another for it to read. What is no message is answered here. Bytes that
+    are not UTF-8 are replaced.
     """
 
-    def __init__(self, target: int) -> None:
-        self._target = target
-        self._waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._queued_bytes = self._done_bytes = 0
-        self._progress = threading.Condition()
-        self._is_gone = False
-        self._thread = threading.Thread(target=self._write, name=WRITER, daemon=True)
-        self._thread.start()
+    def __init__(self, source: int, target: int) -> None:
+        self.writer = QueuedWriter(target, self._end_from_thread)
+        self._loop = asyncio.get_running_loop()
+        self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._room = threading.Semaphore(_MOST_LINES_AHEAD)
+        self._messages: deque[SessionMessage] = deque()
+        self._batches: dict[RequestId | None, list[str]] = {}
+        self._takes_batches = self._is_over = False
+        self._queued_bytes = 0
+        # Nothing can wake a thread that waits for input, so the process must not wait for this one.
+        threading.Thread(target=self._read, args=(source,), name=READER, daemon=True).start()
 
-    async def write(self, text: str) -> None:
-        """Queues a text."""
-        if data := text.encode(errors="replace"):
+    def end(self) -> None:
+        """Ends the input, after the lines that were read already."""
+        self._is_over = True
+        self._lines.put_nowait(None)
+
+    async def receive(self) -> SessionMessage:
+        """The next message.
+
+        Raises:
+            EndOfStream: If the input has ended.
+        """
+        while not self._messages:
+            if (line := await self._lines.get()) is None:
+                self.end()  # the SDK asks again
+                raise EndOfStream
+            self._room.release()
+            await self._take(read_line(line.decode(errors="replace"), takes_batches=self._takes_batches))
+        return self._messages.popleft()
+
+    async def send(self, item: SessionMessage) -> None:
+        """Sends a message, or keeps an answer back until its whole batch is answered."""
+        message = item.message
+        answered = message.id if isinstance(message, JSONRPCResponse | JSONRPCError) else None
+        await self._settle(answered, _json(message))
+
+    async def send_eof(self) -> None:
+        """Does nothing: ``writer.close`` comes when all has been sent."""
+
+    async def aclose(self) -> None:
+        """Does nothing: the SDK closes its two streams one after the other."""
+
+    async def _take(self, line: Line) -> None:
+        requests = [message for message in line.messages if isinstance(message, JSONRPCRequest)]
+        for request in requests:
+            if request.method == "initialize":
+                # What the SDK agrees to is what was asked for, if it knows that.
+                self._takes_batches = (request.params or {}).get("protocolVersion") == BATCHES_IN
+        if line.is_batch:
+            answers = list(line.errors)
+            self._batches.update({request.id: answers for request in requests})
+            await self._write_whole(answers)
+        else:
+            await self._write(*line.errors)
+        for message in line.messages:
+            settle = partial(self._settle, getattr(message, "id", None))
+            self._messages.append(
+                SessionMessage(message, ServerMessageMetadata(on_request_unanswered=settle))
+            )
+
+    async def _settle(self, request: RequestId | None, *answer: str) -> None:
+        """Sends the answer to a request, if it has one; of a batch all that were given, with the last."""
+        answers = self._batches.pop(request, None)
+        if answers is None:
+            await self._write(*answer)
+        else:
+            answers.extend(answer)
+            await self._write_whole(answers)
+
+    async def _write_whole(self, answers: list[str]) -> None:
+        if answers and not any(others is answers for others in self._batches.values()):
+            await self._write(f"[{','.join(answers)}]")
+
+    async def _write(self, *texts: str) -> None:
+        """Queues lines; waits only if a client leaves so much unread that more would fill the memory."""
+        for text in texts:
+            data = f"{text}\n".encode()
             self._queued_bytes += len(data)
-            self._waiting.put(data)
+            self.writer.waiting.put(data)
+        while self._queued_bytes - self.writer.written_bytes > _MOST_BYTES_AHEAD and not self._is_over:  # noqa: ASYNC110 - an event would have to be set for every line
+            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
 
-    async def flush(self) -> None:
-        """Waits only if a client has left so much unread that more of it would fill the memory."""
-        if self._queued_bytes - self._done_bytes > _MOST_BYTES_AHEAD:
-            await asyncio.to_thread(self._wait_for_room)
+    def _read(self, source: int) -> None:
+        with (
+            contextlib.suppress(OSError, RuntimeError),  # of a loop that is closed
+            open(source, "rb", _BUFFER_BYTES, closefd=False) as file,
+        ):
+            for line in file:
+                self._room.acquire()
+                self._loop.call_soon_threadsafe(self._lines.put_nowait, line)
+        self._end_from_thread()
 
-    async def close(self) -> None:
-        """Lets what is queued go out, for a few seconds at most."""
-        self._waiting.put(b"")
-        await asyncio.to_thread(self._thread.join, _LAST_WORDS_SECONDS)
-
-    def _wait_for_room(self) -> None:
-        with self._progress:
-            self._progress.wait_for(lambda: self._queued_bytes - self._done_bytes <= _MOST_BYTES_AHEAD)
-
-    def _write(self) -> None:
-        while data := self._waiting.get():
-            if not self._is_gone:
-                self._is_gone = not _write_whole(self._target, data)
-            with self._progress:
-                self._done_bytes += len(data)
-                self._progress.notify_all()
+    def _end_from_thread(self) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self.end)
 
 
-@asynccontextmanager
-async def _messages() -> AsyncGenerator[tuple[Any, Any]]:
-    """The messages over stdin and stdout, as the SDK's streams; stray output goes to stderr meanwhile."""
-    with _diverted(_STDIN, os.open(os.devnull, os.O_RDONLY)) as source, _diverted(_STDOUT, _STDERR) as target:
-        lines, sender = Lines(source), Sender(target)
-        _end_on_signals(lines)
-        try:
-            async with stdio_server(cast("Any", lines), cast("Any", sender)) as streams:
-                yield streams
-        finally:
-            await sender.close()
-
-
-@contextmanager
-def _diverted(descriptor: int, elsewhere: int) -> Generator[int]:
-    """Points a file descriptor elsewhere for the length of the block; gives a new one for what it was."""
-    private = os.dup(descriptor)
-    os.dup2(elsewhere, descriptor)
+def _json(message: JSONRPCMessage) -> str:
+    """A message as ASCII, which no client reads in another encoding or breaks at a separator of lines."""
     try:
-        yield private
-    finally:
-        os.dup2(private, descriptor)
+        return message.model_dump_json(by_alias=True, exclude_unset=True, ensure_ascii=True)
+    except PydanticSerializationError:  # half a character, as in the name of a file that is not UTF-8
+        parts = message.model_dump(by_alias=True, exclude_unset=True)
+        return json.dumps(json.loads(whole_characters(json.dumps(parts, ensure_ascii=False))))
 
 
-def _end_on_signals(lines: Lines) -> None:
+def _end_on_signals(client: Client) -> None:
     """Makes SIGTERM and SIGINT the end of the input, after which requests that were sent still finish.
 
     A second signal stops the server at once. Windows has no such signals for processes without a console.
@@ -179,32 +188,7 @@ def _end_on_signals(lines: Lines) -> None:
     def stop(number: int) -> None:
         loop.remove_signal_handler(number)
         signal.signal(number, signal.SIG_DFL)
-        lines.end()
+        client.end()
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop, number)
-
-
-def _read_lines(source: int) -> Iterator[list[str]]:
-    """The lines that come together, until the end; bytes that are not UTF-8 are replaced."""
-    parts: list[bytes] = []
-    with contextlib.suppress(OSError):
-        while piece := os.read(source, _PIECE_BYTES):
-            head, newline, tail = piece.rpartition(b"\n")
-            if newline:
-                yield b"".join([*parts, head]).decode(errors="replace").split("\n")
-                parts.clear()
-            parts.append(tail)
-    if rest := b"".join(parts):
-        yield [rest.decode(errors="replace")]
-
-
-def _write_whole(target: int, data: bytes) -> bool:
-    """Writes all of it; False if nobody reads any more."""
-    rest = memoryview(data)
-    try:
-        while rest:
-            rest = rest[os.write(target, rest) :]
-    except OSError:
-        return False
-    return True

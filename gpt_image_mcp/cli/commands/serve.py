@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from gpt_image_mcp.errors import InvalidSetting
+from gpt_image_mcp.mcp_app.standard_streams import protocol_streams, unwaited_stderr
 from gpt_image_mcp.settings import read_settings
 
 DEFAULT_HOST, DEFAULT_PORT, DEFAULT_PATH = "127.0.0.1", 8000, "/mcp"
@@ -30,11 +31,13 @@ def serve(
         from gpt_image_mcp.mcp_app.http import serve_http
         from gpt_image_mcp.server import mcp
 
-        return serve_http(mcp, host=host, port=port, path=path)
+        with unwaited_stderr():
+            return serve_http(mcp, host=host, port=port, path=path)
     if (host, port, path) != (DEFAULT_HOST, DEFAULT_PORT, DEFAULT_PATH):
         message = "--host, --port and --path are for --transport http."
         raise InvalidSetting(message, next_step="Add --transport http, or leave them out.")
-    from gpt_image_mcp.mcp_app.serve import serve_stdio
-    from gpt_image_mcp.server import mcp
+    with protocol_streams() as streams:
+        from gpt_image_mcp.mcp_app.serve import serve_stdio
+        from gpt_image_mcp.server import mcp
 
-    return serve_stdio(mcp)
+        return serve_stdio(mcp, streams)
