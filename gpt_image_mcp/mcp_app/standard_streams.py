@@ -60,18 +60,11 @@ class QueuedWriter:
 def protocol_streams() -> Generator[tuple[int, int]]:
     """What stdin and stdout were, as new descriptors, which nothing else reads or writes from then on.
 
-    Inside the block whoever reads stdin finds its end, and what anything prints goes to stderr. A stream
-    that was closed from the start is empty and cannot be written.
+    Inside the block whoever reads stdin finds its end, and what anything prints goes to stderr.
     """
-    for descriptor in (_STDIN, _STDOUT, _STDERR):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            # Else the next file that is opened, such as the database, would get the number and the prints.
-            os.open(os.devnull, os.O_RDONLY)
-    nothing = os.open(os.devnull, os.O_RDWR)
     with unwaited_stderr():
         streams = os.dup(_STDIN), os.dup(_STDOUT)
+        nothing = os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, _STDIN)
         os.dup2(_STDERR, _STDOUT)
         sys.stdout = sys.stderr
@@ -83,7 +76,16 @@ def protocol_streams() -> Generator[tuple[int, int]]:
 
 @contextmanager
 def unwaited_stderr() -> Generator[None]:
-    """Inside the block nobody who writes to stderr waits: lines are dropped that nobody reads."""
+    """Inside the block nobody who writes to stderr waits: lines are dropped that nobody reads.
+
+    A standard stream that was closed from the start is empty from then on, and cannot be written.
+    """
+    for descriptor in (_STDIN, _STDOUT, _STDERR):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # Else the next file that is opened, such as the database, would get the number and the prints.
+            os.open(os.devnull, os.O_RDONLY)
     private = os.dup(_STDERR)
     source, target = os.pipe()
     os.dup2(target, _STDERR)
