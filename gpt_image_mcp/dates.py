@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, time, timedelta
 
-from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.errors import InvalidArgument, quoted
 
 _HOURS = re.compile(r"(\d{1,4})\s*h", re.IGNORECASE)
 _SPAN = re.compile(r"(\d{1,4})\s*(d|w)", re.IGNORECASE)
@@ -64,7 +64,7 @@ def _parse(name: str, text: str, now: datetime, *, is_end: bool) -> datetime | N
             return _between_days(midnight(days[1] if is_end else days[0]))
         return _between_days(datetime.fromisoformat(text).astimezone())
     except (ValueError, OverflowError) as error:
-        message = f"{name} {text!r} is no date."
+        message = f"{name} {quoted(text)} is no date."
         raise InvalidArgument(
             message,
             next_step="Use a date such as 2026-11-21, a month such as 2026-11, a time such as "

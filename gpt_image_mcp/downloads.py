@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
-from gpt_image_mcp.errors import InputNotFound, InputRejected
+from gpt_image_mcp.errors import InputNotFound, InputRejected, cut
 from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
@@ -308,7 +308,7 @@ def _private(url: httpx2.URL, reason: str) -> PrivateAddress:
 
 def _shown(url: str) -> str:
     """An address without its query, which may carry a signature, and of bounded length."""
-    return url.partition("?")[0][:300]
+    return cut(url.partition("?")[0])
 
 
 _DOWNLOAD_IT = "Download the image yourself and pass its file path."

@@ -40,8 +40,21 @@ from typing import ClassVar
 
 from gpt_image_mcp.coercion import whole_characters
 
+ECHO_CHARACTERS = 100
 AGAIN_LATER = "The same call can succeed later."
 AGAIN_IN_VAIN = "The same call would fail again."
+
+
+def quoted(value: object) -> str:
+    """A value that a caller sent, in quotes as Python writes it, as messages repeat it: never long."""
+    return cut(repr(value))
+
+
+def cut(text: object, characters: int = ECHO_CHARACTERS) -> str:
+    """A text that a caller sent; of a long one the beginning and the end, where a path has its name."""
+    whole = str(text)
+    end = characters * 2 // 5
+    return whole if len(whole) <= characters else f"{whole[: characters - end - 1]}…{whole[-end:]}"
 
 
 class ImageError(Exception):

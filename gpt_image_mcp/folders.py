@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from gpt_image_mcp.atomic_files import try_writing
-from gpt_image_mcp.errors import OutputRejected
+from gpt_image_mcp.errors import OutputRejected, cut, quoted
 from gpt_image_mcp.paths import local_path, unquoted
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def output_folder(settings: Settings, output_dir: str) -> Path:
     try:
         folder = local_path(wanted, base=Path())
     except (RuntimeError, ValueError) as error:
-        message = f"The output folder {wanted!r} is not a path: {error}."
+        message = f"The output folder {quoted(wanted)} is not a path: {error}."
         raise OutputRejected(message, next_step="Pass an absolute path as output_dir.") from error
     if not folder.is_absolute():
         folder = _below_project(folder, settings)
@@ -94,7 +94,7 @@ def require_writable(folder: Path) -> Path:
     try:
         try_writing(folder, _PROBE)
     except OSError as error:
-        message = f"The output folder {folder} cannot be written: {error.strerror or error}."
+        message = f"The output folder {cut(folder)} cannot be written: {error.strerror or error}."
         raise OutputRejected(
             message, next_step="Pass another output_dir, or set GPT_IMAGE_OUTPUT_DIR to a folder of yours."
         ) from error
@@ -127,7 +127,7 @@ def _project_root(folder: Path) -> Path:
 def _below_project(folder: Path, settings: Settings) -> Path:
     base = project_folder(settings)
     if base == Path(base.anchor):
-        message = f"The output folder {str(folder)!r} is relative, and the server was started in {base}."
+        message = f"The output folder {cut(folder)} is relative, and the server was started in {base}."
         raise OutputRejected(message, next_step="Pass an absolute path, or set GPT_IMAGE_PROJECT_DIR.")
     return base / folder
 
@@ -138,7 +138,7 @@ def _guard(folder: Path) -> None:
     real = _real(folder)
     hit = next((part for part in _guarded(home, real) if _contains(part, real)), None)
     if hit is not None:
-        message = f"The output folder {folder} is in {hit}, which holds system files or credentials."
+        message = f"The output folder {cut(folder)} is in {hit}, which holds system files or credentials."
         raise OutputRejected(
             message,
             next_step="Pass another output_dir; if you really mean it, set "

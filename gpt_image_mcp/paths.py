@@ -25,6 +25,8 @@ _PAIRS_OF_QUOTES = ('""', "''", "``", "\u201c\u201d", "\u2018\u2019")
 _UNSEEN = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(
     map(chr, (*range(0x2000, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A)))
 )
+# Of Windows, which has the longest. Following the links of a much longer one takes minutes.
+_LONGEST_PATH = 32_767
 _BLANK = re.compile(r"\s")
 
 
@@ -57,8 +59,8 @@ def local_path(text: str, *, base: Path, wsl: bool | None = None) -> Path:
     if windows and (_is_wsl() if wsl is None else wsl):
         rest = windows[2].replace("\\", "/")
         text = f"/mnt/{windows[1].lower()}/{rest}" if windows[1] else f"/{rest}"
-    if "\0" in text or not text:
-        message = "it is empty or holds a NUL character"
+    if "\0" in text or not 0 < len(text) <= _LONGEST_PATH:
+        message = "it is empty, too long or holds a NUL character"
         raise ValueError(message)
     text.encode()
     try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import unquote
 
 from gpt_image_mcp.coercion import whole_characters
-from gpt_image_mcp.errors import OutputRejected
+from gpt_image_mcp.errors import OutputRejected, cut
 from gpt_image_mcp.folders import project_folder
 from gpt_image_mcp.paths import is_within, unquoted
 
@@ -27,7 +27,6 @@ ReferenceKind: TypeAlias = Literal["image", "session", "job", "data", "web", "ad
 BASE64_SIGNATURE = r"(?:iVBORw0KG|\\?[/_]9j\\?[/_]|UklGR|R0lGOD|AAAA[\w+/-]GZ0eXB)"
 # A longer text without a scheme can only be data.
 _LONGEST_PATH = 4_096
-_SHOWN_CHARACTERS, _SHOWN_OF_DATA = 500, 60
 _AROUND = " \t\r\n\"'`"
 _ID = r"\d{8}-\d{6}-[0-9a-f]{6}"
 _PATTERNS: tuple[tuple[ReferenceKind, re.Pattern[str]], ...] = (
@@ -62,8 +61,7 @@ class Reference:
     def shown(self) -> str:
         """The text for a message, shortened; of an address without the query, which may carry a signature."""
         text = self.text.partition("?")[0] if self.kind in ("web", "address") else self.text
-        longest = _SHOWN_OF_DATA if self.kind == "data" else _SHOWN_CHARACTERS
-        return whole_characters(text if len(text) <= longest else f"{text[:longest]}…")
+        return whole_characters(cut(text))
 
     @property
     def stem(self) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter
 
-from gpt_image_mcp.errors import NotFound, StorageFailed
+from gpt_image_mcp.errors import NotFound, StorageFailed, quoted
 from gpt_image_mcp.threads import in_database
 from gpt_image_mcp.values.images import Requested, StoredImage
 from gpt_image_mcp.values.results import BatchResult, ImageResult
@@ -115,7 +115,7 @@ def _remembered(call_id: str, library: Library) -> ImageResult | BatchResult:
         library.ledger.give_up_lost_calls()
     record = library.ledger.find_call(call_id)
     if record is None:
-        message = f"There is no job {call_id!r}."
+        message = f"There is no job {quoted(call_id)}."
         raise NotFound(message, next_step="Use a job_id from an earlier result.")
     if record.result_json is not None:
         return _RESULTS.validate_json(record.result_json)
@@ -125,7 +125,7 @@ def _remembered(call_id: str, library: Library) -> ImageResult | BatchResult:
             raise record.error
         return result_of(saved, notes=(_note_on_saved(record, record.error),))
     if record.status != "running":
-        message = f"What job {call_id!r} made was deleted."
+        message = f"What job {quoted(call_id)} made was deleted."
         raise NotFound(message, next_step="Make the image again, or find another with find_images.")
     return _running_batch(record) if record.is_batch else _running(record)
 

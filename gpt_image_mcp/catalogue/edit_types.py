@@ -6,7 +6,7 @@ what changes, and list what has to stay.
 
 from __future__ import annotations
 
-from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.errors import InvalidArgument, quoted
 
 FREE = "free"
 OUTPAINT = "outpaint"
@@ -46,7 +46,7 @@ def apply_edit_type(prompt: str, edit_type: str) -> str:
     """
     name = edit_type.strip().lower() or FREE
     if name not in _TEMPLATES:
-        message = f"edit_type is {edit_type!r}; it must be one of {', '.join(EDIT_TYPES)}."
+        message = f"edit_type is {quoted(edit_type)}; it must be one of {', '.join(EDIT_TYPES)}."
         raise InvalidArgument(message, next_step="Use one of these, or free and say it in the prompt.")
     # Not str.format: the prompt may hold braces.
     before, _, after = _TEMPLATES[name].partition(_SLOT)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.errors import InvalidArgument, quoted
 
 _QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|«[^»]*»|„[^“”]*[“”]|「[^」]*」|『[^』]*』|(?<!\w)'[^']*'(?!\w)")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -37,7 +37,7 @@ def require_english(prompt: str) -> None:
     english = sum(_ENGLISH.fullmatch(word) is not None for word in words)
     if other_script or len(foreign) > english:
         word = other_script or foreign[0]
-        message = f"The prompt is not English ({word!r}), which GPT_IMAGE_PROMPT_LANGUAGE demands."
+        message = f"The prompt is not English ({quoted(word)}), which GPT_IMAGE_PROMPT_LANGUAGE demands."
         raise InvalidArgument(
             message,
             next_step="Translate the prompt to English and call again; put text that is to be drawn as it is "

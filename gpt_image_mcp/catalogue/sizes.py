@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.catalogue.models import CustomSizes, FixedSizes, load_catalogue
-from gpt_image_mcp.errors import InvalidArgument, UnsupportedByModel
+from gpt_image_mcp.errors import InvalidArgument, UnsupportedByModel, quoted
 from gpt_image_mcp.values.pixels import Pixels
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def resolve_size(model: ImageModel | None, text: str) -> ResolvedSize:
         return _noted(text, _for_ratio(_rule(model), ratio), exact_ratio=ratio)
     if wanted in _NAMED:
         return _named(model, wanted)
-    message = f"size is {text!r}, which is not a size."
+    message = f"size is {quoted(text)}, which is not a size."
     raise InvalidArgument(message, next_step=f"Use {_EXAMPLES}.")
 
 
@@ -166,7 +166,7 @@ def _checked_pixels(model: ImageModel | None, size: Pixels, text: str) -> Resolv
     broken = violation(rule, size)
     if broken:
         closest = _nearest_to(rule, size)
-        message = f"size is {text.strip()!r}, but {broken}."
+        message = f"size is {quoted(text.strip())}, but {broken}."
         raise InvalidArgument(message, next_step=f"The nearest valid size is {closest}; or use {_EXAMPLES}.")
     return ResolvedSize(str(size), _experimental_note(rule, size))
 
@@ -207,7 +207,7 @@ def _noted(text: str, size: Pixels, *, exact_ratio: float | None) -> ResolvedSiz
 
 def _ratio(width: float, height: float, text: str) -> float:
     if not width or not height:
-        message = f"size is {text.strip()!r}; a ratio has two numbers above zero."
+        message = f"size is {quoted(text.strip())}; a ratio has two numbers above zero."
         raise InvalidArgument(message, next_step=f"Use {_EXAMPLES}.")
     return width / height
 

@@ -14,7 +14,7 @@ from gpt_image_mcp import dates
 from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.catalogue.prompt_language import require_english
 from gpt_image_mcp.catalogue.sizes import resolve_size
-from gpt_image_mcp.errors import InvalidArgument, MissingApiKey, UnsupportedByModel
+from gpt_image_mcp.errors import InvalidArgument, MissingApiKey, UnsupportedByModel, quoted
 from gpt_image_mcp.values.images import Requested
 from gpt_image_mcp.values.requests import ImageRequest
 
@@ -37,6 +37,7 @@ QUALITIES = ("auto", "low", "medium", "high", "xhigh", "max")
 _QUALITY_ALIASES = {"standard": "medium", "hd": "high"}
 _FORMAT_ALIASES = {"jpg": "jpeg"}
 _BEST_COMPRESSION = 100
+_LONGEST_MODEL_NAME = 256
 # For models that the catalogue does not know.
 _USUAL_MAX_N, _USUAL_MAX_INPUT_IMAGES = 10, 16
 # NULs end strings in many places, and a lone surrogate is not text that UTF-8 can carry.
@@ -142,7 +143,7 @@ def validate_input_fidelity(value: str, model: ImageModel | None) -> str:
         return ""
     if model is not None and fidelity not in model.input_fidelity:
         takes = f"takes only {', '.join(model.input_fidelity)}" if model.input_fidelity else "takes none"
-        message = f"input_fidelity is {fidelity!r}, but {model.name} {takes}."
+        message = f"input_fidelity is {quoted(fidelity)}, but {model.name} {takes}."
         raise UnsupportedByModel(message, next_step="Leave input_fidelity at auto for this model.")
     return fidelity
 
@@ -177,8 +178,11 @@ def validate_input_images(count: int, model: ImageModel | None) -> None:
 
 def _known_model(name: str, settings: Settings, notes: list[str], *, today: dt.date) -> ImageModel | None:
     model = load_catalogue().find(name)
+    if len(name) > _LONGEST_MODEL_NAME:
+        message = f"model is {quoted(name)}, which is no name: it has {len(name):,} characters."
+        raise InvalidArgument(message, next_step="Pass the name of a model, or leave it empty.")
     if model is None:
-        notes.append(f"The model {name!r} is not in the catalogue; it is passed on unchecked.")
+        notes.append(f"The model {quoted(name)} is not in the catalogue; it is passed on unchecked.")
         return None
     end = model.shutdown
     if end is None:
@@ -290,6 +294,6 @@ def _user(text: str) -> str:
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
-        message = f"{name} is {value!r}; it must be one of {', '.join(allowed)}."
+        message = f"{name} is {quoted(value)}; it must be one of {', '.join(allowed)}."
         raise InvalidArgument(message, next_step=f"Use one of these for {name}.")
     return value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.errors import InvalidArgument, quoted
 from gpt_image_mcp.services.batch_items import BatchItem, label
 from gpt_image_mcp.services.edit_planning import EditOptions, parse_options
 from gpt_image_mcp.services.globbing import MOST_FILES
@@ -67,7 +67,7 @@ def _item(number: int, line: str, *, prompt: str, output: OutputOptions) -> Batc
         entry = _Line.model_validate_json(line)
         given = entry.model_extra or {}
         if unknown := sorted(given.keys() - _EDIT_NAMES - _OUTPUT_NAMES):
-            raise _malformed(number, f"{unknown[0]!r} is no option")
+            raise _malformed(number, f"{quoted(unknown[0])} is no option")
         own = _OUTPUT.validate_python({name: given[name] for name in given.keys() & _OUTPUT_NAMES})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

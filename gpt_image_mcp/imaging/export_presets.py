@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import cast, get_args
 
-from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.errors import InvalidArgument, quoted
 from gpt_image_mcp.imaging.fit import Fit
 from gpt_image_mcp.values.pixels import Pixels
 
@@ -142,7 +142,7 @@ def _icon(options: ExportOptions, source: Pixels, fit: Fit) -> Target:
 def _require_known(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         choices = ", ".join(choice for choice in known if choice)
-        message = f"{name} is {value!r}; it must be one of {choices}."
+        message = f"{name} is {quoted(value)}; it must be one of {choices}."
         raise InvalidArgument(message, next_step=f"Pass another {name}, or leave it out.")
 
 

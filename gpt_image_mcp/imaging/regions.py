@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
 
 from gpt_image_mcp.coercion import lowered
-from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.errors import InvalidArgument, cut, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,15 +101,15 @@ def _parsed(number: int, item: Any) -> Region:
     if isinstance(item, Region):
         return item
     if not isinstance(item, dict):
-        message = f"Region {number} is {str(item)[:100]!r}, which is no JSON object."
+        message = f"Region {number} is {quoted(item)}, which is no JSON object."
         raise InvalidArgument(message, next_step=f"Write it like {EXAMPLE}.")
     given = {name: part for name, part in cast("dict[str, Any]", item).items() if part not in (None, "")}
     try:
         region = Region.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        message = f"Region {number} is malformed: {where}: {first['msg']}, got {str(first['input'])[:100]!r}."
+        where = cut(".".join(str(part) for part in first["loc"]))
+        message = f"Region {number} is malformed: {where}: {first['msg']}, got {quoted(first['input'])}."
         raise InvalidArgument(message, next_step=f"Write it like {_example(given.get('shape'))}.") from error
     complaint = _complaint(region)
     if complaint:

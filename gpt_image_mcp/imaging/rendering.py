@@ -10,7 +10,7 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.errors import InvalidArgument, quoted
 from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.fit import Placement, fit_into
 from gpt_image_mcp.imaging.formats import MAX_PIXELS
@@ -66,7 +66,7 @@ def read_colour(background: str) -> Colour | None:
     levels = _levels(name)
     fault = "which is no colour" if levels is None else "a colour that is partly transparent"
     if levels is None or levels[3] < _HIGHEST_LEVEL:
-        message = f"background is {background!r}, {fault}."
+        message = f"background is {quoted(background)}, {fault}."
         raise InvalidArgument(message, next_step='Pass "#rrggbb", a name such as "white", or "transparent".')
     return levels[:3]
 

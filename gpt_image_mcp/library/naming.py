@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.errors import OutputRejected
+from gpt_image_mcp.errors import OutputRejected, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,10 +87,10 @@ def check_filename(filename: str) -> None:
     """
     stem = without_extension(filename)
     if "/" in filename or "\\" in filename or not stem:
-        message = f"filename is {filename!r}, which is not a plain file name."
+        message = f"filename is {quoted(filename)}, which is not a plain file name."
         raise OutputRejected(message, next_step="Pass a name without folders, and the folder as output_dir.")
     if not _is_storable(stem):
-        message = f"filename is {filename!r}, which not every file system can store."
+        message = f"filename is {quoted(filename)}, which not every file system can store."
         raise OutputRejected(message, next_step='Use letters, digits, blanks, "-", "_" and ".".')
 
 

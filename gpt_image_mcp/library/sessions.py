@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import delete, func, insert, or_, select, update
 
 from gpt_image_mcp.atomic_files import write_over
-from gpt_image_mcp.errors import NotFound
+from gpt_image_mcp.errors import NotFound, quoted
 from gpt_image_mcp.folders import APP
 from gpt_image_mcp.library.schema import images, session_turns, sessions
 from gpt_image_mcp.values.images import StoredImage
@@ -255,7 +255,7 @@ class Sessions:
                 return True
             is_there = connection.execute(select(sessions.c.id).where(this)).first()
         if not is_there:
-            message = f"There is no edit session {session_id!r}; it was deleted meanwhile."
+            message = f"There is no edit session {quoted(session_id)}; it was deleted meanwhile."
             raise NotFound(message, next_step="Start a new one with start_edit_session.")
         return False
 

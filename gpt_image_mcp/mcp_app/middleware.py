@@ -13,7 +13,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS
 from pydantic import ValidationError
 
-from gpt_image_mcp.errors import ImageError, InternalError, InvalidArgument, NotFound
+from gpt_image_mcp.errors import ImageError, InternalError, InvalidArgument, NotFound, cut, quoted
 from gpt_image_mcp.mcp_app.lifespan import settings_of
 from gpt_image_mcp.mcp_app.tool_results import ToolFailure, add_notes, failure
 from gpt_image_mcp.settings import TOOL_GROUPS
@@ -144,7 +144,7 @@ async def _meant(params: CallToolRequestParams, context: Context | None) -> tupl
 def _unknown_tool(name: str, context: Context | None) -> MCPError:
     offered = sorted(tool for group in _groups(context) for tool in TOOLS_OF_GROUP[group])
     meant = difflib.get_close_matches(name, offered) or offered
-    return MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {_shown(name)}. Try {', '.join(meant)}.")
+    return MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {quoted(name)}. Try {', '.join(meant)}.")
 
 
 def _bad_arguments(problem: InvalidCall, call: Call, accepted: Sequence[str]) -> ImageError:
@@ -160,16 +160,11 @@ def _bad_arguments(problem: InvalidCall, call: Call, accepted: Sequence[str]) ->
 
 
 def _complaint(detail: ErrorDetails) -> str:
-    name = ".".join(str(part) for part in detail["loc"])
+    name = cut(".".join(str(part) for part in detail["loc"]))
     if detail["type"] in ("missing_argument", "missing_keyword_only_argument"):
         return f"the argument {name} is missing"
     reason = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{name} is {_shown(detail['input'])}, but it {reason}"
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 100 else f"{text[:99]}…"  # noqa: PLR2004 - enough to recognise the value
+    return f"{name} is {quoted(detail['input'])}, but it {reason}"
 
 
 def _defect(problem: ToolError) -> ImageError:

@@ -13,7 +13,7 @@ from fastmcp.prompts import Prompt, PromptArgument
 from fastmcp.server.dependencies import get_context
 
 from gpt_image_mcp.dates import today
-from gpt_image_mcp.errors import ImageError, InvalidArgument
+from gpt_image_mcp.errors import ImageError, InvalidArgument, cut, quoted
 from gpt_image_mcp.mcp_app.app import mcp
 from gpt_image_mcp.mcp_app.lifespan import studio_of
 from gpt_image_mcp.mcp_app.recipes import RECIPES
@@ -65,7 +65,7 @@ class Blank:
             message = f"The argument {self.name} is missing."
             raise InvalidArgument(message, next_step=f"Fill it in: {self.description}")
         if not self.takes(text):
-            message = f"{self.name} is {text!r}, which is not one of the choices."
+            message = f"{self.name} is {quoted(text)}, which is not one of the choices."
             raise InvalidArgument(message, next_step=f"Use {', '.join(self.choices)}.")
         return text.lower() if self.choices else text
 
@@ -136,7 +136,7 @@ def _filled(prompt: str, blanks: tuple[Blank, ...], arguments: JsonObject) -> di
     names = [blank.name for blank in blanks]
     unknown = [name for name in arguments if name not in names]
     if unknown:
-        message = f"{prompt} has no argument {', '.join(unknown)}."
+        message = f"{prompt} has no argument {cut(', '.join(unknown))}."
         raise InvalidArgument(message, next_step=f"It takes {', '.join(names)}.")
     given = _joined(blanks, {name: str(value or "") for name, value in arguments.items()})
     return {blank.name: blank.value(given.get(blank.name, "")) for blank in blanks}

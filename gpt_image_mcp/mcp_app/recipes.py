@@ -13,7 +13,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.errors import InvalidArgument, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -337,7 +337,7 @@ def _items(name: str, text: str) -> list[str]:
     """
     items = [item.strip() for item in text.split(";") if item.strip()]
     if not items:
-        message = f"{name} is {text!r}, which lists nothing."
+        message = f"{name} is {quoted(text)}, which lists nothing."
         raise InvalidArgument(message, next_step=f"Pass {name} separated by semicolons.")
     return items
 

@@ -21,7 +21,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from gpt_image_mcp.errors import ImageError, NotFound
+from gpt_image_mcp.errors import ImageError, NotFound, quoted
 from gpt_image_mcp.mcp_app.app import as_task, mcp
 from gpt_image_mcp.mcp_app.lifespan import studio_of
 from gpt_image_mcp.mcp_app.tool_results import failure, present_found
@@ -165,7 +165,7 @@ def _job_id(params: TaskParams) -> str:
     from gpt_image_mcp.references import classify
 
     if classify(params.task_id).kind != "job":
-        message = f"{params.task_id[:100]!r} is no task; pass the taskId that a tool call was answered with."
+        message = f"{quoted(params.task_id)} is no task; pass the taskId that a tool call was answered with."
         raise MCPError(code=INVALID_PARAMS, message=message)
     return params.task_id
 

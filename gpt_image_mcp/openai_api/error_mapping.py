@@ -6,7 +6,14 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.errors import ImageError, OutcomeUnknown, RateLimited, UpstreamError, UpstreamUnavailable
+from gpt_image_mcp.errors import (
+    ImageError,
+    OutcomeUnknown,
+    RateLimited,
+    UpstreamError,
+    UpstreamUnavailable,
+    cut,
+)
 from gpt_image_mcp.openai_api.error_kinds import ERROR_KINDS, REJECTIONS, WEBSITE
 from gpt_image_mcp.openai_api.redaction import HIDDEN
 from gpt_image_mcp.openai_api.retry_after import LONGEST_RETRY_AFTER_SECONDS, pause_seconds
@@ -57,8 +64,8 @@ def _error(kind: ErrorKind, response: ErrorResponse, model: str) -> ImageError:
     pause = pause_seconds(
         milliseconds=response.retry_after_ms, header=response.retry_after, words=response.own_words
     )
-    said = kind.said.format(url=response.url or "The address", model=model, refused=_refused(response))
-    next_step = kind.next_step.format(model=model, when=_when(pause))
+    said = kind.said.format(url=response.url or "The address", model=cut(model), refused=_refused(response))
+    next_step = kind.next_step.format(model=cut(model), when=_when(pause))
     message = f"{said} ({_circumstances(response)}): {_words(response)}."
     if not issubclass(kind.error, UpstreamError):
         return kind.error(message, next_step=next_step, request_id=response.request_id)

@@ -12,6 +12,7 @@ from gpt_image_mcp.calls.budget import start_of
 from gpt_image_mcp.calls.idempotency import key_from, key_of_call
 from gpt_image_mcp.calls.paid_call import PlannedJob
 from gpt_image_mcp.calls.progress import advanced
+from gpt_image_mcp.coercion import whole_characters
 from gpt_image_mcp.errors import (
     AGAIN_IN_VAIN,
     AGAIN_LATER,
@@ -21,6 +22,7 @@ from gpt_image_mcp.errors import (
     InvalidArgument,
     OutcomeUnknown,
     StorageFailed,
+    quoted,
 )
 from gpt_image_mcp.ids import new_call_id
 from gpt_image_mcp.money import Quote
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 MOST_AT_ONCE = 16
 _CONTINUE, _STOP = "continue", "stop"
 _ERRORS_NAMED = 5
+_LONGEST_NAME_CHARACTERS = 500
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -255,10 +258,10 @@ class Batches:
             raise
         except ImageError as error:
             job.failures[position] = error
-            return BatchEntry(input=classify(image).shown, status="failed", error=str(error))
+            return BatchEntry(input=_shown(image), status="failed", error=str(error))
         job.made.append(result.call_id)
         return BatchEntry(
-            input=classify(image).shown,
+            input=_shown(image),
             status="completed",
             images=result.images,
             cost=result.cost,
@@ -273,7 +276,7 @@ class Batches:
         """
         for position, call in enumerate(calls):
             if job.entries[position] is None:
-                job.entries[position] = BatchEntry(input=classify(call.images[0]).shown, status="skipped")
+                job.entries[position] = BatchEntry(input=_shown(call.images[0]), status="skipped")
         result = replace(job.report(), status="completed")
         if not job.made:
             raise _stopped() if job.is_stopped else _all_failed(job.failures, result)
@@ -291,6 +294,13 @@ class Batches:
                 note(call_id)
 
 
+def _shown(image: str) -> str:
+    """An input by which callers know it again: a path is whole, unless no file system could have it."""
+    ref = classify(image)
+    is_name = ref.kind == "path" and len(ref.text) <= _LONGEST_NAME_CHARACTERS
+    return whole_characters(ref.text) if is_name else ref.shown
+
+
 def _key_of(items: Sequence[BatchItem], settings: Settings) -> str:
     """What makes another batch the same as this. Blocking: looks at the inputs."""
     what = ("batch", [(item.prompt, item.output, item.edit.without_mask) for item in items])
@@ -299,7 +309,7 @@ def _key_of(items: Sequence[BatchItem], settings: Settings) -> str:
 
 def _check(on_error: str, concurrency: int) -> None:
     if on_error not in (_CONTINUE, _STOP):
-        message = f"on_error is {on_error!r}; it must be continue or stop."
+        message = f"on_error is {quoted(on_error)}; it must be continue or stop."
         raise InvalidArgument(message, next_step="Use continue to edit the rest after a failure.")
     if not 1 <= concurrency <= MOST_AT_ONCE:
         message = f"concurrency is {concurrency}; it must be from 1 to {MOST_AT_ONCE}."
@@ -328,7 +338,7 @@ def _cut_off(image: str) -> BatchEntry:
         "same.",
         next_step="Call the same batch again: it goes on with what is missing and does not pay twice.",
     )
-    return BatchEntry(input=classify(image).shown, status="failed", error=str(error))
+    return BatchEntry(input=_shown(image), status="failed", error=str(error))
 
 
 def _one_line(error: str) -> str:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from gpt_image_mcp.errors import NotFound, StorageFailed
+from gpt_image_mcp.errors import NotFound, StorageFailed, quoted
 from gpt_image_mcp.threads import in_database, to_the_end
 from gpt_image_mcp.values.sessions import EndedSession
 
@@ -49,7 +49,7 @@ class EditSessions:
         """
         session = self.library.sessions.find(session_id)
         if session is None:
-            message = f"There is no edit session {session_id!r}."
+            message = f"There is no edit session {quoted(session_id)}."
             raise NotFound(
                 message,
                 next_step="Call list_edit_sessions for those there are, or start_edit_session for a new one. "

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
 
 from gpt_image_mcp.dates import parse_since, parse_until
-from gpt_image_mcp.errors import InvalidArgument, NotFound
+from gpt_image_mcp.errors import InvalidArgument, NotFound, quoted
 from gpt_image_mcp.values.history import FoundImage, FoundImages
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _require_session(session_id: str, library: Library) -> None:
         or library.search.run(SearchCriteria(session_id=session_id), limit=1).total
     )
     if not known:
-        message = f"There is no edit session {session_id!r}."
+        message = f"There is no edit session {quoted(session_id)}."
         raise NotFound(message, next_step="Leave out session_id to search the images of all sessions.")
 
 
@@ -107,6 +107,6 @@ def _criteria(terms: SearchTerms) -> SearchCriteria:
         until=parse_until(until, now),
     )
     if criteria.since and criteria.until and criteria.since >= criteria.until:
-        message = f"until {until!r} ends before since {since!r} begins, so nothing can match."
+        message = f"until {quoted(until)} ends before since {quoted(since)} begins, so nothing can match."
         raise InvalidArgument(message, next_step="Exchange them, or leave one out.")
     return criteria

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from gpt_image_mcp.downloads import Fetcher
-from gpt_image_mcp.errors import InputNotFound, InputRejected, NotFound
+from gpt_image_mcp.errors import InputNotFound, InputRejected, NotFound, cut
 from gpt_image_mcp.imaging.normalise import normalise
 from gpt_image_mcp.openai_api.image_extraction import decode_image
 from gpt_image_mcp.references import reference_to
@@ -119,10 +119,10 @@ class Inputs:
     def _read_file(self, path: Path, ref: Reference) -> bytes:
         try:
             if path.is_dir():
-                message = f"{path} is a folder, not an image."
+                message = f"{cut(path)} is a folder, not an image."
                 raise InputRejected(message, next_step="Pass a file; batch_edit_images takes folders.")
             if path.exists() and not path.is_file():
-                message = f"{path} is a device or pipe, not a file."
+                message = f"{cut(path)} is a device or pipe, not a file."
                 raise InputRejected(message, next_step=NEXT_STEP)
             with path.open("rb") as stream:
                 data = stream.read(self._max_bytes + 1)
@@ -133,7 +133,7 @@ class Inputs:
             message = f"{ref.shown} cannot be read: {error.strerror or error}."
             raise InputNotFound(message, next_step="Check the path and its permissions.") from error
         if len(data) > self._max_bytes:
-            raise self._too_large(f"{path} has {size:,} bytes")
+            raise self._too_large(f"{cut(path)} has {size:,} bytes")
         return data
 
     def _embedded(self, ref: Reference) -> Source:

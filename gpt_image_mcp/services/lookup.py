@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.calls.stored_results import result_of
-from gpt_image_mcp.errors import InputNotFound, NotFound
+from gpt_image_mcp.errors import InputNotFound, NotFound, quoted
 from gpt_image_mcp.references import Reference
 from gpt_image_mcp.services.image_search import file_state
 from gpt_image_mcp.services.references import known_image, with_file
@@ -69,7 +69,7 @@ class Lookup:
     def _last_image_of(self, session_id: str) -> str:
         session = self.inputs.library.sessions.find(session_id)
         if session is None:
-            message = f"There is no edit session {session_id!r}."
+            message = f"There is no edit session {quoted(session_id)}."
             raise NotFound(message, next_step="Call list_edit_sessions to see those there are.")
         return session.turns[-1].image_id
 

@@ -7,7 +7,7 @@ import glob
 import re
 from typing import TYPE_CHECKING, NoReturn
 
-from gpt_image_mcp.errors import InputNotFound, InputRejected, InvalidArgument, NotFound, RequestError
+from gpt_image_mcp.errors import InputNotFound, InputRejected, InvalidArgument, NotFound, RequestError, cut
 from gpt_image_mcp.folders import project_folder
 from gpt_image_mcp.paths import find_spelled, is_within, local_path
 from gpt_image_mcp.references import reference_to
@@ -94,12 +94,14 @@ def find_file(ref: Reference, settings: Settings) -> tuple[Path, tuple[str, ...]
     found = find_spelled(asked, within=settings.input_roots)
     if len(found) > 1:
         named = ", ".join(path.name for path in found)
-        message = f"There is no {asked}; {len(found)} differ only in blanks or the form of letters: {named}."
+        message = (
+            f"There is no {cut(asked)}; {len(found)} differ only in blanks or the form of letters: {named}."
+        )
         raise InputRejected(message, next_step="Pass one of these names exactly, or rename the file.")
     if not found or found[0] == asked:
         return asked, ()
     _require_allowed(found[0], ref, settings)
-    note = f"There is no {asked}; {found[0]} was taken: only blanks or the form of letters differ."
+    note = f"There is no {cut(asked)}; {cut(found[0])} was taken: only blanks or the form of letters differ."
     return found[0], (note,)
 
 
@@ -107,8 +109,8 @@ def not_there(path: Path, ref: Reference) -> InputNotFound:
     """The error for a file that is not there, with what may have been meant."""
     if glob.has_magic(path.name) and not _hint(ref):
         step = "Pass a path; only a batch takes patterns, and there this one must match a file."
-        return InputNotFound(f"No file has the name {path}.", next_step=step)
-    return InputNotFound(f"There is no file {path}.", next_step=f"{_likely(path)}{_hint(ref)}")
+        return InputNotFound(f"No file has the name {cut(path)}.", next_step=step)
+    return InputNotFound(f"There is no file {cut(path)}.", next_step=f"{_likely(path)}{_hint(ref)}")
 
 
 def _path(ref: Reference, settings: Settings) -> Path:
@@ -133,11 +135,11 @@ def _require_allowed(path: Path, ref: Reference, settings: Settings) -> None:
     roots = settings.input_roots
     if is_within(path, roots):
         return
-    message = f"{path} is a local path, and this server reads no local files."
+    message = f"{cut(path)} is a local path, and this server reads no local files."
     step = "Pass an http address, a data URL or an image id. Or name folders in GPT_IMAGE_INPUT_ROOTS."
     if roots:
         allowed = ", ".join(str(root) for root in roots)
-        message = f"{path} is outside the folders that input files may come from ({allowed})."
+        message = f"{cut(path)} is outside the folders that input files may come from ({allowed})."
         step = "Pass a file from there, or extend GPT_IMAGE_INPUT_ROOTS."
     raise InputRejected(message, next_step=f"{step}{_hint(ref)}")
 
@@ -151,7 +153,7 @@ def _likely(path: Path) -> str:
     try:
         names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
     except OSError:
-        return f"The folder {path.parent} cannot be read either; pass an absolute path."
+        return f"The folder {cut(path.parent)} cannot be read either; pass an absolute path."
     close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
     return f"Did you mean {', '.join(close)}?" if close else "Check the name, or pass an absolute path."
 

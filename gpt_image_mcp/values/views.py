@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
-from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.errors import InvalidArgument, quoted
 
+PreviewFormat: TypeAlias = Literal["jpeg", "webp", "png"]
 _VALUES = 4
 
 
@@ -45,10 +46,15 @@ class ViewOptions:
 
 @dataclass(frozen=True, slots=True)
 class InlineImage:
-    """An image file that is small enough to be part of an answer."""
+    """An image file that is small enough to be part of an answer.
+
+    Attributes:
+        has_checker: Whether a light checker is seen where the image is transparent.
+    """
 
     data: bytes = field(repr=False)
     mime_type: str
+    has_checker: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,5 +91,5 @@ def parse_crop(text: str) -> Crop | None:
 
 
 def _no_crop(text: str, rule: str) -> InvalidArgument:
-    message = f"crop is {text!r}; {rule}."
+    message = f"crop is {quoted(text)}; {rule}."
     return InvalidArgument(message, next_step='Pass for example crop "0.25,0.25,0.75,0.75" (the middle).')

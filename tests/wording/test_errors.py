@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 # What differs from run to run, from machine to machine, and what other packages word.
 _CHANGING = (
+    # A path in the project that is cut in its middle.
+    (r"<tmp>/pytest-[^ ]*…", "<project>…"),
     (r"\d{8}-\d{6}-[0-9a-f]{6}", "<id>"),
     (r"\b[0-9a-f]{64}\b", "<digest>"),
     (r"\breq_\w+", "<request>"),

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.coercion import as_list
-from gpt_image_mcp.errors import InvalidArgument
-from gpt_image_mcp.ids import is_session_id
+from gpt_image_mcp.errors import InvalidArgument, quoted
 from gpt_image_mcp.mcp_app.aliases.images import read_reference, read_references
 from gpt_image_mcp.mcp_app.aliases.tables import ARGUMENTS, BOOKKEEPING, TOOLS, WRAPPERS
 from gpt_image_mcp.references import classify
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.mcp_app.aliases.tables import Row
 
-_SHOWN_CHARACTERS = 60
 # Values that say no more than leaving the argument out.
 _UNSAID: tuple[object, ...] = ("", "auto", [])
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -131,7 +129,7 @@ class _Draft:
 
     def _refuse(self, row: Row, said: str, value: object) -> None:
         if value not in _UNSAID:
-            message = f"{self.tool} was given {said} {_shown(value)}: {row.refusal}."
+            message = f"{self.tool} was given {said} {quoted(value)}: {row.refusal}."
             raise InvalidArgument(message, next_step=row.next_step)
 
     def _add(self, sentence: str, said: str, value: object) -> None:
@@ -174,7 +172,7 @@ def _flat(arguments: Mapping[str, object]) -> Iterator[tuple[str, str, object]]:
 
 def _is_clients_session(name: str, said: str, value: object) -> bool:
     """Whether an argument is a client's id of its own chat: no id of ours, by its form or its spelling."""
-    if name != "session_id" or (isinstance(value, str) and is_session_id(value.strip())):
+    if name != "session_id" or (isinstance(value, str) and classify(value.strip()).kind == "session"):
         return False
     return said.rpartition(".")[2] != name or _UUID.fullmatch(str(value)) is not None
 
@@ -214,14 +212,8 @@ def _text(said: str, value: object) -> str:
     """
     if isinstance(value, str):
         return value.strip()
-    message = f"{said} is {_shown(value)}, but it should be text."
+    message = f"{said} is {quoted(value)}, but it should be text."
     raise InvalidArgument(message, next_step=f"Pass {said} as text, or leave it out.")
-
-
-def _shown(value: object) -> str:
-    """A value in a message, shortened."""
-    text = repr(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
 
 
 # How arguments of ours are read that come in many forms.
@@ -235,6 +227,6 @@ _READERS: Mapping[str, Callable[[object], object]] = {
 
 
 def _contradiction(name: str, values: Mapping[str, object]) -> InvalidArgument:
-    said = " and ".join(f"{spelling} is {_shown(value)}" for spelling, value in values.items())
+    said = " and ".join(f"{spelling} is {quoted(value)}" for spelling, value in values.items())
     message = f"{' and '.join(values)} mean the same argument, but {said}."
     return InvalidArgument(message, next_step=f"Pass {name} only.")
