@@ -23,10 +23,11 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from gpt_image_mcp.coercion import lowered
+from gpt_image_mcp.coercion import format_name, lowered
 from gpt_image_mcp.environment import clean_for_libraries, refused, unfilled, variables, variables_set
 from gpt_image_mcp.paths import local_path, unquoted
 from gpt_image_mcp.values.options import QualityName
+from gpt_image_mcp.values.views import PreviewFormat
 
 _PREFIX = "GPT_IMAGE_"
 ToolGroup = Literal["core", "sessions", "export"]
@@ -189,10 +190,24 @@ class Settings(BaseSettings):
     inline_max_edge: int = Field(
         default=768, ge=64, le=4096, description="Longest edge of a preview in pixels."
     )
+    preview_format: Annotated[PreviewFormat, BeforeValidator(format_name)] = Field(
+        default="jpeg",
+        description="Of previews: jpeg (all clients show it; transparency is a light checker), webp or png.",
+    )
+    resource_links: bool = Field(
+        default=False,
+        description="Also link to each image of a result, where the client's protocol has links (2025-06-18 "
+        "and later); some clients lose the whole result over it.",
+    )
     wait_seconds: float = Field(
         default=40,
         ge=0,
         description="How long a call waits before it returns a job id instead; 0 waits for ever.",
+    )
+    task_after_seconds: float = Field(
+        default=15,
+        ge=0,
+        description="How long a client that speaks tasks waits for a call before it becomes a task.",
     )
     timeout_seconds: float = Field(default=600, gt=0, description="Time limit of one upstream request.")
     timeout_ms: float | None = Field(

@@ -15,12 +15,13 @@ import platformdirs
 
 from gpt_image_mcp.atomic_files import write_over
 from gpt_image_mcp.folders import APP
-from gpt_image_mcp.imaging.previews import Preview, View, make_preview, thumbnail
+from gpt_image_mcp.imaging.previews import View, make_preview, thumbnail
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from gpt_image_mcp.values.images import StoredImage
+    from gpt_image_mcp.values.views import InlineImage
 
 # A usual square image is unpacked in 25 ms, one in 4K in 140.
 _LARGE_PIXELS = 3_000_000
@@ -67,7 +68,7 @@ class PreviewCache:
 LARGE_PREVIEWS = PreviewCache(f"views-{_LARGE_EDGE}-srgb")
 
 
-def preview_of(image: StoredImage, data: bytes, view: View) -> Preview:
+def preview_of(image: StoredImage, data: bytes, view: View) -> InlineImage:
     """A preview of an image of the library; CPU work for a worker thread.
 
     Args:

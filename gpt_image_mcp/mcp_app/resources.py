@@ -36,7 +36,7 @@ async def image_file(image_id: str, context: Context = CurrentContext()) -> Reso
     return ResourceResult([ResourceContent(data, mime_type=image.mime_type)])
 
 
-@mcp.resource("gpt-image://images/{image_id}/preview", mime_type="image/webp")
+@mcp.resource("gpt-image://images/{image_id}/preview", mime_type="image/jpeg")
 async def image_preview(image_id: str, context: Context = CurrentContext()) -> ResourceResult:
     """A small preview of an image, by its id."""
     with _explained():

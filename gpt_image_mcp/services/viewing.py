@@ -66,10 +66,16 @@ class Viewing:
         notes: list[str] = []
         for picture in pictures:
             try:
-                images.append(self._preview(picture, view, may_be_whole=options.is_plain))
+                image = self._preview(picture, view, may_be_whole=options.is_plain)
+                if len(image.data) <= view.max_bytes:
+                    images.append(image)
+                else:
+                    notes.append(f"No preview of {picture.name}: GPT_IMAGE_INLINE_MAX_BYTES is too small.")
             except (ImageError, OSError) as error:
                 reason = error.message if isinstance(error, ImageError) else error
                 notes.append(f"No preview of {picture.name}: {reason}")
+        if any(image.has_checker for image in images):
+            notes.append("The light checker in a preview is where the image is transparent.")
         if isinstance(result, BatchResult) and (more := _number_of_images(result)) > len(pictures):
             notes.append(f"Previews of the first {len(pictures)} of {more} images; get_image shows any.")
         return Previews(tuple(images), tuple(notes))
@@ -81,10 +87,10 @@ class Viewing:
             NotFound: If its file is gone.
             StorageFailed: If the file cannot be decoded.
         """
-        max_bytes = bytes_within_base64(self.settings.inline_max_bytes)
-        view = View(max_bytes=max_bytes, max_edge=self.settings.inline_max_edge)
-        preview = preview_of(image, self.library.read(image), view)
-        return InlineImage(preview.data, preview.mime_type)
+        settings = self.settings
+        max_bytes = bytes_within_base64(settings.inline_max_bytes)
+        view = View(max_bytes=max_bytes, max_edge=settings.inline_max_edge, format=settings.preview_format)
+        return preview_of(image, self.library.read(image), view)
 
     def _pictures(self, result: Viewable) -> list[_Picture]:
         """The images of a result that are shown."""
@@ -105,12 +111,10 @@ class Viewing:
     def _preview(self, picture: _Picture, view: View, *, may_be_whole: bool) -> InlineImage:
         data = picture.read()
         if picture.stored is None:
-            preview = make_preview(data, view)
-        elif may_be_whole and self.settings.inline == "full" and len(data) <= view.max_bytes:
+            return make_preview(data, view)
+        if may_be_whole and self.settings.inline == "full" and len(data) <= view.max_bytes:
             return InlineImage(data, picture.stored.mime_type)
-        else:
-            preview = preview_of(picture.stored, data, view)
-        return InlineImage(preview.data, preview.mime_type)
+        return preview_of(picture.stored, data, view)
 
 
 def _view(settings: Settings, options: ViewOptions, *, count: int) -> View | None:
@@ -124,6 +128,7 @@ def _view(settings: Settings, options: ViewOptions, *, count: int) -> View | Non
     return View(
         max_bytes=bytes_within_base64(characters // count),
         max_edge=options.max_edge or usual_edge,
+        format=settings.preview_format,
         crop=options.crop,
         grid=options.grid,
     )

@@ -191,7 +191,7 @@ TRANSPARENT: dict[str, Callable[[], bytes]] = {
 def test_every_form_of_transparency_is_kept_on_every_path(form: str) -> None:
     data = TRANSPARENT[form]()
     backdrop = Backdrop(original=data, coverage=saved(Image.new("L", SIZE, 0)))
-    view = View(max_bytes=100_000, max_edge=400)
+    view = View(max_bytes=100_000, max_edge=400, format="webp")
     written = {
         "upload": normalise(data, source="photo", is_first=True).data,
         **{

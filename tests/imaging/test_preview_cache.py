@@ -53,7 +53,7 @@ def test_the_second_look_at_a_large_image_does_not_unpack_its_file(tmp_path: Pat
     data = _file("red")
     image = _image(tmp_path, data)
     first = preview_of(image, data, VIEW)
-    assert (first.width, first.height, _colour(first.data)) == (1024, 576, RED)
+    assert (Image.open(io.BytesIO(first.data)).size, _colour(first.data)) == ((1024, 576), RED)
     assert LARGE_PREVIEWS.get(image.sha256)
     LARGE_PREVIEWS.put(image.sha256, _file("lime", size=(1280, 720)))
     assert _colour(preview_of(image, data, VIEW).data) == LIME
@@ -76,11 +76,14 @@ def test_a_file_drawn_over_shows_what_it_is_now(tmp_path: Path) -> None:
     assert _colour(preview_of(image, _file("lime"), VIEW).data) == LIME
 
 
-def test_transparency_survives(tmp_path: Path) -> None:
+def test_transparency_survives_and_each_format_is_made_of_what_is_kept(tmp_path: Path) -> None:
     data = _file("#00ff0078", mode="RGBA")
     image = _image(tmp_path, data)
-    for _ in range(2):
-        assert _colour(preview_of(image, data, VIEW).data) == CLEAR_LIME
+    for kind in ("webp", "jpeg", "webp"):
+        preview = preview_of(image, data, replace(VIEW, format=kind))
+        assert preview.mime_type == f"image/{kind}"
+        assert preview.has_checker == (kind == "jpeg")
+        assert (_colour(preview.data) == CLEAR_LIME) == (kind == "webp")
 
 
 @pytest.mark.parametrize(

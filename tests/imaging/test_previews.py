@@ -1,4 +1,4 @@
-"""Previews: inside the byte budget, never enlarged, transparent where the image is."""
+"""Previews: inside the byte budget, never enlarged, in the format that is asked for."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gpt_image_mcp.errors import InvalidArgument, StorageFailed
-from gpt_image_mcp.imaging.previews import Preview, View, bytes_within_base64, make_preview
-from gpt_image_mcp.values.views import Crop, parse_crop
+from gpt_image_mcp.imaging.previews import View, bytes_within_base64, make_preview
+from gpt_image_mcp.values.views import Crop, InlineImage, PreviewFormat, parse_crop
+
+FORMATS: tuple[PreviewFormat, ...] = ("jpeg", "webp", "png")
 
 
 def _noise(width: int, height: int, mode: str = "RGB") -> bytes:
@@ -28,7 +30,7 @@ def _plain(width: int, height: int, mode: str = "RGB", image_format: str = "PNG"
     return stream.getvalue()
 
 
-def _opened(preview: Preview) -> Image.Image:
+def _opened(preview: InlineImage) -> Image.Image:
     image = Image.open(io.BytesIO(preview.data))
     image.load()
     return image
@@ -36,14 +38,12 @@ def _opened(preview: Preview) -> Image.Image:
 
 def test_a_large_image_is_scaled_to_the_edge_with_its_proportions() -> None:
     preview = make_preview(_plain(1536, 1024), View(max_bytes=50_000, max_edge=768))
-    assert (preview.width, preview.height) == (768, 512)
     assert _opened(preview).size == (768, 512)
-    assert preview.mime_type == "image/webp"
 
 
 def test_a_small_image_is_not_enlarged() -> None:
     preview = make_preview(_plain(100, 50), View(max_bytes=50_000, max_edge=768))
-    assert (preview.width, preview.height) == (100, 50)
+    assert _opened(preview).size == (100, 50)
 
 
 @given(budget=st.integers(1_500, 200_000), edge=st.integers(64, 600))
@@ -51,7 +51,7 @@ def test_a_small_image_is_not_enlarged() -> None:
 def test_the_budget_holds_whatever_the_picture(budget: int, edge: int) -> None:
     preview = make_preview(NOISE, View(max_bytes=budget, max_edge=edge))
     assert len(preview.data) <= budget
-    assert max(preview.width, preview.height) <= edge
+    assert max(_opened(preview).size) <= edge
 
 
 NOISE = _noise(640, 480)
@@ -60,26 +60,65 @@ NOISE = _noise(640, 480)
 def test_quality_goes_down_before_size() -> None:
     roomy = make_preview(NOISE, View(max_bytes=500_000, max_edge=640))
     tight = make_preview(NOISE, View(max_bytes=len(roomy.data) * 3 // 4, max_edge=640))
-    assert (tight.width, tight.height) == (640, 480)
+    assert _opened(tight).size == (640, 480)
     assert len(tight.data) < len(roomy.data)
 
 
 def test_an_impossible_budget_gives_the_smallest_preview() -> None:
     preview = make_preview(NOISE, View(max_bytes=10, max_edge=640))
-    assert max(preview.width, preview.height) <= 32
+    assert max(_opened(preview).size) <= 32
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("budget", [1_500, 9_000, 60_000])
+def test_every_format_is_what_it_says_and_holds_the_budget(kind: PreviewFormat, budget: int) -> None:
+    preview = make_preview(NOISE, View(max_bytes=budget, max_edge=640, format=kind))
+    assert preview.mime_type == f"image/{kind}"
+    assert _opened(preview).format == kind.upper()
+    assert len(preview.data) <= budget
+
+
+@pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "L", "RGB", "1", "I;16"])
-def test_every_mode_of_png_can_be_shown(mode: str) -> None:
-    preview = make_preview(_plain(64, 64, mode), View(max_bytes=50_000, max_edge=64))
-    assert _opened(preview).mode == ("RGBA" if mode in {"RGBA", "LA"} else "RGB")
+def test_every_mode_of_png_can_be_shown(mode: str, kind: PreviewFormat) -> None:
+    preview = make_preview(_plain(64, 64, mode), View(max_bytes=50_000, max_edge=64, format=kind))
+    has_alpha = mode in {"RGBA", "LA"} and kind != "jpeg"
+    assert _opened(preview).mode == ("RGBA" if has_alpha else "RGB")
 
 
-def test_transparency_survives() -> None:
+CLEAR = (255, 0, 0, 0)
+
+
+def _with_hole(fill: tuple[int, int, int, int]) -> bytes:
+    """Blue, with a hole or a patch of another colour in the middle."""
+    picture = Image.new("RGBA", (128, 128), "blue")
+    picture.paste(fill, (32, 32, 96, 96))
     stream = io.BytesIO()
-    Image.new("RGBA", (64, 64), (255, 0, 0, 0)).save(stream, "PNG")
-    shown = _opened(make_preview(stream.getvalue(), View(max_bytes=50_000, max_edge=64)))
-    assert shown.convert("RGBA").getpixel((32, 32))[3] == 0  # type: ignore[index]
+    picture.save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["webp", "png"])
+def test_transparency_survives_where_the_format_has_it(kind: PreviewFormat) -> None:
+    preview = make_preview(_with_hole(CLEAR), View(max_bytes=50_000, max_edge=128, format=kind))
+    assert _opened(preview).convert("RGBA").getpixel((64, 64))[3] == 0  # type: ignore[index]
+    assert not preview.has_checker
+
+
+@pytest.mark.parametrize(("budget", "edge"), [(50_000, 128), (900, 128), (50_000, 96)])
+def test_in_a_jpeg_what_is_transparent_is_a_light_checker(budget: int, edge: int) -> None:
+    preview = make_preview(_with_hole(CLEAR), View(max_bytes=budget, max_edge=edge))
+    shown = _opened(preview).convert("L")
+    hole = shown.crop(tuple(round(shown.width * part) for part in (0.35, 0.35, 0.65, 0.65)))  # type: ignore[arg-type]
+    darkest, lightest = hole.getextrema()
+    assert preview.has_checker
+    assert 215 < darkest < 240 < lightest  # type: ignore[operator]
+    assert shown.getpixel((4, 4)) < 60  # type: ignore[operator]
+
+
+def test_an_image_that_only_could_be_transparent_has_no_checker() -> None:
+    preview = make_preview(_with_hole((9, 9, 9, 255)), View(max_bytes=50_000, max_edge=128))
+    assert not preview.has_checker
 
 
 def test_a_crop_shows_only_its_part() -> None:
@@ -88,7 +127,7 @@ def test_a_crop_shows_only_its_part() -> None:
     stream = io.BytesIO()
     picture.save(stream, "PNG")
     preview = make_preview(stream.getvalue(), View(max_bytes=50_000, max_edge=500, crop=Crop(0.5, 0, 1, 1)))
-    assert (preview.width, preview.height) == (100, 100)
+    assert _opened(preview).size == (100, 100)
     red, _, blue = _opened(preview).convert("RGB").getpixel((50, 50))  # type: ignore[misc]
     assert blue > 200
     assert red < 60
@@ -98,7 +137,7 @@ def test_a_grid_is_drawn_on_top_and_the_size_stays() -> None:
     data = _plain(400, 400)
     plain = make_preview(data, View(max_bytes=90_000, max_edge=400))
     ruled = make_preview(data, View(max_bytes=90_000, max_edge=400, grid=True))
-    assert (ruled.width, ruled.height) == (400, 400)
+    assert _opened(ruled).size == (400, 400)
     assert ruled.data != plain.data
 
 

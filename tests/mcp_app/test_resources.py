@@ -9,9 +9,10 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
+from fastmcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp.types import BlobResourceContents, TextResourceContents
 from PIL import Image
@@ -20,10 +21,8 @@ from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.library.sidecars import read_metadata
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.presentation.details import catalogue_details
+from gpt_image_mcp.server import mcp
 from gpt_image_mcp.settings import Settings
-
-if TYPE_CHECKING:
-    from fastmcp import Client
 
 STATIC = {
     "gpt-image://history": "application/json",
@@ -32,7 +31,7 @@ STATIC = {
 }
 TEMPLATES = {
     "gpt-image://images/{image_id}": "application/octet-stream",
-    "gpt-image://images/{image_id}/preview": "image/webp",
+    "gpt-image://images/{image_id}/preview": "image/jpeg",
     "gpt-image://images/{image_id}/metadata": "application/json",
 }
 
@@ -69,14 +68,22 @@ async def test_an_image_is_read_as_the_bytes_of_its_file(client: Client[Any], ou
     assert base64.b64decode(content.blob) == Path(image["file_path"]).read_bytes()
 
 
-async def test_a_preview_is_small_and_says_what_it_is(client: Client[Any]) -> None:
+@pytest.mark.parametrize("kind", ["", "jpeg", "webp", "png"])
+async def test_a_preview_is_small_and_says_what_it_is(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPT_IMAGE_SANDBOX", "1")
+    monkeypatch.setenv("GPT_IMAGE_PREVIEW_FORMAT", kind)
+    async with Client(mcp) as client:
+        await _check_preview(client, kind or "jpeg")
+
+
+async def _check_preview(client: Client[Any], kind: str) -> None:
     image = await _made(client)
     (content,) = await client.read_resource(f"{image['uri']}/preview")
     assert isinstance(content, BlobResourceContents)
     shown = Image.open(io.BytesIO(base64.b64decode(content.blob)))
-    assert content.mime_type == "image/webp"
-    assert shown.format == "WEBP"
-    assert shown.size == (768, 768)
+    assert content.mime_type == f"image/{kind}"
+    assert shown.format == kind.upper()
+    assert max(shown.size) == 768 or kind == "png"
     assert len(content.blob) <= 98304
 
 

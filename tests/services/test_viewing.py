@@ -74,7 +74,7 @@ async def test_the_file_itself_is_shown_where_the_settings_say_so(project: Path)
         (ruled,) = (await studio.preview(drawn, ViewOptions(grid=True))).images
     assert whole.data == drawn.images[0].file_path.read_bytes()
     assert whole.mime_type == drawn.images[0].mime_type
-    assert ruled.mime_type == "image/webp"
+    assert ruled.mime_type == "image/jpeg"
 
 
 async def test_an_image_that_cannot_be_shown_is_noted(studio: Studio) -> None:
