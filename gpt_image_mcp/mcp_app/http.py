@@ -20,6 +20,7 @@ from fastmcp.utilities.logging import temporary_log_level
 
 from gpt_image_mcp.errors import InvalidArgument, InvalidSetting
 from gpt_image_mcp.mcp_app.health import HEALTH_PATH
+from gpt_image_mcp.mcp_app.outgoing import one_line_events
 from gpt_image_mcp.mcp_app.serve import keep_what_is_loaded, log_level
 from gpt_image_mcp.settings import read_settings
 
@@ -111,6 +112,7 @@ class WebServer(uvicorn.Server):
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request and counts it while a client waits; an ASGI application."""
+        send = one_line_events(send)
         if not _is_waited_for(scope):
             await self._app(scope, receive, send)
             return
