@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from fastmcp import Context, FastMCP
 from fastmcp.dependencies import CurrentContext
 from mcp.types import ToolAnnotations
+from mcp_types.version import is_version_at_least
 
 from gpt_image_mcp.errors import ImageError
 from gpt_image_mcp.mcp_app.http_middleware import LenientRequests, allow_large_bodies, guards
 from gpt_image_mcp.mcp_app.lifespan import lifespan, studio_of
 from gpt_image_mcp.mcp_app.middleware import ToolCalls, ToolGroups
+from gpt_image_mcp.mcp_app.outgoing import PROGRESS_MESSAGES_SINCE, send_what_is_known
 from gpt_image_mcp.mcp_app.tool_results import ToolFailure
 from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.studio import Studio
@@ -34,7 +36,7 @@ was made and spent, get_image to look closer, export_image for icons and other f
 small preview, the file path and the id; show the user the path, pass the id on. An error text ends with \
 what to do next."""
 
-_hands_out_at_once: ContextVar[bool] = ContextVar("hands_out_at_once", default=False)
+_becomes_a_task: ContextVar[bool] = ContextVar("becomes_a_task", default=False)
 
 READS = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
@@ -81,24 +83,28 @@ mcp = ImageServer(
     # Our schemas have no references, and looking for them takes a third of the time of tools/list.
     dereference_schemas=False,
 )
+# FastMCP's middleware sees each kind of result in another shape; the SDK's, for which FastMCP has no public
+# name, sees what is sent. test_upstream.py fails if it changes.
+_protocol = mcp._mcp_server  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+_protocol.middleware.append(send_what_is_known)
 
 
 @contextmanager
 def as_task() -> Generator[None]:
-    """Lets a call inside the block hand out its job id at once, unless it says how long to wait."""
-    token = _hands_out_at_once.set(True)
+    """Lets a call inside the block hand out its job id sooner, unless it says how long to wait."""
+    token = _becomes_a_task.set(True)
     try:
         yield
     finally:
-        _hands_out_at_once.reset(token)
+        _becomes_a_task.reset(token)
 
 
 def patience(wait_seconds: float, studio: Studio) -> float | None:
     """How long to wait before handing out a job id: the argument, else the setting; None is for ever."""
     if wait_seconds >= 0:
         return wait_seconds
-    if _hands_out_at_once.get():
-        return 0
+    if _becomes_a_task.get():
+        return studio.settings.task_after_seconds
     return studio.settings.wait_seconds or None
 
 
@@ -107,8 +113,10 @@ def watcher(context: Context) -> ProgressWatcher | None:
     request = context.request_context
     if request is None or "progressToken" not in (request.meta or {}):
         return None
+    has_messages = is_version_at_least(request.protocol_version, PROGRESS_MESSAGES_SINCE)
 
     async def watch(progress: Progress) -> None:
-        await context.report_progress(progress.fraction, 1.0, progress.message)
+        message = progress.message if has_messages else None
+        await context.report_progress(progress.fraction, 1.0, message)
 
     return watch

@@ -84,7 +84,7 @@ async def present(result: ImageResult, studio: Studio, view: ViewOptions | None 
     result = replace(result, notes=(*result.notes, *previews.notes))
     next_step = next_step_after_images(result)
     return ToolResult(
-        content=_content(previews, images_text(result, next_step), result.images),
+        content=_content(previews, images_text(result, next_step), _linked(result.images, studio)),
         structured_content=images_content(result, next_step=next_step),
     )
 
@@ -112,7 +112,7 @@ async def present_batch(result: BatchResult, studio: Studio) -> ToolResult:
     next_step = next_step_after_batch(result)
     images = [image for entry in result.items for image in entry.images]
     return ToolResult(
-        content=_content(previews, batch_text(result, next_step), images),
+        content=_content(previews, batch_text(result, next_step), _linked(images, studio)),
         structured_content=batch_content(result, next_step=next_step),
     )
 
@@ -198,12 +198,17 @@ def _noted(block: TextContent, notes: Sequence[str]) -> TextContent:
 
 
 def _content(previews: Previews, text: str, images: Sequence[StoredImage] = ()) -> list[ContentBlock]:
-    """The blocks of a result: previews, then the text, then a link to each file of the library."""
+    """The blocks of a result: previews, then the text, then links to these images."""
     shown = [
         ImageContent(type="image", data=base64.b64encode(image.data).decode(), mime_type=image.mime_type)
         for image in previews.images
     ]
     return [*shown, TextContent(type="text", text=text), *map(_link, images)]
+
+
+def _linked(images: Sequence[StoredImage], studio: Studio) -> Sequence[StoredImage]:
+    """The images that a result links to."""
+    return images if studio.settings.resource_links else ()
 
 
 def _link(image: StoredImage) -> ResourceLink:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
 INITIALIZE = {
-    "protocolVersion": "2025-06-18",
     "capabilities": {},
     "clientInfo": {"name": "test", "version": "1"},
 }
@@ -31,12 +30,23 @@ class Upstream(Protocol):
         ...
 
 
+class Nowhere:
+    """In place of the API, for a server that runs in the sandbox."""
+
+    base_url = "http://127.0.0.1:9/v1"
+
+
 class Server:
-    """A running server process."""
+    """A running server process.
+
+    Attributes:
+        lines: What it has written so far, as far as answers were waited for.
+    """
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._id = 0
+        self.lines: list[bytes] = []
 
     async def send(self, method: str, params: dict[str, Any]) -> int:
         """Sends a request without waiting for its answer; gives its id."""
@@ -53,12 +63,17 @@ class Server:
 
     async def answer(self, sent: int) -> dict[str, Any]:
         """The result of a request."""
+        return dict((await self.message(sent))["result"])
+
+    async def message(self, sent: int) -> dict[str, Any]:
+        """The message that answers a request, be it a result or an error."""
         assert self._process.stdout is not None
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while line := await self._process.stdout.readline():
+                self.lines.append(line)
                 message = json.loads(line)
                 if message.get("id") == sent:
-                    return dict(message["result"])
+                    return dict(message)
         raise EOFError
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
@@ -94,7 +109,9 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serve_process(upstream: Upstream, **settings: str) -> AsyncGenerator[Server]:
+async def serve_process(
+    upstream: Upstream, *, protocol_version: str = "2025-06-18", **settings: str
+) -> AsyncGenerator[Server]:
     """A server whose requests go to a stand-in; killed at the end if it still runs."""
     environment = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": upstream.base_url, **settings}
     process = await asyncio.create_subprocess_exec(
@@ -106,7 +123,9 @@ async def serve_process(upstream: Upstream, **settings: str) -> AsyncGenerator[S
     )
     server = Server(process)
     try:
-        await server.answer(await server.send("initialize", INITIALIZE))
+        await server.answer(
+            await server.send("initialize", {**INITIALIZE, "protocolVersion": protocol_version})
+        )
         yield server
     finally:
         if server.is_running:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from mcp.types import ImageContent, ResourceLink, TextContent
+from mcp.types import ImageContent, TextContent
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def _structured(result: CallToolResult) -> dict[str, Any]:
     return result.structured_content
 
 
-async def test_an_image_comes_back_as_file_preview_text_link_and_structure(client: Client[Any]) -> None:
+async def test_an_image_comes_back_as_file_preview_text_and_structure(client: Client[Any]) -> None:
     result = await _call(client, prompt="a paper boat", size="1024x1024", quality="low")
     assert not result.is_error
     answer = _structured(result)
@@ -53,15 +53,13 @@ async def test_an_image_comes_back_as_file_preview_text_link_and_structure(clien
     assert answer["usage"]["output_tokens"] == 196
     assert answer["cost_usd_estimated"] == pytest.approx(0.0059, abs=0.0003)
     assert (answer["cost_basis"], answer["route"], answer["sandbox"]) == ("usage", "images", True)
-    preview, text, link = result.content
+    preview, text = result.content
     assert isinstance(preview, ImageContent)
     assert Image.open(io.BytesIO(base64.b64decode(preview.data))).size == (768, 768)
     assert isinstance(text, TextContent)
     assert str(path) in text.text
     assert image["id"] in text.text
     assert "Next: " in text.text
-    assert isinstance(link, ResourceLink)
-    assert str(link.uri) == image["uri"]
 
 
 async def test_the_result_stays_small_on_the_wire(client: Client[Any]) -> None:

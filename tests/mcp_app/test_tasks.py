@@ -1,4 +1,4 @@
-"""The tasks extension: a client that speaks it gets a task at once, and one that does not waits as before."""
+"""The tasks extension: a client that speaks it gets a task for what takes long, another waits as before."""
 
 from __future__ import annotations
 
@@ -87,9 +87,12 @@ class Speaker(ClientExtension):
 
 
 @pytest.fixture
-async def speaker(sandbox: None) -> AsyncIterator[tuple[Client[Any], Speaker]]:
-    """A client of the newest protocol that speaks tasks."""
+async def speaker(
+    sandbox: None, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Client[Any], Speaker]]:
+    """A client of the newest protocol that speaks tasks, and is given one without a wait."""
     del sandbox
+    monkeypatch.setenv("GPT_IMAGE_TASK_AFTER_SECONDS", "0")
     extension = Speaker()
     async with Client(mcp, extensions=[extension]) as client:
         yield client, extension
@@ -124,7 +127,29 @@ async def test_a_call_becomes_a_task_that_ends_with_the_result(
     result = await _finished(client, task_id)
     assert result.structured_content is not None
     assert result.structured_content["status"] == "completed"
-    assert {block.type for block in result.content} == {"image", "text", "resource_link"}
+    assert {block.type for block in result.content} == {"image", "text"}
+
+
+async def test_a_call_that_is_done_within_the_wait_comes_back_as_its_result(sandbox: None) -> None:
+    del sandbox
+    extension = Speaker()
+    async with Client(mcp, extensions=[extension]) as client:
+        result = await _start(client, "a fox [sandbox:delay=0.3]")
+    assert result.structured_content["status"] == "completed"
+    assert {block.type for block in result.content} == {"image", "text"}
+    assert extension.given == []
+
+
+async def test_a_call_that_outlasts_the_wait_becomes_a_task(
+    sandbox: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del sandbox
+    monkeypatch.setenv("GPT_IMAGE_TASK_AFTER_SECONDS", "0.2")
+    extension = Speaker()
+    async with Client(mcp, extensions=[extension]) as client:
+        await _start(client, "a fox [sandbox:delay=2]")
+        (task_id,) = extension.given
+        assert not (await _finished(client, task_id)).is_error
 
 
 async def test_a_task_is_a_job_that_get_image_collects_too(speaker: tuple[Client[Any], Speaker]) -> None:
@@ -177,6 +202,7 @@ async def test_a_cancelled_task_whose_request_was_sent_is_finished_and_kept(
     async with serve_standin() as standin:
         monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
         monkeypatch.setenv("OPENAI_BASE_URL", standin.base_url)
+        monkeypatch.setenv("GPT_IMAGE_TASK_AFTER_SECONDS", "0")
         async with Client(mcp, extensions=[extension]) as client:
             await _start(client, "a fox [sandbox:delay=0.3]")
             async with asyncio.timeout(30):
