@@ -67,7 +67,7 @@ def encode_preview(data: bytes) -> None:
     from PIL import Image
 
     image = Image.open(io.BytesIO(data)).convert("RGB").resize((768, 768), Image.Resampling.BICUBIC)
-    image.save(io.BytesIO(), "WEBP", quality=82, method=2)
+    image.save(io.BytesIO(), "JPEG", quality=82)
 
 
 class RawClient:

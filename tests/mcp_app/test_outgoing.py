@@ -7,15 +7,18 @@ import io
 import json
 from typing import TYPE_CHECKING, Any, cast
 
+import httpx2
 import pytest
 from PIL import Image
 
 from gpt_image_mcp.mcp_app.outgoing import on_one_line
-from tests.faults.processes import Nowhere, Server, serve_process
+from tests.faults.processes import INITIALIZE, Nowhere, Server, serve_process
+from tests.mcp_app.test_http import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
 # By the schemas of the specification: the fields of what is sent here, and the version that brought each.
 BROUGHT = {
@@ -181,3 +184,25 @@ def test_only_line_breaks_are_escaped_and_json_reads_them_back() -> None:
     assert json.loads(line) == text
     assert len(line.decode().splitlines()) == 1
     assert "é \u00a0…" in on_one_line("é \u00a0…".encode()).decode()
+
+
+async def test_event_streams_over_http_are_as_careful(tmp_path: Path) -> None:
+    prompt = f"a fox{BREAKS}x"
+    with serve(tmp_path) as running:
+        async with httpx2.AsyncClient(headers={"Accept": "application/json, text/event-stream"}) as client:
+
+            async def ask(method: str, params: dict[str, Any]) -> tuple[str, Mapping[str, str]]:
+                message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+                response = await client.post(running.url, json=message, timeout=30)
+                return response.content.decode(), response.headers
+
+            _, headers = await ask("initialize", {**INITIALIZE, "protocolVersion": "2024-11-05"})
+            client.headers["mcp-session-id"] = headers["mcp-session-id"]
+            arguments = {"prompt": prompt, **QUICK}
+            body, headers = await ask("tools/call", {"name": "generate_image", "arguments": arguments})
+    assert headers["content-type"].startswith("text/event-stream")
+    assert not any(character in body for character in BREAKS)
+    (data,) = [line for line in body.splitlines() if line.startswith("data: {")]
+    result = json.loads(data.removeprefix("data: "))["result"]
+    assert prompt in result["content"][1]["text"]
+    assert set(result) == {"content", "isError"}
