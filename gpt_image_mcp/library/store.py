@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.atomic_files import write_exclusive, write_over
-from gpt_image_mcp.errors import NotFound, StorageFailed
+from gpt_image_mcp.errors import NotFound, StorageFailed, cut
 from gpt_image_mcp.folders import fallback_folders
 from gpt_image_mcp.ids import new_image_id
 from gpt_image_mcp.imaging.formats import read_picture
@@ -223,7 +223,7 @@ def _on_name(path: Path, naming: Naming, number: int) -> list[str]:
     if not asked:
         return []
     if path.stem != numbered(asked, number):
-        return [f"The name {asked} was taken or not possible; the image is {path.name}."]
+        return [f"The name {cut(asked)} was taken or not possible; the image is {path.name}."]
     extension = asked.removeprefix(without_extension(asked))
     if extension and extension.lower() != path.suffix:
         return [f"The image is no {extension[1:]}, so it is called {path.name}."]

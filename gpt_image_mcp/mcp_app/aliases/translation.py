@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.coercion import as_list
-from gpt_image_mcp.errors import InvalidArgument, quoted
+from gpt_image_mcp.errors import InvalidArgument, cut, quoted
 from gpt_image_mcp.mcp_app.aliases.images import read_reference, read_references
 from gpt_image_mcp.mcp_app.aliases.tables import ARGUMENTS, BOOKKEEPING, TOOLS, WRAPPERS
 from gpt_image_mcp.references import classify
@@ -139,7 +139,7 @@ class _Draft:
             sentence = sentence.format(value=text) if text else ""
         if sentence:
             self.additions.append(sentence)
-            self.notes.append(f'{said} was put into the prompt: "{sentence}"')
+            self.notes.append(f'{said} was put into the prompt: "{cut(sentence)}"')
 
     def _label(self, strategy: str, said: str) -> None:
         """Names files by the prompt, unless the caller names them."""
