@@ -39,6 +39,7 @@ OWNERS = {
     "cyclopts": {"cli"},
     "rich": {"cli"},
     "tomlkit": {"cli"},
+    "yaml": {"cli"},
 }
 
 

@@ -16,22 +16,39 @@ from typing import Any, get_args
 
 import pytest
 import tomlkit
+import yaml
 
-from gpt_image_mcp.cli.client_config.blocks import make_block
+from gpt_image_mcp.cli.client_config.block_yaml import dumped
+from gpt_image_mcp.cli.client_config.blocks import Block, make_block
 from gpt_image_mcp.cli.client_config.clients import CLIENTS, ClientName, Folders, user_folders
 from gpt_image_mcp.cli.client_config.jsonc import parse
 from gpt_image_mcp.cli.client_config.launching import Launch, install_source, launch
-from gpt_image_mcp.cli.client_config.merging import Unmergeable, merged
+from gpt_image_mcp.cli.client_config.merging import merged
 from gpt_image_mcp.cli.client_config.writing import write_block
 from gpt_image_mcp.errors import InvalidArgument, OutputRejected, StorageFailed
 
 LAUNCH = Launch(command="uvx", args=("--from", "/a b/gpt", "gpt-image-mcp"))
-JSON_CLIENTS: tuple[ClientName, ...] = ("claude-desktop", "cursor", "vscode", "windsurf", "gemini-cli", "zed")
-WITH_FILES: tuple[ClientName, ...] = (*JSON_CLIENTS, "codex")
+WITH_FILES: tuple[ClientName, ...] = tuple(name for name, client in CLIENTS.items() if client.file)
+WITH_COMMENTS: tuple[ClientName, ...] = ("vscode", "gemini-cli", "zed", "codex", "goose", "librechat")
 
 
 def _read(name: ClientName, text: str) -> Any:
-    return tomllib.loads(text) if name == "codex" else parse(text).value
+    """What the client reads, by another reader than the one that wrote it where there is one."""
+    readers: dict[str, Any] = {"toml": tomllib.loads, "yaml": yaml.safe_load, "json": json.loads}
+    return readers.get(CLIENTS[name].grammar, parse)(text)
+
+
+def _dumped(name: ClientName, value: object) -> str:
+    writers: dict[str, Any] = {"toml": tomlkit.dumps, "yaml": dumped}
+    return str(writers.get(CLIENTS[name].grammar, json.dumps)(value))
+
+
+def _command(name: ClientName) -> str:
+    return CLIENTS[name].command_key
+
+
+def _environment(name: ClientName) -> str:
+    return CLIENTS[name].environment_key
 
 
 def _server(name: ClientName, text: str) -> Any:
@@ -55,6 +72,12 @@ def _server(name: ClientName, text: str) -> Any:
             "{settings}/zed/settings.json",
             "{home}/.config/zed/settings.json",
             "{settings}/Zed/settings.json",
+        ),
+        (
+            "goose",
+            "{settings}/goose/config.yaml",
+            "{home}/.config/goose/config.yaml",
+            "{settings}/Block/goose/config/config.yaml",
         ),
     ],
 )
@@ -87,14 +110,19 @@ def test_a_block_starts_the_server_and_holds_no_key(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     block = make_block(name, LAUNCH)
     server = _server(name, block.text())
-    assert (server["command"], server["args"]) == ("uvx", ["--from", "/a b/gpt", "gpt-image-mcp"])
+    assert (server[_command(name)], server["args"]) == ("uvx", ["--from", "/a b/gpt", "gpt-image-mcp"])
     assert "sk-secret" not in block.text()
     assert "OPENAI_API_KEY" in block.text()
 
 
+def _shown(block: Block) -> str:
+    """The block, or for a client that starts no servers the command line that it goes with."""
+    return block.started_over_http() if block.name == "open-webui" else block.text()
+
+
 @pytest.mark.parametrize("name", get_args(ClientName))
 def test_a_sandbox_block_names_no_key(name: ClientName) -> None:
-    text = make_block(name, LAUNCH, sandbox=True).text()
+    text = _shown(make_block(name, LAUNCH, sandbox=True))
     assert "GPT_IMAGE_SANDBOX" in text
     assert "API_KEY" not in text
     assert "inputs" not in text
@@ -102,7 +130,7 @@ def test_a_sandbox_block_names_no_key(name: ClientName) -> None:
 
 @pytest.mark.parametrize("name", get_args(ClientName))
 def test_a_chosen_output_folder_is_in_every_block(name: ClientName) -> None:
-    assert "/pictures/mine" in make_block(name, LAUNCH, output_dir="/pictures/mine").text()
+    assert "/pictures/mine" in _shown(make_block(name, LAUNCH, output_dir="/pictures/mine"))
 
 
 def test_only_claude_desktop_gets_a_folder_unasked() -> None:
@@ -170,8 +198,11 @@ def _with_others(name: ClientName) -> str:
     if name == "codex":
         others = '[mcp_servers.other]\ncommand = "x"\n\n[profiles.a]\nb = [\n  1,\n]\n'
         return f'# mine\nmodel = "o5" # good\n\n{others}'
+    if CLIENTS[name].grammar == "yaml":
+        return f"# mine\n{CLIENTS[name].servers_key}:\n  # theirs\n  other:\n    cmd: x # y\nz: ''\n"
     servers = f'"{CLIENTS[name].servers_key}": {{"other": {{"command": "x"}}}}'
-    return f'{{\n  // mine\n  "theme": 1,\n  {servers},\n}}\n'
+    comment, comma = "// mine" * (name in WITH_COMMENTS), "," * (CLIENTS[name].grammar == "jsonc")
+    return f'{{\n  {comment}\n  "theme": 1,\n  {servers}{comma}\n}}\n'
 
 
 @pytest.mark.parametrize("name", WITH_FILES)
@@ -183,42 +214,40 @@ def test_everything_else_in_the_file_stays(name: ClientName) -> None:
     expected[CLIENTS[name].servers_key]["gpt-image"] = _server(name, block.text())
     found = _read(name, after)
     found.pop("inputs", None)
-    assert found == expected
-    assert "// mine" in after or "# mine" in after
+    assert found == {**expected, **CLIENTS[name].required}
+    kept = [line.rstrip(",}") for line in before.splitlines()]
+    assert [line for line in kept if line not in after] == []
     assert merged(after, block) == after
 
 
 @pytest.mark.parametrize("name", WITH_FILES)
 def test_an_empty_file_gets_the_block(name: ClientName) -> None:
     block = make_block(name, LAUNCH)
-    assert _read(name, merged(" \n", block)) == _read(name, block.text())
+    for text in ("", " \n", "null"):
+        if text != "null" or name != "codex":
+            assert _read(name, merged(text, block)) == {**_read(name, block.text()), **CLIENTS[name].required}
 
 
 @pytest.mark.parametrize("name", WITH_FILES)
 def test_what_the_person_added_to_the_server_stays(name: ClientName) -> None:
-    servers = CLIENTS[name].servers_key
-    if name == "codex":
-        before = (
-            f'[{servers}.gpt-image]\ncommand = "old" # was\ntool_timeout_sec = 99\n'
-            'env = { OPENAI_API_KEY = "sk-own" }\n'
-        )
-    else:
-        server = {"command": "old", "timeout": 99, "env": {"OPENAI_API_KEY": "sk-own", "MINE": "1"}}
-        before = json.dumps({servers: {"gpt-image": server}})
+    own = {"OPENAI_API_KEY": "sk-own", "MINE": "1"}
+    server = {_command(name): "old", "timeout": 99, _environment(name): own}
+    before = _dumped(name, {CLIENTS[name].servers_key: {"gpt-image": server}})
     after = merged(before, make_block(name, LAUNCH, output_dir="/new"))
     server = _server(name, after)
-    assert server["command"] == "uvx"
-    assert 99 in server.values()
-    assert server["env"]["OPENAI_API_KEY"] == "sk-own"
-    assert server["env"]["GPT_IMAGE_OUTPUT_DIR"] == "/new"
+    assert server[_command(name)] == "uvx"
+    assert server["timeout"] == 99
+    assert server[_environment(name)] == {**own, "GPT_IMAGE_OUTPUT_DIR": "/new"}
     assert "inputs" not in _read(name, after)
+    assert merged(after, make_block(name, LAUNCH, output_dir="/new")) == after
 
 
 @pytest.mark.parametrize("name", WITH_FILES)
 def test_the_sandbox_is_entered_and_left(name: ClientName) -> None:
     real, sandbox = make_block(name, LAUNCH), make_block(name, LAUNCH, sandbox=True)
     entered = merged(merged("", real), sandbox)
-    assert _server(name, entered)["env"]["GPT_IMAGE_SANDBOX"] == "1"
+    assert _server(name, entered)[_environment(name)]["GPT_IMAGE_SANDBOX"] == "1"
+    assert "OPENAI_API_KEY" not in entered or name not in {"codex", "goose", "vscode"}
     left = merged(entered, real)
     assert "GPT_IMAGE_SANDBOX" not in left
     assert merged(left, real) == left
@@ -252,13 +281,15 @@ HTTP_SERVERS: dict[ClientName, dict[str, object]] = {
         "env_http_headers": {"A": "B"},
     },
     "zed": {"url": "http://127.0.0.1:8000/mcp", "headers": {"A": "b"}},
+    "goose": {"type": "streamable_http", "uri": "http://127.0.0.1:8000/mcp", "headers": {"A": "b"}},
+    "librechat": {"type": "streamable-http", "url": "http://127.0.0.1:8000/mcp", "headers": {"A": "b"}},
 }
 
 
 @pytest.mark.parametrize("name", WITH_FILES)
 def test_a_server_that_was_reached_over_http_is_started_instead(name: ClientName) -> None:
     servers = {CLIENTS[name].servers_key: {"gpt-image": {**HTTP_SERVERS[name], "timeout": 9}}}
-    before = tomlkit.dumps(servers) if name == "codex" else json.dumps(servers)
+    before = _dumped(name, servers)
     block = make_block(name, LAUNCH)
     after = merged(before, block)
     assert _server(name, after) == {**_server(name, block.text()), "timeout": 9}
@@ -279,14 +310,13 @@ def test_vs_code_does_not_ask_for_a_key_that_the_sandbox_does_not_need() -> None
 def test_a_key_of_ones_own_stays_through_the_sandbox(name: ClientName) -> None:
     real, sandbox = make_block(name, LAUNCH), make_block(name, LAUNCH, sandbox=True)
     environment = {"OPENAI_API_KEY": "sk-own"}
-    own = {"command": "x", "env": environment}
-    servers = {CLIENTS[name].servers_key: {"gpt-image": own}}
-    before = tomlkit.dumps(servers) if name == "codex" else json.dumps(servers)
+    own = {_command(name): "x", _environment(name): environment}
+    before = _dumped(name, {CLIENTS[name].servers_key: {"gpt-image": own}})
     left = merged(merged(before, sandbox), real)
-    assert _server(name, left)["env"] == {**_server(name, real.text()).get("env", {}), **environment}
+    assert _server(name, left)[_environment(name)] == {**real.environment, **environment}
 
 
-@pytest.mark.parametrize("text", ["// mine", "\ufeff// mine\n\n", "/* mine\n */", "# mine"])
+@pytest.mark.parametrize("text", ["// mine", "// mine\n\n", "/* mine\n */", "# mine"])
 def test_a_file_of_comments_only_gets_the_block(text: str) -> None:
     name: ClientName = "codex" if text.startswith("#") else "zed"
     block = make_block(name, LAUNCH)
@@ -300,18 +330,24 @@ def test_a_file_of_comments_only_gets_the_block(text: str) -> None:
     [
         ("cursor", '{\n"mcpServers": {\n', "line 3"),
         ("cursor", '{"mcpServers": []}', "an object is expected"),
-        ("cursor", '{"mcpServers": null}', "line 1: an object is expected"),
+        ("goose", "extensions: [a]", "an object is expected"),
+        ("goose", "extensions:\n\ta: 1", "cannot start any token: line 2"),
+        ("goose", "a: 1\nextensions: {}\na: 2", "a name is there twice: line 3"),
+        ("librechat", "{a: {b: 1}", "line 1"),
+        ("librechat", "a: 1\n---\nb: 2\n", "line 2"),
+        ("librechat", "version: 1\n...\n", "mcpServers is written in a way"),
+        ("librechat", "a: 1\n...\n", "line 3"),
         ("cursor", '{"mcpServers": {"gpt-image": "x"}}', "an object is expected as gpt-image"),
         ("cursor", '{"mcpServers": {"gpt-image": {"env": 1}}}', "an object is expected as env"),
         ("cursor", "[]", "an object is expected"),
-        ("vscode", '{"inputs": {}}', "a list is expected"),
+        ("vscode", '{"inputs": {}}', "a list is expected as inputs"),
         ("codex", "a = 1\nb = oops", "line 2"),
         ("codex", "mcp_servers = []", "an object is expected"),
-        ("codex", 'mcp_servers = { other = { command = "x" } }', "the table mcp_servers is written"),
+        ("codex", 'mcp_servers = { other = { command = "x" } }', "mcp_servers is written in a way"),
     ],
 )
 def test_what_cannot_be_merged_into_is_refused(name: ClientName, text: str, reason: str) -> None:
-    with pytest.raises(Unmergeable, match=reason):
+    with pytest.raises(ValueError, match=reason):
         merged(text, make_block(name, LAUNCH))
 
 
@@ -365,7 +401,8 @@ def test_changes_within_one_second_keep_every_old_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "reason"), [(b'{"mcpServers": ', "line 1"), ("{}".encode("utf-16"), "it is not UTF-8 text")]
+    ("data", "reason"),
+    [(b'{"mcpServers": ', "line 1"), ('{"\u00e9": 1}'.encode("latin-1"), "codec can.t decode")],
 )
 def test_a_malformed_file_is_left_alone(tmp_path: Path, data: bytes, reason: str) -> None:
     path = tmp_path / "mcp.json"

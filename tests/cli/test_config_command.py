@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from gpt_image_mcp.cli.app import run
 from gpt_image_mcp.cli.client_config.clients import CLIENTS, ClientName, user_folders
 from gpt_image_mcp.cli.client_config.jsonc import parse
 
 JSON_CLIENTS: tuple[ClientName, ...] = ("claude-desktop", "cursor", "vscode", "windsurf", "gemini-cli", "zed")
-WITH_FILES: tuple[ClientName, ...] = (*JSON_CLIENTS, "codex")
+WITH_FILES: tuple[ClientName, ...] = (*JSON_CLIENTS, "codex", "goose", "librechat")
 
 
 def _server(name: ClientName, text: str) -> Any:
-    found: Any = tomllib.loads(text) if name == "codex" else parse(text).value
-    return found[CLIENTS[name].servers_key]["gpt-image"]
+    readers: dict[str, Any] = {"toml": tomllib.loads, "yaml": yaml.safe_load}
+    return readers.get(CLIENTS[name].grammar, parse)(text)[CLIENTS[name].servers_key]["gpt-image"]
 
 
 def test_the_command_prints_the_block_and_where_it_goes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,7 +41,7 @@ def test_the_command_writes_once(name: ClientName, capsys: pytest.CaptureFixture
     assert file is not None
     assert path == file(user_folders())
     server = _server(name, path.read_text(encoding="utf-8"))
-    assert server["env"] == {
+    assert server[CLIENTS[name].environment_key] == {
         "GPT_IMAGE_SANDBOX": "1",
         "GPT_IMAGE_OUTPUT_DIR": str(Path.cwd() / "pictures"),
     }
@@ -158,7 +159,8 @@ def test_the_key_of_the_environment_is_in_no_file(
     for name in WITH_FILES:
         assert run(["config", name, "--write"]) == 0
     assert run(["config", "claude-code"]) == 0
-    written = [path.read_bytes() for path in Path(os.environ["HOME"]).rglob("*") if path.is_file()]
+    folders = (Path(os.environ["HOME"]), Path.cwd())
+    written = [path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()]
     assert len(written) == len(WITH_FILES)
     assert not any(b"sk-secret" in data for data in written)
     shown = capsys.readouterr()

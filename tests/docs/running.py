@@ -11,6 +11,8 @@ import sys
 import tomllib
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from tests.docs.pages import Page
 
 # What runs or is checked, and what only shows something: the reader's own shell, a client, a file of theirs.
-CHECKED = ("bash", "python", "json", "toml")
+CHECKED = ("bash", "python", "json", "toml", "yaml")
 SHOWN = ("text", "{toctree}", "{include} ../CHANGELOG.md")
 _TIME_LIMIT_SECONDS = 120
 _FLEETING = ("id", "file_path", "filename", "uri", "size_bytes")
@@ -62,9 +64,13 @@ class Reader:
             elif fence.language == "python":
                 await asyncio.to_thread(self._run, [sys.executable, "-c", fence.text], where)
             elif fence.language == "json":
-                await self._send(json.loads(fence.text), where)
+                # A list is a file that a client imports.
+                document = json.loads(fence.text)
+                await self._send({} if fence.text.startswith("[") else document, where)
             elif fence.language == "toml":
                 tomllib.loads(fence.text)
+            elif fence.language == "yaml":
+                yaml.safe_load(fence.text)
             count += fence.language in CHECKED
         return count
 

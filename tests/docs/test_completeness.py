@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from mcp.types import TextContent
 
 import gpt_image_mcp
@@ -151,13 +152,15 @@ def test_the_page_of_clients_shows_the_blocks_that_the_command_writes() -> None:
     sections = read_page(DOCS / "clients.md")
     shown: list[object] = [json.loads(text) for text in sections.blocks("json")]
     shown += [tomllib.loads(text) for text in sections.blocks("toml")]
+    shown += [yaml.safe_load(text) for text in sections.blocks("yaml")]
     for name in CLIENTS:
         block = make_block(name, LAUNCH, output_dir="/path/to/pictures" if name == "claude-desktop" else "")
         text = block.text()
-        if block.client.file is None:
+        if name == "claude-code":
             assert text in sections.text
         else:
-            assert (tomllib.loads(text) if block.is_toml else json.loads(text)) in shown, f"{name}:\n{text}"
+            readers: dict[str, Any] = {"toml": tomllib.loads, "yaml": yaml.safe_load}
+            assert readers.get(block.client.grammar, json.loads)(text) in shown, f"{name}:\n{text}"
 
 
 def test_the_page_of_clients_names_the_file_of_each() -> None:
@@ -167,7 +170,9 @@ def test_the_page_of_clients_names_the_file_of_each() -> None:
     for name, client in CLIENTS.items():
         assert f"`{name}`" in text
         assert client.title in text
-        if client.file is not None:
+        if name == "librechat":
+            assert "`librechat.yaml`" in text
+        elif client.file is not None:
             assert f"`~/{client.file(linux).relative_to(home).as_posix()}`" in text, name
 
 

@@ -153,6 +153,7 @@ _COMMANDS: Mapping[str, Provoke] = {
     "a gallery over another file": lambda: write_gallery([], Path("page.html").absolute()),
     "a gallery over a folder": lambda: write_gallery([], Path("album").absolute()),
     "a configuration that is no JSON": _merged("{"),
+    "a configuration with a comment that the client does not take": _merged("{\n  // mine\n}"),
     "a configuration with a list in its place": _merged('{"mcpServers": []}'),
     "an HTTP path that is none": _serve(path="mcp"),
     "a port that is none": _serve(port=99_999),

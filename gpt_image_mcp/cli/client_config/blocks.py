@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import platformdirs
 
-from gpt_image_mcp.cli.client_config.clients import CLIENTS, KEY_VARIABLE, VSCODE_INPUT
+from gpt_image_mcp.cli.client_config.clients import CLIENTS, KEY_VARIABLE, SERVER_NAME, VSCODE_INPUT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,28 +17,23 @@ if TYPE_CHECKING:
     from gpt_image_mcp.cli.client_config.clients import Client, ClientName
     from gpt_image_mcp.cli.client_config.launching import Launch
 
-SERVER_NAME = "gpt-image"
 SANDBOX_VARIABLE = "GPT_IMAGE_SANDBOX"
 OUTPUT_VARIABLE = "GPT_IMAGE_OUTPUT_DIR"
-# Codex gives up after 10 s by default, and uvx may have to install first.
-_CODEX_STARTUP_SECONDS = 60
+# What Open WebUI's export of a connection holds, and so what its import and its TOOL_SERVER_CONNECTIONS take.
+# Source: github.com/open-webui/open-webui, src/lib/components/AddToolServerModal.svelte. It speaks Streamable
+# HTTP only.
+_OPEN_WEBUI_CONNECTION = {
+    "type": "mcp",
+    "url": "http://127.0.0.1:8000/mcp",
+    "path": "",
+    "auth_type": "none",
+    "key": "",
+    "config": {"enable": True},
+    "info": {"id": SERVER_NAME, "name": SERVER_NAME, "description": "Makes and edits images"},
+}
 
 Environment: TypeAlias = dict[str, str]
-
-
-class Entry(TypedDict, total=False):
-    """A server in a client's configuration file.
-
-    Attributes:
-        env_vars: Variables that Codex passes on from its own environment.
-    """
-
-    type: str
-    command: str
-    args: list[str]
-    startup_timeout_sec: int
-    env_vars: list[str]
-    env: Environment
+SettingsTree: TypeAlias = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +41,14 @@ class Block:
     """What is put into a client's configuration file.
 
     Attributes:
-        entry: The server, complete.
-        chosen: The variables that the person asked for just now; they replace those in the file.
+        launch: The command line that starts the server.
+        environment: The variables that it is started with.
+        chosen: Those that the person asked for just now; they replace those in the file.
     """
 
     name: ClientName
-    entry: Entry
+    launch: Launch
+    environment: Environment = field(default_factory=dict[str, str])
     chosen: Environment = field(default_factory=dict[str, str])
 
     @property
@@ -60,9 +57,26 @@ class Block:
         return CLIENTS[self.name]
 
     @property
-    def is_toml(self) -> bool:
-        """Whether the client's file is TOML."""
-        return self.name == "codex"
+    def passed_on(self) -> list[str]:
+        """The variables that the client passes on from its own environment, or from its secrets."""
+        return [KEY_VARIABLE] if self.client.passed_on_key and not self.is_sandbox else []
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether the person asked for the sandbox."""
+        return SANDBOX_VARIABLE in self.chosen
+
+    @property
+    def command(self) -> SettingsTree:
+        """The members that say what is started; they replace those in the file."""
+        return {self.client.command_key: self.launch.command, "args": list(self.launch.args)}
+
+    @property
+    def entry(self) -> SettingsTree:
+        """The server, complete."""
+        passed_on = {self.client.passed_on_key: self.passed_on} if self.passed_on else {}
+        environment = {self.client.environment_key: self.environment} if self.environment else {}
+        return {**self.client.defaults, **self.command, **passed_on, **environment}
 
     def asks_for_key(self, environment: object) -> bool:
         """Whether VS Code must ask for the key that a server's environment names."""
@@ -78,14 +92,35 @@ class Block:
         return "The key in the file stays."
 
     def text(self) -> str:
-        """The block as it is pasted; for Claude Code, the command that does it."""
-        if self.client.file is None:
-            return _claude_command(self.entry)
-        if self.is_toml:
-            return _toml(self)
-        servers = {self.client.servers_key: {SERVER_NAME: self.entry}}
-        inputs = {"inputs": [VSCODE_INPUT]} if self.asks_for_key(self.entry.get("env")) else {}
+        """The block as it is pasted or imported; for Claude Code, the command that does it."""
+        if self.name == "claude-code":
+            return self._claude_command()
+        if self.name == "open-webui":
+            return json.dumps([_OPEN_WEBUI_CONNECTION], indent=2)
+        servers: SettingsTree = {self.client.servers_key: {SERVER_NAME: self.entry}}
+        if self.client.grammar == "toml":
+            import tomlkit
+
+            return tomlkit.dumps(servers).removeprefix(f"[{self.client.servers_key}]\n").strip()
+        if self.client.grammar == "yaml":
+            from gpt_image_mcp.cli.client_config import block_yaml
+
+            return block_yaml.dumped(servers).strip()
+        inputs = {"inputs": [VSCODE_INPUT]} if self.asks_for_key(self.environment) else {}
         return json.dumps({**inputs, **servers}, indent=2, ensure_ascii=False)
+
+    def started_over_http(self) -> str:
+        """The command line, for a shell, that serves a client which starts no servers itself."""
+        variables = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
+        command = shlex.join([self.launch.command, *self.launch.args, "serve", "--transport", "http"])
+        return " ".join([*variables, command])
+
+    def _claude_command(self) -> str:
+        variables = [part for item in self.environment.items() for part in ("--env", "=".join(item))]
+        command = [self.launch.command, *self.launch.args]
+        return shlex.join(
+            ["claude", "mcp", "add", "--scope", "user", SERVER_NAME, *variables, "--", *command]
+        )
 
 
 def make_block(name: ClientName, launch: Launch, *, sandbox: bool = False, output_dir: str = "") -> Block:
@@ -105,34 +140,4 @@ def make_block(name: ClientName, launch: Launch, *, sandbox: bool = False, outpu
         environment[KEY_VARIABLE] = client.key
     if client.needs_output_dir and not output_dir:
         environment[OUTPUT_VARIABLE] = str(platformdirs.user_pictures_path() / SERVER_NAME)
-    entry = _entry(name, launch, sandbox=sandbox)
-    if environment:
-        entry["env"] = environment
-    return Block(name=name, entry=entry, chosen=chosen)
-
-
-def _entry(name: ClientName, launch: Launch, *, sandbox: bool) -> Entry:
-    entry = Entry(type="stdio") if name == "vscode" else Entry()
-    entry["command"] = launch.command
-    entry["args"] = list(launch.args)
-    if name == "codex":
-        entry["startup_timeout_sec"] = _CODEX_STARTUP_SECONDS
-        if not sandbox:
-            entry["env_vars"] = [KEY_VARIABLE]
-    return entry
-
-
-def _claude_command(entry: Entry) -> str:
-    variables = [part for item in entry.get("env", {}).items() for part in ("--env", "=".join(item))]
-    command = [entry.get("command", ""), *entry.get("args", [])]
-    return shlex.join(["claude", "mcp", "add", "--scope", "user", SERVER_NAME, *variables, "--", *command])
-
-
-def _toml(block: Block) -> str:
-    import tomlkit
-
-    servers = tomlkit.table(is_super_table=True)
-    servers.add(SERVER_NAME, tomlkit.item(dict(block.entry)))
-    document = tomlkit.document()
-    document.add(block.client.servers_key, servers)
-    return tomlkit.dumps(document).strip()
+    return Block(name=name, launch=launch, environment=environment, chosen=chosen)

@@ -1,140 +1,124 @@
-"""Edits JSON that has comments and trailing commas, as in settings files; both are kept.
+"""Edits JSON, and JSON that has comments and trailing commas, as in settings files; both are kept.
 
-The text is parsed into nodes with their positions. A change replaces or inserts text at a position, so that
-the rest of the file stays the same, blanks included.
+Comments and trailing commas are blanked out for reading, so that the rest is JSON and every position stays as
+it was. A change replaces or inserts text at a position. Of a name that is there twice the last counts, as in
+JavaScript. The libraries that keep comments lay out the whole file anew, or nobody keeps them up.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_BLANKS = re.compile(r"(?:[\s\ufeff]|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
-_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"')
-_WORD = re.compile(r"[-+.\w]+")
+Dialect: TypeAlias = Literal["json", "json+comments", "jsonc"]
+"""What a reader takes: nothing but JSON, comments too, or comments and trailing commas."""
+
+_STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+_COMMENT = re.compile(rf"{_STRING}|//[^\n]*|/\*.*?\*/", re.DOTALL)
+_LAST_COMMA = re.compile(rf"(?:{_STRING}|[\w}}\]])\s*(?:,(?=\s*[}}\]]))?", re.DOTALL)
+_BLANKS = re.compile(r"\s*")
 _INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
-_DEEPEST = 100
+_DECODER = json.JSONDecoder()
 
 
-class MalformedJson(ValueError):
-    """A text is malformed, even with comments and trailing commas allowed.
-
-    Attributes:
-        line: The number of the line, from 1.
-        reason: What was found or missing there.
-    """
-
-    def __init__(self, text: str, position: int, reason: str) -> None:
-        self.line = text.count("\n", 0, position) + 1
-        self.reason = reason
-        super().__init__(f"line {self.line}: {reason}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """A value and its position in the text.
-
-    Attributes:
-        value: As ``json.loads`` would give it.
-        content_end: For objects and lists: where the last thing inside ends, be it a comment.
-        last_end: For objects and lists: where the last value inside ends; None if there is none.
-        has_trailing_comma: Whether a comma follows the last value inside.
-    """
-
-    start: int
-    end: int
-    value: object
-    members: dict[str, Node] = field(default_factory=dict[str, "Node"])
-    content_end: int = 0
-    last_end: int | None = None
-    has_trailing_comma: bool = False
-
-
-def is_blank(text: str) -> bool:
-    """Whether a text has no value: it is empty, or has only blanks and comments."""
-    return _BLANKS.fullmatch(text) is not None
-
-
-def parse(text: str) -> Node:
-    """Parses a text and returns its root.
+def parse(text: str, dialect: Dialect = "jsonc") -> object:
+    """The value of a text; None if it has none.
 
     Raises:
-        MalformedJson: If it cannot be read.
+        ValueError: If a reader of that dialect could not read it; the message quotes nothing of it.
     """
-    return _Reader(text).root()
+    plain = _plain(text, dialect)
+    return json.loads(plain, parse_constant=_refused) if plain.strip() else None
 
 
 def with_member(text: str, path: Sequence[str], value: object) -> str:
-    """Sets the value at a path of member names and returns the new text; missing objects are created.
+    """Sets the value at a path and returns the new text; what is missing or null is created.
 
-    Raises:
-        MalformedJson: If the text is malformed, or a value on the path is not an object.
+    Args:
+        text: One that ``parse`` reads.
+        path: Names of members, and ``-`` for one more item of a list that has some, as in JSON pointers.
+        value: Anything that JSON can say.
     """
-    node, missing = parse(text), list(path)
-    while missing and missing[0] in node.members:
-        node = node.members[missing.pop(0)]
-    if not missing:
-        dumped = _Layout.of(text).dumped(value, _indent_of_line(text, node.start))
-        return text[: node.start] + dumped + text[node.end :]
-    if not isinstance(node.value, dict):
-        raise MalformedJson(text, node.start, "an object is expected here")
-    for name in reversed(missing[1:]):
+    if not _plain(text).strip():
+        text = f"{text.rstrip()}\n{{}}\n".lstrip()
+    plain, missing = _plain(text), list(path)
+    span = (_after_blanks(plain, 0), len(plain.rstrip()))
+    while missing and (found := _members(plain, span[0]).get(missing[0])):
+        span = found
+        missing.pop(0)
+    if missing and plain[span[0]] in "{[":
+        key = f"{json.dumps(missing[0], ensure_ascii=False)}: " if plain[span[0]] == "{" else ""
+        return _inserted(text, span, _nested(missing[1:], value), key=key)
+    dumped = _dumped(_nested(missing, value), text, _indent_of_line(text, span[0]))
+    return text[: span[0]] + dumped + text[span[1] :]
+
+
+def _plain(text: str, dialect: Dialect = "jsonc") -> str:
+    bare = _COMMENT.sub(_blanked, text)
+    plain = _LAST_COMMA.sub(_without_comma, bare)
+    if dialect == "json":
+        _require_same(text, bare, "This client takes no comments")
+    if dialect != "jsonc":
+        _require_same(bare, plain, "This client takes no comma after the last value")
+    return plain
+
+
+def _blanked(found: re.Match[str]) -> str:
+    return found[0] if found[0].startswith('"') else re.sub(r"[^\n]", " ", found[0])
+
+
+def _without_comma(found: re.Match[str]) -> str:
+    return found[0][:-1] + " " if found[0].endswith(",") else found[0]
+
+
+def _require_same(text: str, blanked: str, reason: str) -> None:
+    if text != blanked:
+        first = next(at for at, pair in enumerate(zip(text, blanked, strict=True)) if pair[0] != pair[1])
+        raise json.JSONDecodeError(reason, text, first)
+
+
+def _refused(constant: str) -> object:
+    raise ValueError(f"{constant} is no JSON, although Python takes it")
+
+
+def _after_blanks(plain: str, at: int) -> int:
+    found = _BLANKS.match(plain, at)
+    return found.end() if found else at
+
+
+def _members(plain: str, start: int) -> dict[str, tuple[int, int]]:
+    """Where the values of an object start and end; none for another value."""
+    spans: dict[str, tuple[int, int]] = {}
+    at = start
+    while plain[at] == ("{" if at == start else ","):
+        at = _after_blanks(plain, at + 1)
+        if plain[at] == "}":
+            break
+        name, colon = _DECODER.raw_decode(plain, at)
+        at = _after_blanks(plain, _after_blanks(plain, colon) + 1)
+        spans[name] = (at, _DECODER.raw_decode(plain, at)[1])
+        at = _after_blanks(plain, spans[name][1])
+    return spans
+
+
+def _nested(path: Sequence[str], value: object) -> object:
+    for name in reversed(path):
         value = {name: value}
-    return _inserted(text, node, value, key=missing[0])
+    return value
 
 
-def with_item(text: str, path: Sequence[str], value: object) -> str:
-    """Appends a value to the list at a path and returns the new text; a missing list is created.
-
-    Raises:
-        MalformedJson: If the text is malformed, or the value at the path is not a list.
-    """
-    node = parse(text)
-    for name in path:
-        if name not in node.members:
-            return with_member(text, path, [value])
-        node = node.members[name]
-    if not isinstance(node.value, list):
-        raise MalformedJson(text, node.start, "a list is expected here")
-    return _inserted(text, node, value)
+def _dumped(value: object, text: str, indent: str) -> str:
+    """A value as JSON, laid out like the text."""
+    return json.dumps(value, indent=_unit(text), ensure_ascii=False).replace("\n", "\n" + indent)
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """The indentation and line ends of a text, for what is added to it."""
-
-    unit: str
-    newline: str
-
-    @classmethod
-    def of(cls, text: str) -> _Layout:
-        found = _INDENT.search(text)
-        return cls(found[1] if found else "  ", "\r\n" if "\r\n" in text else "\n")
-
-    def dumped(self, value: object, indent: str) -> str:
-        dumped = json.dumps(value, indent=self.unit, ensure_ascii=False)
-        return dumped.replace("\n", self.newline + indent)
-
-
-def _inserted(text: str, node: Node, value: object, *, key: str | None = None) -> str:
-    """Inserts a value after the last one of an object or list."""
-    layout = _Layout.of(text)
-    outer = _indent_of_line(text, node.start)
-    inner = outer + layout.unit
-    name = "" if key is None else f"{json.dumps(key, ensure_ascii=False)}: "
-    added = layout.newline + inner + name + layout.dumped(value, inner)
-    if "\n" not in text[node.content_end : node.end]:
-        added += layout.newline + outer
-    if node.last_end is not None and not node.has_trailing_comma:
-        before, comment = text[: node.last_end] + ",", text[node.last_end : node.content_end]
-    else:
-        before, comment = text[: node.content_end], ""
-    return before + comment + added + text[node.content_end :]
+def _unit(text: str) -> str:
+    found = _INDENT.search(text)
+    return found[1] if found else "  "
 
 
 def _indent_of_line(text: str, position: int) -> str:
@@ -142,91 +126,15 @@ def _indent_of_line(text: str, position: int) -> str:
     return line[: len(line) - len(line.lstrip(" \t"))]
 
 
-class _Reader:
-    """A parser of one text."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._at = 0
-        self._depth = 0
-
-    def root(self) -> Node:
-        self._skip_blanks()
-        node = self._value()
-        self._skip_blanks()
-        if self._at < len(self._text):
-            raise self._wrong("nothing more is expected")
-        return node
-
-    def _value(self) -> Node:
-        opening = self._text[self._at : self._at + 1]
-        if opening in {"{", "["}:
-            return self._nested(opening)
-        start = self._at
-        pattern = _STRING if opening == '"' else _WORD
-        found = pattern.match(self._text, start)
-        if found is None:
-            raise self._wrong("a value is expected")
-        try:
-            value: object = json.loads(found[0])
-        except json.JSONDecodeError:
-            raise self._wrong(f"{found[0][:40]} is no value") from None
-        self._at = found.end()
-        return Node(start=start, end=self._at, value=value)
-
-    def _nested(self, opening: str) -> Node:
-        """An object or list, with its position when the last value and the last thing inside ended."""
-        start, closing = self._at, "}" if opening == "{" else "]"
-        self._depth += 1
-        if self._depth > _DEEPEST:
-            raise self._wrong("this is nested too deeply")
-        self._at += 1
-        found: list[tuple[str, Node]] = []
-        comma = False
-        self._skip_blanks()
-        while not self._text.startswith(closing, self._at):
-            if found and not comma:
-                raise self._wrong(f"a comma or {closing} is expected")
-            found.append((self._name() if opening == "{" else "", self._value()))
-            self._skip_blanks()
-            comma = self._take(",")
-            self._skip_blanks()
-        content_end = len(self._text[: self._at].rstrip())
-        self._at += 1
-        self._depth -= 1
-        members = dict(found) if opening == "{" else {}
-        items: list[object] = [node.value for _, node in found]
-        return Node(
-            start=start,
-            end=self._at,
-            value={name: node.value for name, node in found} if opening == "{" else items,
-            members=members,
-            content_end=content_end,
-            last_end=found[-1][1].end if found else None,
-            has_trailing_comma=comma,
-        )
-
-    def _name(self) -> str:
-        if self._text[self._at : self._at + 1] != '"':
-            raise self._wrong("a name in double quotes is expected")
-        name = self._value().value
-        self._skip_blanks()
-        if not self._take(":"):
-            raise self._wrong("a colon is expected")
-        self._skip_blanks()
-        return str(name)
-
-    def _take(self, character: str) -> bool:
-        taken = self._text.startswith(character, self._at)
-        self._at += taken
-        return taken
-
-    def _skip_blanks(self) -> None:
-        """Skips blanks and comments."""
-        found = _BLANKS.match(self._text, self._at)
-        self._at = found.end() if found else self._at
-
-    def _wrong(self, reason: str) -> MalformedJson:
-        here = self._text[self._at : self._at + 1]
-        found = f" but {here!r} is there" if here else " but the text ends"
-        return MalformedJson(self._text, self._at, reason + found)
+def _inserted(text: str, span: tuple[int, int], value: object, *, key: str) -> str:
+    """Inserts a value after the last one of an object or list, and after the comment that follows that."""
+    closing = span[1] - 1
+    outer = _indent_of_line(text, span[0])
+    inner = outer + _unit(text)
+    added = f"\n{inner}{key}{_dumped(value, text, inner)}"
+    end = len(text[:closing].rstrip())
+    if "\n" not in text[end:closing]:
+        added += "\n" + outer
+    last = len(_plain(text)[:closing].rstrip())
+    has_comma = last == span[0] + 1 or "," in _COMMENT.sub(_blanked, text)[last:closing]
+    return text[:last] + ("" if has_comma else ",") + text[last:end] + added + text[end:]

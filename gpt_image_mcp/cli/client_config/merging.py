@@ -2,122 +2,126 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import tomllib
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.cli.client_config import jsonc
-from gpt_image_mcp.cli.client_config.blocks import SANDBOX_VARIABLE, SERVER_NAME
-from gpt_image_mcp.cli.client_config.clients import KEY_VARIABLE, VSCODE_INPUT, VSCODE_INPUT_ID
+from gpt_image_mcp.cli.client_config.blocks import SANDBOX_VARIABLE, SettingsTree
+from gpt_image_mcp.cli.client_config.clients import KEY_VARIABLE, SERVER_NAME, VSCODE_INPUT, VSCODE_INPUT_ID
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Generator, MutableMapping
 
     from gpt_image_mcp.cli.client_config.blocks import Block
 
-SettingsTree: TypeAlias = dict[str, object]
 # Members of servers that are reached over HTTP, in the spellings of all clients.
 _HTTP_MEMBERS = frozenset(
-    {"url", "serverUrl", "httpUrl", "headers", "bearer_token_env_var", "http_headers", "env_http_headers"}
+    {"url", "uri", "serverUrl", "httpUrl", "headers"}
+    | {"bearer_token_env_var", "http_headers", "env_http_headers"}
 )
-
-
-class Unmergeable(ValueError):
-    """The client could not read this text itself; the message says where and why."""
 
 
 def merged(text: str, block: Block) -> str:
     """The text of a client's file with the block in it; unchanged if the block is there already.
 
     What the person added to the server stays: variables, a key put in place of the placeholder, a time limit.
+    The result was read as the client will, and differs from the text in what was added only.
 
     Raises:
-        Unmergeable: If the text is malformed, or has something else in the place of the servers.
+        ValueError: If the client could not read the text itself, or something else is in the place of the
+            servers; the message says where and why, and shows no value.
     """
     try:
-        return _merged_toml(text, block) if block.is_toml else _merged_json(text, block)
-    except jsonc.MalformedJson as error:
-        raise Unmergeable(str(error)) from error
-    except tomllib.TOMLDecodeError as error:
-        raise Unmergeable(str(error)) from error
+        return _merged(text, block)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def environment_in(text: str, block: Block) -> SettingsTree:
     """The environment variables of the server in a text that ``merged`` returned."""
-    root = tomllib.loads(text) if block.is_toml else jsonc.parse(text).value
-    return _object(_at(root, [block.client.servers_key, SERVER_NAME, "env"]) or {}, "as env")
+    key = block.client.environment_key
+    return _object(_at(_read(text, block), [block.client.servers_key, SERVER_NAME, key]), f"as {key}")
 
 
-def _merged_json(text: str, block: Block) -> str:
-    if jsonc.is_blank(text):
-        text = f"{text.rstrip()}\n{{}}\n".lstrip()
+def _merged(text: str, block: Block) -> str:
+    before = _read(text, block)
     path = [block.client.servers_key, SERVER_NAME]
-    existing = _at(jsonc.parse(text).value, path)
-    entry = _combined(existing, block)
-    if entry != existing:
-        text = jsonc.with_member(text, path, entry)
-    if block.asks_for_key(entry.get("env")) and not _asks_already(text):
-        text = jsonc.with_item(text, ["inputs"], VSCODE_INPUT)
-    return text
+    entry = _combined(_at(before, path), block)
+    servers = _object(before.get(path[0]), f"as {path[0]}")
+    after = {**block.client.required, **before, path[0]: {**servers, SERVER_NAME: entry}}
+    changed = text
+    for place, value in _changes(before, after, []):
+        changed = _with_member(changed, place, value, block=block)
+    if block.asks_for_key(entry.get("env")) and not _asks_already(before):
+        inputs = cast("list[object]", before.get("inputs") or [])
+        after["inputs"] = [*inputs, VSCODE_INPUT]
+        place, value = (["inputs", "-"], VSCODE_INPUT) if inputs else (["inputs"], after["inputs"])
+        changed = jsonc.with_member(changed, place, value)
+    if "\n" not in text.replace("\r\n", "") and "\r\n" in text:
+        changed = re.sub(r"(?<!\r)\n", "\r\n", changed)
+    with contextlib.suppress(ValueError):
+        if _read(changed, block) == after:
+            return changed
+    raise ValueError(f"{path[0]} is written in a way that no server can be added to")
 
 
-def _merged_toml(text: str, block: Block) -> str:
+def _read(text: str, block: Block) -> SettingsTree:
+    """What the client reads in a text; nothing counts as an empty object."""
+    if (grammar := block.client.grammar) == "toml":
+        return tomllib.loads(text)
+    if grammar == "yaml":
+        from gpt_image_mcp.cli.client_config import block_yaml
+
+        value = block_yaml.parse(text)
+    else:
+        value = jsonc.parse(text, grammar)
+    return _object(value, "at the top")
+
+
+def _changes(old: object, new: object, path: list[str]) -> Generator[tuple[list[str], object]]:
+    """The fewest members to set for one value to become another, so that what is beside them stays."""
+    if isinstance(old, dict) and isinstance(new, dict) and old.keys() <= new.keys():
+        for name, value in cast("SettingsTree", new).items():
+            yield from _changes(cast("SettingsTree", old).get(name), value, [*path, name])
+    elif old != new:
+        yield path, new
+
+
+def _with_member(text: str, path: list[str], value: object, *, block: Block) -> str:
+    if block.client.grammar == "toml":
+        return _with_toml_member(text, path, value, block=block)
+    if block.client.grammar == "yaml":
+        from gpt_image_mcp.cli.client_config import block_yaml
+
+        return block_yaml.with_member(text, path, value)
+    return jsonc.with_member(text, path, value)
+
+
+def _with_toml_member(text: str, path: list[str], value: object, *, block: Block) -> str:
     import tomlkit
 
-    path = [block.client.servers_key, SERVER_NAME]
-    before = tomllib.loads(text)
-    existing = _at(before, path)
-    entry = _combined(existing, block)
-    if entry == existing:
-        return text
-    if existing is None:
-        changed = f"{text.rstrip()}\n\n{block.text()}\n".lstrip()
-    else:
-        document = tomlkit.parse(text)
-        server = cast("MutableMapping[str, object]", _at(document, path))
-        for name in server.keys() - entry.keys():
-            del server[name]
-        server.update({name: value for name, value in entry.items() if server.get(name) != value})
-        changed = tomlkit.dumps(document)
-    _require_only_added(before, changed, path, entry=entry)
-    return changed
-
-
-def _require_only_added(before: object, changed: str, path: list[str], *, entry: SettingsTree) -> None:
-    """Checks the result by reading it: TOML can write tables in ways that do not allow additions.
-
-    Raises:
-        Unmergeable: If the result is malformed, or anything but the server has changed.
-    """
-    key, name = path
-    expected = dict(cast("SettingsTree", before))
-    expected[key] = {**cast("SettingsTree", expected.get(key, {})), name: entry}
-    try:
-        after = tomllib.loads(changed)
-    except tomllib.TOMLDecodeError:
-        after = None
-    if after != expected:
-        message = f"the table {key} is written in a way that no server can be added to"
-        raise Unmergeable(message)
+    document = tomlkit.parse(text)
+    if _at(document, path[:2]) is None or not path[1:]:
+        # A table of its own at the end fits any text that has no inline table in this place.
+        return f"{text.rstrip()}\n\n{block.text()}\n".lstrip()
+    cast("MutableMapping[str, object]", _at(document, path[:-1]))[path[-1]] = value
+    return tomlkit.dumps(document)
 
 
 def _combined(existing: object, block: Block) -> SettingsTree:
-    """The merged server: the block, and what the file had in addition.
-
-    Raises:
-        Unmergeable: If the file has something else than a server under its name.
-    """
-    wanted = cast("SettingsTree", block.entry)
-    if existing is None:
-        return wanted
+    """The merged server: the block, and what the file had in addition."""
     found = _object(existing, f"as {SERVER_NAME}")
-    entry = {name: value for name, value in found.items() if not _is_for_http(name, value)} | wanted
+    kept = {name: value for name, value in found.items() if not _is_for_http(name, value)}
+    entry = {**block.entry, **kept, **block.command}
     environment = _environment(found, block)
-    if environment or "env" in found:
-        entry["env"] = environment
-    passed_on = found.get("env_vars")
-    if isinstance(passed_on, list):
-        names = cast("list[object]", passed_on)
-        entry["env_vars"] = names + [name for name in block.entry.get("env_vars", []) if name not in names]
+    if environment or block.client.environment_key in found:
+        entry[block.client.environment_key] = environment
+    names = kept.get(block.client.passed_on_key)
+    if isinstance(names, list):
+        stay = [name for name in cast("list[object]", names) if name != KEY_VARIABLE or block.passed_on]
+        entry[block.client.passed_on_key] = stay + [name for name in block.passed_on if name not in stay]
     return entry
 
 
@@ -127,32 +131,26 @@ def _is_for_http(name: str, value: object) -> bool:
 
 def _environment(found: SettingsTree, block: Block) -> SettingsTree:
     """The merged variables: those of the block, then those of the file, then those chosen just now."""
-    kept = dict(_object(found.get("env", {}), "as env"))
+    key = block.client.environment_key
+    kept = dict(_object(found.get(key), f"as {key}"))
     kept.pop(SANDBOX_VARIABLE, None)
     # Else VS Code would keep asking for a key that the sandbox does not need.
-    if SANDBOX_VARIABLE in block.chosen and kept.get(KEY_VARIABLE) == block.client.key:
+    if block.is_sandbox and kept.get(KEY_VARIABLE) == block.client.key:
         del kept[KEY_VARIABLE]
-    return {**block.entry.get("env", {}), **kept, **block.chosen}
+    return {**block.environment, **kept, **block.chosen}
 
 
 def _object(value: object, where: str) -> SettingsTree:
-    """Returns the value, which must be an object.
-
-    Raises:
-        Unmergeable: If it is something else.
-    """
+    """Returns the value, which must be an object; null counts as an empty one."""
+    if value is None:
+        return {}
     if not isinstance(value, dict):
-        message = f"an object is expected {where}"
-        raise Unmergeable(message)
+        raise ValueError(f"an object is expected {where}")  # noqa: TRY004 - the text is wrong, no type
     return cast("SettingsTree", value)
 
 
 def _at(value: object, path: list[str]) -> object:
-    """The value at a path of member names; None if there is none.
-
-    Raises:
-        Unmergeable: If a value on the path is not an object.
-    """
+    """The value at a path of member names, which must be of objects; None if there is none."""
     for name in path:
         if value is None:
             return None
@@ -160,9 +158,11 @@ def _at(value: object, path: list[str]) -> object:
     return value
 
 
-def _asks_already(text: str) -> bool:
-    inputs = _at(jsonc.parse(text).value, ["inputs"])
-    found = cast("list[object]", inputs) if isinstance(inputs, list) else []
+def _asks_already(settings: SettingsTree) -> bool:
+    found = settings.get("inputs", [])
+    if not isinstance(found, list | None):
+        raise ValueError("a list is expected as inputs")  # noqa: TRY004 - as above
     return any(
-        isinstance(item, dict) and cast("SettingsTree", item).get("id") == VSCODE_INPUT_ID for item in found
+        isinstance(item, dict) and cast("SettingsTree", item).get("id") == VSCODE_INPUT_ID
+        for item in cast("list[object]", found or [])
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -13,15 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.atomic_files import sync
-from gpt_image_mcp.cli.client_config.merging import Unmergeable, environment_in, merged
+from gpt_image_mcp.cli.client_config.merging import environment_in, merged
 from gpt_image_mcp.errors import OutputRejected, StorageFailed
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.cli.client_config.blocks import Block
-    from gpt_image_mcp.cli.client_config.merging import SettingsTree
+    from gpt_image_mcp.cli.client_config.blocks import Block, SettingsTree
 
 # Such files hold keys: a new one is for its owner alone.
 _PRIVATE = 0o600
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,61 +52,80 @@ def write_block(path: Path, block: Block) -> WriteReport:
     # Dotfiles are often symbolic links; the target is replaced, so that the link stays.
     path = Path(os.path.realpath(path))
     try:
-        old = path.read_bytes() if path.exists() else None
-        text = _merged(path, old or b"", block)
-        new, environment = text.encode(), environment_in(text, block)
-        if new == old:
-            return WriteReport(path=path, changed=False, environment=environment)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        mode = _PRIVATE if old is None else stat.S_IMODE(path.stat().st_mode)
-        backup = None if old is None else _back_up(path, old, mode)
-        _replace(path, new, mode)
+        for _ in range(_ATTEMPTS):
+            if report := _write_once(path, block):
+                return report
+        reason = "another program keeps changing it"
     except OSError as error:
-        message = f"The file {path} cannot be changed: {error.strerror or error}."
-        raise StorageFailed(
-            message, next_step="Put the block there yourself; without --write it is printed."
-        ) from error
+        reason = error.strerror or str(error)
+    message = f"The file {path} cannot be changed: {reason}."
+    raise StorageFailed(message, next_step="Put the block there yourself; without --write it is printed.")
+
+
+def _write_once(path: Path, block: Block) -> WriteReport | None:
+    """Merges the block into the file as it is now; None if another program changed it meanwhile."""
+    old, status = _read(path) or (None, None)
+    text = _merged(path, old or b"", block)
+    # A lone surrogate can only stand in a text between quotes, where its escape means the same.
+    new = text.encode(errors="backslashreplace")
+    if new == old:
+        return WriteReport(path=path, changed=False, environment=environment_in(text, block))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        _write_new(temporary, new, status)
+        # Read back as the client will, before it takes the old one's place: so that has never to be put back.
+        environment = environment_in(temporary.read_bytes().decode(), block)
+        if (_read(path) or (None,))[0] != old:
+            return None
+        backup = None if old is None else _back_up(path, old, status)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     return WriteReport(path=path, changed=True, environment=environment, backup=backup)
 
 
+def _read(path: Path) -> tuple[bytes, os.stat_result] | None:
+    """The bytes of a file that may be changed, and whose it is; None if there is none."""
+    if not os.path.lexists(path):
+        return None
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file")
+    if not status.st_mode & stat.S_IWUSR:
+        raise PermissionError(errno.EACCES, "it is read-only")
+    return path.read_bytes(), status
+
+
 def _merged(path: Path, old: bytes, block: Block) -> str:
+    # Windows PowerShell and Notepad write UTF-16, or UTF-8 with a byte order mark: no client reads those.
+    encoding = "utf-16" if old.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
-        return merged(old.decode(), block)
-    except (Unmergeable, UnicodeDecodeError) as error:
-        reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error
-        message = f"The file {path} cannot be merged into: {reason}."
+        return merged(old.decode(encoding), block)
+    except ValueError as error:
+        message = f"The file {path} cannot be merged into: {error}."
         raise OutputRejected(
             message, next_step="Correct it, or put the block there yourself; without --write it is printed."
         ) from error
 
 
-def _back_up(path: Path, data: bytes, mode: int) -> Path:
+def _back_up(path: Path, data: bytes, status: os.stat_result | None) -> Path:
     stamp = f"{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     for number in count(1):
         backup = path.with_name(f"{path.name}.bak-{stamp}" + (f"-{number}" if number > 1 else ""))
         with contextlib.suppress(FileExistsError):
-            _write_new(backup, data, mode)
+            _write_new(backup, data, status)
             return backup
     raise AssertionError  # pragma: no cover - the numbers do not end
 
 
-def _replace(path: Path, data: bytes, mode: int) -> None:
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        _write_new(temporary, data, mode)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _write_new(path: Path, data: bytes, mode: int) -> None:
-    """Creates a file that nobody else can read until its mode is set.
-
-    Raises:
-        OSError: If it exists or cannot be written.
-    """
+def _write_new(path: Path, data: bytes, like: os.stat_result | None) -> None:
+    """Creates a file that nobody else can read until it has the owner and the permissions of another."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), _PRIVATE)
     with open(descriptor, "wb") as stream:  # noqa: PTH123 - a descriptor is no path
         stream.write(data)
         sync(stream)
-    path.chmod(mode)
+    if like:
+        if (like.st_uid, like.st_gid) != ((new := path.stat()).st_uid, new.st_gid):
+            os.chown(path, like.st_uid, like.st_gid)
+        path.chmod(stat.S_IMODE(like.st_mode))

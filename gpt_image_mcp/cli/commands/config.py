@@ -43,37 +43,40 @@ def config(
     started = launch(command)
     folder = str(absolute_path(output_dir)) if output_dir else ""
     block = make_block(client, started, sandbox=sandbox, output_dir=folder)
-    path = _file(file, block, write=write)
+    files = _files(file, block, write=write)
     console = Console()
     if started.note:
         console.say(started.note)
-    if write and path:
+    if not write:
+        _show(files, block, console)
+    for path in files if write else []:
         _write(path, block, console)
-    else:
-        _show(path, block, console)
     return 0
 
 
-def _file(named: Path | None, block: Block, *, write: bool) -> Path | None:
-    """The client's file; None for a client whose own command writes it.
+def _files(named: Path | None, block: Block, *, write: bool) -> list[Path]:
+    """The client's files; none for a client whose file no other program may write.
 
     Raises:
         InvalidSetting: If a file was asked for with such a client.
     """
-    if block.client.file is not None:
-        return absolute_path(str(named)) if named else block.client.file(user_folders())
+    client = block.client
+    if client.file is not None:
+        folders = user_folders()
+        return [absolute_path(str(named))] if named else [client.file(folders), *client.also(folders)]
     if write or named:
-        message = f"{block.client.title} has its own command, so --write and --file are not for it."
-        step = "Leave them out and run what is printed; with --scope project it writes .mcp.json."
-        raise InvalidSetting(message, next_step=step)
-    return None
+        message = f"{client.title} {client.no_file}, so --write and --file are not for it."
+        raise InvalidSetting(message, next_step=f"Leave them out. {client.after}")
+    return []
 
 
-def _show(path: Path | None, block: Block, console: Console) -> None:
-    use = f"For {path} ({block.client.title}); --write merges it in."
-    if path is None:
+def _show(files: list[Path], block: Block, console: Console) -> None:
+    use = f"For {' and '.join(map(str, files))} ({block.client.title}); --write merges it in."
+    if not files:
         use = f"For {block.client.title}: {block.client.after}"
-    console.say(_sentences(use, block.key_note(block.entry.get("env", {}))))
+    if block.name == "open-webui":
+        use = f"{use} {block.started_over_http()}\n"
+    console.say(_sentences(use, block.key_note(block.environment)))
     console.print_lines([block.text()])
 
 
