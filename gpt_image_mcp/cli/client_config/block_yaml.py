@@ -66,11 +66,12 @@ def with_member(text: str, path: Sequence[str], value: object) -> str:
     with _explained():
         node, rest = yaml.compose(text, Loader=yaml.SafeLoader), list(path)
     key: yaml.Node | None = None
+    in_braces = False
     while rest and isinstance(node, yaml.MappingNode):
         found = next((item for item in node.value if item[0].value == rest[0]), None)
         if found is None:
             break
-        key, node = found
+        in_braces, (key, node) = bool(node.flow_style), found
         rest.pop(0)
     for name in reversed(rest):
         value = {name: value}
@@ -80,7 +81,7 @@ def with_member(text: str, path: Sequence[str], value: object) -> str:
         return _appended(text if node is None else text[: node.start_mark.index], value)
     indent = " " * (key.start_mark.column + 2)
     new = f" {_flow(value)}"
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict) and value and not in_braces:
         new = "\n" + textwrap.indent(dumped(cast("object", value)), indent).rstrip()
     return f"{text[: key.end_mark.index]}:{new}{text[_end(node) :]}"
 
