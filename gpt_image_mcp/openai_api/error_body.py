@@ -141,9 +141,9 @@ def _words(value: object, depth: int = _DEEPEST) -> str:
     fields = _object(value)
     if not fields:
         return ""
-    said = dict.fromkeys(filter(None, (_words(fields.get(name), depth - 1) for name in _WORDS)))
+    all_said = dict.fromkeys(filter(None, (_words(fields.get(name), depth - 1) for name in _WORDS)))
     # Single words repeat the code or the status.
-    found = "; ".join([words for words in said if " " in words] or list(said)[:1])
+    found = "; ".join([words for words in all_said if " " in words] or list(all_said)[:1])
     return found or (json.dumps(value, ensure_ascii=False) if depth == _DEEPEST else "")
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from gpt_image_mcp.mcp_app.outgoing import on_one_line
 from tests.faults.processes import INITIALIZE, Nowhere, Server, serve_process
-from tests.mcp_app.test_http import serve
+from tests.mcp_app.http_servers import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
