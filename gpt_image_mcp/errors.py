@@ -36,11 +36,12 @@ place that turns them into tool results, ``cli.py`` the one that turns them into
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import ClassVar
 
 from gpt_image_mcp.coercion import whole_characters
 
-ECHO_CHARACTERS = 100
+ECHO_CHARACTERS, PATH_CHARACTERS = 100, 500
 AGAIN_LATER = "The same call can succeed later."
 AGAIN_IN_VAIN = "The same call would fail again."
 
@@ -51,8 +52,12 @@ def quoted(value: object) -> str:
 
 
 def cut(text: object, characters: int = ECHO_CHARACTERS) -> str:
-    """A text that a caller sent; of a long one the beginning and the end, where a path has its name."""
+    """A text that a caller sent; of a long one the beginning and the end, where a path has its name.
+
+    A path may be longer: whoever reads it wants to know where it was looked for.
+    """
     whole = str(text)
+    characters = PATH_CHARACTERS if isinstance(text, PurePath) else characters
     end = characters * 2 // 5
     return whole if len(whole) <= characters else f"{whole[: characters - end - 1]}…{whole[-end:]}"
 

@@ -27,7 +27,6 @@ from pydantic_core import PydanticSerializationError
 
 from gpt_image_mcp.coercion import whole_characters
 from gpt_image_mcp.mcp_app.jsonrpc import BATCHES_IN, Line, read_line
-from gpt_image_mcp.mcp_app.outgoing import on_one_line
 from gpt_image_mcp.mcp_app.standard_streams import QueuedWriter
 
 if TYPE_CHECKING:
@@ -147,7 +146,7 @@ class Client(ObjectStream[SessionMessage]):
     async def _write(self, *texts: str) -> None:
         """Queues lines; waits only if a client leaves so much unread that more would fill the memory."""
         for text in texts:
-            data = on_one_line(f"{text}\n".encode())
+            data = f"{text}\n".encode()
             self._queued_bytes += len(data)
             self.writer.waiting.put(data)
         while self._queued_bytes - self.writer.written_bytes > _MOST_BYTES_AHEAD and not self._is_over:  # noqa: ASYNC110 - an event would have to be set for every line

@@ -59,7 +59,7 @@ class Machine:
         assert process.stdout is not None
         draw = {"name": "generate_image", "arguments": {"prompt": "夜景", "quality": "low", **arguments}}
         sent: list[tuple[str, object]] = [
-            ("initialize", INITIALIZE),
+            ("initialize", {**INITIALIZE, "protocolVersion": "2025-11-25"}),
             ("tools/list", {}),
             ("tools/call", draw),
         ]

@@ -223,7 +223,7 @@ def test_a_log_over_http_is_waited_for_by_nobody_either() -> None:
             assert process.stderr is not None
             address = process.stderr.readline().decode().split()[4].rstrip(",")
             for number in range(400):
-                assert _post(address, call(number, nonsense=1))["result"]["isError"]
+                assert _post(address, call(number, n="many"))["result"]["isError"]
             process.send_signal(signal.SIGTERM)
             assert process.wait(PATIENCE_SECONDS) == 0
         finally:

@@ -60,7 +60,7 @@ def test_calls_are_answered_though_nobody_reads_what_they_log(nobody: str) -> No
         assert client.process.stderr is not None
         if nobody == "is there":
             client.process.stderr.close()
-        client.send(*(call(number, nonsense=1) for number in range(CALLS)))
+        client.send(*(call(number, n="many") for number in range(CALLS)))
         answers = [client.next() for _ in range(CALLS)]
         assert {answer["id"] for answer in answers} == set(range(CALLS))
         assert all(answer["result"]["isError"] for answer in answers)
@@ -71,7 +71,7 @@ def test_a_log_that_is_read_is_whole() -> None:
     with raw_client(stderr=subprocess.PIPE, FASTMCP_ENABLE_RICH_LOGGING="0") as client:
         assert client.process.stderr is not None
         for number in range(20):
-            client.ask(call(number, nonsense=1))
+            client.ask(call(number, n="many"))
         assert client.leave() == 0
         assert client.process.stderr.read().count(b"Invalid arguments for tool") == 20
 
@@ -131,7 +131,7 @@ def _idle(client: RawClient) -> None:
 
 
 def _full_stderr(client: RawClient) -> None:
-    client.send(*(call(number, nonsense=1) for number in range(CALLS)))
+    client.send(*(call(number, n="many") for number in range(CALLS)))
     for _ in range(CALLS):
         client.next()
 
@@ -155,7 +155,7 @@ def _running_call(client: RawClient) -> None:
 
 
 def _noise(client: RawClient) -> None:
-    client.send(*(call(number, nonsense=1) for number in range(50)), "no JSON", "\ufeff[]")
+    client.send(*(call(number, n="many") for number in range(50)), "no JSON", "\ufeff[]")
 
 
 STATES = [_idle, _full_stderr, _unread_answers, _unread_errors, _half_a_line, _running_call, _noise]
@@ -178,7 +178,7 @@ def test_a_server_can_be_ended_in_every_state(
 @pytest.mark.parametrize("closed", ["2>&-", "2</dev/null", "2>/dev/full"])
 def test_a_server_without_a_stderr_works(closed: str) -> None:
     command = f'GPT_IMAGE_SANDBOX=1 exec "$0" -m gpt_image_mcp {closed}'
-    lines = [initialize(), call(1, "generate_image", prompt="a fox"), *(call(n, nonsense=1) for n in (2, 3))]
+    lines = [initialize(), call(1, "generate_image", prompt="a fox"), *(call(n, n="many") for n in (2, 3))]
     with subprocess.Popen(
         ["/bin/sh", "-c", command, sys.executable], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
