@@ -86,7 +86,7 @@ def unwaited_stderr() -> Generator[None]:
         except OSError:
             # Else the next file that is opened, such as the database, would get the number and the prints.
             os.open(os.devnull, os.O_RDONLY)
-    private = os.dup(_STDERR)
+    before, private = sys.stderr, os.dup(_STDERR)
     source, target = os.pipe()
     os.dup2(target, _STDERR)
     os.close(target)
@@ -100,6 +100,7 @@ def unwaited_stderr() -> Generator[None]:
     try:
         yield
     finally:
+        sys.stderr = before or sys.stderr
         os.dup2(private, _STDERR)
         relay.join(_LAST_WORDS_SECONDS)
         if not writer.close():
