@@ -164,20 +164,8 @@ def decode_image(text: str) -> bytes:
         # base64.b64decode(validate=True) first runs a regular expression over the whole text.
         return binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:
-        lenient = _decoded_leniently(text)
-        if begins_like_an_image(lenient):
-            return lenient
         message = "the image data is not valid base64"
         raise NotBase64(message) from error
-
-
-def _decoded_leniently(text: str) -> bytes:
-    """What base64 gives among other signs, behind a prefix such as ``image/png;base64:``; else empty."""
-    text = _NO_BASE64.sub("", _BASE64_PREFIX.sub("", text))
-    try:
-        return binascii.a2b_base64(text + "=" * (-len(text) % 4))
-    except ValueError:
-        return b""
 
 
 def _extract(value: object, name: str, depth: int) -> ExtractedImages:
@@ -247,7 +235,16 @@ def _decoded(text: str) -> bytes:
     try:
         return decode_image(text)
     except NotBase64:
-        return b""
+        return _decoded_leniently(text)
+
+
+def _decoded_leniently(text: str) -> bytes:
+    """The image in base64 among other signs, or behind a prefix such as ``image/png;base64:``; else empty."""
+    text = _NO_BASE64.sub("", _BASE64_PREFIX.sub("", text))
+    with contextlib.suppress(ValueError):
+        image = binascii.a2b_base64(text + "=" * (-len(text) % 4))
+        return image if begins_like_an_image(image) else b""
+    return b""
 
 
 def _joined(parts: Iterable[ExtractedImages]) -> ExtractedImages:

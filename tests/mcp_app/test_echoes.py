@@ -45,6 +45,7 @@ NEEDED: dict[str, dict[str, object]] = {
     "continue_edit_session": {"prompt": "red", "session_id": "session-20260101-000000-abcdef"},
     "end_edit_session": {"session_id": "session-20260101-000000-abcdef"},
     "get_image": {"ref": IMAGE},
+    "find_images": {"limit": 1},
     "export_image": {"ref": IMAGE},
 }
 
