@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import binascii
 import contextlib
+import html
 import json
 import re
 from dataclasses import dataclass
@@ -88,6 +89,7 @@ _ROOTED_LINK = re.compile(r"\.{0,2}/")
 # Of a whole PNG and JPEG.
 _LAST_BYTES = (b"IEND\xaeB`\x82", b"\xff\xd9")
 _NAMED_LIKE_A_PICTURE = re.compile(r"\.(png|jpe?g|webp|gif|avif|heic|bmp|tiff?)($|[?#])", re.IGNORECASE)
+_AROUND_LINKS = "<>\"'"
 _MARKDOWN_IMAGE = re.compile(r"!\[[^\]]*\]\(\s*<?([^)\s>]+)")
 
 
@@ -202,7 +204,7 @@ def _in_text(text: str, name: str, depth: int) -> ExtractedImages:
     if marked := _MARKDOWN_IMAGE.findall(text):
         return _joined(_extract(link, "url", depth + 1) for link in marked).distinct()
     if _is_link(text, name):
-        return ExtractedImages(links=(text,))
+        return ExtractedImages(links=(html.unescape(text.strip(_AROUND_LINKS)),))
     if name in _BASE64_NAMES and text:
         return ExtractedImages(images=(_decoded(text),))
     if text.startswith(("{", "[")):

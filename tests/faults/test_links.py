@@ -78,6 +78,7 @@ async def _images(endpoint: Endpoint, *script: Reply, **settings: Any) -> tuple[
         ("?file=7/a.png", "/v1/images/generations?file=7/a.png"),
         ("//{host}/b/a.png", "/b/a.png"),
         ("{scheme}://{host}/c.png?sig=1", "/c.png?sig=1"),
+        ("<{scheme}://{host}/d.png?a=1&amp;b=2>", "/d.png?a=1&b=2"),
     ],
 )
 async def test_a_link_to_the_api_itself_is_fetched_with_the_key(
