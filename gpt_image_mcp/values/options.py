@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal, TypeAlias, TypedDict, cast, get_args
+from typing import Annotated, Any, Literal, TypeAlias, TypedDict, cast
 
 from pydantic import BeforeValidator, Field
 
@@ -56,7 +56,8 @@ class OutputOptions:
     quality: Annotated[
         str,
         Field(description="low is cheap and fast: use it for drafts. xhigh and max: newest models only."),
-        _choices(*get_args(QualityName)),
+        # "standard" and "hd", which older models had, are understood too, and not published.
+        _choices("auto", "low", "medium", "high", "xhigh", "max"),
         BeforeValidator(lowered),
     ] = "auto"
     n: Annotated[int, Field(description="How many images; each is paid for."), Field(ge=1, le=10)] = 1
