@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from gpt_image_mcp.errors import InvalidSetting
+from gpt_image_mcp.errors import InvalidSetting, cut
 from gpt_image_mcp.paths import unquoted
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ _UNFILLED = re.compile(
 _SECRET_NAMES = re.compile("KEY|SECRET|HEADERS|DATABASE_URL")
 # A login, a token or a key that somebody put into the wrong variable.
 _MAY_BE_SECRET = re.compile(r"[@?]|sk-|^[\w-]{20,}$")
-_MOST_SHOWN = 100
 
 
 def variables() -> dict[str, str]:
@@ -79,7 +78,7 @@ def _shown(name: str) -> str:
     """The value of a variable as far as it may be shown."""
     value = variables_set([name]).get(name, "")
     is_secret = _SECRET_NAMES.search(name) or _MAY_BE_SECRET.search(value)
-    return "***" if is_secret else value[:_MOST_SHOWN]
+    return "***" if is_secret else cut(value)
 
 
 def _require_home() -> None:

@@ -22,6 +22,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gpt_image_mcp.errors import cut
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
@@ -33,7 +35,6 @@ MAX_BODY_BYTES = 75_000_000
 # Larger bodies hold images, and are left to the SDK.
 _MOST_REPAIRED_BYTES = 1 << 16
 _JSON, _STREAM = "application/json", "text/event-stream"
-_LONGEST_ECHO = 100
 _NOT_ONE_MESSAGE = (
     "The body is not one JSON-RPC 2.0 message, without a batch and with an id that is text or a whole number"
 )
@@ -174,7 +175,7 @@ def _explained(body: bytes, request: Headers, *, status: int, path: str) -> byte
         return body
     if error["code"] == INVALID_PARAMS:
         error.update(code=INVALID_REQUEST, message=_NOT_ONE_MESSAGE)
-    named = {name: request.get(name, "")[:_LONGEST_ECHO] for name in ("host", "origin")}
+    named = {name: cut(request.get(name, "")) for name in ("host", "origin")}
     step = _NEXT_STEPS[status].format(path=path, **named)
     error["message"] = f"{error['message'].rstrip('.')}. Next: {step}"
     return json.dumps(refusal).encode()

@@ -11,7 +11,7 @@ from os.path import commonprefix
 from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.coercion import as_list
-from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.errors import InvalidArgument, cut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ def bind(call: Call, parameters: Mapping[str, JsonObject]) -> Call:
         for name, value in call.arguments.items()
         if not _is_left_out(value) or (name in parameters and "default" not in parameters[name])
     }
-    unknown = {name: call.spellings.get(name, name)[:100] for name in given if name not in parameters}
+    unknown = {name: cut(call.spellings.get(name, name)) for name in given if name not in parameters}
     for name, real in product(unknown, parameters):
         if _is_near(name, real, edits=min(2, (len(real) + 1) // 4)):
             message = f"{call.tool} has no argument {unknown[name]!r} (did you mean {real}?)."
