@@ -30,8 +30,8 @@
     └── InternalError             internal
 
 An error knows its code, whether the same call can succeed later, and the next step to take. Errors are
-raised where they are noticed and worded for the person or model that reads them; ``results.py`` is the one
-place that turns them into tool results, ``cli.py`` the one that turns them into exit codes.
+raised where they are noticed and worded for the person or model that reads them; ``mcp_app/middleware.py``
+turns them into tool results, ``cli/app.py`` into exit codes.
 """
 
 from __future__ import annotations

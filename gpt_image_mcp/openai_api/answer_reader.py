@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from gpt_image_mcp.errors import ImageError, OutcomeUnknown, UpstreamError, UpstreamRejected
 from gpt_image_mcp.openai_api.error_mapping import map_error
 from gpt_image_mcp.openai_api.images_response import ImagesBody, UnusableBody, read_images_body
-from gpt_image_mcp.openai_api.redaction import redact, redact_body
+from gpt_image_mcp.openai_api.redaction import key_of, redact, redact_body
 from gpt_image_mcp.openai_api.request_bodies import streams
 from gpt_image_mcp.openai_api.responses_response import ResponsesBody, read_response_body
-from gpt_image_mcp.openai_api.sdk_errors import key_of, lost, read_error, request_id_of, unusable
+from gpt_image_mcp.openai_api.sdk_errors import lost, read_error, request_id_of, unusable
 from gpt_image_mcp.openai_api.sse import read_stream
 from gpt_image_mcp.threads import in_thread
 from gpt_image_mcp.values.responses import GeneratedImages, HostUsage
@@ -94,8 +94,8 @@ class AnswerReader:
             if answer.failure is not None:
                 raise failure
             # The words of a host model that called no tool may link anywhere.
-            links_count = answer.was_called or not answer.outputs
-            made = await self._salvage(whole, failure, response, links_count=links_count)
+            with_links = answer.was_called or not answer.outputs
+            made = await self._salvage(whole, failure, response, with_links=with_links)
         host = HostUsage(model=host_model, usage=answer.host_usage)
         return replace(made, route="responses", host=host, usage=answer.usage)
 
@@ -109,7 +109,7 @@ class AnswerReader:
         )
 
     async def _salvage(
-        self, whole: bytes, failure: ImageError, response: httpx2.Response, *, links_count: bool = True
+        self, whole: bytes, failure: ImageError, response: httpx2.Response, *, with_links: bool = True
     ) -> GeneratedImages:
         """The images in what came of an answer that broke, or was not of the kind that was asked for.
 
@@ -123,9 +123,9 @@ class AnswerReader:
             answer = await self._images_in(whole)
         except UnusableBody:
             raise failure from None
-        if not links_count and not any(answer.images):
+        if not with_links and not any(answer.images):
             raise failure
-        return await self._complete(answer if links_count else replace(answer, urls=()), response)
+        return await self._complete(answer if with_links else replace(answer, urls=()), response)
 
     async def _images_in(self, body: bytes) -> ImagesBody:
         sent = {image.data for image in self.request.images}

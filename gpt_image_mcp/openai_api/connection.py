@@ -15,8 +15,8 @@ from gpt_image_mcp.errors import ImageError, InputNotFound, InputRejected, NotSe
 from gpt_image_mcp.openai_api.image_extraction import begins_like_an_image
 from gpt_image_mcp.openai_api.observer import NULL_OBSERVER, Observer
 from gpt_image_mcp.openai_api.rate_limit import Clock, RateLimit, Sleep, backoff_seconds, is_retryable
-from gpt_image_mcp.openai_api.redaction import redact
-from gpt_image_mcp.openai_api.sdk_errors import broken, key_of, lost, request_id_of
+from gpt_image_mcp.openai_api.redaction import key_of, redact
+from gpt_image_mcp.openai_api.sdk_errors import broken, lost, request_id_of
 from gpt_image_mcp.openai_api.unsent import require_sendable, unusable_configuration
 from gpt_image_mcp.threads import in_thread
 

@@ -1,4 +1,4 @@
-"""Unpacks bodies by what they are: gateways name encodings it does not have, and omit those it has."""
+"""Unpacks bodies by what they are, because gateways name encodings falsely or not at all."""
 
 from __future__ import annotations
 

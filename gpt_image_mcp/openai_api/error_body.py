@@ -18,17 +18,8 @@ if TYPE_CHECKING:
 
 # Where the words stand, the best first.
 _WORDS = (
-    *(
-        "message",
-        "msg",
-        "error_message",
-        "errorMessage",
-        "error_description",
-        "error_msg",
-        "detail",
-        "details",
-    ),
-    *("error", "errors", "description", "reason", "title", "metadata", "raw"),
+    *("message", "msg", "error_message", "errorMessage", "error_description", "error_msg", "detail"),
+    *("details", "error", "errors", "description", "reason", "title", "metadata", "raw"),
 )
 _CODES = ("code", "error_code", "errorCode", "err_code")
 _LIKE_A_CODE = re.compile(r"[A-Za-z][\w.-]*")

@@ -42,32 +42,10 @@ _LINK_ENDINGS = ("url", "urls", "uri", "uris", "link", "links")
 # With one of these words in its name, a field is what went into the request, or about it, and no result.
 _NO_RESULT = frozenset(
     (
-        *(
-            "input",
-            "inputs",
-            "init",
-            "source",
-            "src",
-            "reference",
-            "references",
-            "original",
-            "request",
-            "prompt",
-        ),
-        *(
-            "param",
-            "params",
-            "parameters",
-            "payload",
-            "args",
-            "control",
-            "mask",
-            "tools",
-            "messages",
-            "usage",
-        ),
-        *("thumbnail", "thumbnails", "preview", "previews", "partial", "placeholder", "lqip", "thought"),
-        *("icon", "logo", "avatar", "user", "brand", "profile", "captcha", "qrcode", "qr"),
+        *("input", "inputs", "init", "source", "src", "reference", "references", "original", "request"),
+        *("prompt", "param", "params", "parameters", "payload", "args", "control", "mask", "tools"),
+        *("messages", "usage", "thumbnail", "thumbnails", "preview", "previews", "partial", "placeholder"),
+        *("lqip", "thought", "icon", "logo", "avatar", "user", "brand", "profile", "captcha", "qrcode", "qr"),
         *("error", "errors", "logs", "webhook", "callback", "status", "polling", "cancel"),
     )
 )

@@ -7,7 +7,11 @@ import html
 import json
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
+
+if TYPE_CHECKING:
+    import httpx2
 
 HIDDEN = "***"
 # Shorter keys are words such as "none", which gateways without keys are given, and the sandbox's own. Of a
@@ -21,6 +25,11 @@ def redact(text: str, key: str = "") -> str:
     if len(key) >= _SHORTEST_KEY_CHARACTERS:
         text = _without_pieces(text, key)
     return _LIKE_A_KEY.sub(HIDDEN, text)
+
+
+def key_of(request: httpx2.Request) -> str:
+    """The key that a request carried, which answers may repeat; empty if it carried none."""
+    return request.headers.get("authorization", "").removeprefix("Bearer ")
 
 
 def redact_body(body: bytes, key: str) -> bytes:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import OutcomeUnknown, WrongAddress
-from gpt_image_mcp.openai_api.redaction import redact
+from gpt_image_mcp.openai_api.redaction import key_of, redact
 from gpt_image_mcp.openai_api.unsent import without_password
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def require_followable(response: httpx2.Response, *, is_early: bool) -> None:
     is_lost = is_early and response.status_code in _CHANGES_METHOD
     if target is not None and not is_lost and _is_same_host(request.url, target):
         return
-    key = request.headers.get("authorization", "").removeprefix("Bearer ")
+    key = key_of(request)
     if not is_early:
         raise OutcomeUnknown(
             f"{request.url.host} worked for a while and then redirected to "

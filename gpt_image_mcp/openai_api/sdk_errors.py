@@ -18,7 +18,7 @@ from gpt_image_mcp.openai_api.error_body import read_error_body
 from gpt_image_mcp.openai_api.error_kinds import WEBSITE
 from gpt_image_mcp.openai_api.error_mapping import map_error, map_refusal_inside
 from gpt_image_mcp.openai_api.error_response import ErrorResponse
-from gpt_image_mcp.openai_api.redaction import redact
+from gpt_image_mcp.openai_api.redaction import key_of, redact
 from gpt_image_mcp.openai_api.unsent import unreachable, unsendable_header, unsent_error, without_password
 
 if TYPE_CHECKING:
@@ -46,15 +46,13 @@ async def errors_translated(model: str, *, prompt: str = "") -> AsyncGenerator[N
 
     try:
         yield
-    except openai.APIStatusError as error:
-        raise map_error(replace(_error_response(error), prompt=prompt), model=model) from error
     except openai.APIConnectionError as error:
         raise _connection_error(error) from error
     except openai.APIResponseValidationError as error:
         reason = redact(f"the answer has an unexpected shape ({error})", key_of(error.request))
         raise lost(reason, _request_id(error)) from error
     except openai.APIError as error:
-        raise map_error(_error_response(error), model=model) from error
+        raise map_error(replace(_error_response(error), prompt=prompt), model=model) from error
     except httpx2.HTTPError as error:
         # The SDK reads the body of a refusal without translating what breaks meanwhile.
         raise broken(error, None) from error
@@ -87,11 +85,6 @@ def unusable(error: UnusableBody, content: bytes, response: httpx2.Response, *, 
         return refusal
     reason = redact(str(error), key_of(response.request))[:_MOST_CHARACTERS]
     return lost(reason, answer.request_id)
-
-
-def key_of(request: httpx2.Request) -> str:
-    """The key that a request carried, which answers may repeat; empty if it carried none."""
-    return request.headers.get("authorization", "").removeprefix("Bearer ")
 
 
 def request_id_of(response: httpx2.Response) -> str | None:
