@@ -1,0 +1,111 @@
+"""Reading files that somebody else named: only regular ones, of a bounded size, judged when they are open.
+
+A path can be a pipe that never answers, a device that never ends, or a link that was exchanged since somebody
+looked at it. So what is judged is the open file, and nothing is read before.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gpt_image_mcp.paths import is_within
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import BinaryIO
+
+# Without waiting for the other end of a pipe; a terminal does not become ours. Windows has neither.
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+# Their files look regular, and are views of the kernel and of other processes.
+_VIEWS = (Path("/proc"), Path("/sys"))
+
+
+class NotAFile(OSError):
+    """What a path leads to is no regular file: a folder, a pipe, a device, or a link where none may be."""
+
+
+class OutsideFolders(OSError):
+    """The file is outside the folders that it must be in."""
+
+
+class TooManyBytes(OSError):
+    """The file is larger than may be read.
+
+    Attributes:
+        size_bytes: Its size.
+    """
+
+    def __init__(self, path: Path, size_bytes: int) -> None:
+        super().__init__(None, f"it has {size_bytes:,} bytes", str(path))
+        self.size_bytes = size_bytes
+
+
+def open_regular(path: Path, *, within: Iterable[Path] | None = None, follows_links: bool = True) -> BinaryIO:
+    """A regular file, open for reading; nothing of it is read yet.
+
+    Args:
+        path: Where it is looked for.
+        within: The folders that the open file must be in, wherever links led; None for any.
+        follows_links: Whether the path may be a link itself; folders on the way may always be.
+
+    Raises:
+        NotAFile: If it is something else.
+        OutsideFolders: If it is elsewhere.
+        OSError: If it is not there or cannot be opened.
+    """
+    # Opening a device can already do something, so the first look is before.
+    _require_regular(path.stat() if follows_links else path.lstat(), path)
+    stream = os.fdopen(os.open(path, os.O_RDONLY | _AT_ONCE | (0 if follows_links else _NO_LINK)), "rb")
+    try:
+        _require_regular(os.fstat(stream.fileno()), path)
+        _require_place(_place_of(stream.fileno(), path), path, within)
+    except OSError:
+        stream.close()
+        raise
+    return stream
+
+
+def read_regular(
+    path: Path, *, max_bytes: int, within: Iterable[Path] | None = None, follows_links: bool = True
+) -> bytes:
+    """The bytes of a regular file; see ``open_regular``.
+
+    Raises:
+        TooManyBytes: If it has more than ``max_bytes``; then nothing was read.
+        NotAFile: If it is something else.
+        OutsideFolders: If it is elsewhere.
+        OSError: If it is not there or cannot be read.
+    """
+    with open_regular(path, within=within, follows_links=follows_links) as stream:
+        size_bytes = os.fstat(stream.fileno()).st_size
+        data = b"" if size_bytes > max_bytes else stream.read(max_bytes + 1)
+        if max(size_bytes, len(data)) > max_bytes:  # it may have grown meanwhile
+            raise TooManyBytes(path, max(size_bytes, len(data)))
+        return data
+
+
+def _require_regular(found: os.stat_result, path: Path) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise NotAFile(None, "it is no regular file", str(path))
+
+
+def _require_place(real: Path, path: Path, within: Iterable[Path] | None) -> None:
+    if not is_within(real, within):
+        raise OutsideFolders(None, "it is outside the allowed folders", str(path))
+    if is_within(real, _VIEWS):
+        raise NotAFile(None, "it is a view of the system, no file", str(path))
+
+
+def _place_of(descriptor: int, path: Path) -> Path:
+    """Where an open file really is; where the system does not tell, where its path leads now."""
+    try:
+        return Path(f"/proc/self/fd/{descriptor}").readlink()
+    except OSError:
+        real = Path(os.path.realpath(path))
+        if not os.path.samestat(real.stat(), os.fstat(descriptor)):
+            raise OutsideFolders(None, "it was exchanged while it was opened", str(path)) from None
+        return real
