@@ -19,6 +19,10 @@ class DamagedImage(Exception):
     """A file that Pillow cannot decode, or pixels that it cannot work on; its text says why."""
 
 
+class Oversized(DamagedImage):
+    """A picture that would take too much memory or time, and may be sound."""
+
+
 @contextmanager
 def unify_pillow_errors() -> Generator[None]:
     """Turns whatever is raised in the block into ``DamagedImage``; errors of our own tree pass as they are.

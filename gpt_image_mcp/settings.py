@@ -177,6 +177,12 @@ class Settings(BaseSettings):
         validation_alias=_env("GPT_IMAGE_MAX_INPUT_MB", "MAX_FILE_SIZE_MB"),
         description="Largest input image in megabytes.",
     )
+    memory_mb: int = Field(
+        default=1024,
+        ge=64,
+        description="Megabytes that decoding and composing of all calls together may use at once; a single "
+        "picture that needs more is refused with the figure.",
+    )
     inline: Annotated[Literal["preview", "full", "none"], BeforeValidator(lowered)] = Field(
         default="preview",
         description="What image content a result carries: small pictures, the whole files, or neither.",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from gpt_image_mcp.references import reference_to
 from gpt_image_mcp.services.container import Container, utc_now
 from gpt_image_mcp.settings import Settings, read_settings
-from gpt_image_mcp.threads import in_database, in_thread
+from gpt_image_mcp.threads import in_database, in_drawing, in_thread
 from gpt_image_mcp.values.options import OutputOptions
 from gpt_image_mcp.values.views import ViewOptions
 
@@ -360,7 +360,7 @@ class Studio:
             StorageFailed: If the library cannot be opened. An image that cannot be shown is only noted.
         """
         viewing = await self._services.viewing()
-        return await in_thread(viewing.show, result, options or ViewOptions())
+        return await in_drawing(viewing.show, result, options or ViewOptions())
 
     async def thumbnail(self, ref: str) -> InlineImage:
         """A small preview of an image of the library.
@@ -370,7 +370,7 @@ class Studio:
             StorageFailed: If its file cannot be decoded.
         """
         viewing = await self._services.viewing()
-        return await in_thread(viewing.thumbnail, await self.find(ref))
+        return await in_drawing(viewing.thumbnail, await self.find(ref))
 
     @staticmethod
     def answering() -> AbstractContextManager[None]:

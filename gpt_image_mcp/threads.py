@@ -18,21 +18,33 @@ _DATABASE_THREADS = 4
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
+_drawing: RunVar[CapacityLimiter] = RunVar("drawing")
 _computing: RunVar[CapacityLimiter] = RunVar("computing")
+_saving: RunVar[CapacityLimiter] = RunVar("saving")
 _waiting: RunVar[CapacityLimiter] = RunVar("waiting")
 
 
 async def in_thread(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """What ``work`` returns, or raises, for work that computes, on images or megabytes of JSON.
+    """What ``work`` returns, or raises, for work that computes, on megabytes of JSON or a few pixels.
 
     As much runs at once as there are processors; more would only take the loop's share.
     """
     return await run_sync(partial(work, *args, **kwargs), limiter=_limiter(_computing, os.cpu_count() or 1))
 
 
+async def in_drawing(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """What ``work`` returns, or raises, for work on pictures: it may be long, or wait for memory."""
+    return await run_sync(partial(work, *args, **kwargs), limiter=_limiter(_drawing, os.cpu_count() or 1))
+
+
 async def in_database(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """What ``work`` returns, or raises, for work that mostly waits, for the database or for files."""
     return await run_sync(partial(work, *args, **kwargs), limiter=_limiter(_waiting, _DATABASE_THREADS))
+
+
+async def in_saving(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """What ``work`` returns, or raises, for work that stores what was paid for, behind nothing else."""
+    return await run_sync(partial(work, *args, **kwargs), limiter=_limiter(_saving, _DATABASE_THREADS))
 
 
 async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:

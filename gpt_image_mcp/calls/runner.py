@@ -21,7 +21,7 @@ from gpt_image_mcp.errors import ImageError, OutcomeUnknown, StorageFailed
 from gpt_image_mcp.ids import new_call_id
 from gpt_image_mcp.library.kept_bodies import discard_body, keep_partial_images
 from gpt_image_mcp.openai_api.images_response import read_partial_images
-from gpt_image_mcp.threads import in_database, in_thread, to_the_end
+from gpt_image_mcp.threads import in_database, in_saving, in_thread, to_the_end
 from gpt_image_mcp.values.results import BatchResult, ImageResult
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Runner:
             job.advance("queued")
             async with self.reservations.kept_alive(job.id), _body_named(job):
                 generated = await call.send(job)
-                result = await to_the_end(in_database(self._save_and_settle, call, job, generated))
+                result = await to_the_end(in_saving(self._save_and_settle, call, job, generated))
             job.advance("saved")
             return replace(result, notes=(*result.notes, *await job.clean_up()))
 

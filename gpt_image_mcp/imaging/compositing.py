@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.imaging.decoding import decode, in_profile
 from gpt_image_mcp.imaging.encoding import encode
+from gpt_image_mcp.imaging.formats import room_for
 from gpt_image_mcp.imaging.source_type import AI_EDITED
 from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
 
@@ -51,7 +52,7 @@ def composite(edited: bytes, backdrop: Backdrop, *, output_format: str) -> Compo
         StorageFailed: If that fails, also for lack of memory; the picture as it was returned is still there.
     """
     try:
-        with unify_pillow_errors():
+        with unify_pillow_errors(), room_for(edited, backdrop.original, backdrop.coverage):
             return _composite(edited, backdrop, output_format)
     except DamagedImage as error:
         message = f"The original pixels could not be put back: {error}."

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.imaging.colour import converted, describes, is_srgb, is_writable, srgb_profile
-from gpt_image_mcp.imaging.formats import open_picture
+from gpt_image_mcp.imaging.formats import open_picture, room_for
 from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ def decode(data: bytes) -> Decoded:
     An RGB profile is kept, so that no pixel is changed; colours of another space become sRGB.
 
     Raises:
-        DamagedImage: If it is not an image, or is damaged.
+        DamagedImage: If it is not an image, is damaged, or is too large to decode.
     """
-    with open_picture(data) as image:
+    with room_for(data), open_picture(data) as image:
         # The other pictures of an MPO are views of the same moment, not frames.
-        is_animated = image.format != "MPO" and getattr(image, "n_frames", 1) > 1
+        is_animated = image.format != "MPO" and getattr(image, "is_animated", False)
         return replace(pixels_of(upright(image)), is_animated=is_animated)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import io
 import re
+import struct
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
+from gpt_image_mcp.imaging.limits import BoundedStream, require_decodable, require_openable, working_bytes
+from gpt_image_mcp.memory import BYTES_PER_PIXEL, MEMORY
+from gpt_image_mcp.pillow_errors import DamagedImage, Oversized, unify_pillow_errors
 from gpt_image_mcp.values.images import Picture
 
 if TYPE_CHECKING:
@@ -16,12 +18,10 @@ if TYPE_CHECKING:
 
     from PIL import ImageFile
 
-# Pillow's own limit, a gigabyte of decoded pixels: beyond it a file is taken for a decompression bomb.
-MAX_PIXELS = 89_478_485
 _RIFF_HEADER_BYTES = 8
 # A chunk of a PNG is framed by its length, its name and its checksum.
 _PNG_SIGNATURE_BYTES, _CHUNK_FRAME_BYTES = 8, 12
-_PNG_BIT_DEPTH_OFFSET, _EIGHT_BITS = 24, 8
+_PNG_SIZE_OFFSET, _PNG_BIT_DEPTH_OFFSET, _EIGHT_BITS = 16, 24, 8
 
 
 class _Format(NamedTuple):
@@ -60,13 +60,19 @@ _FORMATS = (
 
 
 def read_picture(data: bytes) -> Picture | None:
-    """What the bytes are; None if they are no image of a kind that this package handles."""
+    """What the bytes are; None if they are no image of a kind that this package handles.
+
+    One that would take too long to open is what it announces; its size is 0x0 where only opening would tell.
+    """
     known = _format_of(data)
     if known is None:
         return None
     try:
         with open_picture(data) as image:
             width, height = image.size
+    except Oversized:
+        is_told = known.name == "png"
+        width, height = struct.unpack_from(">II", data, _PNG_SIZE_OFFSET) if is_told else (0, 0)
     except DamagedImage:
         return None
     return Picture(
@@ -88,20 +94,43 @@ def announced_format(data: bytes) -> str:
 def open_picture(data: bytes) -> Generator[ImageFile.ImageFile]:
     """An image file, opened but not decoded, for the time of a block.
 
-    Pillow's limit on pixels does not apply: whoever decodes decides how large is too large. The file is let
+    Pillow's limit on pixels does not apply: whoever decodes does so in ``room_for`` the file. The file is let
     go of at the end: Pillow's images hold it in reference cycles, and it may have 50 MB.
 
     Raises:
+        Oversized: If opening it would take long.
         DamagedImage: If it is not of a known format, or whatever the block does with it fails.
     """
     known = _format_of(data)
     if known is None:
         message = "not an image of a known format"
         raise DamagedImage(message)
-    with unify_pillow_errors(), io.BytesIO(data) as stream, closing(_opened(stream, known)) as image:
+    require_openable(data, known.name)
+    with unify_pillow_errors(), BoundedStream(data) as stream, closing(_opened(stream, known)) as image:
         if known.name == "png" and "transparency" in image.info:
             _scale_colour_key(image, bits=data[_PNG_BIT_DEPTH_OFFSET])
         yield image
+
+
+@contextmanager
+def room_for(*files: bytes, more_pixels: int = 0) -> Generator[None]:
+    """Memory to decode image files and to work on their pixels, for the time of a block. May wait for others.
+
+    Args:
+        *files: What the block decodes; those of a block inside belong to the outer one's.
+        more_pixels: Of other pictures that it makes.
+
+    Raises:
+        Oversized: If a file would take too long to decode, or all of them too much memory.
+        DamagedImage: If one cannot be opened.
+    """
+    needed_bytes = more_pixels * BYTES_PER_PIXEL
+    for data in files:
+        with open_picture(data) as image:
+            require_decodable(image, data)
+            needed_bytes += working_bytes(image)
+    with MEMORY.reserved(needed_bytes):
+        yield
 
 
 def is_complete(data: bytes, picture: Picture) -> bool:
@@ -113,24 +142,22 @@ def is_complete(data: bytes, picture: Picture) -> bool:
         return b"IEND" in data[-32:] or _has_last_chunk(data)
     if picture.format == "jpeg":
         # Only decoding tells a file that goes on from a cut one: an end mark may be a thumbnail's.
-        return b"\xff\xd9" in data[-64:] or _decodes(data, picture)
+        return b"\xff\xd9" in data[-64:] or decodes(data)
     if picture.format == "webp":
         return len(data) >= int.from_bytes(data[4:8], "little") + _RIFF_HEADER_BYTES
     return True
 
 
 def decodes(data: bytes) -> bool:
-    """Whether all pixels are there. CPU work."""
+    """Whether all pixels are there, as far as they can be decoded here. CPU work."""
     try:
-        with open_picture(data) as image:
+        with room_for(data), open_picture(data) as image:
             image.load()
+    except Oversized:
+        return True
     except DamagedImage:
         return False
     return True
-
-
-def _decodes(data: bytes, picture: Picture) -> bool:
-    return picture.width * picture.height <= MAX_PIXELS and decodes(data)
 
 
 def _has_last_chunk(data: bytes) -> bool:
@@ -156,7 +183,7 @@ def _scale_colour_key(image: ImageFile.ImageFile, *, bits: int) -> None:
         image.info["transparency"] = tuple(level >> _EIGHT_BITS for level in key)
 
 
-def _opened(stream: io.BytesIO, known: _Format) -> ImageFile.ImageFile:
+def _opened(stream: BoundedStream, known: _Format) -> ImageFile.ImageFile:
     """The image of the plugin itself: ``Image.open`` would warn of large images before they are decoded."""
     from PIL import Image
 

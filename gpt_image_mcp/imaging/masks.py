@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, cast
 from gpt_image_mcp.errors import InputRejected
 from gpt_image_mcp.imaging.decoding import in_eight_bits, upright
 from gpt_image_mcp.imaging.encoding import encode
-from gpt_image_mcp.imaging.formats import MAX_PIXELS, is_complete, open_picture, read_picture
-from gpt_image_mcp.pillow_errors import DamagedImage
+from gpt_image_mcp.imaging.formats import is_complete, open_picture, read_picture, room_for
+from gpt_image_mcp.imaging.normalise import damage_refused
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -120,17 +120,10 @@ def _opened(data: bytes, source: str) -> Image.Image:
     if picture is None or not is_complete(data, picture):
         message = f"The mask {source} is not a whole image."
         raise InputRejected(message, next_step="Pass a PNG whose transparent pixels are to be edited.")
-    if picture.width * picture.height > MAX_PIXELS:
-        message = f"The mask {source} has {picture.width}x{picture.height} pixels, which is too large."
-        raise InputRejected(message, next_step="Make the mask as large as image 1.")
-    try:
-        with open_picture(data) as image:
-            # Its numbers are levels, not colours, so its profile does not matter.
-            turned = upright(image)
-            return (in_eight_bits(turned) if turned.mode.startswith("I;16") else turned).convert("RGBA")
-    except DamagedImage as error:
-        message = f"The mask {source} is damaged: {error}."
-        raise InputRejected(message, next_step="Save the mask again as PNG.") from error
+    with damage_refused(f"The mask {source}"), room_for(data), open_picture(data) as image:
+        # Its numbers are levels, not colours, so its profile does not matter.
+        turned = upright(image)
+        return (in_eight_bits(turned) if turned.mode.startswith("I;16") else turned).convert("RGBA")
 
 
 def _understood(image: Image.Image, source: str) -> tuple[Image.Image, tuple[str, ...]]:

@@ -11,17 +11,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import InputRejected
-from gpt_image_mcp.imaging.decoding import ORIENTATIONS, decode, in_profile, orientation, pixels_of, upright
+from gpt_image_mcp.imaging.decoding import ORIENTATIONS, decode, in_profile, orientation
 from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.formats import (
-    MAX_PIXELS,
     announced_format,
     decodes,
     is_complete,
     open_picture,
     read_picture,
+    room_for,
 )
-from gpt_image_mcp.pillow_errors import DamagedImage
+from gpt_image_mcp.imaging.limits import require_decodable
+from gpt_image_mcp.pillow_errors import DamagedImage, Oversized
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -62,14 +63,15 @@ def normalise(data: bytes, *, source: str, is_first: bool) -> Normalised:
         InputRejected: If it is not an image, is damaged, or is too large.
     """
     picture = require_whole(data, source=source)
-    with _damage_refused(source), open_picture(data) as image:
+    with damage_refused(source), open_picture(data) as image:
         reasons = _reasons(data, image, picture, is_first=is_first)
         if not reasons:
             _verify(data)
             return Normalised(data, picture)
-        decoded = pixels_of(upright(image))
-    ready = _plain(decoded.image, keeps_alpha=is_first)
-    encoded = _encoded(ready, profile=decoded.profile, is_lossy=picture.format in _LOSSY)
+    with damage_refused(source), room_for(data):
+        decoded = decode(data)
+        ready = _plain(decoded.image, keeps_alpha=is_first)
+        encoded = _encoded(ready, profile=decoded.profile, is_lossy=picture.format in _LOSSY)
     made = read_picture(encoded)
     if made is None or len(encoded) > MAX_BYTES:
         message = f"{source} would have {len(encoded) / 1e6:.0f} MB after conversion; the API takes 50."
@@ -88,11 +90,8 @@ def require_whole(data: bytes, *, source: str) -> Picture:
     picture = read_picture(data)
     if picture is None:
         raise _not_an_image(data, source)
-    if picture.width * picture.height > MAX_PIXELS:
-        message = (
-            f"{source} has {picture.width}x{picture.height} pixels; at most {MAX_PIXELS:,} in all are read."
-        )
-        raise InputRejected(message, next_step="Scale the image down and pass that.")
+    with damage_refused(source), open_picture(data) as image:
+        require_decodable(image, data)
     if not is_complete(data, picture) and not decodes(data):
         message = f"{source} is a {picture.format} image that breaks off before its end."
         raise InputRejected(message, next_step=_SAVE_AGAIN)
@@ -106,7 +105,7 @@ def decode_input(data: bytes, *, source: str) -> Decoded:
         InputRejected: If it is not an image, is damaged, or is too large.
     """
     require_whole(data, source=source)
-    with _damage_refused(source):
+    with damage_refused(source), room_for(data):
         decoded = in_profile(decode(data), b"")
         return replace(decoded, image=_plain(decoded.image, keeps_alpha=True))
 
@@ -118,7 +117,7 @@ def _reasons(data: bytes, image: Image.Image, picture: Picture, *, is_first: boo
         reasons.append(f"{picture.format} is not a format of the API")
     if image.format == "MPO":
         reasons.append("it holds several pictures")
-    elif getattr(image, "n_frames", 1) > 1:
+    elif getattr(image, "is_animated", False):
         reasons.append("it has several frames, of which the first is used")
     if orientation(image) in ORIENTATIONS:
         reasons.append("its orientation was applied")
@@ -138,10 +137,19 @@ def _verify(data: bytes) -> None:
 
 
 @contextmanager
-def _damage_refused(source: str) -> Generator[None]:
-    """Turns the damage that is found in a file into a refusal that names the file."""
+def damage_refused(source: str) -> Generator[None]:
+    """Turns what is wrong with a file, also that it is too large, into a refusal that names it.
+
+    Raises:
+        InputRejected: If anything is.
+    """
     try:
         yield
+    except Oversized as error:
+        message = f"{source} is too large: {error}."
+        raise InputRejected(
+            message, next_step="Scale the image down, or save it again, and pass that."
+        ) from error
     except DamagedImage as error:
         message = f"{source} is damaged: {error}."
         raise InputRejected(message, next_step=_SAVE_AGAIN) from error

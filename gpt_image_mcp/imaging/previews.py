@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.imaging.decoding import in_profile, pixels_of
 from gpt_image_mcp.imaging.encoding import encode
-from gpt_image_mcp.imaging.formats import open_picture
+from gpt_image_mcp.imaging.formats import open_picture, room_for
 from gpt_image_mcp.pillow_errors import DamagedImage
 from gpt_image_mcp.values.views import WHOLE, InlineImage
 
@@ -32,7 +32,6 @@ _METHOD = 2
 _CHECKER_FIELD, _CHECKER_LEVELS = 8, (255, 229)
 _FAST_OCTREE = 2  # Pillow's number of the one way that takes transparency, and the quickest
 _GRID_STEPS = 10
-_MAX_PIXELS = 178_956_970
 _OPAQUE = 255
 
 
@@ -97,8 +96,7 @@ def thumbnail(data: bytes, max_edge: int) -> bytes:
 def _drawn(data: bytes, view: View) -> Image.Image:
     """The part of an image that a view shows, in sRGB and at most as large as the view."""
     try:
-        with open_picture(data) as image:
-            _require_decodable(image)
+        with room_for(data), open_picture(data) as image:
             if view.crop is None:
                 # Lets the JPEG decoder skip detail that a small preview would not show.
                 image.draft("RGB", (view.max_edge, view.max_edge))
@@ -110,13 +108,6 @@ def _drawn(data: bytes, view: View) -> Image.Image:
     except DamagedImage as error:
         message = f"The image cannot be decoded for a preview: {error}."
         raise StorageFailed(message, next_step="Open the file itself; its path is in the result.") from error
-
-
-def _require_decodable(image: Image.Image) -> None:
-    """Refuses what Pillow takes for a decompression bomb; ``open_picture`` leaves that to its caller."""
-    if image.width * image.height > _MAX_PIXELS:
-        message = f"it has {image.width}x{image.height} pixels"
-        raise DamagedImage(message)
 
 
 def _cropped(image: Image.Image, crop: Crop | None) -> Image.Image:

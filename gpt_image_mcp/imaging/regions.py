@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 EXAMPLE = '{"shape": "rectangle", "box": [0.25, 0.25, 0.75, 0.75]}'
 _POLYGON = '{"shape": "polygon", "points": [[0.5, 0.1], [0.9, 0.9], [0.1, 0.9]]}'
 _CORNERS = 4
-_FEWEST_POINTS = 3
+_FEWEST_POINTS, MOST_POINTS = 3, 1000
+MOST_REGIONS = 64
+# Of all regions together, five seconds of drawing; softening an edge takes three times as long again.
+_MOST_DRAWN_PIXELS = 1_000_000_000
 # A fraction beyond this is a pixel position whose unit was forgotten.
 _LARGEST_FRACTION = 2.0
 # Farther from the image than so many of its longer edge, Pillow takes minutes to draw an ellipse.
@@ -54,7 +57,7 @@ class Region(BaseModel):
 
     shape: Annotated[Literal["rectangle", "ellipse", "polygon"], BeforeValidator(lowered)] = "rectangle"
     box: tuple[FiniteFloat, ...] = ()
-    points: tuple[tuple[FiniteFloat, FiniteFloat], ...] = ()
+    points: Annotated[tuple[tuple[FiniteFloat, FiniteFloat], ...], Field(max_length=MOST_POINTS)] = ()
     unit: Annotated[Literal["fraction", "px"], BeforeValidator(_unit)] = "fraction"
     invert: bool = False
     feather: Annotated[FiniteFloat, Field(ge=0)] = 0.0
@@ -74,6 +77,9 @@ def parse_regions(described: Sequence[Any]) -> tuple[Region, ...]:
     Raises:
         InvalidArgument: If one is malformed; names the region, the field and what is allowed.
     """
+    if len(described) > MOST_REGIONS:
+        message = f"There are {len(described):,} regions; at most {MOST_REGIONS} are allowed in one call."
+        raise InvalidArgument(message, next_step="Merge them, or pass a mask.")
     return tuple(_parsed(number, item) for number, item in enumerate(described, start=1))
 
 
@@ -85,15 +91,22 @@ def cover(regions: Sequence[Region], size: tuple[int, int]) -> Area:
     """
     from PIL import Image, ImageChops
 
+    softened = sum(1 for region in regions if region.feather)
+    if (len(regions) + 3 * softened) * size[0] * size[1] > _MOST_DRAWN_PIXELS:
+        message = (
+            f"{len(regions)} regions, {softened} of them with a feather, on {size[0]}x{size[1]} pixels would "
+            "take too long."
+        )
+        raise InvalidArgument(message, next_step="Scale image 1 down, or pass fewer regions, or a mask.")
     notes: list[str] = []
-    drawn = [_drawn(number, region, size, notes=notes) for number, region in enumerate(regions, start=1)]
-    wanted = [area for area, region in zip(drawn, regions, strict=True) if not region.invert]
-    kept = [area for area, region in zip(drawn, regions, strict=True) if region.invert]
-    coverage = Image.new("L", size, 0 if wanted else 255)
-    for area in wanted:
-        coverage = ImageChops.lighter(coverage, area)
-    for area in kept:
-        coverage = ImageChops.darker(coverage, ImageChops.invert(area))
+    coverage = Image.new("L", size, 255 if all(region.invert for region in regions) else 0)
+    # One after the other, so that only one is in memory; what must not be edited comes last.
+    for number, region in sorted(enumerate(regions, start=1), key=lambda entry: entry[1].invert):
+        area = _drawn(number, region, size, notes=notes)
+        if region.invert:
+            coverage = ImageChops.darker(coverage, ImageChops.invert(area))
+        else:
+            coverage = ImageChops.lighter(coverage, area)
     return Area(coverage, tuple(notes))
 
 

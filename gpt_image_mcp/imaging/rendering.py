@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gpt_image_mcp.errors import InvalidArgument, quoted
 from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.fit import Placement, fit_into
-from gpt_image_mcp.imaging.formats import MAX_PIXELS
+from gpt_image_mcp.imaging.limits import MAX_PIXELS
 from gpt_image_mcp.imaging.normalise import flattened
 from gpt_image_mcp.values.pixels import Pixels
 

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.memory import BYTES_PER_MB, MEMORY
 from gpt_image_mcp.threads import in_database
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Container:
 
     def __init__(self, settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> None:
         self._settings = settings
+        MEMORY.limit_bytes = settings.memory_mb * BYTES_PER_MB
         self._clock = clock
         self._opening = asyncio.Lock()
         self._library: Library | None = None

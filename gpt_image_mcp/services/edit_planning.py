@@ -14,7 +14,9 @@ from gpt_image_mcp.catalogue.validation import MAX_PROMPT_CHARACTERS, validate_i
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.imaging.decoding import decode
 from gpt_image_mcp.imaging.encoding import encode
+from gpt_image_mcp.imaging.formats import read_picture, room_for
 from gpt_image_mcp.imaging.masks import make_mask, place_on_canvas, read_mask
+from gpt_image_mcp.imaging.normalise import damage_refused
 from gpt_image_mcp.imaging.regions import Region, cover, parse_regions
 from gpt_image_mcp.values.pixels import Pixels
 from gpt_image_mcp.values.requests import Backdrop, InputImage
@@ -151,11 +153,14 @@ def complete_plan(
     Raises:
         RequestError: If the mask or the regions do not fit image 1.
     """
-    coverage = _coverage(images[0], mask, edit.regions)
-    if plan.edit_type == OUTPAINT:
-        plan = _outpainted(plan, images, coverage, size=size, keeps=edit.keep_unmasked)
-    else:
-        plan = _masked(plan, images, coverage, keeps=edit.keep_unmasked)
+    decoded = (images[0].data,) if plan.edit_type == OUTPAINT or mask or edit.regions else ()
+    seen = read_picture(mask.data) if mask else None
+    with damage_refused("Image 1"), room_for(*decoded, more_pixels=seen.width * seen.height if seen else 0):
+        coverage = _coverage(images[0], mask, edit.regions)
+        if plan.edit_type == OUTPAINT:
+            plan = _outpainted(plan, images, coverage, size=size, keeps=edit.keep_unmasked)
+        else:
+            plan = _masked(plan, images, coverage, keeps=edit.keep_unmasked)
     notes = [note for image in images for note in image.notes]
     return replace(plan, quote=quoted(plan, host_model), notes=(*notes, *plan.notes))
 

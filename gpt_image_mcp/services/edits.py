@@ -10,7 +10,7 @@ from gpt_image_mcp.calls.paid_call import PaidCall, PaidJob
 from gpt_image_mcp.catalogue.validation import require_single
 from gpt_image_mcp.openai_api.routing import Router
 from gpt_image_mcp.services.edit_planning import EditOptions, check_count, complete_plan, plan_edit, quoted
-from gpt_image_mcp.threads import in_database, in_thread
+from gpt_image_mcp.threads import in_database, in_drawing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +105,7 @@ class Edit(PaidCall):
             require_single(plan.request.n, detour)
         mask = await services.inputs.read(options.mask) if options.mask.strip() else None
         host_model = services.settings.responses_edit_model if detour else ""
-        return await in_thread(
+        return await in_drawing(
             complete_plan, plan, images, mask=mask, size=size, edit=options, host_model=host_model
         )
 

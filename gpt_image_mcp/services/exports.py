@@ -14,13 +14,15 @@ from gpt_image_mcp.atomic_files import write_exclusive
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.folders import output_folder, require_writable
 from gpt_image_mcp.imaging.export_presets import ExportOptions, plan_targets, validate_options
-from gpt_image_mcp.imaging.normalise import decode_input, require_whole
+from gpt_image_mcp.imaging.formats import room_for
+from gpt_image_mcp.imaging.limits import MAX_PIXELS
+from gpt_image_mcp.imaging.normalise import damage_refused, decode_input, require_whole
 from gpt_image_mcp.imaging.rendering import read_colour, render, require_writer
 from gpt_image_mcp.imaging.source_type import find_source_type, source_type_of
 from gpt_image_mcp.imaging.xmp import has_c2pa
 from gpt_image_mcp.library.naming import clean_label
 from gpt_image_mcp.references import classify
-from gpt_image_mcp.threads import in_thread
+from gpt_image_mcp.threads import in_drawing, in_thread
 from gpt_image_mcp.values.exports import ExportedFile, ExportResult
 from gpt_image_mcp.values.pixels import Pixels
 
@@ -108,7 +110,7 @@ class Exports:
         background = read_colour(chosen.background)
         folder = await in_thread(output_folder, self.settings, chosen.output_dir)
         source = await self.inputs.read(ref)
-        made = await in_thread(_make, source, chosen, background)
+        made = await in_drawing(_make, source, chosen, background)
         return await in_thread(_write, made, folder, stem=_stem(source, ref))
 
 
@@ -120,25 +122,27 @@ def _stem(source: Source, ref: str) -> str:
 
 def _make(source: Source, options: ExportOptions, background: Colour | None) -> _Made:
     """Renders all files before any is written, so that a failure leaves nothing behind."""
-    source_format = require_whole(source.data, source=source.label).format
-    decoded = decode_input(source.data, source=source.label)
-    size = Pixels(*decoded.image.size)
-    targets = plan_targets(options, source=size, source_format=source_format)
-    for target in targets:
-        require_writer(target.output_format)
-    return _Made(
-        source=source.label,
-        size=size,
-        preset=options.preset,
-        pictures=tuple(
-            _Picture(
-                target,
-                render(decoded.image, target, background=background, source_type=_source_type(source)),
-            )
-            for target in targets
-        ),
-        notes=(*_source_notes(source, decoded), *_format_notes(options, source_format, targets)),
-    )
+    picture = require_whole(source.data, source=source.label)
+    asked = options.width * options.height or max(options.width, options.height) ** 2
+    with damage_refused(source.label), room_for(source.data, more_pixels=min(asked, MAX_PIXELS)):
+        decoded = decode_input(source.data, source=source.label)
+        size = Pixels(*decoded.image.size)
+        targets = plan_targets(options, source=size, source_format=picture.format)
+        for target in targets:
+            require_writer(target.output_format)
+        return _Made(
+            source=source.label,
+            size=size,
+            preset=options.preset,
+            pictures=tuple(
+                _Picture(
+                    target,
+                    render(decoded.image, target, background=background, source_type=_source_type(source)),
+                )
+                for target in targets
+            ),
+            notes=(*_source_notes(source, decoded), *_format_notes(options, picture.format, targets)),
+        )
 
 
 def _source_type(source: Source) -> SourceType:

@@ -18,7 +18,7 @@ from gpt_image_mcp.imaging.normalise import normalise
 from gpt_image_mcp.openai_api.image_extraction import decode_image
 from gpt_image_mcp.references import reference_to
 from gpt_image_mcp.services.references import NEXT_STEP, find_file, find_image, not_there
-from gpt_image_mcp.threads import in_database, in_thread
+from gpt_image_mcp.threads import in_database, in_drawing, in_thread
 from gpt_image_mcp.values.requests import InputImage
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Inputs:
         async def load(position: int, ref: str) -> InputImage:
             async with slots:
                 source = await self.read(ref)
-                return await in_thread(self._acceptable, source, position)
+                return await in_drawing(self._acceptable, source, position)
 
         loading = [asyncio.create_task(load(already + index, ref)) for index, ref in enumerate(refs, start=1)]
         try:

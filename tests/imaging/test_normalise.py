@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from gpt_image_mcp.errors import InputRejected
-from gpt_image_mcp.imaging.formats import MAX_PIXELS, read_picture
+from gpt_image_mcp.imaging.formats import read_picture
+from gpt_image_mcp.imaging.limits import MAX_PIXELS
 from gpt_image_mcp.imaging.normalise import normalise
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from gpt_image_mcp.errors import InputNotFound, InputRejected, InvalidArgument, OutputRejected, StorageFailed
-from gpt_image_mcp.imaging.formats import MAX_PIXELS
+from gpt_image_mcp.imaging.limits import MAX_PIXELS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,99 @@
+"""How much work a picture may be, so that reading or decoding none takes longer than five seconds."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from typing import TYPE_CHECKING
+
+from gpt_image_mcp.memory import BYTES_PER_PIXEL
+from gpt_image_mcp.pillow_errors import Oversized
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# Pillow's own limit, a gigabyte of decoded pixels: beyond it a file is taken for a decompression bomb.
+MAX_PIXELS = 89_478_485
+# As in JPEG. Rows cost memory and time of their own, so a column of 80 million is more than it seems.
+MAX_EDGE = 65_535
+_MOST_SCANNED_PIXELS = 2_500_000_000
+# The start of a scan with one to four components: ITU-T T.81, B.2.3.
+_SCANS = tuple(bytes((0xFF, 0xDA, 0, 6 + 2 * count, count)) for count in range(1, 5))
+# About half a second; a GIF of 50 MB needs 400,000.
+_MOST_READS, _MOST_VALUES, _MOST_EXIF = 500_000, 100_000, 64
+_ICON_SIZE, _LARGEST_ICON_EDGE = re.compile(rb"IHDR(.{8})", re.DOTALL), 1024
+_COSTLY_BYTES_PER_PIXEL = 18
+_COSTLY_FORMATS, _COSTLY_MODES = ("WEBP", "AVIF", "HEIF"), ("CMYK", "LAB", "I", "F")
+_TOO_MANY = "it is made of so many or such large parts that reading it would take too long"
+
+
+class BoundedStream(io.BytesIO):
+    """A file for Pillow, which walks through the parts of containers in Python and reads at each."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As usual.
+
+        Raises:
+            Oversized: If it was read from too often.
+        """
+        self.reads += 1
+        if self.reads > _MOST_READS:
+            raise Oversized(_TOO_MANY)
+        return super().read(size)
+
+
+def require_openable(data: bytes, format_name: str) -> None:
+    """Refuses what takes long to open although it is read at once: Pillow decodes icons, and lists of strips.
+
+    Raises:
+        Oversized: If it holds such a part.
+    """
+    sizes = _ICON_SIZE.findall(data) if format_name == "ico" else []
+    is_large = any(max(struct.unpack(">II", size)) > _LARGEST_ICON_EDGE for size in sizes)
+    # Pillow puts the Exif of all segments together anew for each.
+    is_large = is_large or (format_name == "jpeg" and data.count(b"Exif\0\0") > _MOST_EXIF)
+    if is_large or (format_name == "tiff" and _most_values(data) > _MOST_VALUES):
+        raise Oversized(_TOO_MANY)
+
+
+def require_decodable(image: Image.Image, data: bytes) -> None:
+    """Refuses an opened picture that would take long to decode.
+
+    Raises:
+        Oversized: If it has too many pixels, along an edge or in all, or too many scans.
+    """
+    pixels = image.width * image.height
+    if pixels > MAX_PIXELS or max(image.size) > MAX_EDGE:
+        message = (
+            f"it has {image.width}x{image.height} pixels; at most {MAX_PIXELS:,} in all and {MAX_EDGE:,} "
+            "along an edge are read"
+        )
+        raise Oversized(message)
+    scans = sum(map(data.count, _SCANS)) if image.format in ("JPEG", "MPO") else 1
+    if scans * pixels > _MOST_SCANNED_PIXELS:
+        message = f"it has {image.width}x{image.height} pixels in {scans:,} scans, which would take too long"
+        raise Oversized(message)
+
+
+def working_bytes(image: Image.Image) -> int:
+    """How much memory decoding an opened picture and writing it again takes at most, as measured."""
+    is_costly = image.format in _COSTLY_FORMATS or image.mode.startswith(_COSTLY_MODES)
+    return image.width * image.height * (_COSTLY_BYTES_PER_PIXEL if is_costly else BYTES_PER_PIXEL)
+
+
+def _most_values(data: bytes) -> int:
+    """How many values the longest tag of a TIFF's first page has, other than bytes and text."""
+    order, is_big = "<" if data[:1] == b"I" else ">", b"+" in data[2:4]
+    head, entry, field = (8, f"{order}2xHQ8x", "Q") if is_big else (2, f"{order}2xHI4x", "I")
+    try:
+        (start,) = struct.unpack_from(order + field, data, 8 if is_big else 4)
+        (count,) = struct.unpack_from(order + ("Q" if is_big else "H"), data, start)
+        tags = data[start + head :][: min(count, _MOST_VALUES) * struct.calcsize(entry)]
+        return max(
+            (values for kind, values in struct.iter_unpack(entry, tags) if kind not in (1, 2, 7)), default=0
+        )
+    except (struct.error, OverflowError):
+        return 0  # it breaks off, which Pillow notices
