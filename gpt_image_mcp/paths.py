@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +26,6 @@ _UNSEEN = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".j
 )
 # Of Windows, which has the longest. Following the links of a much longer one takes minutes.
 _LONGEST_PATH = 32_767
-_BLANK = re.compile(r"\s")
 
 
 def unquoted(text: str) -> str:
@@ -38,13 +36,14 @@ def unquoted(text: str) -> str:
     return text
 
 
-def local_path(text: str, *, base: Path, wsl: bool | None = None) -> Path:
+def local_path(text: str, *, base: Path, wsl: bool | None = None, knows_users: bool = True) -> Path:
     """The path that a text means.
 
     Args:
         text: A path or ``file://`` address, in the notation of this system or, inside WSL, of Windows.
         base: What a relative path starts from.
         wsl: Whether drives of Windows are below ``/mnt``; None asks the system.
+        knows_users: Whether ``~name`` is the home of another user, or just a name.
 
     Raises:
         ValueError: If no file system could have it.
@@ -64,49 +63,35 @@ def local_path(text: str, *, base: Path, wsl: bool | None = None) -> Path:
         raise ValueError(message)
     text.encode()
     try:
-        path = Path(text).expanduser()
+        is_name = text[0] == "~" and text[1:2] not in ("", "/", "\\") and not knows_users
+        path = Path(text) if is_name else Path(text).expanduser()
     except RuntimeError as error:
         message = "the home folder that it begins with is unknown"
         raise RuntimeError(message) from error
     return path if path.is_absolute() else base / path
 
 
+def named_path(text: str, *, base: Path, within: Iterable[Path] | None) -> Path:
+    """As ``local_path``; where only files of some folders may be named, nothing else decides what it is.
+
+    There each ``..`` is taken out of the words, not followed on the disk, and no other user has a home.
+    """
+    if within is None:
+        return local_path(text, base=base)
+    return Path(os.path.normpath(local_path(text, base=base, knows_users=False)))
+
+
 def is_within(path: Path, folders: Iterable[Path] | None) -> bool:
     """Whether a path is in one of these folders, also when links are followed; None allows every folder."""
     if folders is None:
         return True
+    # Asking for the real path of a share of Windows logs in to the machine that the path names.
+    drive = path.absolute().drive.lower()
+    folders = [folder for folder in folders if folder.absolute().drive.lower() == drive]
+    if not folders:
+        return False
     real = Path(os.path.realpath(path))
     return any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)
-
-
-def find_spelled(path: Path, *, within: Iterable[Path] | None) -> tuple[Path, ...]:
-    """A path if it is there, else those whose names differ from it only in blanks or the form of letters.
-
-    macOS puts a narrow blank (U+202F) into the names of screenshots and takes letters with accents apart
-    (NFD), and nobody types either. A folder is listed only if the exact name is not in it, and only inside
-    the folders of ``within``.
-    """
-    missing: list[str] = []
-    while not os.path.lexists(path) and path.name:
-        missing.append(path.name)
-        path = path.parent
-    for name in reversed(missing):
-        if not is_within(path, within):
-            return ()
-        try:
-            entries = [path / name] if os.path.lexists(path / name) else list(path.iterdir())
-        except OSError:
-            return ()
-        wanted = _plain(name)
-        found = sorted(entry for entry in entries if _plain(entry.name) == wanted)
-        if len(found) != 1:
-            return tuple(found)
-        path = found[0]
-    return (path,)
-
-
-def _plain(name: str) -> str:
-    return _BLANK.sub(" ", unicodedata.normalize("NFC", name))
 
 
 @cache

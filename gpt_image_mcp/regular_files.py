@@ -6,17 +6,20 @@ looked at it. So what is judged is the open file, and nothing is read before.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.paths import is_within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import BinaryIO
+    from collections.abc import Iterable, Iterator
+    from io import BufferedReader
 
+# Of a library file; what was made or sent is far smaller.
+MOST_BYTES = 200_000_000
 # Without waiting for the other end of a pipe; a terminal does not become ours. Windows has neither.
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
@@ -44,7 +47,9 @@ class TooManyBytes(OSError):
         self.size_bytes = size_bytes
 
 
-def open_regular(path: Path, *, within: Iterable[Path] | None = None, follows_links: bool = True) -> BinaryIO:
+def open_regular(
+    path: Path, *, within: Iterable[Path] | None = None, follows_links: bool = True
+) -> BufferedReader:
     """A regular file, open for reading; nothing of it is read yet.
 
     Args:
@@ -86,6 +91,37 @@ def read_regular(
         if max(size_bytes, len(data)) > max_bytes:  # it may have grown meanwhile
             raise TooManyBytes(path, max(size_bytes, len(data)))
         return data
+
+
+def read_unchanged(path: Path, sha256: str, *, max_bytes: int = MOST_BYTES) -> bytes:
+    """The bytes of a file of our own; see ``open_regular``.
+
+    Raises:
+        OSError: If it is a link, too large, or not what was written, going by its digest.
+    """
+    data = read_regular(path, max_bytes=min(max_bytes, MOST_BYTES), follows_links=False)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise NotAFile(None, "it was changed", str(path))
+    return data
+
+
+def scan_folder(path: Path, *, within: Iterable[Path] | None) -> Iterator[os.DirEntry[str]]:
+    """What is in a folder, judged when it is open; an entry can be asked only until the next comes.
+
+    Raises:
+        OutsideFolders: If it is in none of the folders of ``within``.
+        OSError: If it is no folder or cannot be listed.
+    """
+    has_descriptor = os.scandir in os.supports_fd  # not on Windows
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY) if has_descriptor else -1
+    try:
+        real = _place_of(descriptor, path) if has_descriptor else Path(os.path.realpath(path))
+        _require_place(real, path, within)
+        with os.scandir(descriptor if has_descriptor else path) as entries:
+            yield from cast("Iterator[os.DirEntry[str]]", entries)
+    finally:
+        if has_descriptor:
+            os.close(descriptor)
 
 
 def _require_regular(found: os.stat_result, path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from gpt_image_mcp.references import reference_to
 from gpt_image_mcp.services.container import Container, utc_now
 from gpt_image_mcp.settings import Settings, read_settings
-from gpt_image_mcp.threads import in_database, in_drawing, in_thread
+from gpt_image_mcp.threads import in_database, in_drawing, in_folders, in_thread
 from gpt_image_mcp.values.options import OutputOptions
 from gpt_image_mcp.values.views import ViewOptions
 
@@ -174,7 +174,7 @@ class Studio:
         from gpt_image_mcp.services.batch_items import make_items
 
         options = OutputOptions(**output)
-        items = await in_database(
+        items = await in_folders(
             make_items, images, prompt, output=options, edit_type=edit_type, settings=self.settings
         )
         return await self.edit_each(
@@ -308,7 +308,7 @@ class Studio:
         Raises:
             ImageError: What the job failed with, or why there is nothing to look at.
         """
-        meant = await in_database(reference_to, ref, self.settings)
+        meant = await in_folders(reference_to, ref, self.settings)
         if meant.kind != "job":
             return await (await self._services.lookup()).look_up(meant)
         runner = await self._services.runner()
@@ -327,7 +327,7 @@ class Studio:
         from gpt_image_mcp.services.references import find_image
 
         library = await self._services.library()
-        return await in_database(find_image, ref, library, settings=self.settings)
+        return await in_folders(find_image, ref, library, settings=self.settings)
 
     async def export(self, ref: str, **options: Unpack[ExportArguments]) -> ExportResult:
         """Converts an image into files of another format or size, without OpenAI and free of charge.
@@ -342,9 +342,10 @@ class Studio:
 
         Raises:
             NotFound: If the file is gone.
+            StorageFailed: If it was changed and may not be read.
         """
         library = await self._services.library()
-        return await in_thread(library.read, image)
+        return await in_folders(library.read, image)
 
     @property
     def history(self) -> History:
@@ -389,7 +390,7 @@ class Studio:
         """Makes a paid call for whoever asked for it."""
         from gpt_image_mcp.calls.idempotency import key_of_call
 
-        key = await in_database(key_of_call, call.identity, call.inputs, self.settings)
+        key = await in_folders(key_of_call, call.identity, call.inputs, self.settings)
         runner = await self._services.runner()
         result = await runner.run(call, idempotency_key=key, wait_seconds=wait_seconds, watch=watch)
         return runner.acknowledged(result)

@@ -14,7 +14,7 @@ from anyio.to_thread import run_sync
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-_DATABASE_THREADS = 4
+_DATABASE_THREADS, _FOLDER_THREADS = 4, 8
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -22,6 +22,7 @@ _drawing: RunVar[CapacityLimiter] = RunVar("drawing")
 _computing: RunVar[CapacityLimiter] = RunVar("computing")
 _saving: RunVar[CapacityLimiter] = RunVar("saving")
 _waiting: RunVar[CapacityLimiter] = RunVar("waiting")
+_looking: RunVar[CapacityLimiter] = RunVar("looking")
 
 
 async def in_thread(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -45,6 +46,15 @@ async def in_database(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwarg
 async def in_saving(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """What ``work`` returns, or raises, for work that stores what was paid for, behind nothing else."""
     return await run_sync(partial(work, *args, **kwargs), limiter=_limiter(_saving, _DATABASE_THREADS))
+
+
+async def in_folders(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """What ``work`` returns, or raises, for work on files and folders that a caller named.
+
+    Their drive may never answer, so nobody else waits for it, and a cancelled call does not either.
+    """
+    limiter = _limiter(_looking, _FOLDER_THREADS)
+    return await run_sync(partial(work, *args, **kwargs), abandon_on_cancel=True, limiter=limiter)
 
 
 async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.folder_walks import find_spelled
 from gpt_image_mcp.folders import project_folder
-from gpt_image_mcp.paths import find_spelled, local_path
+from gpt_image_mcp.paths import named_path
 from gpt_image_mcp.references import reference_to
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def _identity(text: str, settings: Settings) -> str:
     if ref.kind != "path":
         return ref.text
     try:
-        (path,) = find_spelled(local_path(ref.text, base=base), within=settings.input_roots)
+        roots = settings.input_roots
+        (path,) = find_spelled(named_path(ref.text, base=base, within=roots), within=roots)
         status = path.stat()
     except (OSError, ValueError, RuntimeError):
         return ref.text

@@ -22,6 +22,7 @@ from gpt_image_mcp.ids import new_call_id
 from gpt_image_mcp.library.kept_bodies import discard_body, keep_partial_images
 from gpt_image_mcp.openai_api.images_response import read_partial_images
 from gpt_image_mcp.threads import in_database, in_saving, in_thread, to_the_end
+from gpt_image_mcp.regular_files import MOST_BYTES, read_regular
 from gpt_image_mcp.values.results import BatchResult, ImageResult
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ async def _offered_previews(job: PaidJob) -> tuple[str, ...]:
 
 def _keep_previews(call_id: str, body_path: Path) -> tuple[Path, ...]:
     try:
-        body = body_path.read_bytes()
+        body = read_regular(body_path, max_bytes=MOST_BYTES, follows_links=False)
     except OSError:
         return ()
     return keep_partial_images(call_id, read_partial_images(body))

@@ -21,6 +21,7 @@ from gpt_image_mcp.atomic_files import write_over
 from gpt_image_mcp.errors import NotFound, quoted
 from gpt_image_mcp.folders import APP
 from gpt_image_mcp.library.schema import images, session_turns, sessions
+from gpt_image_mcp.regular_files import read_unchanged
 from gpt_image_mcp.values.images import StoredImage
 from gpt_image_mcp.values.options import OutputOptions
 from gpt_image_mcp.values.requests import InputImage
@@ -286,7 +287,9 @@ def _keep(image: InputImage) -> StartImage:
     digest = hashlib.sha256(image.data).hexdigest()
     extension = image.name.rpartition(".")[2]
     path = platformdirs.user_data_path(APP, appauthor=False) / "inputs" / f"{digest}.{extension}"
-    if not path.is_file():
+    try:
+        read_unchanged(path, digest)
+    except OSError:
         write_over(path, image.data)
     return StartImage(
         name=image.name,

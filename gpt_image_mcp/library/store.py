@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import os
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -24,6 +25,14 @@ from gpt_image_mcp.library.route_memo import RouteMemo
 from gpt_image_mcp.library.search.query import ImageSearch
 from gpt_image_mcp.library.sessions import Sessions
 from gpt_image_mcp.library.sidecars import move_metadata, write_metadata
+from gpt_image_mcp.regular_files import (
+    MOST_BYTES,
+    NotAFile,
+    TooManyBytes,
+    open_regular,
+    read_regular,
+    read_unchanged,
+)
 from gpt_image_mcp.values.images import Picture, Provenance, StoredImage
 
 if TYPE_CHECKING:
@@ -94,15 +103,37 @@ class Library:
         return tuple(stored), tuple(dict.fromkeys(notes))
 
     def read(self, image: StoredImage) -> bytes:
-        """The bytes of an image's file.
+        """The bytes of an image's file; see ``open``."""
+        return self.open(image)[0]
+
+    def open(self, image: StoredImage) -> tuple[bytes, tuple[str, ...]]:
+        """The bytes of an image's file as they were saved.
+
+        A file that was changed since is read as any input is, only from the folders and up to the size of the
+        settings, and if it is an image; then there is a note.
 
         Raises:
-            NotFound: If the file is gone or cannot be read.
+            NotFound: If the file is gone.
+            StorageFailed: If it was changed and may not be read.
         """
+        path, settings = image.file_path, self._settings
         try:
-            return image.file_path.read_bytes()
-        except OSError as error:
+            with contextlib.suppress(NotAFile, TooManyBytes):
+                return read_unchanged(path, image.sha256, max_bytes=image.size_bytes), ()
+            data = read_regular(
+                path, max_bytes=int(settings.max_input_mb * 1_000_000), within=settings.input_roots
+            )
+        except FileNotFoundError as error:
             raise _gone(image) from error
+        except OSError as error:
+            raise _unusable(image, error.strerror or str(error)) from error
+        if _sha256(data) == image.sha256:
+            return data, ()
+        if read_picture(data) is None:
+            raise _unusable(image, "it is no image that is known")
+        return data, (
+            f"The file of image {image.id} was changed since it was made; this is the file as it is.",
+        )
 
     def digest(self, image: StoredImage) -> str:
         """The SHA-256 of an image's file as it is now; empty if it cannot be read."""
@@ -120,7 +151,7 @@ class Library:
         path = path.absolute()
         try:
             known = self.at(path)
-            digest = "" if known else _file_sha256(path)
+            digest = "" if known else _file_sha256(path, within=self._settings.input_roots)
         except (OSError, ValueError):
             return None
         if known or not digest:
@@ -248,14 +279,18 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _file_sha256(path: Path) -> str:
-    """The digest of a regular file; empty for anything else, such as a device that never ends."""
-    if not path.is_file():
-        return ""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _file_sha256(path: Path, *, within: tuple[Path, ...] | None = None) -> str:
+    """The digest of a regular file; empty for one that is too large to be an image of the library."""
+    with open_regular(path, within=within) as stream:
+        is_large = os.fstat(stream.fileno()).st_size > MOST_BYTES
+        return "" if is_large else hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _gone(image: StoredImage) -> NotFound:
     message = f"The file of image {image.id} is no longer at {image.file_path}."
     return NotFound(message, next_step="If it was moved, pass its new path as ref.")
+
+
+def _unusable(image: StoredImage, reason: str) -> StorageFailed:
+    message = f"The file of image {image.id} is not the one that was saved at {image.file_path}: {reason}."
+    return StorageFailed(message, next_step="Put the saved file back, or pass another image.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -33,7 +34,10 @@ async def image_file(image_id: str, context: Context = CurrentContext()) -> Reso
     with _explained():
         image = await studio.find(_address(image_id))
         data = await studio.read(image)
-    return ResourceResult([ResourceContent(data, mime_type=image.mime_type)])
+    if (await in_thread(hashlib.sha256, data)).hexdigest() == image.sha256:
+        return ResourceResult([ResourceContent(data, mime_type=image.mime_type)])
+    note = {"gpt-image-mcp/note": f"The file of image {image.id} was changed since it was made."}
+    return ResourceResult([ResourceContent(data, mime_type="application/octet-stream", meta=note)])
 
 
 @mcp.resource("gpt-image://images/{image_id}/preview", mime_type="image/jpeg")

@@ -28,7 +28,7 @@ from gpt_image_mcp.ids import new_call_id
 from gpt_image_mcp.money import Quote
 from gpt_image_mcp.references import classify
 from gpt_image_mcp.services.edits import Edit, EditServices
-from gpt_image_mcp.threads import in_database, to_the_end
+from gpt_image_mcp.threads import in_database, in_folders, to_the_end
 from gpt_image_mcp.values.progress import Progress, Stage
 from gpt_image_mcp.values.results import BatchEntry, BatchResult
 
@@ -148,7 +148,7 @@ class Batches:
         calls = [self._call(item, limiter) for item in items]
         # A few more than may be sent at once: they read inputs and save images while others are drawn.
         workers = concurrency if on_error == _STOP else concurrency + concurrency // 2
-        idempotency_key = await in_database(_key_of, items, self.services.settings)
+        idempotency_key = await in_folders(_key_of, items, self.services.settings)
 
         async with self.runner.jobs.beginning(idempotency_key):
             same = await self.runner.find_same(idempotency_key)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import InvalidArgument
-from gpt_image_mcp.paths import find_spelled, is_within, local_path
+from gpt_image_mcp.folder_walks import Walk, find_spelled
+from gpt_image_mcp.paths import is_within, named_path
 from gpt_image_mcp.references import classify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from gpt_image_mcp.references import Reference
 
@@ -33,9 +35,10 @@ def expand(refs: Sequence[str], *, base: Path, roots: tuple[Path, ...] | None = 
             and is refused when it is read.
 
     Raises:
-        InvalidArgument: If there are none, or more than 100 in all.
+        InvalidArgument: If there are none, more than 100 in all, or too much was to be looked through.
     """
-    found = tuple(name for ref in refs for name in _files(classify(ref), base, roots))
+    walk = Walk(roots)
+    found = tuple(name for ref in refs for name in _files(classify(ref), base, walk))
     if not found:
         message = (
             f"There is no image in {', '.join(refs)}." if refs else "No images were given: images is empty."
@@ -49,33 +52,21 @@ def expand(refs: Sequence[str], *, base: Path, roots: tuple[Path, ...] | None = 
     return found
 
 
-def _files(ref: Reference, base: Path, roots: tuple[Path, ...] | None) -> Iterable[str]:
+def _files(ref: Reference, base: Path, walk: Walk) -> Iterable[str]:
+    walk.step()
     if ref.kind != "path":
         return (ref.text,)
     try:
-        path = local_path(ref.text, base=base)
-        if not is_within(_without_pattern(path), roots):
-            return (ref.text,)
-        found = find_spelled(path, within=roots)
-        if len(found) == 1 and found[0].is_dir() and is_within(found[0], roots):
-            return [str(entry) for entry in sorted(found[0].iterdir()) if _is_image_name(entry)]
-        if glob.has_magic(str(path)) and not found:
-            # The folder's own name is no pattern, even if it looks like one.
-            pattern = str(local_path(ref.text, base=Path(glob.escape(str(base)))))
-            matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
-            # A pattern without a match stays, so that the caller hears of it.
-            return [match for match in matches if Path(match).is_file()] or (ref.text,)
+        path = named_path(ref.text, base=base, within=walk.within)
+        if is_within(path, walk.within) and glob.has_magic(str(path)) and not os.path.lexists(path):
+            matching = sorted(map(str, walk.matches(path)))
+            if matching:
+                return matching
+        found = find_spelled(path, within=walk.within)
+        if len(found) == 1 and found[0].is_dir() and is_within(found[0], walk.within):
+            names = sorted(entry.name for entry in walk.entries(found[0]) if _IMAGE_NAME.match(entry.name))
+            images = (found[0] / name for name in names)
+            return [str(image) for image in images if is_within(image, walk.within) and image.is_file()]
     except (OSError, ValueError, RuntimeError):
         return (ref.text,)
-    return (ref.text,)
-
-
-def _without_pattern(path: Path) -> Path:
-    """The folder in which a glob looks; a plain path as it is."""
-    while glob.has_magic(str(path)) and not path.exists():
-        path = path.parent
-    return path
-
-
-def _is_image_name(path: Path) -> bool:
-    return _IMAGE_NAME.match(path.name) is not None and path.is_file()
+    return (ref.text,)  # a pattern without a match too, so that the caller hears of it

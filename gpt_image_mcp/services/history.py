@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
 
-from gpt_image_mcp.threads import in_database
+from gpt_image_mcp.threads import in_database, in_folders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ class History:
         """
         from gpt_image_mcp.services.lineage import trace
 
-        return await in_database(trace, ref, await self.bench.library(), settings=self.settings)
+        return await in_folders(trace, ref, await self.bench.library(), settings=self.settings)
 
     async def complete_ids(self, start: str, *, limit: int) -> tuple[str, ...]:
         """Ids of images that begin with a text, newest first."""

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from gpt_image_mcp.downloads import Fetcher
-from gpt_image_mcp.errors import InputNotFound, InputRejected, NotFound, cut
+from gpt_image_mcp.errors import InputNotFound, InputRejected, NotFound, StorageFailed, cut
 from gpt_image_mcp.imaging.normalise import normalise
 from gpt_image_mcp.openai_api.image_extraction import decode_image
 from gpt_image_mcp.references import reference_to
+from gpt_image_mcp.regular_files import NotAFile, TooManyBytes, read_regular
 from gpt_image_mcp.services.references import NEXT_STEP, find_file, find_image, not_there
-from gpt_image_mcp.threads import in_database, in_drawing, in_thread
+from gpt_image_mcp.threads import in_database, in_drawing, in_folders, in_thread
 from gpt_image_mcp.values.requests import InputImage
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.images import StoredImage
 
 _AT_ONCE = 4
+_LONGEST_HEAD = 10_000  # of a data URL, before its comma
 _BYTES_PER_MB = 1_000_000
 
 
@@ -96,11 +98,11 @@ class Inputs:
             InputNotFound: If there is nothing.
             InputRejected: If it is not allowed, or too large.
         """
-        ref = await in_database(reference_to, text, self.settings)
+        ref = await in_folders(reference_to, text, self.settings)
         if ref.kind == "web":
             fetcher = Fetcher(self._max_bytes, allow_private=self.settings.allow_private_urls)
             return Source(await fetcher.fetch(ref.text), ref.shown)
-        return await in_thread(self._embedded if ref.kind == "data" else self._local, ref)
+        return await (in_thread(self._embedded, ref) if ref.kind == "data" else in_folders(self._local, ref))
 
     @property
     def _max_bytes(self) -> int:
@@ -112,35 +114,38 @@ class Inputs:
             return Source(self._read_file(path, ref), str(path), path, self.library.at(path), notes)
         try:
             image = find_image(ref.text, self.library, settings=self.settings)
+            data = self.library.read(image)
         except NotFound as error:
             raise InputNotFound(error.message, next_step=error.next_step) from error
-        return Source(self._read_file(image.file_path, ref), image.id, image.file_path, image)
+        except StorageFailed as error:
+            raise InputRejected(error.message, next_step=error.next_step) from error
+        if len(data) > self._max_bytes:
+            raise self._too_large(f"{cut(image.file_path)} has {len(data):,} bytes")
+        return Source(data, image.id, image.file_path, image)
 
     def _read_file(self, path: Path, ref: Reference) -> bytes:
         try:
-            if path.is_dir():
-                message = f"{cut(path)} is a folder, not an image."
-                raise InputRejected(message, next_step="Pass a file; batch_edit_images takes folders.")
-            if path.exists() and not path.is_file():
-                message = f"{cut(path)} is a device or pipe, not a file."
-                raise InputRejected(message, next_step=NEXT_STEP)
-            with path.open("rb") as stream:
-                data = stream.read(self._max_bytes + 1)
-            size = len(data) if len(data) <= self._max_bytes else path.stat().st_size
+            return read_regular(path, max_bytes=self._max_bytes, within=self.settings.input_roots)
         except FileNotFoundError as error:
-            raise not_there(path, ref) from error
+            raise not_there(path, ref, self.settings) from error
+        except TooManyBytes as error:
+            raise self._too_large(f"{cut(path)} has {error.size_bytes:,} bytes") from error
+        except NotAFile as error:
+            kind = "folder, not an image" if path.is_dir() else "device or pipe, not a file"
+            step = "Pass a file; batch_edit_images takes folders." if path.is_dir() else NEXT_STEP
+            raise InputRejected(f"{cut(path)} is a {kind}.", next_step=step) from error
         except OSError as error:
             message = f"{ref.shown} cannot be read: {error.strerror or error}."
             raise InputNotFound(message, next_step="Check the path and its permissions.") from error
-        if len(data) > self._max_bytes:
-            raise self._too_large(f"{cut(path)} has {size:,} bytes")
-        return data
 
     def _embedded(self, ref: Reference) -> Source:
         """What base64, or a ``data:`` URL in base64 or percent-encoded, holds."""
         text = unquote(ref.text) if ref.text[4:5] == "%" else ref.text
         is_url = text[:5].lower() == "data:"
         label = f"the data URL ({ref.shown.partition(',')[0]})" if is_url else f"the base64 {ref.shown}"
+        # In base64 no more than two characters make a byte, or four where some are written as %XX.
+        if len(text) > self._max_bytes * (4 if "%" in text else 2) + _LONGEST_HEAD:
+            raise self._too_large(f"{label} has {len(text):,} characters")
         try:
             data = decode_image(text)
         except ValueError as error:

@@ -10,7 +10,7 @@ from gpt_image_mcp.errors import InputNotFound, NotFound, quoted
 from gpt_image_mcp.references import Reference
 from gpt_image_mcp.services.image_search import file_state
 from gpt_image_mcp.services.references import known_image, with_file
-from gpt_image_mcp.threads import in_database
+from gpt_image_mcp.threads import in_folders
 from gpt_image_mcp.values.sessions import SessionTurn
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Lookup:
             InputRejected: If it is not allowed, or no image.
         """
         try:
-            known = None if ref.kind in ("data", "web") else await in_database(self._known, ref)
+            known = None if ref.kind in ("data", "web") else await in_folders(self._known, ref)
             return known or (await self.inputs.load([ref.text]))[0]
         except InputNotFound as error:
             raise NotFound(error.message, next_step=error.next_step) from error

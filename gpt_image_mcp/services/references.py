@@ -5,14 +5,18 @@ from __future__ import annotations
 import difflib
 import glob
 import re
+from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
 from gpt_image_mcp.errors import InputNotFound, InputRejected, InvalidArgument, NotFound, RequestError, cut
+from gpt_image_mcp.folder_walks import Walk, find_spelled
 from gpt_image_mcp.folders import project_folder
-from gpt_image_mcp.paths import find_spelled, is_within, local_path
+from gpt_image_mcp.paths import is_within, named_path
 from gpt_image_mcp.references import reference_to
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from gpt_image_mcp.library.store import Library
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.images import StoredImage
 
 NEXT_STEP = "Pass a file path, an http address, a data URL or an image id."
+_COMPARING_SECONDS = 0.1
 # What to say besides of a path that is not there, because it looks like something else.
 _HINTS = (
     (r"(//)?(www\.|([\w-]+\.)+(com|org|net|io|ai)[:/])", "A web address begins with https:// or http://."),
@@ -105,12 +110,12 @@ def find_file(ref: Reference, settings: Settings) -> tuple[Path, tuple[str, ...]
     return found[0], (note,)
 
 
-def not_there(path: Path, ref: Reference) -> InputNotFound:
+def not_there(path: Path, ref: Reference, settings: Settings) -> InputNotFound:
     """The error for a file that is not there, with what may have been meant."""
     if glob.has_magic(path.name) and not _hint(ref):
         step = "Pass a path; only a batch takes patterns, and there this one must match a file."
         return InputNotFound(f"No file has the name {cut(path)}.", next_step=step)
-    return InputNotFound(f"There is no file {cut(path)}.", next_step=f"{_likely(path)}{_hint(ref)}")
+    return InputNotFound(f"There is no file {cut(path)}.", next_step=f"{_likely(path, settings)}{_hint(ref)}")
 
 
 def _path(ref: Reference, settings: Settings) -> Path:
@@ -123,7 +128,7 @@ def _path(ref: Reference, settings: Settings) -> Path:
     try:
         base = project_folder(settings)
         try:
-            return local_path(ref.text, base=base)
+            return named_path(ref.text, base=base, within=settings.input_roots)
         except RuntimeError:  # no user is called that, so a name that begins with ~ is meant
             return base / ref.text
     except (ValueError, RequestError) as error:
@@ -148,14 +153,25 @@ def _hint(ref: Reference) -> str:
     return next((f" {said}" for pattern, said in _HINTS if re.match(pattern, ref.text, re.IGNORECASE)), "")
 
 
-def _likely(path: Path) -> str:
+def _likely(path: Path, settings: Settings) -> str:
     """The next step for a missing file: similar names in its folder."""
     try:
-        names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
+        names = _files_beside(path, Walk(settings.input_roots))
+        close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
     except OSError:
         return f"The folder {cut(path.parent)} cannot be read either; pass an absolute path."
-    close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
     return f"Did you mean {', '.join(close)}?" if close else "Check the name, or pass an absolute path."
+
+
+def _files_beside(path: Path, walk: Walk) -> Iterator[str]:
+    """Names of files in the folder of a path, as many as can be compared in a moment."""
+    until = monotonic() + _COMPARING_SECONDS
+    with suppress(InvalidArgument):
+        for entry in walk.entries(path.parent):
+            if monotonic() > until:
+                return
+            if not entry.is_dir(follow_symlinks=False):
+                yield entry.name
 
 
 def _unknown(ref: Reference) -> NoReturn:

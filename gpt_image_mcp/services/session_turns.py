@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gpt_image_mcp.errors import InputNotFound, InvalidArgument, StorageFailed
 from gpt_image_mcp.ids import new_session_id
 from gpt_image_mcp.library.sessions import Turn
+from gpt_image_mcp.regular_files import read_unchanged
 from gpt_image_mcp.services.edit_planning import check_count
 from gpt_image_mcp.services.edits import Edit
 from gpt_image_mcp.threads import in_database, in_thread
@@ -195,10 +196,10 @@ def _read(image: StartImage) -> InputImage:
     """A start image as it was sent before.
 
     Raises:
-        InputNotFound: If its file is gone.
+        InputNotFound: If its file is gone, or another than it was.
     """
     try:
-        data = image.file_path.read_bytes()
+        data = read_unchanged(image.file_path, image.file_path.stem)  # which is named by its digest
     except OSError as error:
         message = f"The session's start image {image.source} is no longer at {image.file_path}."
         raise InputNotFound(message, next_step="Start a new session with the images you have.") from error

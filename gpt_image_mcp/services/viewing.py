@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from gpt_image_mcp.errors import ImageError
 from gpt_image_mcp.imaging.preview_cache import preview_of
 from gpt_image_mcp.imaging.previews import View, bytes_within_base64, make_preview
+from gpt_image_mcp.regular_files import MOST_BYTES, read_regular
 from gpt_image_mcp.values.exports import ExportResult
 from gpt_image_mcp.values.requests import InputImage
 from gpt_image_mcp.values.results import BatchResult, ImageResult
@@ -40,12 +41,12 @@ class _Picture:
 
     Attributes:
         name: What notes call it.
-        read: Gives its file.
+        read: Gives its file, and notes on it.
         stored: What the library knows of it; None for an image from elsewhere.
     """
 
     name: str
-    read: Callable[[], bytes]
+    read: Callable[[], tuple[bytes, tuple[str, ...]]]
     stored: StoredImage | None = None
 
 
@@ -66,7 +67,8 @@ class Viewing:
         notes: list[str] = []
         for picture in pictures:
             try:
-                image = self._preview(picture, view, may_be_whole=options.is_plain)
+                image, said = self._preview(picture, view, may_be_whole=options.is_plain)
+                notes += said
                 if len(image.data) <= view.max_bytes:
                     images.append(image)
                 else:
@@ -95,26 +97,29 @@ class Viewing:
     def _pictures(self, result: Viewable) -> list[_Picture]:
         """The images of a result that are shown."""
         if isinstance(result, InputImage):
-            return [_Picture(result.name, lambda: result.data)]
+            return [_Picture(result.name, lambda: (result.data, ()))]
         if isinstance(result, ExportResult):
             return [_from_file(result.files[0].file_path)]
         if isinstance(result, ImageResult):
             if result.partial:
-                return [_Picture("the partial image", lambda: result.partial)]
+                return [_Picture("the partial image", lambda: (result.partial, ()))]
             return [self._stored(image) for image in result.images]
         shown = [image for entry in result.items for image in entry.images][:MOST_BATCH_PREVIEWS]
         return [self._stored(image) for image in shown]
 
     def _stored(self, image: StoredImage) -> _Picture:
-        return _Picture(image.id, lambda: self.library.read(image), image)
+        return _Picture(image.id, lambda: self.library.open(image), image)
 
-    def _preview(self, picture: _Picture, view: View, *, may_be_whole: bool) -> InlineImage:
-        data = picture.read()
+    def _preview(
+        self, picture: _Picture, view: View, *, may_be_whole: bool
+    ) -> tuple[InlineImage, tuple[str, ...]]:
+        data, notes = picture.read()
         if picture.stored is None:
-            return make_preview(data, view)
-        if may_be_whole and self.settings.inline == "full" and len(data) <= view.max_bytes:
-            return InlineImage(data, picture.stored.mime_type)
-        return preview_of(picture.stored, data, view)
+            return make_preview(data, view), notes
+        is_whole = may_be_whole and self.settings.inline == "full" and len(data) <= view.max_bytes
+        if is_whole and not notes:
+            return InlineImage(data, picture.stored.mime_type), notes
+        return preview_of(picture.stored, data, view), notes
 
 
 def _view(settings: Settings, options: ViewOptions, *, count: int) -> View | None:
@@ -135,7 +140,7 @@ def _view(settings: Settings, options: ViewOptions, *, count: int) -> View | Non
 
 
 def _from_file(path: Path) -> _Picture:
-    return _Picture(path.name, path.read_bytes)
+    return _Picture(path.name, lambda: (read_regular(path, max_bytes=MOST_BYTES, follows_links=False), ()))
 
 
 def _number_of_images(result: BatchResult) -> int:

@@ -397,10 +397,9 @@ async def test_a_link_to_the_folder_that_is_allowed_is_followed(library: Library
         assert (await inputs.load([str(tmp_path / name / "a.png")]))[0].data == PNG
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may read everything")
 async def test_a_file_that_may_not_be_read_is_an_error_that_says_so(inputs: Inputs, photo: Path) -> None:
     photo.chmod(0)
-    # The administrator may read everything but this.
-    ref = "/proc/self/mem" if os.access(photo, os.R_OK) else str(photo)
-    error = await _refused(inputs, ref)
+    error = await _refused(inputs, str(photo))
     assert isinstance(error, InputNotFound)
-    assert ref in error.message
+    assert str(photo) in error.message

@@ -19,6 +19,7 @@ from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.formats import open_picture, room_for
 from gpt_image_mcp.imaging.preview_cache import LARGE_PREVIEWS, PreviewCache
 from gpt_image_mcp.pillow_errors import DamagedImage
+from gpt_image_mcp.regular_files import MOST_BYTES, read_regular
 from gpt_image_mcp.services.image_search import file_state
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _thumbnail(image: StoredImage, *, deadline: float) -> Thumbnail:
 def _read(path: Path) -> bytes:
     """The bytes of a file; empty if it cannot be read."""
     try:
-        return path.read_bytes()
+        return read_regular(path, max_bytes=MOST_BYTES)
     except OSError:
         return b""
 

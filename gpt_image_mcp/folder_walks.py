@@ -1,0 +1,148 @@
+"""Looking around in folders that somebody else named: only so far and so long, whatever is in them."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import re
+import unicodedata
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from anyio import NoEventLoopError
+from anyio.from_thread import check_cancelled
+
+from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.paths import is_within
+from gpt_image_mcp.regular_files import scan_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOST_ENTRIES, MOST_SECONDS = 10_000, 2.0
+_BLANK = re.compile(r"\s")
+_DEEP = "**"
+_CASE = re.IGNORECASE if os.path.normcase("A") == "a" else re.NOFLAG
+
+
+class Walk:
+    """One search through folders.
+
+    Args:
+        within: The only folders that may be looked into; None for any.
+    """
+
+    def __init__(self, within: tuple[Path, ...] | None) -> None:
+        self.within = within
+        self._left, self._deadline = MOST_ENTRIES, monotonic() + MOST_SECONDS
+
+    def step(self) -> None:
+        """Counts one entry; in a worker thread whose call was cancelled, ends it.
+
+        Raises:
+            InvalidArgument: If it is one too many, or too late.
+        """
+        with suppress(NoEventLoopError):
+            check_cancelled()
+        self._left -= 1
+        if self._left < 0 or monotonic() > self._deadline:
+            message = f"The search for images stopped after {MOST_ENTRIES:,} entries or {MOST_SECONDS:g} s."
+            raise InvalidArgument(message, next_step="Name a folder nearer to the images.")
+
+    def entries(self, folder: Path) -> Iterator[os.DirEntry[str]]:
+        """What is in a folder, in no order; an entry can be asked only until the next comes.
+
+        Raises:
+            InvalidArgument: When the search has to stop.
+            OSError: If the folder cannot be listed, or is elsewhere.
+        """
+        for entry in scan_folder(folder, within=self.within):
+            self.step()
+            yield entry
+
+    def matches(self, pattern: Path) -> set[Path]:
+        """The files that an absolute pattern matches as in ``glob``, which would follow links anywhere.
+
+        Folders at its beginning may have its characters in their names. Each folder is read once for all
+        parts of the pattern that may apply there, so that no number of stars multiplies the work.
+
+        Raises:
+            InvalidArgument: When the search has to stop.
+        """
+        folder, rules = _read(pattern)
+        found: set[Path] = set()
+        seen: set[tuple[str, frozenset[int]]] = set()
+        waiting = [(folder, _onward({0}, rules))] if rules else []
+        for folder, places in waiting:
+            here = (os.path.realpath(folder), places)
+            if here in seen:
+                continue
+            seen.add(here)
+            with suppress(OSError):
+                for entry in self.entries(folder):
+                    path, then = folder / entry.name, _after(entry.name, places, rules)
+                    if not then or (entry.is_symlink() and not is_within(path, self.within)):
+                        continue
+                    if entry.is_dir():
+                        waiting.append((path, _onward(then - {len(rules)}, rules)))
+                    elif len(rules) in then and entry.is_file():
+                        found.add(path)
+        return found
+
+
+def find_spelled(path: Path, *, within: tuple[Path, ...] | None) -> tuple[Path, ...]:
+    """A path if it is there, else those whose names differ from it only in blanks or the form of letters.
+
+    macOS puts a narrow blank (U+202F) into the names of screenshots and takes letters with accents apart
+    (NFD), and nobody types either. A folder is listed only if the exact name is not in it, and only inside
+    the folders of ``within``; in one with too many entries nothing is found.
+    """
+    if not is_within(path, within):
+        return ()
+    walk, missing = Walk(within), list[str]()
+    while not os.path.lexists(path) and path.name:
+        missing.append(path.name)
+        path = path.parent
+    for name in reversed(missing):
+        wanted, exact = _plain(name), path / name
+        try:
+            listed = () if os.path.lexists(exact) else walk.entries(path)
+            found = sorted(path / entry.name for entry in listed if _plain(entry.name) == wanted)
+        except (OSError, InvalidArgument):
+            return ()
+        if len(found) > 1 or not (found or os.path.lexists(exact)):
+            return tuple(found)
+        path = found[0] if found else exact
+    return (path,)
+
+
+def _plain(name: str) -> str:
+    return _BLANK.sub(" ", unicodedata.normalize("NFC", name))
+
+
+def _read(pattern: Path) -> tuple[Path, list[re.Pattern[str] | None]]:
+    """The folder that a pattern begins with, and what each name after it must match; None for any folders."""
+    first, *parts = Path(os.path.normpath(pattern)).parts
+    start = Path(first)
+    while parts and (not glob.has_magic(parts[0]) or os.path.lexists(start / parts[0])):
+        start /= parts.pop(0)
+    parts += ["*"] if parts[-1:] == [_DEEP] else []
+    parts = [part for part, before in zip(parts, ["", *parts], strict=False) if not part == before == _DEEP]
+    hidden = {part: "" if part.startswith(".") else r"(?!\.)" for part in parts}
+    return start, [
+        None if part == _DEEP else re.compile(hidden[part] + fnmatch.translate(part), _CASE) for part in parts
+    ]
+
+
+def _after(name: str, places: frozenset[int], rules: list[re.Pattern[str] | None]) -> set[int]:
+    """Where in a pattern a name leads to, from several places in it."""
+    after = {place + 1 for place in places if (rule := rules[place]) and rule.match(name)}
+    return after | {place for place in places if rules[place] is None and not name.startswith(".")}
+
+
+def _onward(places: set[int], rules: list[re.Pattern[str] | None]) -> frozenset[int]:
+    """Places in a pattern, and those behind them where any number of folders may be none."""
+    return frozenset(places | {place + 1 for place in places if rules[place] is None})
