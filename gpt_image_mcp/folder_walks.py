@@ -8,6 +8,7 @@ import os
 import re
 import unicodedata
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -29,15 +30,11 @@ _CASE = re.IGNORECASE if os.path.normcase("A") == "a" else re.NOFLAG
 
 
 class Walk:
-    """One search through folders.
+    """One search through folders, only those of ``within``; None for any."""
 
-    Args:
-        within: The only folders that may be looked into; None for any.
-    """
-
-    def __init__(self, within: tuple[Path, ...] | None) -> None:
+    def __init__(self, within: tuple[Path, ...] | None, *, seconds: float = MOST_SECONDS) -> None:
         self.within = within
-        self._left, self._deadline = MOST_ENTRIES, monotonic() + MOST_SECONDS
+        self._left, self._deadline = MOST_ENTRIES, monotonic() + seconds
 
     def step(self) -> None:
         """Counts one entry; in a worker thread whose call was cancelled, ends it.
@@ -53,12 +50,7 @@ class Walk:
             raise InvalidArgument(message, next_step="Name a folder nearer to the images.")
 
     def entries(self, folder: Path) -> Iterator[os.DirEntry[str]]:
-        """What is in a folder, in no order; an entry can be asked only until the next comes.
-
-        Raises:
-            InvalidArgument: When the search has to stop.
-            OSError: If the folder cannot be listed, or is elsewhere.
-        """
+        """What is in a folder; see ``scan_folder`` and ``step``."""
         for entry in scan_folder(folder, within=self.within):
             self.step()
             yield entry
@@ -66,16 +58,13 @@ class Walk:
     def matches(self, pattern: Path) -> set[Path]:
         """The files that an absolute pattern matches as in ``glob``, which would follow links anywhere.
 
-        Folders at its beginning may have its characters in their names. Each folder is read once for all
-        parts of the pattern that may apply there, so that no number of stars multiplies the work.
-
-        Raises:
-            InvalidArgument: When the search has to stop.
+        Each folder is read once for all parts of the pattern that may apply there, so that stars do not
+        multiply the work. Raises ``InvalidArgument`` as ``step`` does.
         """
-        folder, rules = _read(pattern)
+        start, rules = _read(pattern)
         found: set[Path] = set()
         seen: set[tuple[str, frozenset[int]]] = set()
-        waiting = [(folder, _onward({0}, rules))] if rules else []
+        waiting = [(start, frozenset([0]))] if rules else []
         for folder, places in waiting:
             here = (os.path.realpath(folder), places)
             if here in seen:
@@ -87,7 +76,7 @@ class Walk:
                     if not then or (entry.is_symlink() and not is_within(path, self.within)):
                         continue
                     if entry.is_dir():
-                        waiting.append((path, _onward(then - {len(rules)}, rules)))
+                        waiting.append((path, then - {len(rules)}))
                     elif len(rules) in then and entry.is_file():
                         found.add(path)
         return found
@@ -129,20 +118,20 @@ def _read(pattern: Path) -> tuple[Path, list[re.Pattern[str] | None]]:
     start = Path(first)
     while parts and (not glob.has_magic(parts[0]) or os.path.lexists(start / parts[0])):
         start /= parts.pop(0)
+    # What follows "**" is a name, so that "**" may stand for no folder at all.
     parts += ["*"] if parts[-1:] == [_DEEP] else []
-    parts = [part for part, before in zip(parts, ["", *parts], strict=False) if not part == before == _DEEP]
-    hidden = {part: "" if part.startswith(".") else r"(?!\.)" for part in parts}
-    return start, [
-        None if part == _DEEP else re.compile(hidden[part] + fnmatch.translate(part), _CASE) for part in parts
-    ]
+    parts = [part for part, after in pairwise([*parts, ""]) if not part == after == _DEEP]
+    return start, [None if part == _DEEP else _rule(part) for part in parts]
 
 
-def _after(name: str, places: frozenset[int], rules: list[re.Pattern[str] | None]) -> set[int]:
+def _rule(part: str) -> re.Pattern[str]:
+    hidden = "" if part.startswith(".") else r"(?!\.)"
+    return re.compile(hidden + fnmatch.translate(part), _CASE)
+
+
+def _after(name: str, places: frozenset[int], rules: list[re.Pattern[str] | None]) -> frozenset[int]:
     """Where in a pattern a name leads to, from several places in it."""
-    after = {place + 1 for place in places if (rule := rules[place]) and rule.match(name)}
-    return after | {place for place in places if rules[place] is None and not name.startswith(".")}
-
-
-def _onward(places: set[int], rules: list[re.Pattern[str] | None]) -> frozenset[int]:
-    """Places in a pattern, and those behind them where any number of folders may be none."""
-    return frozenset(places | {place + 1 for place in places if rules[place] is None})
+    deep = {place for place in places if rules[place] is None}
+    tried = {*places, *(place + 1 for place in deep)}
+    stays = set[int]() if name.startswith(".") else deep
+    return frozenset(stays | {place + 1 for place in tried if (rule := rules[place]) and rule.match(name)})

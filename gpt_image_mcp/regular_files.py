@@ -109,19 +109,20 @@ def scan_folder(path: Path, *, within: Iterable[Path] | None) -> Iterator[os.Dir
     """What is in a folder, judged when it is open; an entry can be asked only until the next comes.
 
     Raises:
-        OutsideFolders: If it is in none of the folders of ``within``.
-        OSError: If it is no folder or cannot be listed.
+        OSError: If it is no folder, cannot be listed, or is elsewhere.
     """
-    has_descriptor = os.scandir in os.supports_fd  # not on Windows
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY) if has_descriptor else -1
+    if os.scandir not in os.supports_fd:  # on Windows
+        _require_place(Path(os.path.realpath(path)), path, within)
+        with os.scandir(path) as entries:
+            yield from entries
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        real = _place_of(descriptor, path) if has_descriptor else Path(os.path.realpath(path))
-        _require_place(real, path, within)
-        with os.scandir(descriptor if has_descriptor else path) as entries:
+        _require_place(_place_of(descriptor, path), path, within)
+        with os.scandir(descriptor) as entries:
             yield from cast("Iterator[os.DirEntry[str]]", entries)
     finally:
-        if has_descriptor:
-            os.close(descriptor)
+        os.close(descriptor)
 
 
 def _require_regular(found: os.stat_result, path: Path) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp import regular_files
 from gpt_image_mcp.atomic_files import write_exclusive, write_over
 from gpt_image_mcp.errors import NotFound, StorageFailed, cut
 from gpt_image_mcp.folders import fallback_folders
@@ -25,14 +26,6 @@ from gpt_image_mcp.library.route_memo import RouteMemo
 from gpt_image_mcp.library.search.query import ImageSearch
 from gpt_image_mcp.library.sessions import Sessions
 from gpt_image_mcp.library.sidecars import move_metadata, write_metadata
-from gpt_image_mcp.regular_files import (
-    MOST_BYTES,
-    NotAFile,
-    TooManyBytes,
-    open_regular,
-    read_regular,
-    read_unchanged,
-)
 from gpt_image_mcp.values.images import Picture, Provenance, StoredImage
 
 if TYPE_CHECKING:
@@ -107,22 +100,18 @@ class Library:
         return self.open(image)[0]
 
     def open(self, image: StoredImage) -> tuple[bytes, tuple[str, ...]]:
-        """The bytes of an image's file as they were saved.
-
-        A file that was changed since is read as any input is, only from the folders and up to the size of the
-        settings, and if it is an image; then there is a note.
+        """The bytes of an image's file as they were saved; if it was changed, read as any input is, and a note.
 
         Raises:
             NotFound: If the file is gone.
             StorageFailed: If it was changed and may not be read.
         """
-        path, settings = image.file_path, self._settings
+        path, roots = image.file_path, self._settings.input_roots
+        most = int(self._settings.max_input_mb * 1_000_000)
         try:
-            with contextlib.suppress(NotAFile, TooManyBytes):
-                return read_unchanged(path, image.sha256, max_bytes=image.size_bytes), ()
-            data = read_regular(
-                path, max_bytes=int(settings.max_input_mb * 1_000_000), within=settings.input_roots
-            )
+            with contextlib.suppress(regular_files.NotAFile, regular_files.TooManyBytes):
+                return regular_files.read_unchanged(path, image.sha256, max_bytes=image.size_bytes), ()
+            data = regular_files.read_regular(path, max_bytes=most, within=roots)
         except FileNotFoundError as error:
             raise _gone(image) from error
         except OSError as error:
@@ -131,9 +120,7 @@ class Library:
             return data, ()
         if read_picture(data) is None:
             raise _unusable(image, "it is no image that is known")
-        return data, (
-            f"The file of image {image.id} was changed since it was made; this is the file as it is.",
-        )
+        return data, (f"The file of image {image.id} was changed since it was made; this is it now.",)
 
     def digest(self, image: StoredImage) -> str:
         """The SHA-256 of an image's file as it is now; empty if it cannot be read."""
@@ -281,8 +268,8 @@ def _sha256(data: bytes) -> str:
 
 def _file_sha256(path: Path, *, within: tuple[Path, ...] | None = None) -> str:
     """The digest of a regular file; empty for one that is too large to be an image of the library."""
-    with open_regular(path, within=within) as stream:
-        is_large = os.fstat(stream.fileno()).st_size > MOST_BYTES
+    with regular_files.open_regular(path, within=within) as stream:
+        is_large = os.fstat(stream.fileno()).st_size > regular_files.MOST_BYTES
         return "" if is_large else hashlib.file_digest(stream, "sha256").hexdigest()
 
 

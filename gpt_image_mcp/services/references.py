@@ -5,8 +5,6 @@ from __future__ import annotations
 import difflib
 import glob
 import re
-from contextlib import suppress
-from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
 from gpt_image_mcp.errors import InputNotFound, InputRejected, InvalidArgument, NotFound, RequestError, cut
@@ -16,7 +14,6 @@ from gpt_image_mcp.paths import is_within, named_path
 from gpt_image_mcp.references import reference_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from gpt_image_mcp.library.store import Library
@@ -25,7 +22,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.images import StoredImage
 
 NEXT_STEP = "Pass a file path, an http address, a data URL or an image id."
-_COMPARING_SECONDS = 0.1
+_COMPARING_SECONDS = 0.3
 # What to say besides of a path that is not there, because it looks like something else.
 _HINTS = (
     (r"(//)?(www\.|([\w-]+\.)+(com|org|net|io|ai)[:/])", "A web address begins with https:// or http://."),
@@ -156,22 +153,14 @@ def _hint(ref: Reference) -> str:
 def _likely(path: Path, settings: Settings) -> str:
     """The next step for a missing file: similar names in its folder."""
     try:
-        names = _files_beside(path, Walk(settings.input_roots))
+        beside = Walk(settings.input_roots, seconds=_COMPARING_SECONDS).entries(path.parent)
+        names = (entry.name for entry in beside if not entry.is_dir(follow_symlinks=False))
         close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
+    except InvalidArgument:  # there are too many to compare
+        close = []
     except OSError:
         return f"The folder {cut(path.parent)} cannot be read either; pass an absolute path."
     return f"Did you mean {', '.join(close)}?" if close else "Check the name, or pass an absolute path."
-
-
-def _files_beside(path: Path, walk: Walk) -> Iterator[str]:
-    """Names of files in the folder of a path, as many as can be compared in a moment."""
-    until = monotonic() + _COMPARING_SECONDS
-    with suppress(InvalidArgument):
-        for entry in walk.entries(path.parent):
-            if monotonic() > until:
-                return
-            if not entry.is_dir(follow_symlinks=False):
-                yield entry.name
 
 
 def _unknown(ref: Reference) -> NoReturn:
