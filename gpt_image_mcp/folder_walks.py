@@ -37,11 +37,7 @@ class Walk:
         self._left, self._deadline = MOST_ENTRIES, monotonic() + seconds
 
     def step(self) -> None:
-        """Counts one entry; in a worker thread whose call was cancelled, ends it.
-
-        Raises:
-            InvalidArgument: If it is one too many, or too late.
-        """
+        """Counts one entry; raises ``InvalidArgument`` if it is one too many, or ends a cancelled call."""
         with suppress(NoEventLoopError):
             check_cancelled()
         self._left -= 1
@@ -58,8 +54,7 @@ class Walk:
     def matches(self, pattern: Path) -> set[Path]:
         """The files that an absolute pattern matches as in ``glob``, which would follow links anywhere.
 
-        Each folder is read once for all parts of the pattern that may apply there, so that stars do not
-        multiply the work. Raises ``InvalidArgument`` as ``step`` does.
+        A folder is read once for all parts of the pattern that may apply there: stars do not multiply.
         """
         start, rules = _read(pattern)
         found: set[Path] = set()
@@ -70,13 +65,13 @@ class Walk:
             if here in seen:
                 continue
             seen.add(here)
-            with suppress(OSError):
+            with suppress(OSError):  # may not be listed
                 for entry in self.entries(folder):
                     path, then = folder / entry.name, _after(entry.name, places, rules)
                     if not then or (entry.is_symlink() and not is_within(path, self.within)):
                         continue
                     if entry.is_dir():
-                        waiting.append((path, then - {len(rules)}))
+                        waiting += [(path, onward)] if (onward := then - {len(rules)}) else []
                     elif len(rules) in then and entry.is_file():
                         found.add(path)
         return found

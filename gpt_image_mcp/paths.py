@@ -72,13 +72,9 @@ def local_path(text: str, *, base: Path, wsl: bool | None = None, knows_users: b
 
 
 def named_path(text: str, *, base: Path, within: Iterable[Path] | None) -> Path:
-    """As ``local_path``; where only files of some folders may be named, nothing else decides what it is.
-
-    There each ``..`` is taken out of the words, not followed on the disk, and no other user has a home.
-    """
-    if within is None:
-        return local_path(text, base=base)
-    return Path(os.path.normpath(local_path(text, base=base, knows_users=False)))
+    """As ``local_path``; only in some folders, ``..`` is not followed on the disk, and others have no home."""
+    path = local_path(text, base=base, knows_users=within is None)
+    return path if within is None else Path(os.path.normpath(path))
 
 
 def is_within(path: Path, folders: Iterable[Path] | None) -> bool:

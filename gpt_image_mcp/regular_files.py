@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.paths import is_within
 
@@ -94,11 +94,7 @@ def read_regular(
 
 
 def read_unchanged(path: Path, sha256: str, *, max_bytes: int = MOST_BYTES) -> bytes:
-    """The bytes of a file of our own; see ``open_regular``.
-
-    Raises:
-        OSError: If it is a link, too large, or not what was written, going by its digest.
-    """
+    """The bytes of a file of our own; ``OSError`` if it is a link, too large, or its digest is another."""
     data = read_regular(path, max_bytes=min(max_bytes, MOST_BYTES), follows_links=False)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise NotAFile(None, "it was changed", str(path))
@@ -106,23 +102,16 @@ def read_unchanged(path: Path, sha256: str, *, max_bytes: int = MOST_BYTES) -> b
 
 
 def scan_folder(path: Path, *, within: Iterable[Path] | None) -> Iterator[os.DirEntry[str]]:
-    """What is in a folder, judged when it is open; an entry can be asked only until the next comes.
-
-    Raises:
-        OSError: If it is no folder, cannot be listed, or is elsewhere.
-    """
-    if os.scandir not in os.supports_fd:  # on Windows
-        _require_place(Path(os.path.realpath(path)), path, within)
-        with os.scandir(path) as entries:
-            yield from entries
-        return
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    """What is in a folder, judged when it is open; an entry can be asked only until the next comes."""
+    is_windows = os.scandir not in os.supports_fd
+    opened: Any = path if is_windows else os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        _require_place(_place_of(descriptor, path), path, within)
-        with os.scandir(descriptor) as entries:
-            yield from cast("Iterator[os.DirEntry[str]]", entries)
+        _require_place(path if is_windows else _place_of(opened, path), path, within)
+        with os.scandir(opened) as entries:
+            yield from entries
     finally:
-        os.close(descriptor)
+        if not is_windows:
+            os.close(opened)
 
 
 def _require_regular(found: os.stat_result, path: Path) -> None:

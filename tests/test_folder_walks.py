@@ -132,3 +132,8 @@ async def test_a_cancelled_walk_ends_and_work_on_files_holds_up_nothing_else() -
         assert await in_database(lambda: 1) == 1
         group.cancel_scope.cancel()
     assert await asyncio.to_thread(ended.wait, 10)
+
+
+def test_folders_that_the_pattern_does_not_lead_into_are_not_read(tmp_path: Path) -> None:
+    _tree(tmp_path, ["a.png", *(f"sub/{number}.png" for number in range(MOST_ENTRIES))])
+    assert Walk(None).matches(tmp_path / "*") == {tmp_path / "a.png"}

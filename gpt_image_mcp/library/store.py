@@ -100,7 +100,7 @@ class Library:
         return self.open(image)[0]
 
     def open(self, image: StoredImage) -> tuple[bytes, tuple[str, ...]]:
-        """The bytes of an image's file as they were saved; if it was changed, read as any input is, and a note.
+        """The bytes of an image's file as saved; if it was changed, read as any input is, and a note on that.
 
         Raises:
             NotFound: If the file is gone.

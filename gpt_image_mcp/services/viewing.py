@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.images import StoredImage
 
+_Notes: TypeAlias = tuple[str, ...]
 Viewable: TypeAlias = ImageResult | BatchResult | InputImage | ExportResult
 
 # What a larger view may use that a caller asks for: some clients cut results at 1,000,000 characters.
@@ -46,7 +47,7 @@ class _Picture:
     """
 
     name: str
-    read: Callable[[], tuple[bytes, tuple[str, ...]]]
+    read: Callable[[], tuple[bytes, _Notes]]
     stored: StoredImage | None = None
 
 
@@ -110,14 +111,12 @@ class Viewing:
     def _stored(self, image: StoredImage) -> _Picture:
         return _Picture(image.id, lambda: self.library.open(image), image)
 
-    def _preview(
-        self, picture: _Picture, view: View, *, may_be_whole: bool
-    ) -> tuple[InlineImage, tuple[str, ...]]:
+    def _preview(self, picture: _Picture, view: View, *, may_be_whole: bool) -> tuple[InlineImage, _Notes]:
         data, notes = picture.read()
         if picture.stored is None:
             return make_preview(data, view), notes
-        is_whole = may_be_whole and self.settings.inline == "full" and len(data) <= view.max_bytes
-        if is_whole and not notes:
+        is_whole = may_be_whole and self.settings.inline == "full" and not notes
+        if is_whole and len(data) <= view.max_bytes:
             return InlineImage(data, picture.stored.mime_type), notes
         return preview_of(picture.stored, data, view), notes
 

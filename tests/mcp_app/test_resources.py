@@ -149,6 +149,24 @@ async def test_a_file_that_is_no_picture_has_no_preview(client: Client[Any]) -> 
         await client.read_resource(f"{image['uri']}/preview")
 
 
+async def test_a_file_that_was_changed_says_so_and_is_not_called_what_it_was(client: Client[Any]) -> None:
+    image, other = await _made(client), await _made(client, prompt="another")
+    Path(image["file_path"]).write_bytes(Path(other["file_path"]).read_bytes())
+    (content,) = await client.read_resource(image["uri"])
+    assert content.mime_type == "application/octet-stream"
+    assert "changed" in str(content.meta)
+
+
+async def test_a_file_of_others_in_place_of_an_image_is_not_given(client: Client[Any], project: Path) -> None:
+    image = await _made(client)
+    (project / "key").write_text("PRIVATE KEY")
+    Path(image["file_path"]).unlink()
+    Path(image["file_path"]).symlink_to(project / "key")
+    for uri in (image["uri"], f"{image['uri']}/preview"):
+        with pytest.raises(MCPError, match=r"^storage_failed: "):
+            await client.read_resource(uri)
+
+
 async def test_history_gives_the_latest_fifty_newest_first(client: Client[Any]) -> None:
     assert (await _json(client, "gpt-image://history"))["images"] == []
     made = await _made(client, prompt="x" * 500)
