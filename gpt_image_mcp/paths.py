@@ -72,7 +72,7 @@ def local_path(text: str, *, base: Path, wsl: bool | None = None, knows_users: b
 
 
 def named_path(text: str, *, base: Path, within: Iterable[Path] | None) -> Path:
-    """As ``local_path``; only in some folders, ``..`` is not followed on the disk, and others have no home."""
+    """As ``local_path``; in some folders only, ``..`` is not followed on disk and others have no home."""
     path = local_path(text, base=base, knows_users=within is None)
     return path if within is None else Path(os.path.normpath(path))
 

@@ -123,6 +123,12 @@ async def test_a_data_url_that_holds_no_image_is_refused(inputs: Inputs, url: st
     assert isinstance(error, InputRejected)
 
 
+async def test_data_far_over_the_limit_are_refused_before_they_are_decoded(library: Library) -> None:
+    inputs = Inputs(Settings(sandbox=True, max_input_mb=0.0001), library)
+    for url in ("data:image/png;base64," + "!" * 20_000, "data:," + "%41" * 20_000):
+        assert "characters; at most 0.0001 MB" in (await _refused(inputs, url)).message
+
+
 async def test_percent_encoded_data_over_the_limit_are_refused_by_their_true_size(library: Library) -> None:
     inputs = Inputs(Settings(sandbox=True, max_input_mb=0.0001), library)
     assert "101" in (await _refused(inputs, "data:," + "a" * 101)).message

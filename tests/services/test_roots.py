@@ -12,6 +12,8 @@ from PIL import Image
 
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.errors import ImageError
+from gpt_image_mcp.library.store import Library
+from gpt_image_mcp.services.inputs import Inputs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -121,7 +123,10 @@ async def test_a_missing_root_does_not_tell_what_is_beside_it(project: Path) -> 
     assert "inn" not in str(caught.value)
 
 
-async def test_a_link_that_is_exchanged_never_leads_out(guarded: Studio, project: Path) -> None:
+@pytest.mark.usefixtures("guarded")
+async def test_a_link_that_is_exchanged_never_leads_out(project: Path) -> None:
+    settings = Settings(sandbox=True, input_roots=(project / "in",))
+    inputs = Inputs(settings, Library(settings))
     path, other = project / "in" / "b.png", project / "in" / "c.png"
     stop = threading.Event()
 
@@ -145,6 +150,7 @@ async def test_a_link_that_is_exchanged_never_leads_out(guarded: Studio, project
     finally:
         stop.set()
         thread.join()
+        inputs.library.close()
     assert read
 
 
