@@ -7,7 +7,7 @@ import glob
 import os
 import re
 import unicodedata
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic
@@ -47,9 +47,10 @@ class Walk:
 
     def entries(self, folder: Path) -> Iterator[os.DirEntry[str]]:
         """What is in a folder; see ``scan_folder`` and ``step``."""
-        for entry in scan_folder(folder, within=self.within):
-            self.step()
-            yield entry
+        with closing(scan_folder(folder, within=self.within)) as found:
+            for entry in found:
+                self.step()
+                yield entry
 
     def matches(self, pattern: Path) -> set[Path]:
         """The files that an absolute pattern matches as in ``glob``, which would follow links anywhere.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gpt_image_mcp.paths import is_within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable
     from io import BufferedReader
 
 # Of a library file; what was made or sent is far smaller.
@@ -101,7 +101,7 @@ def read_unchanged(path: Path, sha256: str, *, max_bytes: int = MOST_BYTES) -> b
     return data
 
 
-def scan_folder(path: Path, *, within: Iterable[Path] | None) -> Iterator[os.DirEntry[str]]:
+def scan_folder(path: Path, *, within: Iterable[Path] | None) -> Generator[os.DirEntry[str]]:
     """What is in a folder, judged when it is open; an entry can be asked only until the next comes."""
     is_windows = os.scandir not in os.supports_fd
     opened: Any = path if is_windows else os.open(path, os.O_RDONLY | os.O_DIRECTORY)

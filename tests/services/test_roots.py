@@ -142,8 +142,7 @@ async def test_a_link_that_is_exchanged_never_leads_out(project: Path) -> None:
     try:
         for _ in range(500):
             try:
-                found = await guarded._services.inputs()
-                assert (await found.read("in/b.png")).data == INSIDE
+                assert (await inputs.read("in/b.png")).data == INSIDE
                 read += 1
             except ImageError:
                 pass
