@@ -6,11 +6,14 @@ import contextlib
 import errno
 import os
 import secrets
+import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from gpt_image_mcp.regular_files import NotAFile
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
-    from pathlib import Path
     from typing import IO
 
 # What fsync answers on a drive that does not know it, as some network drives and USB sticks: the file is
@@ -39,20 +42,39 @@ def write_exclusive(folder: Path, names: Iterable[str], data: bytes) -> Path:
     raise FileExistsError(errno.EEXIST, "every name is taken", str(folder))
 
 
-def write_over(path: Path, data: bytes, *, durable: bool = True) -> Path:
-    """Writes a file in place of the one that may be there, in one step.
+def write_over(path: Path, data: bytes, *, durable: bool = True, follows_links: bool = False) -> Path:
+    """Writes a file in place of the one that may be there, in one step; gives its path.
 
     Args:
         path: The file; its folder is made if it is not there.
         data: The whole file.
         durable: Whether to wait until the disk has it; without, a power cut may lose it.
+        follows_links: Whether it may be a link, whose target of the same ending is then written.
 
     Raises:
         OSError: If it cannot be written; the old file is then untouched.
     """
+    if follows_links and path.is_symlink() and os.path.realpath(path).endswith(path.suffix):
+        path = Path(os.path.realpath(path))
+    old = path.lstat() if os.path.lexists(path) else None
+    if old and not (stat.S_ISREG(old.st_mode) or stat.S_ISDIR(old.st_mode)):  # no folder can be replaced
+        raise NotAFile(errno.EINVAL, "it is no regular file", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     with _temporary(path.parent, data, durable=durable) as temporary:
+        if old:
+            resemble(temporary, old)
         return temporary.replace(path)
+
+
+def resemble(path: Path, old: os.stat_result) -> None:
+    """Gives a file the owner and the permissions of the one that it replaces, as far as we may."""
+    new = path.stat()
+    with contextlib.suppress(PermissionError):
+        if old.st_gid != new.st_gid:
+            os.chown(path, -1, old.st_gid)  # who may not give files away may still belong to the group
+        if old.st_uid != new.st_uid:
+            os.chown(path, old.st_uid, -1)
+    path.chmod(stat.S_IMODE(old.st_mode))
 
 
 def try_writing(folder: Path, data: bytes) -> None:

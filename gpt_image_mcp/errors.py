@@ -40,6 +40,7 @@ from pathlib import PurePath
 from typing import ClassVar
 
 from gpt_image_mcp.coercion import whole_characters
+from gpt_image_mcp.visible_text import visible
 
 ECHO_CHARACTERS, PATH_CHARACTERS = 100, 500
 AGAIN_LATER = "The same call can succeed later."
@@ -80,8 +81,8 @@ class ImageError(Exception):
     ) -> None:
         super().__init__(message)
         # The name of a file may hold bytes that are no text, which can neither be sent nor stored.
-        self.message = whole_characters(message)
-        self.next_step = whole_characters(next_step)
+        self.message = visible(whole_characters(message))
+        self.next_step = visible(whole_characters(next_step))
         self.request_id = request_id
         self.retryable = self.default_retryable if retryable is None else retryable
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -13,13 +15,14 @@ import platformdirs
 
 from gpt_image_mcp.atomic_files import try_writing
 from gpt_image_mcp.errors import OutputRejected, cut, quoted
-from gpt_image_mcp.paths import local_path, unquoted
+from gpt_image_mcp.paths import is_within, local_path, unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gpt_image_mcp.settings import Settings
 
+_log = logging.getLogger(__name__)
 APP = "gpt-image-mcp"
 _LONGEST_PROJECT_NAME_BYTES = 200
 # Not empty, because a full disk still takes empty files.
@@ -28,6 +31,12 @@ _SYSTEM = (
     *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/root", "/run"),
     *("/sbin", "/sys", "/usr", "/var/root", "/System", "/Library", "/private/etc", "/private/var/root"),
     *("C:\\Windows", "C:\\Program Files", "C:\\Program Files (x86)", "C:\\ProgramData"),
+)
+# What somebody else runs, at the next login or in the next shell; the first are in the folder .config.
+_RUN_CONFIGURED = ("autostart", "autostart-scripts", "systemd", "environment.d", "fish", "powershell", "git")
+_RUN = (
+    *(".local/share/systemd", ".local/bin", ".bashrc.d", ".zshrc.d", ".oh-my-zsh", "Library/LaunchAgents"),
+    *("Documents/PowerShell", "AppData/Roaming/Microsoft/Windows/Start Menu/Programs/Startup"),
 )
 _CREDENTIALS = (
     *(".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".password-store", "Library/Keychains"),
@@ -68,8 +77,32 @@ def output_folder(settings: Settings, output_dir: str) -> Path:
     """The folder for a call: its own, else the configured one, else the project's default.
 
     Raises:
-        OutputRejected: If it is not a path, is relative while there is no project, or is guarded.
+        OutputRejected: If it is not a path, is relative while there is no project, or may not be written to.
     """
+    folder = _meant(settings, output_dir)
+    require_allowed(folder, settings)
+    return folder
+
+
+def require_allowed(path: Path, settings: Settings) -> None:
+    """Refuses a folder or file that images may not be saved as, judged where links lead now.
+
+    Raises:
+        OutputRejected: If it is outside the folders for it, whatever is there, or in a guarded one.
+    """
+    if settings.output_roots is not None:
+        roots = (*settings.output_roots, _meant(settings, ""))
+        if not is_within(path, roots):
+            allowed = ", ".join(map(str, roots))
+            message = f"{cut(path)} is outside the folders that images may be saved in ({allowed})."
+            step = "Leave out output_dir, pass a folder in there, or extend GPT_IMAGE_OUTPUT_ROOTS."
+            raise OutputRejected(message, next_step=step)
+    if not settings.allow_unsafe_output_dir:
+        _guard(path)
+
+
+def _meant(settings: Settings, output_dir: str) -> Path:
+    """The folder for a call, not judged."""
     wanted = unquoted(output_dir) or unquoted(settings.output_dir)
     if not wanted:
         return default_folder(settings)
@@ -78,11 +111,7 @@ def output_folder(settings: Settings, output_dir: str) -> Path:
     except (RuntimeError, ValueError) as error:
         message = f"The output folder {quoted(wanted)} is not a path: {error}."
         raise OutputRejected(message, next_step="Pass an absolute path as output_dir.") from error
-    if not folder.is_absolute():
-        folder = _below_project(folder, settings)
-    if not settings.allow_unsafe_output_dir:
-        _guard(folder)
-    return folder
+    return folder if folder.is_absolute() else _below_project(folder, settings)
 
 
 def require_writable(folder: Path) -> Path:
@@ -106,15 +135,25 @@ def fallback_folders(settings: Settings) -> tuple[Path, ...]:
 
     Never fails: each that there is not is left out.
     """
-    # One for each user, because whoever makes it owns it. Windows has no user ids, but a temporary folder for
-    # each user anyway.
-    user = getattr(os, "getuid", int)()
     found: list[Path] = []
     with suppress(OutputRejected):
         found.append(default_folder(settings))
-    with suppress(FileNotFoundError):  # no folder for temporary files can be written
-        found.append(Path(tempfile.gettempdir()) / f"{APP}-{user}")
+    with suppress(OSError):  # no folder for temporary files can be written
+        found.append(_temporary_folder(Path(tempfile.gettempdir())))
     return tuple(found)
+
+
+def _temporary_folder(parent: Path) -> Path:
+    """A folder of this user alone, made if need be: the usual one, else one that nobody had before."""
+    user = getattr(os, "getuid", int)()  # Windows has none, but a temporary folder for each user anyway
+    folder = parent / f"{APP}-{user}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found, others = folder.lstat(), 0o022 if hasattr(os, "getuid") else 0
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != user or found.st_mode & others:
+        usual, folder = folder, Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=parent))
+        _log.warning("%s is no folder of this user alone, so %s is used.", usual, folder)
+    return folder
 
 
 def _project_root(folder: Path) -> Path:
@@ -138,7 +177,8 @@ def _guard(folder: Path) -> None:
     real = _real(folder)
     hit = next((part for part in _guarded(home, real) if _contains(part, real)), None)
     if hit is not None:
-        message = f"The output folder {cut(folder)} is in {hit}, which holds system files or credentials."
+        holds = "system files, credentials or what others run"
+        message = f"The output folder {cut(folder)} is in {hit}, which holds {holds}."
         raise OutputRejected(
             message,
             next_step="Pass another output_dir; if you really mean it, set "
@@ -148,11 +188,13 @@ def _guard(folder: Path) -> None:
 
 def _guarded(home: Path, real: Path) -> Iterator[Path]:
     """The guarded folders for a target; a home in a system folder, such as /root, is open to its user."""
-    yield from (_real(home / part) for part in _CREDENTIALS)
-    for system in map(Path, _SYSTEM):
-        own = _contains(_real(system), home) and _contains(home, real)
-        if system.is_absolute() and not own:
-            yield _real(system)
+    yield from (_real(home / part) for part in (*_CREDENTIALS, *_RUN))
+    for base in (home / ".config", platformdirs.user_config_path()):
+        yield from (_real(base / part) for part in _RUN_CONFIGURED)
+    yield from (part for part in (real, *real.parents) if part.name.casefold() == ".git")
+    for system in map(_real, filter(Path.is_absolute, map(Path, _SYSTEM))):
+        if not (_contains(system, home) and _contains(home, real)):
+            yield system
 
 
 def _real(path: Path) -> Path:

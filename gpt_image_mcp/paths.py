@@ -36,18 +36,17 @@ def unquoted(text: str) -> str:
     return text
 
 
-def local_path(text: str, *, base: Path, wsl: bool | None = None, knows_users: bool = True) -> Path:
+def local_path(text: str, *, base: Path, wsl: bool | None = None) -> Path:
     """The path that a text means.
 
     Args:
         text: A path or ``file://`` address, in the notation of this system or, inside WSL, of Windows.
         base: What a relative path starts from.
         wsl: Whether drives of Windows are below ``/mnt``; None asks the system.
-        knows_users: Whether ``~name`` is the home of another user, or just a name.
 
     Raises:
         ValueError: If no file system could have it.
-        RuntimeError: If it names the home of a user who has none.
+        RuntimeError: If it begins with the home of a user who has none.
     """
     text = unquoted(text)
     if text[:5].lower() == "file:":
@@ -63,8 +62,8 @@ def local_path(text: str, *, base: Path, wsl: bool | None = None, knows_users: b
         raise ValueError(message)
     text.encode()
     try:
-        is_name = text[0] == "~" and text[1:2] not in ("", "/", "\\") and not knows_users
-        path = Path(text) if is_name else Path(text).expanduser()
+        # The home of another user is not looked up: that would tell who there is.
+        path = Path(text).expanduser() if re.match(rf"~($|/|{re.escape(os.sep)})", text) else Path(text)
     except RuntimeError as error:
         message = "the home folder that it begins with is unknown"
         raise RuntimeError(message) from error
@@ -72,8 +71,8 @@ def local_path(text: str, *, base: Path, wsl: bool | None = None, knows_users: b
 
 
 def named_path(text: str, *, base: Path, within: Iterable[Path] | None) -> Path:
-    """As ``local_path``; in some folders only, ``..`` is not followed on disk and others have no home."""
-    path = local_path(text, base=base, knows_users=within is None)
+    """As ``local_path``; in some folders only, ``..`` is not followed on the disk."""
+    path = local_path(text, base=base)
     return path if within is None else Path(os.path.normpath(path))
 
 

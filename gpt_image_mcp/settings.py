@@ -49,9 +49,12 @@ def _split_paths(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return tuple(local_path(part, base=Path()) for part in value.split(os.pathsep) if unquoted(part))
+        paths = tuple(local_path(part, base=Path()) for part in value.split(os.pathsep) if unquoted(part))
     except RuntimeError as error:
         raise ValueError(str(error)) from error
+    if any(str(path).startswith("~") for path in paths):
+        raise ValueError("the home of another user is not looked up; write the folder itself")
+    return paths
 
 
 def _split_groups(value: object) -> object:
@@ -161,6 +164,11 @@ class Settings(BaseSettings):
         default=None,
         description="Folders that local input files may come from, separated like PATH; unset means any over "
         "stdio and none over HTTP.",
+    )
+    output_roots: Paths = Field(
+        default=None,
+        description="Folders besides the output folder that a call may save in, separated like PATH; unset "
+        "means any over stdio and no other over HTTP.",
     )
     allowed_hosts: Hosts = Field(
         default=(),

@@ -81,7 +81,7 @@ def test_home_is_expanded_and_quotes_are_removed() -> None:
     assert project_folder(Settings(project_dir="~/project")) == Path.home() / "project"
 
 
-@pytest.mark.parametrize("bad", ["/tmp/a\0b", "/tmp/\ud800", "~no-such-user-here/pictures"])
+@pytest.mark.parametrize("bad", ["/tmp/a\0b", "/tmp/\ud800"])
 def test_what_is_no_path_is_refused(bad: str) -> None:
     with pytest.raises(OutputRejected):
         output_folder(Settings(), bad)

@@ -122,9 +122,10 @@ def test_a_tilde_is_the_home_of_the_user(text: str) -> None:
     assert local_path(text, base=BASE) == Path.home() / "a.png"
 
 
-def test_the_home_of_nobody_is_an_error() -> None:
-    with pytest.raises(RuntimeError, match="home"):
-        local_path("~no-such-user-here/a.png", base=BASE)
+@pytest.mark.parametrize("name", ["~root", "~no-such-user-here", "~+", "~root\\a"])
+def test_the_home_of_another_user_is_a_plain_name(name: str) -> None:
+    assert local_path(f"{name}/a.png", base=BASE) == BASE / name / "a.png"
+    assert local_path(name, base=BASE) == BASE / name
 
 
 @pytest.mark.parametrize("text", ["", "  ", "''", '" "', "a\0b.png", "file:///a%00b.png", "a\ud800.png"])

@@ -23,6 +23,7 @@ from gpt_image_mcp.cli.commands.models import models
 from gpt_image_mcp.cli.commands.serve import serve
 from gpt_image_mcp.cli.console import Console
 from gpt_image_mcp.errors import ImageError, InvalidSetting
+from gpt_image_mcp.visible_text import log_visibly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,12 +49,13 @@ for command in (generate, edit, batch, estimate, models, history, gallery, confi
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code."""
+    log_visibly()
     console = Console()
     try:
         _require_quotes(arguments)
         return int(app(list(arguments), exit_on_error=False, print_error=False) or EXIT_DONE)
     except CycloptsError as error:
-        console.say_error(f"{error}\nNext: {_HELP}")
+        console.say_error(str(error), f"Next: {_HELP}")
         return EXIT_USAGE
     except InvalidSetting as error:
         console.say_error(str(error))

@@ -19,6 +19,7 @@ from gpt_image_mcp.catalogue.models import FixedSizes
 from gpt_image_mcp.catalogue.prices import quotes_by_quality
 from gpt_image_mcp.presentation.text import cost_text, quote_text, shortened
 from gpt_image_mcp.values.requests import ImageRequest
+from gpt_image_mcp.visible_text import visible, visible_lines
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -53,12 +54,13 @@ class Console:
     def print_lines(self, lines: Iterable[str]) -> None:
         """Prints results, one on each line."""
         for line in lines:
-            self._out.print(line, markup=False)
+            self._out.print(visible(line), markup=False)
 
     def print_json(self, content: BaseModel) -> None:
         """Prints structured content as one JSON document, in ASCII where stdout does not take Unicode."""
         is_unicode = self._out.encoding.startswith("utf")
-        self._out.file.write(content.model_dump_json(indent=2, ensure_ascii=not is_unicode) + "\n")
+        document = content.model_dump_json(indent=2, ensure_ascii=not is_unicode)
+        self._out.file.write(visible_lines(document) + "\n")
 
     def print_models(self, catalogue: ModelCatalogue, *, today: date) -> None:
         """Prints the table of models, in two columns on a narrow terminal so that no model name is broken."""
@@ -74,30 +76,31 @@ class Console:
             return
         for finding in findings:
             step = f" Next: {finding.next_step}" if finding.next_step else ""
-            self._out.print(f"{finding.state}: {finding.name}: {finding.said}{step}", markup=False)
+            self.print_lines([f"{finding.state}: {finding.name}: {finding.said}{step}"])
 
     def print_tree(self, tree: Tree) -> None:
         """Prints a tree. Lines are folded to the width of a terminal; in a pipe they are never folded."""
         width = None if self._out.is_terminal else _NEVER_FOLDED
         rich.console.Console(file=self._out.file, width=width).print(tree)
 
-    def say(self, text: str) -> None:
+    def say(self, *lines: str) -> None:
         """Prints a message for the person at the terminal."""
-        self._messages.print(text, markup=False)
+        self._messages.print("\n".join(map(visible, lines)), markup=False)
 
-    def say_error(self, text: str) -> None:
+    def say_error(self, *lines: str) -> None:
         """Prints what went wrong and what to do next."""
-        self._messages.print(text, markup=False, style="red")
+        self._messages.print("\n".join(map(visible, lines)), markup=False, style="red")
 
     @contextmanager
     def progress(self) -> Generator[ProgressWatcher]:
         """Shows a progress bar for one call; yields the function to pass to the studio as ``watch``."""
-        columns = (BarColumn(bar_width=24), TimeElapsedColumn(), TextColumn("{task.description}"))
-        with ProgressBar(*columns, console=self._messages, transient=True) as bar:
+        columns = (BarColumn(bar_width=24), TimeElapsedColumn())
+        said = TextColumn("{task.description}", markup=False)
+        with ProgressBar(*columns, said, console=self._messages, transient=True) as bar:
             task = bar.add_task("starting", total=1.0)
 
             async def watch(progress: Progress) -> None:
-                bar.update(task, completed=progress.fraction, description=progress.message)
+                bar.update(task, completed=progress.fraction, description=visible(progress.message))
 
             yield watch
 
@@ -130,9 +133,9 @@ def _findings_table(findings: Iterable[Finding]) -> Table:
     for heading in ("check", "", "what was found"):
         table.add_column(heading, overflow="fold")
     for finding in findings:
-        said = Text(finding.said)
+        said = Text(visible(finding.said))
         if finding.next_step:
-            said.append(f"\nNext: {finding.next_step}", style="bold")
+            said.append(f"\nNext: {visible(finding.next_step)}", style="bold")
         table.add_row(Text(finding.name), Text(finding.state, style=_STATE_STYLES[finding.state]), said)
     return table
 
@@ -159,10 +162,11 @@ def _described(image: StoredImage, file: FileState = "present") -> str:
     turn = f" {made.session_id} turn {made.turn}" if made.session_id else ""
     cost = "sandbox" if made.sandbox else cost_text(made.cost)
     state = "" if file == "present" else f" (file {file})"
-    return (
+    said = (
         f"{image.id} {made.kind}{turn} {made.model} {image.width}x{image.height} {cost} "
-        f'"{shortened(made.prompt)}"\n{image.file_path}{state}'
+        f'"{shortened(made.prompt)}"'
     )
+    return f"{visible(said)}\n{visible(str(image.file_path))}{state}"
 
 
 def _models_table(catalogue: ModelCatalogue, today: date) -> Table:

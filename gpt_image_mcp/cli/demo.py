@@ -35,7 +35,7 @@ async def run_demo(output_dir: str, console: Console) -> None:
         await steps.edit(poster)
         await steps.refine(poster)
         await steps.batch()
-        console.print_lines([f"\ntotal {_dollars(steps.total)}, really spent $0"])
+        console.print_lines(["", f"total {_dollars(steps.total)}, really spent $0"])
 
 
 @dataclass(slots=True)
@@ -85,7 +85,8 @@ class _Steps:
         self.total += spent
         self.console.print_lines(
             [
-                f"\n{title}: {_dollars(spent)}",
+                "",
+                f"{title}: {_dollars(spent)}",
                 *(f"  {image.file_path}  {image.width}x{image.height}" for image in images),
             ]
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import OutputRejected, quoted
+from gpt_image_mcp.visible_text import without_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,6 @@ LONGEST_NAME_BYTES = 255 - 16
 # pass, or fails.
 _NEVER_STORED = {"Cc", "Cs"}
 _RUN_OF_DASHES = re.compile("-{2,}")
-_VARIATION_SELECTORS = range(0xFE00, 0xFE10)
 _SNAPSHOT_DATE = r"-\d{4}-\d{2}-\d{2}"
 _KNOWN_EXTENSION = re.compile(r"\.(png|jpe?g|webp|gif|bmp|tiff?|avif)$", re.IGNORECASE)
 
@@ -73,7 +73,7 @@ def file_names(naming: Naming, image_id: str, *, extension: str, number: int) ->
 
 def clean_label(text: str) -> str:
     """Letters and digits of any script, ``_`` and ``-``; everything else becomes a ``-``."""
-    plain = unicodedata.normalize("NFC", text.encode("utf-8", "ignore").decode())
+    plain = unicodedata.normalize("NFC", without_unseen(text).encode("utf-8", "ignore").decode())
     label = "".join(character if _is_kept(character) else "-" for character in plain)
     label = _RUN_OF_DASHES.sub("-", label).strip("-_")[:LONGEST_LABEL]
     return _cut(label, LONGEST_NAME_BYTES // 2).strip("-_")
@@ -107,8 +107,8 @@ def numbered(filename: str, number: int) -> str:
 
 
 def without_extension(filename: str) -> str:
-    """An exact name without the extension of an image format; any other ending is part of the name."""
-    return _KNOWN_EXTENSION.sub("", filename.strip()).strip().rstrip(". ")
+    """An exact name as it is seen, without the extension of an image format; other endings belong to it."""
+    return _KNOWN_EXTENSION.sub("", without_unseen(filename).strip()).strip().rstrip(". ")
 
 
 def _is_storable(stem: str) -> bool:
@@ -121,10 +121,10 @@ def _is_storable(stem: str) -> bool:
 
 
 def _is_kept(character: str) -> bool:
-    """Letters and digits, and the marks that many scripts write vowels with; not those of emoji."""
+    """Letters and digits, and the marks that many scripts write vowels with."""
     if character.isalnum() or character in "-_":
         return True
-    return unicodedata.category(character) in {"Mn", "Mc"} and ord(character) not in _VARIATION_SELECTORS
+    return unicodedata.category(character) in {"Mn", "Mc"}
 
 
 def _cut(text: str, max_bytes: int) -> str:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp import regular_files
 from gpt_image_mcp.atomic_files import write_exclusive, write_over
-from gpt_image_mcp.errors import NotFound, StorageFailed, cut
-from gpt_image_mcp.folders import fallback_folders
+from gpt_image_mcp.errors import NotFound, OutputRejected, StorageFailed, cut
+from gpt_image_mcp.folders import fallback_folders, require_allowed
 from gpt_image_mcp.ids import new_image_id
 from gpt_image_mcp.imaging.formats import read_picture
 from gpt_image_mcp.imaging.xmp import NOT_EMBEDDED, NOT_EMBEDDED_C2PA, embed, has_c2pa, metadata_of
@@ -27,6 +27,7 @@ from gpt_image_mcp.library.search.query import ImageSearch
 from gpt_image_mcp.library.sessions import Sessions
 from gpt_image_mcp.library.sidecars import move_metadata, write_metadata
 from gpt_image_mcp.values.images import Picture, Provenance, StoredImage
+from gpt_image_mcp.visible_text import without_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -204,16 +205,19 @@ class Library:
         self, data: bytes, folder: Path, *, naming: Naming, names: Callable[[Naming], Iterator[str]]
     ) -> tuple[Path, list[str]]:
         failures: dict[Path, str] = {}
-        folders = dict.fromkeys((folder, *fallback_folders(self._settings)))
+        folders = [folder]  # the others are made when they are needed
         # The file system may refuse the caller's name, so the last attempts are without it.
         plain = replace(naming, label="", filename="")
-        for attempt, candidate in itertools.product(dict.fromkeys((naming, plain)), folders):
+        for attempt, candidate in ((a, c) for a in dict.fromkeys((naming, plain)) for c in folders):
             try:
                 # The caller may replace a file in the folder asked for, not one of the same name elsewhere.
                 wanted = replace(attempt, overwrite=attempt.overwrite and candidate == folder)
-                path = _written(data, candidate, naming=wanted, names=names(wanted))
-            except OSError as error:
-                failures.setdefault(candidate, error.strerror or str(error))
+                if candidate == folder:  # it may have been exchanged for a link meanwhile
+                    require_allowed(folder, self._settings)
+                path = self._written(data, candidate, naming=wanted, names=names(wanted))
+            except (OSError, OutputRejected) as error:
+                folders[1:] = folders[1:] or fallback_folders(self._settings)
+                failures.setdefault(candidate, getattr(error, "strerror", None) or str(error.args[0]))
             else:
                 return path, [
                     f"{failed} could not be written ({why}); the image is {path}."
@@ -222,6 +226,13 @@ class Library:
         reasons = "; ".join(f"{failed}: {why}" for failed, why in failures.items())
         message = f"An image was made and paid for, but no folder could be written ({reasons})."
         raise StorageFailed(message, next_step="Free some space or fix the folders before the next call.")
+
+    def _written(self, data: bytes, folder: Path, *, naming: Naming, names: Iterator[str]) -> Path:
+        if not (naming.overwrite and naming.filename):
+            return write_exclusive(folder, names, data)
+        path = folder / next(names)
+        require_allowed(path, self._settings)
+        return write_over(path, data, follows_links=True)
 
     def _record(self, image: StoredImage) -> list[str]:
         """Writes metadata file and database row. A failure is only a note: the image itself is safe."""
@@ -237,7 +248,7 @@ class Library:
 
 def _on_name(path: Path, naming: Naming, number: int) -> list[str]:
     """A note if a file is not named as the caller asked."""
-    asked = naming.filename.strip()
+    asked = without_unseen(naming.filename).strip()
     if not asked:
         return []
     if path.stem != numbered(asked, number):
@@ -246,12 +257,6 @@ def _on_name(path: Path, naming: Naming, number: int) -> list[str]:
     if extension and extension.lower() != path.suffix:
         return [f"The image is no {extension[1:]}, so it is called {path.name}."]
     return []
-
-
-def _written(data: bytes, folder: Path, *, naming: Naming, names: Iterator[str]) -> Path:
-    if naming.overwrite and naming.filename:
-        return write_over(folder / next(names), data)
-    return write_exclusive(folder, names, data)
 
 
 def _record_metadata(image: StoredImage) -> list[str]:

@@ -21,6 +21,7 @@ from gpt_image_mcp.mcp_app.outgoing import PROGRESS_MESSAGES_SINCE, send_what_is
 from gpt_image_mcp.mcp_app.tool_results import ToolFailure
 from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.studio import Studio
+from gpt_image_mcp.visible_text import visible
 
 if TYPE_CHECKING:
     from fastmcp.server.http import StarletteWithLifespan
@@ -116,7 +117,7 @@ def watcher(context: Context) -> ProgressWatcher | None:
     has_messages = is_version_at_least(request.protocol_version, PROGRESS_MESSAGES_SINCE)
 
     async def watch(progress: Progress) -> None:
-        message = progress.message if has_messages else None
+        message = visible(progress.message) if has_messages else None
         await context.report_progress(progress.fraction, 1.0, message)
 
     return watch

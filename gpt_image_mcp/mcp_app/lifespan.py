@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.settings import Settings, read_settings
 from gpt_image_mcp.studio import Studio
+from gpt_image_mcp.visible_text import log_visibly
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -25,7 +26,8 @@ class Studios:
     """The studios of a running server: one for callers on this machine, one for callers over HTTP.
 
     A caller over HTTP may be somebody else, so local files are read for it only from the folders that
-    ``GPT_IMAGE_INPUT_ROOTS`` names. A server has one transport as a rule, and then opens one studio.
+    ``GPT_IMAGE_INPUT_ROOTS`` names, and written only to the output folder and those that
+    ``GPT_IMAGE_OUTPUT_ROOTS`` names. A server has one transport as a rule, and then opens one studio.
 
     Args:
         settings: Those of the environment.
@@ -50,6 +52,7 @@ class Studios:
 @asynccontextmanager
 async def lifespan(_server: FastMCP) -> AsyncGenerator[dict[str, object]]:
     """Reads the settings when the server starts, and closes the studios when it ends."""
+    log_visibly()
     async with AsyncExitStack() as exits:
         yield {"studios": Studios(read_settings(), exits)}
 
@@ -66,5 +69,6 @@ def settings_of(context: Context | None) -> Settings | None:
 
 
 def _for_remote_callers(settings: Settings) -> Settings:
-    """The settings, with no local input files unless folders are named for them."""
-    return settings if settings.input_roots is not None else settings.model_copy(update={"input_roots": ()})
+    """The settings, with no local input files and one output folder unless folders are named for them."""
+    roots = {"input_roots": settings.input_roots or (), "output_roots": settings.output_roots or ()}
+    return settings.model_copy(update=roots)

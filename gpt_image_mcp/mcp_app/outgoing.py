@@ -14,6 +14,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import is_version_at_least
 
 from gpt_image_mcp.errors import cut
+from gpt_image_mcp.visible_text import visible_lines
 
 if TYPE_CHECKING:
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -86,7 +87,9 @@ def _short(said: Any) -> Any:
     """What an error says, or the objects in its data say, without a long repetition."""
     if isinstance(said, dict):
         return {name: _short(part) for name, part in cast("JsonObject", said).items()}
-    return cut(said, _LONG_ERROR_CUT) if isinstance(said, str) and len(said) > _LONGEST_ERROR else said
+    if not isinstance(said, str):
+        return said
+    return visible_lines(cut(said, _LONG_ERROR_CUT) if len(said) > _LONGEST_ERROR else said)
 
 
 def _known(value: Any, unknown: frozenset[str]) -> Any:

@@ -19,6 +19,7 @@ from gpt_image_mcp.errors import ImageError
 from gpt_image_mcp.mcp_app.app import mcp
 from gpt_image_mcp.mcp_app.lifespan import studio_of
 from gpt_image_mcp.threads import in_thread
+from gpt_image_mcp.visible_text import visible_lines
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -100,4 +101,5 @@ def _address(image_id: str) -> str:
 
 
 def _json(document: BaseModel) -> ResourceResult:
-    return ResourceResult([ResourceContent(document.model_dump_json(indent=1), mime_type=JSON)])
+    text = visible_lines(document.model_dump_json(indent=1))
+    return ResourceResult([ResourceContent(text, mime_type=JSON)])

@@ -25,6 +25,7 @@ from gpt_image_mcp.presentation.text import (
     next_step_after_images,
     sessions_text,
 )
+from gpt_image_mcp.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -193,7 +194,7 @@ def present_estimate(estimate: Estimate) -> ToolResult:
 def _noted(block: TextContent, notes: Sequence[str]) -> TextContent:
     """A text with more notes, put before the next step as its own are."""
     said, mark, step = block.text.rpartition("\nNext: ")
-    lines = "".join(f"\nNote: {note}" for note in notes)
+    lines = "".join(f"\nNote: {visible(note)}" for note in notes)
     return block.model_copy(update={"text": f"{said}{lines}{mark}{step}"})
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.visible_text import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -20,8 +22,8 @@ _KILO, _MEGA = 1_000, 1_000_000
 
 
 def joined(lines: Iterable[str], *, notes: Iterable[str] = (), next_step: str) -> str:
-    """A text of lines that ends, as every result does, with its notes and what to do next."""
-    return "\n".join([*lines, *(f"Note: {note}" for note in notes), f"Next: {next_step}"])
+    """A text that ends, as every result does, with notes and what to do next; no prompt begins a line."""
+    return "\n".join(map(visible, [*lines, *(f"Note: {note}" for note in notes), f"Next: {next_step}"]))
 
 
 def images_text(result: ImageResult, next_step: str) -> str:

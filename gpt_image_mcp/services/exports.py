@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from gpt_image_mcp.atomic_files import write_exclusive
 from gpt_image_mcp.errors import StorageFailed
-from gpt_image_mcp.folders import output_folder, require_writable
+from gpt_image_mcp.folders import output_folder, require_allowed, require_writable
 from gpt_image_mcp.imaging.export_presets import ExportOptions, plan_targets, validate_options
 from gpt_image_mcp.imaging.formats import room_for
 from gpt_image_mcp.imaging.limits import MAX_PIXELS
@@ -111,7 +111,7 @@ class Exports:
         folder = await in_thread(output_folder, self.settings, chosen.output_dir)
         source = await self.inputs.read(ref)
         made = await in_drawing(_make, source, chosen, background)
-        return await in_thread(_write, made, folder, stem=_stem(source, ref))
+        return await in_thread(_write, made, folder, stem=_stem(source, ref), settings=self.settings)
 
 
 def _stem(source: Source, ref: str) -> str:
@@ -150,8 +150,8 @@ def _source_type(source: Source) -> SourceType:
     return source_type_of(source.image.provenance.kind) if source.image else find_source_type(source.data)
 
 
-def _write(made: _Made, folder: Path, *, stem: str) -> ExportResult:
-    require_writable(folder)
+def _write(made: _Made, folder: Path, *, stem: str, settings: Settings) -> ExportResult:
+    require_allowed(require_writable(folder), settings)  # by now it may be a link
     try:
         folder, files = _written(made, folder, stem=stem)
     except OSError as error:

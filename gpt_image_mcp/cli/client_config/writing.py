@@ -14,9 +14,10 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.atomic_files import sync
+from gpt_image_mcp.atomic_files import resemble, sync
 from gpt_image_mcp.cli.client_config.merging import environment_in, merged
 from gpt_image_mcp.errors import OutputRejected, StorageFailed
+from gpt_image_mcp.regular_files import open_regular
 
 if TYPE_CHECKING:
     from gpt_image_mcp.cli.client_config.blocks import Block, SettingsTree
@@ -89,12 +90,11 @@ def _read(path: Path) -> tuple[bytes, os.stat_result] | None:
     """The bytes of a file that may be changed, and whose it is; None if there is none."""
     if not os.path.lexists(path):
         return None
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "it is no regular file")
-    if not status.st_mode & stat.S_IWUSR:
-        raise PermissionError(errno.EACCES, "it is read-only")
-    return path.read_bytes(), status
+    with open_regular(path) as stream:
+        status = os.fstat(stream.fileno())
+        if not status.st_mode & stat.S_IWUSR:
+            raise PermissionError(errno.EACCES, "it is read-only")
+        return stream.read(), status
 
 
 def _merged(path: Path, old: bytes, block: Block) -> str:
@@ -126,6 +126,4 @@ def _write_new(path: Path, data: bytes, like: os.stat_result | None) -> None:
         stream.write(data)
         sync(stream)
     if like:
-        if (like.st_uid, like.st_gid) != ((new := path.stat()).st_uid, new.st_gid):
-            os.chown(path, like.st_uid, like.st_gid)
-        path.chmod(stat.S_IMODE(like.st_mode))
+        resemble(path, like)

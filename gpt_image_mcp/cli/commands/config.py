@@ -76,8 +76,8 @@ def _show(files: list[Path], block: Block, console: Console) -> None:
         use = f"For {block.client.title}: {block.client.after}"
     if block.name == "open-webui":
         use = f"{use} {block.started_over_http()}\n"
-    console.say(_sentences(use, block.key_note(block.environment)))
-    console.print_lines([block.text()])
+    console.say(*_sentences(use, block.key_note(block.environment)).split("\n"))
+    console.print_lines(block.text().split("\n"))
 
 
 def _write(path: Path, block: Block, console: Console) -> None:

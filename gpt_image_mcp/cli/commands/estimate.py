@@ -44,5 +44,5 @@ async def estimate(
     if as_json:
         Console().print_json(estimate_content(quoted, next_step=step))
     else:
-        Console().print_lines([estimate_text(quoted, step)])
+        Console().print_lines(estimate_text(quoted, step).split("\n"))
     return 0

@@ -66,7 +66,7 @@ async def search(
     if as_json:
         Console().print_json(history_content(found, next_step=step))
     else:
-        Console().print_lines([history_text(found, step)])
+        Console().print_lines(history_text(found, step).split("\n"))
     return 0
 
 

@@ -15,6 +15,7 @@ from gpt_image_mcp.cli.gallery.cards import cards_of, data_url, script_json
 from gpt_image_mcp.cli.gallery.thumbnails import make_thumbnails
 from gpt_image_mcp.errors import OutputRejected, StorageFailed
 from gpt_image_mcp.folders import APP
+from gpt_image_mcp.regular_files import open_regular
 from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _write(images: Sequence[StoredImage], path: Path, allowed_seconds: float) ->
     thumbnails = make_thumbnails(images, allowed_seconds=allowed_seconds)
     page = page_of(images, thumbnails).encode()
     try:
-        write_over(path, page)
+        write_over(path, page, follows_links=True)
     except OSError as error:
         message = f"The gallery {path} cannot be written: {error.strerror or error}."
         raise StorageFailed(message, next_step="Pass another --output.") from error
@@ -108,7 +109,7 @@ def _require_replaceable(path: Path) -> None:
         OutputRejected: If there is another file, a folder, or something unreadable.
     """
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             is_gallery = _GENERATOR in stream.read(_HEAD_BYTES)
     except FileNotFoundError:
         return

@@ -1,0 +1,54 @@
+"""Texts of strangers, in which nothing is obeyed or unseen: no escape sequence, no line of their own."""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+import unicodedata
+from typing import Any
+
+# Control characters but the tab, separators of lines, embeddings, overrides and isolates of direction, and
+# halves of characters. Marks between letters, which Persian, Arabic and emoji need, stay.
+_OBEYED = re.compile("[\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_SHORT = {"\n": "\\n", "\r": "\\r"}
+# What is not shown, though Unicode calls it a letter, mark or symbol; the rest of it is of category Cf.
+# Source: https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2028\u2029\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
+    "\U000e0000-\U000e0fff]"
+)
+
+
+def visible(text: str) -> str:
+    """A text on one line, with what would be obeyed written as JSON writes it; the rest stays."""
+    return _OBEYED.sub(lambda found: _SHORT.get(found[0]) or f"\\u{ord(found[0]):04x}", text)
+
+
+def visible_lines(text: str) -> str:
+    """The same for a text whose line feeds are ours, such as a JSON document, which means the same after."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
+def without_unseen(name: str) -> str:
+    """A name without the characters that nobody sees, among them all marks of direction."""
+    return "".join(letter for letter in _UNSEEN.sub("", name) if unicodedata.category(letter) != "Cf")
+
+
+def log_visibly() -> None:
+    """Logs what strangers say visibly from now on, unless the program has log records of its own."""
+    if logging.getLogRecordFactory() is logging.LogRecord:
+        logging.setLogRecordFactory(_Record)
+
+
+class _Record(logging.LogRecord):
+    """A line of the log that nobody's words can end; a traceback follows indented."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._error = self.exc_info[1] if self.exc_info else None
+        self.exc_info = None  # handlers would print it as it is
+
+    def getMessage(self) -> str:  # noqa: N802 - the standard library's name
+        lines = "".join(traceback.format_exception(self._error)).splitlines() if self._error else []
+        return "\n  ".join(map(visible, [super().getMessage(), *lines]))
