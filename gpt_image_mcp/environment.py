@@ -50,9 +50,13 @@ def clean_for_libraries() -> dict[str, str]:
         del os.environ[name]
     found = {name: value for name, value in cleaned.items() if _OF_LIBRARIES.fullmatch(name)}
     os.environ.update(found)
-    os.environ.setdefault("FASTMCP_ENV_FILE", os.devnull)  # FastMCP would read a .env of the project
     _require_home()
     return {name: reason for name, value in found.items() if (reason := unfilled(value))}
+
+
+def ignore_dotenv() -> None:
+    """Keeps FastMCP from reading a .env of the project, if it is imported after this."""
+    os.environ.setdefault("FASTMCP_ENV_FILE", os.devnull)
 
 
 def unfilled(value: str) -> str:

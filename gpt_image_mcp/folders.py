@@ -32,9 +32,9 @@ _SYSTEM = (
     *("/sbin", "/sys", "/usr", "/var/root", "/System", "/Library", "/private/etc", "/private/var/root"),
     *("C:\\Windows", "C:\\Program Files", "C:\\Program Files (x86)", "C:\\ProgramData"),
 )
-# What somebody else runs, at the next login or in the next shell; the first are in the folder .config.
-_RUN_CONFIGURED = ("autostart", "autostart-scripts", "systemd", "environment.d", "fish", "powershell", "git")
+# What somebody else runs, at the next login or in the next shell.
 _RUN = (
+    *(".config/autostart", ".config/autostart-scripts", ".config/systemd", ".config/fish", ".config/git"),
     *(".local/share/systemd", ".local/bin", ".bashrc.d", ".zshrc.d", ".oh-my-zsh", "Library/LaunchAgents"),
     *("Documents/PowerShell", "AppData/Roaming/Microsoft/Windows/Start Menu/Programs/Startup"),
 )
@@ -79,13 +79,11 @@ def output_folder(settings: Settings, output_dir: str) -> Path:
     Raises:
         OutputRejected: If it is not a path, is relative while there is no project, or may not be written to.
     """
-    folder = _meant(settings, output_dir)
-    require_allowed(folder, settings)
-    return folder
+    return require_allowed(_meant(settings, output_dir), settings)
 
 
-def require_allowed(path: Path, settings: Settings) -> None:
-    """Refuses a folder or file that images may not be saved as, judged where links lead now.
+def require_allowed(path: Path, settings: Settings) -> Path:
+    """A folder or file that images may be saved as, judged by where links lead now.
 
     Raises:
         OutputRejected: If it is outside the folders for it, whatever is there, or in a guarded one.
@@ -95,10 +93,10 @@ def require_allowed(path: Path, settings: Settings) -> None:
         if not is_within(path, roots):
             allowed = ", ".join(map(str, roots))
             message = f"{cut(path)} is outside the folders that images may be saved in ({allowed})."
-            step = "Leave out output_dir, pass a folder in there, or extend GPT_IMAGE_OUTPUT_ROOTS."
-            raise OutputRejected(message, next_step=step)
+            raise OutputRejected(message, next_step="Leave out output_dir, or extend GPT_IMAGE_OUTPUT_ROOTS.")
     if not settings.allow_unsafe_output_dir:
         _guard(path)
+    return path
 
 
 def _meant(settings: Settings, output_dir: str) -> Path:
@@ -189,8 +187,6 @@ def _guard(folder: Path) -> None:
 def _guarded(home: Path, real: Path) -> Iterator[Path]:
     """The guarded folders for a target; a home in a system folder, such as /root, is open to its user."""
     yield from (_real(home / part) for part in (*_CREDENTIALS, *_RUN))
-    for base in (home / ".config", platformdirs.user_config_path()):
-        yield from (_real(base / part) for part in _RUN_CONFIGURED)
     yield from (part for part in (real, *real.parents) if part.name.casefold() == ".git")
     for system in map(_real, filter(Path.is_absolute, map(Path, _SYSTEM))):
         if not (_contains(system, home) and _contains(home, real)):

@@ -11,7 +11,6 @@ from typing import Any
 # Control characters but the tab, separators of lines, embeddings, overrides and isolates of direction, and
 # halves of characters. Marks between letters, which Persian, Arabic and emoji need, stay.
 _OBEYED = re.compile("[\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_SHORT = {"\n": "\\n", "\r": "\\r"}
 # What is not shown, though Unicode calls it a letter, mark or symbol; the rest of it is of category Cf.
 # Source: https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt
 _UNSEEN = re.compile(
@@ -22,7 +21,7 @@ _UNSEEN = re.compile(
 
 def visible(text: str) -> str:
     """A text on one line, with what would be obeyed written as JSON writes it; the rest stays."""
-    return _OBEYED.sub(lambda found: _SHORT.get(found[0]) or f"\\u{ord(found[0]):04x}", text)
+    return _OBEYED.sub(lambda found: "\\n" if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
 
 
 def visible_lines(text: str) -> str:
@@ -46,9 +45,9 @@ class _Record(logging.LogRecord):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._error = self.exc_info[1] if self.exc_info else None
-        self.exc_info = None  # handlers would print it as it is
+        if self.exc_info and (error := self.exc_info[1]):  # handlers take this for the text of the error
+            lines = "".join(traceback.format_exception(error)).splitlines()
+            self.exc_text = "\n".join(f"  {visible(line)}" for line in lines)
 
     def getMessage(self) -> str:  # noqa: N802 - the standard library's name
-        lines = "".join(traceback.format_exception(self._error)).splitlines() if self._error else []
-        return "\n  ".join(map(visible, [super().getMessage(), *lines]))
+        return visible(super().getMessage())

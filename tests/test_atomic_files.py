@@ -6,6 +6,7 @@ import errno
 import itertools
 import os
 import re
+import stat
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -177,3 +178,48 @@ def test_many_processes_share_a_folder_without_losing_a_file(tmp_path: Path) -> 
         f"{writer} {number}".encode() * 1000 for writer in range(PROCESSES) for number in range(FILES_EACH)
     }
     assert len(list(folder.iterdir())) == PROCESSES * FILES_EACH
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+@pytest.mark.parametrize("planted", ["pipe", "link", "link to nothing", "circle"])
+@pytest.mark.parametrize("follows_links", [False, True])
+def test_only_a_file_is_written_over(planted: str, *, follows_links: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path, other = folder / "a.json", folder / ".bashrc"
+    if planted == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(path if planted == "circle" else other)
+    if planted == "link":
+        other.write_bytes(b"old")
+    before = path.lstat().st_ino
+    with pytest.raises(OSError, match="no regular file"):
+        write_over(path, b"new", follows_links=follows_links)
+    assert path.lstat().st_ino == before
+    left = [entry for entry in folder.iterdir() if entry != path]
+    assert [entry.read_bytes() for entry in left] == ([b"old"] if planted == "link" else [])
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_of_a_link_that_the_user_named_the_target_is_written(*, is_there: bool, tmp_path: Path) -> None:
+    target, link = tmp_path / "real" / "b.html", tmp_path / "a.html"
+    target.parent.mkdir()
+    if is_there:
+        target.write_bytes(b"old")
+    link.symlink_to("real/b.html")
+    assert write_over(link, b"new", follows_links=True) == target
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_a_replaced_file_keeps_its_owner_and_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.touch()
+    path.chmod(0o640)
+    owner = (12_345, 54_321) if os.getuid() == 0 else (os.getuid(), os.getgid())
+    os.chown(path, *owner)
+    status = write_over(path, b"new").stat()
+    assert (status.st_uid, status.st_gid) == owner
+    assert stat.S_IMODE(status.st_mode) == 0o640

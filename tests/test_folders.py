@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import re
+import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from gpt_image_mcp.folders import (
     fallback_folders,
     output_folder,
     project_folder,
+    require_allowed,
     require_writable,
 )
 from gpt_image_mcp.settings import Settings
@@ -230,3 +232,106 @@ def test_a_working_directory_that_is_gone_refuses_calls_and_leaves_the_temporary
 def test_a_project_whose_name_is_not_unicode_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputRejected):
         project_folder(Settings(project_dir=str(tmp_path / "\udcff")))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *(".config/autostart", ".config/systemd/user", ".config/fish", "Library/LaunchAgents/x"),
+        *(".local/bin", "AppData/Roaming/Microsoft/Windows/Start Menu/Programs/Startup", "work/.GIT/hooks"),
+    ],
+)
+def test_folders_whose_files_somebody_else_runs_are_refused(part: str) -> None:
+    with pytest.raises(OutputRejected, match="what others run"):
+        output_folder(Settings(), f"~/{part}")
+    output_folder(Settings(allow_unsafe_output_dir=True), f"~/{part}")
+
+
+def test_a_link_into_the_hooks_of_a_repository_is_refused(project: Path) -> None:
+    (project / ".git" / "hooks").mkdir(parents=True)
+    (project / "innocent").symlink_to(".git/hooks")
+    with pytest.raises(OutputRejected):
+        output_folder(Settings(), "innocent")
+    assert output_folder(Settings(), "git/hooks") == project / "git" / "hooks"
+
+
+@pytest.mark.parametrize(
+    "way_out", ["../x", "../root-2", "inside/../../x", "link", "link/below", "link/../x", "~", "/"]
+)
+def test_no_way_leads_out_of_the_roots(way_out: str, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (root / "link").symlink_to(tmp_path / "elsewhere")
+    asked = way_out if way_out[0] in "~/" else str(root / way_out)
+    with pytest.raises(OutputRejected, match="GPT_IMAGE_OUTPUT_ROOTS") as refused:
+        output_folder(Settings(output_roots=(root,)), asked)
+    assert "elsewhere" not in str(refused.value)
+
+
+def test_the_home_of_another_user_is_a_folder_of_that_name(project: Path) -> None:
+    settings = Settings(output_roots=(project,))
+    assert output_folder(settings, "~root/x") == project / "~root" / "x"
+
+
+def test_the_roots_and_the_output_folder_are_open_whatever_leads_there(tmp_path: Path) -> None:
+    root, own = tmp_path / "root", tmp_path / "own"
+    root.mkdir()
+    (tmp_path / "link").symlink_to(root)
+    settings = Settings(output_roots=(tmp_path / "link",), output_dir=str(own))
+    for asked in (root, root / "new" / "er", tmp_path / "link" / "a", root / "a" / ".." / "b", own / "b"):
+        assert output_folder(settings, str(asked)) == asked
+    assert output_folder(settings, "") == own
+    assert not own.exists()
+
+
+@pytest.mark.parametrize("there", ["a file", "a folder", "nothing", "a folder that nobody may see"])
+def test_a_refusal_does_not_tell_what_is_there(there: str, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    if there == "a file":
+        secret.touch()
+    elif there != "nothing":
+        secret.mkdir(mode=0o700 if there == "a folder" else 0)
+    settings = Settings(output_roots=())
+    with pytest.raises(OutputRejected) as refused:
+        output_folder(settings, str(secret))
+    said = refused.value.message.removesuffix(f" ({default_folder(settings)}).")
+    assert said == f"{secret} is outside the folders that images may be saved in"
+
+
+def test_a_file_that_is_a_link_out_of_the_roots_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "logo.png").symlink_to(tmp_path / "elsewhere.png")
+    settings = Settings(output_roots=(tmp_path / "root",))
+    require_allowed(tmp_path / "root" / "other.png", settings)
+    with pytest.raises(OutputRejected):
+        require_allowed(tmp_path / "root" / "logo.png", settings)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+@pytest.mark.parametrize("planted", ["nothing", "ours", "a link", "a file", "open to all", "another user's"])
+def test_the_temporary_fallback_is_a_folder_of_this_user_alone(
+    planted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    usual = tmp_path / f"gpt-image-mcp-{os.getuid()}"
+    if planted == "a link":
+        (tmp_path / "elsewhere").mkdir()
+        usual.symlink_to(tmp_path / "elsewhere")
+    elif planted == "a file":
+        usual.touch()
+    elif planted != "nothing":
+        usual.mkdir(mode=0o700)
+    if planted == "open to all":
+        usual.chmod(0o777)
+    if planted == "another user's":
+        if os.getuid():
+            pytest.skip("only root can give a folder away")
+        os.chown(usual, 12_345, 12_345)
+    found = fallback_folders(Settings())[-1]
+    assert found.parent == tmp_path
+    assert not found.is_symlink()
+    assert found.stat().st_uid == os.getuid()
+    assert stat.S_IMODE(found.stat().st_mode) == 0o700
+    assert (found == usual) == (planted in {"nothing", "ours"})
+    assert (str(found) in caplog.text) == (found != usual)

@@ -58,9 +58,8 @@ class Console:
 
     def print_json(self, content: BaseModel) -> None:
         """Prints structured content as one JSON document, in ASCII where stdout does not take Unicode."""
-        is_unicode = self._out.encoding.startswith("utf")
-        document = content.model_dump_json(indent=2, ensure_ascii=not is_unicode)
-        self._out.file.write(visible_lines(document) + "\n")
+        plain = not self._out.encoding.startswith("utf")
+        self._out.file.write(visible_lines(content.model_dump_json(indent=2, ensure_ascii=plain)) + "\n")
 
     def print_models(self, catalogue: ModelCatalogue, *, today: date) -> None:
         """Prints the table of models, in two columns on a narrow terminal so that no model name is broken."""
@@ -94,9 +93,8 @@ class Console:
     @contextmanager
     def progress(self) -> Generator[ProgressWatcher]:
         """Shows a progress bar for one call; yields the function to pass to the studio as ``watch``."""
-        columns = (BarColumn(bar_width=24), TimeElapsedColumn())
-        said = TextColumn("{task.description}", markup=False)
-        with ProgressBar(*columns, said, console=self._messages, transient=True) as bar:
+        parts = (BarColumn(bar_width=24), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+        with ProgressBar(*parts, console=self._messages, transient=True) as bar:
             task = bar.add_task("starting", total=1.0)
 
             async def watch(progress: Progress) -> None:
@@ -162,11 +160,10 @@ def _described(image: StoredImage, file: FileState = "present") -> str:
     turn = f" {made.session_id} turn {made.turn}" if made.session_id else ""
     cost = "sandbox" if made.sandbox else cost_text(made.cost)
     state = "" if file == "present" else f" (file {file})"
-    said = (
-        f"{image.id} {made.kind}{turn} {made.model} {image.width}x{image.height} {cost} "
-        f'"{shortened(made.prompt)}"'
+    return (
+        f"{image.id} {made.kind}{visible(turn)} {visible(made.model)} {image.width}x{image.height} {cost} "
+        f'"{visible(shortened(made.prompt))}"\n{visible(str(image.file_path))}{state}'
     )
-    return f"{visible(said)}\n{visible(str(image.file_path))}{state}"
 
 
 def _models_table(catalogue: ModelCatalogue, today: date) -> Table:

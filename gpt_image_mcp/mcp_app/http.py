@@ -62,7 +62,7 @@ def serve_http(mcp: FastMCP, *, host: str, port: int, path: str) -> int:
     keep_what_is_loaded()
     sys.stderr.write(f"gpt-image-mcp serves MCP at {_url(listener, path)}, until Ctrl-C.\n")
     sys.stderr.flush()
-    with temporary_log_level(log_level(debug=settings.debug)):
+    with temporary_log_level(log_level(debug=settings.debug), enable_rich_tracebacks=False):
         server.run([listener])
     return 0
 

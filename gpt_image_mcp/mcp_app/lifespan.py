@@ -25,9 +25,8 @@ _NETWORK_TRANSPORTS = ("streamable-http", "sse")
 class Studios:
     """The studios of a running server: one for callers on this machine, one for callers over HTTP.
 
-    A caller over HTTP may be somebody else, so local files are read for it only from the folders that
-    ``GPT_IMAGE_INPUT_ROOTS`` names, and written only to the output folder and those that
-    ``GPT_IMAGE_OUTPUT_ROOTS`` names. A server has one transport as a rule, and then opens one studio.
+    A caller over HTTP may be somebody else, so local files are read and saved for it only in the folders
+    that are named for that. A server has one transport as a rule, and then opens one studio.
 
     Args:
         settings: Those of the environment.

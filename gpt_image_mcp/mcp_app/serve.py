@@ -29,7 +29,7 @@ def serve_stdio(mcp: FastMCP, streams: tuple[int, int]) -> int:
     """
     settings = read_settings()
     keep_what_is_loaded()
-    with temporary_log_level(log_level(debug=settings.debug)):
+    with temporary_log_level(log_level(debug=settings.debug), enable_rich_tracebacks=False):
         anyio.run(serve_lines, mcp, *streams)
     return 0
 

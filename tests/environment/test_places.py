@@ -101,6 +101,14 @@ def test_a_working_directory_that_may_not_be_looked_into_is_a_project_too(open_p
     assert Machine(settings, cwd=open_project, wrapper=NOBODY).serve().has_drawn
 
 
+@pytest.mark.parametrize("name", ["server", "mcp_app.app", "studio"])
+def test_a_program_that_embeds_the_server_reads_no_dotenv(name: str, project: Path) -> None:
+    (project / ".env").write_text("FASTMCP_LOG_LEVEL=verbose\n")
+    subprocess.run(
+        [sys.executable, "-c", f"import gpt_image_mcp.{name}"], check=True, cwd=project, timeout=50
+    )
+
+
 @pytest.mark.parametrize("content", ["\ufeffFASTMCP_LOG_LEVEL=verbose\n", "FASTMCP_LOG_LEVEL=verbose\n"])
 def test_a_dotenv_file_of_the_project_changes_nothing(content: str, project: Path) -> None:
     (project / ".env").write_text(content)

@@ -175,6 +175,35 @@ async def test_a_folder_that_becomes_unusable_while_drawing_is_replaced_by_the_d
         assert len(drawing.endpoint.posts) == 1
 
 
+async def test_a_folder_that_becomes_a_link_while_drawing_is_not_written_to(
+    folder: Path, project: Path
+) -> None:
+    hooks = project / ".git" / "hooks"
+    hooks.mkdir(parents=True)
+    async with _drawing(output_dir=str(folder)) as drawing:
+        shutil.rmtree(folder)
+        folder.symlink_to(hooks)
+        result = await drawing.finish()
+        (image,) = result.images
+        assert image.file_path.parent == default_folder(drawing.studio.settings)
+        assert _note(result, "what others run")
+        assert list(hooks.iterdir()) == []
+
+
+async def test_a_file_that_is_a_link_out_of_the_roots_is_not_replaced(folder: Path, tmp_path: Path) -> None:
+    folder.mkdir()
+    (tmp_path / "private.png").write_bytes(b"mine")
+    (folder / "logo.png").symlink_to(tmp_path / "private.png")
+    async with (
+        serve_script() as endpoint,
+        studio_for(endpoint, output_dir=str(folder), output_roots=()) as studio,
+    ):
+        result = await studio.generate("a fox", **QUICK, filename="logo", overwrite=True)
+        assert _note(result, "outside the folders")
+        assert result.images[0].file_path.is_file()
+        assert (tmp_path / "private.png").read_bytes() == b"mine"
+
+
 @pytest.mark.parametrize("unwritable", ["/proc/images", "/sys/images", "/dev/null", "/dev/null/images"])
 async def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_sent(unwritable: str) -> None:
     settings = {"output_dir": unwritable, "allow_unsafe_output_dir": True}

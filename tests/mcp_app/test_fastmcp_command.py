@@ -62,6 +62,17 @@ async def test_local_files_are_guarded_over_http_there_too(project: Path) -> Non
         assert not any(edited.is_error for edited in await _edits(running.url, shared))
 
 
+async def test_nothing_is_saved_outside_the_output_folder_over_http_there_too(project: Path) -> None:
+    hooks = project / ".git" / "hooks"
+    with serve_by_fastmcp(project) as running:
+        async with Client(running.url) as client:
+            arguments = {"prompt": "x", "quality": "low", "output_dir": str(hooks)}
+            refused = await client.call_tool("generate_image", arguments, raise_on_error=False)
+    assert refused.meta is not None
+    assert refused.meta["gpt-image-mcp/error"]["code"] == "output_rejected"
+    assert not hooks.parent.exists()
+
+
 async def _edits(url: str, photo: Path) -> list[Any]:
     """What a client of each protocol era gets for an edit of a local file."""
     answers: list[Any] = []

@@ -177,6 +177,31 @@ async def test_files_come_from_the_folders_that_are_named(tmp_path: Path) -> Non
     assert str(shared) in _text(outside)
 
 
+async def test_files_are_saved_in_the_output_folder_and_the_folders_that_are_named(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "way-out").symlink_to(tmp_path / "private")
+    names = ("private", ".git/hooks", ".config/autostart", "shared/way-out", "shared/../private")
+    outside = ("~/x", *(str(tmp_path / name) for name in names))
+    named = {"GPT_IMAGE_OUTPUT_ROOTS": str(shared)}
+    for places in (dict[str, str](), named):
+        with serve(tmp_path, **places) as running:
+            async with running.client() as client:
+                ours = _answer(await _call(client, "generate_image", prompt="ours", quality="low"))
+                image = ours["images"][0]
+                below = str(Path(image["file_path"]).parent / "below")
+                for folder in (below, str(shared / "new"), *outside):
+                    drawn = await _call(
+                        client, "generate_image", prompt="x", quality="low", output_dir=folder
+                    )
+                    made = await _call(client, "export_image", ref=image["id"], width=32, output_dir=folder)
+                    is_open = folder == below or (folder.endswith("new") and bool(places))
+                    for result in (drawn, made):
+                        assert result.is_error is not is_open
+                        assert is_open or _text(result).startswith("output_rejected: ")
+    assert not any((tmp_path / name).exists() for name in ("private", ".git", ".config", "x"))
+
+
 async def test_two_clients_draw_at_once(served: Served) -> None:
     async with served.client("auto") as one, served.client("legacy") as other:
         results = await asyncio.gather(
