@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from gpt_image_mcp.references import reference_to
 from gpt_image_mcp.services.container import Container, utc_now
 from gpt_image_mcp.settings import Settings, read_settings
-from gpt_image_mcp.threads import in_database, in_drawing, in_folders, in_thread
+from gpt_image_mcp.threads import in_database, in_drawing, in_folders
 from gpt_image_mcp.values.options import OutputOptions
 from gpt_image_mcp.values.views import ViewOptions
 

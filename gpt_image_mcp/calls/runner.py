@@ -21,8 +21,8 @@ from gpt_image_mcp.errors import ImageError, OutcomeUnknown, StorageFailed
 from gpt_image_mcp.ids import new_call_id
 from gpt_image_mcp.library.kept_bodies import discard_body, keep_partial_images
 from gpt_image_mcp.openai_api.images_response import read_partial_images
-from gpt_image_mcp.threads import in_database, in_saving, in_thread, to_the_end
 from gpt_image_mcp.regular_files import MOST_BYTES, read_regular
+from gpt_image_mcp.threads import in_database, in_saving, in_thread, to_the_end
 from gpt_image_mcp.values.results import BatchResult, ImageResult
 
 if TYPE_CHECKING:

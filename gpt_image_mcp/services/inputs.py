@@ -19,7 +19,7 @@ from gpt_image_mcp.openai_api.image_extraction import decode_image
 from gpt_image_mcp.references import reference_to
 from gpt_image_mcp.regular_files import NotAFile, TooManyBytes, read_regular
 from gpt_image_mcp.services.references import NEXT_STEP, find_file, find_image, not_there
-from gpt_image_mcp.threads import in_database, in_drawing, in_folders, in_thread
+from gpt_image_mcp.threads import in_drawing, in_folders, in_thread
 from gpt_image_mcp.values.requests import InputImage
 
 if TYPE_CHECKING:
