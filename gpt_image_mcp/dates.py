@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
+from gpt_image_mcp.environment import variables_set
 from gpt_image_mcp.errors import InvalidArgument, quoted
 
 _HOURS = re.compile(r"(\d{1,4})\s*h", re.IGNORECASE)
 _SPAN = re.compile(r"(\d{1,4})\s*(d|w)", re.IGNORECASE)
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 _DAYS_IN = {"d": 1, "w": 7}
+_LOCAL_TIME = Path("/etc/localtime")
 _DAYS_AGO = {"today": 0, "yesterday": 1}
 
 
@@ -22,6 +26,24 @@ def today() -> date:
 def local_day(moment: datetime) -> date:
     """The day of a moment in the local time zone."""
     return moment.astimezone().date()
+
+
+def local_zone() -> str:
+    """The local time zone by name, such as Europe/Berlin, or by its present offset, where it has no name."""
+    now = datetime.now().astimezone()
+    named = variables_set(["TZ"]).get("TZ", "") or str(_LOCAL_TIME.resolve())
+    name = named.removeprefix(":").rpartition("zoneinfo/")[2]
+    is_right = now.astimezone(zone_named(name)).utcoffset() == now.utcoffset()
+    return name if is_right else f"{now:%z}"[:5]
+
+
+def zone_named(name: str) -> tzinfo:
+    """The time zone of a name or an offset; UTC for what is neither."""
+    try:
+        is_offset = name[:1] in {"+", "-"}
+        return datetime.strptime(name, "%z").tzinfo or UTC if is_offset else ZoneInfo(name)
+    except (LookupError, OSError, ValueError):
+        return UTC
 
 
 def midnight(day: date) -> datetime:

@@ -27,6 +27,7 @@
     │   └── Unreachable               upstream_unavailable  (also an UpstreamUnavailable)
     ├── Cancelled                 cancelled
     ├── StorageFailed             storage_failed
+    │   └── DatabaseDamaged           storage_failed (SQLite itself says that its file is damaged)
     └── InternalError             internal
 
 An error knows its code, whether the same call can succeed later, and the next step to take. Errors are
@@ -256,6 +257,10 @@ class StorageFailed(ImageError):
     """An image or a record could not be written anywhere."""
 
     code = "storage_failed"
+
+
+class DatabaseDamaged(StorageFailed):
+    """SQLite itself says that its file is damaged, or none of its files."""
 
 
 class InternalError(ImageError):

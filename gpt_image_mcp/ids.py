@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from datetime import datetime
 
 _MOMENT = "%Y%m%d-%H%M%S"
 _CALL, _SESSION = "job-", "session-"
+IMAGE_ID = "[0-9]{8}-[0-9]{6}-[0-9a-f]{6}"  # the only form in which one is accepted from files
+_MADE_BY = re.compile(f"({_CALL}{IMAGE_ID})?/({_SESSION}{IMAGE_ID})?")
 
 
 def new_image_id(now: datetime) -> str:
@@ -22,6 +25,11 @@ def new_call_id() -> str:
 def new_session_id() -> str:
     """A unique id of a session."""
     return f"{_SESSION}{new_image_id(datetime.now().astimezone())}"
+
+
+def are_ids(call_id: str, session_id: str) -> bool:
+    """Whether these are ids of a call and of a session, to the letter, or empty."""
+    return _MADE_BY.fullmatch(f"{call_id}/{session_id}") is not None
 
 
 def started_at(call_id: str) -> datetime:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
 
 CostBasis: TypeAlias = Literal["usage", "usage+quote", "quote", "unknown"]
 # Under which name a list of sums has the sum of what it leaves out.
@@ -32,7 +34,7 @@ class Quote:
 class Cost:
     """What a call did cost, as far as can be told. ``usd`` is None when it cannot."""
 
-    usd: Decimal | None
+    usd: Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=100)] | None
     basis: CostBasis
 
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from gpt_image_mcp.errors import NotFound, StorageFailed, quoted
 from gpt_image_mcp.threads import in_database
@@ -56,12 +56,18 @@ def are_saved(record: CallRecord) -> bool:
     """Whether what a finished call made is still where it was saved; true for one that runs. Blocking."""
     if record.result_json is None:
         return True
-    return all(image.file_path.is_file() for image in images_in(record.result_json))
+    with contextlib.suppress(StorageFailed):
+        return all(image.file_path.is_file() for image in images_in(record.result_json))
+    return False
 
 
 def images_in(result_json: str) -> tuple[StoredImage, ...]:
-    """The images of a result that the library keeps, those of all items of a batch."""
-    result = _RESULTS.validate_json(result_json)
+    """The images of a result that the library keeps, those of all items of a batch.
+
+    Raises:
+        StorageFailed: If it cannot be read.
+    """
+    result = _read(result_json)
     if isinstance(result, ImageResult):
         return result.images
     return tuple(image for item in result.items for image in item.images)
@@ -118,7 +124,7 @@ def _remembered(call_id: str, library: Library) -> ImageResult | BatchResult:
         message = f"There is no job {quoted(call_id)}."
         raise NotFound(message, next_step="Use a job_id from an earlier result.")
     if record.result_json is not None:
-        return _RESULTS.validate_json(record.result_json)
+        return _read(record.result_json)
     if record.error is not None:
         saved = library.images.find_images_of_call(call_id)
         if not saved:
@@ -128,6 +134,14 @@ def _remembered(call_id: str, library: Library) -> ImageResult | BatchResult:
         message = f"What job {quoted(call_id)} made was deleted."
         raise NotFound(message, next_step="Make the image again, or find another with find_images.")
     return _running_batch(record) if record.is_batch else _running(record)
+
+
+def _read(result_json: str) -> ImageResult | BatchResult:
+    try:
+        return _RESULTS.validate_json(result_json)
+    except ValidationError as error:
+        message = "The result that the library keeps of this call is damaged."
+        raise StorageFailed(message, next_step="Find its images with find_images.") from error
 
 
 def _note_on_saved(record: CallRecord, error: ImageError) -> str:
@@ -164,4 +178,5 @@ def _running_batch(record: CallRecord) -> BatchResult:
 
 
 def _age_seconds(record: CallRecord) -> float:
-    return round((datetime.now(UTC) - record.started_at).total_seconds(), 1)
+    seconds = (datetime.now(UTC) - record.started_at).total_seconds()
+    return round(max(0.0, seconds), 1)  # the clock may have been set back

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import sys
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
@@ -17,7 +19,9 @@ from rich.tree import Tree
 
 from gpt_image_mcp.catalogue.models import FixedSizes
 from gpt_image_mcp.catalogue.prices import quotes_by_quality
+from gpt_image_mcp.errors import Cancelled
 from gpt_image_mcp.presentation.text import cost_text, quote_text, shortened
+from gpt_image_mcp.steps import on_step
 from gpt_image_mcp.values.requests import ImageRequest
 from gpt_image_mcp.visible_text import visible, visible_lines
 
@@ -89,6 +93,23 @@ class Console:
     def say_error(self, *lines: str) -> None:
         """Prints what went wrong and what to do next."""
         self._messages.print("\n".join(map(visible, lines)), markup=False, style="red")
+
+    @contextmanager
+    def counting(self, what: str) -> Generator[None]:
+        """Counts the steps of a block's work on a terminal; once the block is left, the next step ends it."""
+        numbers, is_left = itertools.count(1), threading.Event()
+
+        def count() -> None:
+            if is_left.is_set():
+                raise Cancelled("Nobody waits for this any more.", next_step="Start it again.")
+            status.update(f"{what}: {next(numbers):,}")
+
+        with self._messages.status(what) as status:
+            on_step.set(count)
+            try:
+                yield
+            finally:
+                is_left.set()
 
     @contextmanager
     def progress(self) -> Generator[ProgressWatcher]:

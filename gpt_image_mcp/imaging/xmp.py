@@ -16,8 +16,9 @@ from bisect import bisect_right
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from gpt_image_mcp.ids import are_ids
 from gpt_image_mcp.imaging.containers import jpeg, png, webp
 from gpt_image_mcp.imaging.formats import announced_format, read_picture
 from gpt_image_mcp.imaging.source_type import NAMESPACE, VOCABULARY, source_type_of
@@ -37,6 +38,8 @@ NOT_EMBEDDED_C2PA = (
 )
 NOT_EMBEDDED = "The metadata could not be written into the file; they are in the .metadata folder."
 _LONGEST_DESCRIPTION = 2000
+_MOST_DOCUMENT_BYTES = 1_000_000
+_IMAGE = TypeAdapter(StoredImage)
 # Names the box with the manifest in files of the ISO container: C2PA technical specification 2.1, appendix A.
 _C2PA_BOX = b"uuid" + bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 # What XML 1.0 cannot carry, not even escaped; in JSON it can be written as a code.
@@ -107,22 +110,9 @@ class EmbeddedMetadata(BaseModel):
 
 def metadata_of(image_id: str, created_at: datetime, provenance: Provenance) -> EmbeddedMetadata:
     """What is embedded for an image of the library."""
-    return EmbeddedMetadata(
-        id=image_id,
-        created_at=created_at,
-        kind=provenance.kind,
-        prompt=provenance.prompt,
-        model=provenance.model,
-        requested=provenance.requested,
-        applied=provenance.applied,
-        cost=provenance.cost,
-        route=provenance.route,
-        parents=provenance.parents,
-        edit_type=provenance.edit_type,
-        call_id=provenance.call_id,
-        session_id=provenance.session_id,
-        turn=provenance.turn,
-        sandbox=provenance.sandbox,
+    made = {name: getattr(provenance, name, None) for name in EmbeddedMetadata.model_fields}
+    return EmbeddedMetadata.model_validate(
+        {**made, "id": image_id, "created_at": created_at, "prompt_is_cut": False}
     )
 
 
@@ -132,20 +122,25 @@ def recovered_image(path: Path, data: bytes) -> StoredImage | None:
     Args:
         path: Where the file is.
         data: The whole file.
+
+    Raises:
+        ValueError: If they are not what this program writes.
     """
     metadata, picture = read_embedded(data), read_picture(data)
-    if metadata is None or picture is None:
+    if not metadata or not picture or not are_ids(metadata.call_id, metadata.session_id):
         return None
-    return StoredImage(
-        id=metadata.id,
-        file_path=path,
-        size_bytes=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
-        mime_type=picture.mime_type,
-        width=picture.width,
-        height=picture.height,
-        created_at=metadata.created_at,
-        provenance=_provenance(metadata),
+    return _IMAGE.validate_python(
+        {
+            "id": metadata.id,
+            "file_path": path,
+            "size_bytes": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "mime_type": picture.mime_type,
+            "width": picture.width,
+            "height": picture.height,
+            "created_at": metadata.created_at,
+            "provenance": metadata.model_dump(),
+        }
     )
 
 
@@ -177,30 +172,12 @@ def read_embedded(data: bytes) -> EmbeddedMetadata | None:
     """What ``embed`` wrote into a file; None if it holds nothing of that kind."""
     container = _container(data)
     document = _DOCUMENT.search(container.find_xmp(data) or b"") if container else None
-    if document is None:
+    if document is None or len(document[1]) > _MOST_DOCUMENT_BYTES:
         return None
     try:
         return EmbeddedMetadata.model_validate_json(html.unescape(document[1].decode()))
     except (UnicodeDecodeError, ValidationError):
         return None
-
-
-def _provenance(metadata: EmbeddedMetadata) -> Provenance:
-    return Provenance(
-        kind=metadata.kind,
-        prompt=metadata.prompt,
-        model=metadata.model,
-        requested=metadata.requested,
-        applied=metadata.applied,
-        cost=metadata.cost,
-        route=metadata.route,
-        parents=metadata.parents,
-        edit_type=metadata.edit_type,
-        call_id=metadata.call_id,
-        session_id=metadata.session_id,
-        turn=metadata.turn,
-        sandbox=metadata.sandbox,
-    )
 
 
 def _container(data: bytes) -> _Container | None:

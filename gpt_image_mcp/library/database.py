@@ -9,18 +9,21 @@ reservation made in one step.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import platformdirs
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from gpt_image_mcp.errors import StorageFailed
+from gpt_image_mcp.errors import DatabaseDamaged, StorageFailed
 from gpt_image_mcp.folders import APP
 from gpt_image_mcp.library.migrations import VERSION, migrate, read_version
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Connection
 
-    _FileIdentity = tuple[int, int]
+    _FileIdentity = tuple[int, int, bool]
 
 BUSY_TIMEOUT_SECONDS = 10
 # By dialect: how a transaction becomes the only writer from its start.
@@ -49,8 +52,12 @@ _SNAPSHOT = {
 }
 # The driver that our extra installs; by default SQLAlchemy would import its predecessor, psycopg2.
 _POSTGRESQL_DRIVER = "postgresql+psycopg"
-# SQLite's names of what happens when the file is damaged, moved or deleted below an open connection.
-_FILE_ERRORS = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_IOERR", "SQLITE_READONLY")
+# SQLite's names of a damaged file, and of what happens besides when it is moved below an open connection.
+_DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
+_FILE_ERRORS = (*_DAMAGED, "SQLITE_IOERR", "SQLITE_READONLY")
+_ONLY_THE_USER = 0o600
+_ANOTHER = "or set GPT_IMAGE_DATABASE_URL to another database."
+_MAKE_ANEW = "A damaged file is moved away and made anew by: gpt-image-mcp history rebuild."
 _WRITE_AHEAD = "PRAGMA journal_mode=WAL"
 # The cache is in KiB: what a search in a large library reads again and again fits into it.
 _PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", "cache_size=-8000")
@@ -90,12 +97,18 @@ class Database:
     def reading(self) -> Generator[Connection]:
         """A connection for reading; all its answers are of the same moment.
 
+        What is made of rows is made inside: a value of the wrong kind is a failure of the database, too.
+
         Raises:
             StorageFailed: If the database cannot be used.
         """
         with self._transaction(), self._open().connect() as connection:
             connection.exec_driver_sql(_SNAPSHOT[connection.dialect.name])
-            yield connection
+            try:
+                yield connection
+            except (ArithmeticError, TypeError, ValueError) as error:
+                message = f"The library database {_shown(self._url)} holds what this program never wrote."
+                raise StorageFailed(message, next_step=f"Put a copy of it back, {_ANOTHER}") from error
 
     @contextlib.contextmanager
     def writing(self) -> Generator[Connection]:
@@ -112,13 +125,14 @@ class Database:
         """Opens the database and, if it is SQLite, looks for damage as far as that is quick.
 
         Raises:
-            StorageFailed: If it is damaged or cannot be used.
+            DatabaseDamaged: If it is damaged.
+            StorageFailed: If it cannot be used.
         """
         with self.reading() as connection:
             if connection.dialect.name == "sqlite":
                 found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
                 if found != "ok":
-                    raise DatabaseError("quick_check", None, sqlite3.DatabaseError(found))
+                    raise DatabaseDamaged(f"The library database is damaged: {found}.", next_step=_MAKE_ANEW)
 
     def set_aside(self) -> Path:
         """Renames the file of a SQLite database and gives its new path; the next use makes a new database.
@@ -169,7 +183,7 @@ class Database:
         try:
             yield
         except (SQLAlchemyError, OSError, ImportError, UnicodeError) as error:
-            if _is_of_another_file(error):
+            if _sqlite_name(error).startswith(_FILE_ERRORS):  # open connections are of no more use
                 self._forget_connections()
             raise _explain(error, self._url) from error
 
@@ -185,21 +199,22 @@ class Database:
 
 
 def _file_identity(engine: Engine) -> _FileIdentity | None:
-    """Device and inode of a SQLite file, which another file in its place has not; None if there is none."""
-    if engine.dialect.name != "sqlite" or engine.url.database in _IN_MEMORY:
+    """What another file in its place has not: device, inode, whether we can write it; None without one."""
+    path: Path | None = engine.get_execution_options().get("file")
+    if path is None or not path.exists():
         return None
-    try:
-        found = Path(engine.url.database).stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+    found = path.stat()
+    return found.st_dev, found.st_ino, _is_writable(path)
 
 
-def _is_of_another_file(error: Exception) -> bool:
-    """Whether the file is damaged or was moved away, so that open connections are of no more use."""
-    cause = error.orig if isinstance(error, DBAPIError) else None
-    name = getattr(cause, "sqlite_errorname", "")  # only what SQLite itself raised has one
-    return str(name).startswith(_FILE_ERRORS)
+def _is_writable(path: Path) -> bool:
+    """Whether SQLite can write a file and what it keeps beside it."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _sqlite_name(error: BaseException) -> str:
+    """SQLite's name of an error; empty if SQLite did not raise it."""
+    return str(getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlite_errorname", ""))
 
 
 def _engine(url: str) -> Engine:
@@ -216,25 +231,46 @@ def _engine(url: str) -> Engine:
 
 
 def _sqlite_engine(address: URL) -> Engine:
-    if address.database not in _IN_MEMORY:
+    path, is_writing = None, True
+    if address.database not in _IN_MEMORY and "uri" not in address.query:
         try:
             path = Path(address.database).expanduser()
         except RuntimeError as error:  # ~name of nobody
             raise OSError(str(error).rstrip(".")) from error
-        path.parent.mkdir(parents=True, exist_ok=True)
-        address = address.set(database=str(path))
+        mode = _mode_of(path)
+        is_writing = not mode
+        name = f"file:{quote(str(path))}" if mode else str(path)
+        address = address.set(database=name).update_query_dict(mode)
     if "timeout" not in address.query:
         address = address.update_query_dict({"timeout": str(BUSY_TIMEOUT_SECONDS)})
-    engine = create_engine(address, connect_args={"check_same_thread": False})
-    event.listen(engine, "connect", _configure_sqlite)
+    arguments, options = {"check_same_thread": False}, {"file": path}
+    engine = create_engine(address, connect_args=arguments, execution_options=options)
+    event.listen(engine, "connect", partial(_configure_sqlite, is_writing=is_writing))
     return engine
 
 
-def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+def _mode_of(path: Path) -> dict[str, str]:
+    """How a file is opened that cannot be written; another is made, if need be, for the user alone.
+
+    Without log and index beside it, nobody writes, and SQLite has to know: https://www.sqlite.org/wal.html.
+    """
+    if path.exists() and not _is_writable(path):
+        is_in_use = all(path.with_name(path.name + suffix).exists() for suffix in _COMPANIONS)
+        return {"uri": "true", **({"mode": "ro"} if is_in_use else {"immutable": "1"})}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _ONLY_THE_USER))
+    return {}
+
+
+def _configure_sqlite(connection: sqlite3.Connection, _record: object, *, is_writing: bool) -> None:
     """Sets a connection up. We begin transactions ourselves: Python's driver begins them late, as readers."""
     connection.isolation_level = None
+    # Text in which a bit is wrong stays text, so that nobody but its own row suffers.
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
     try:
-        _log_ahead(connection)
+        if is_writing:
+            _log_ahead(connection)
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").close()
     except sqlite3.Error:
@@ -266,7 +302,7 @@ def _log_ahead(connection: sqlite3.Connection) -> None:
 
 
 def _is_busy(error: BaseException) -> bool:
-    return str(getattr(error, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
+    return _sqlite_name(error).startswith("SQLITE_BUSY")
 
 
 def _prepare(engine: Engine) -> None:
@@ -282,10 +318,14 @@ def _prepare(engine: Engine) -> None:
         raise StorageFailed(
             message, next_step="Update gpt-image-mcp, or set GPT_IMAGE_DATABASE_URL to another database."
         )
-    if version < VERSION:
+    file = engine.get_execution_options().get("file")
+    if version < VERSION and (file is None or _is_writable(file)):
         with engine.begin() as connection:
             connection.exec_driver_sql(_SCHEMA_LOCK[engine.dialect.name])
             migrate(connection)
+    for suffix in ("", *_COMPANIONS) if file else ():
+        with contextlib.suppress(OSError):  # it may belong to another user
+            Path(f"{file}{suffix}").chmod(_ONLY_THE_USER)
 
 
 def _explain(error: Exception, url: str) -> StorageFailed:
@@ -296,6 +336,8 @@ def _explain(error: Exception, url: str) -> StorageFailed:
         return StorageFailed(
             message, next_step="Another program holds it; try again when that is done.", retryable=True
         )
+    if _sqlite_name(error).startswith(_DAMAGED):
+        return DatabaseDamaged(message, next_step=_MAKE_ANEW)
     return StorageFailed(message, next_step=_what_to_check(cause, url))
 
 
@@ -305,10 +347,7 @@ def _what_to_check(cause: BaseException, url: str) -> str:
         return "Install gpt-image-mcp-server[postgres], which brings the driver for PostgreSQL."
     if _shown(url).startswith("postgresql"):
         return "Check that the database server runs and that GPT_IMAGE_DATABASE_URL is right, or unset it."
-    return (
-        "Check that its folder is writable and the disk is not full, or set GPT_IMAGE_DATABASE_URL to "
-        "another one; a damaged file is moved away and made anew by: gpt-image-mcp history rebuild."
-    )
+    return f"Check that its folder is writable and the disk is not full, {_ANOTHER}"
 
 
 def _shown(url: str) -> str:

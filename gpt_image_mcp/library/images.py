@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from gpt_image_mcp.dates import local_day
 from gpt_image_mcp.library.ledger import redact_call
 from gpt_image_mcp.library.schema import image_parents, images, nanodollars
 from gpt_image_mcp.library.search.fulltext import forget_all_words, forget_words, index_words
+from gpt_image_mcp.library.spending import day_of
+from gpt_image_mcp.steps import step
 from gpt_image_mcp.values.images import StoredImage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from sqlalchemy import ColumnElement, Connection, Row
@@ -74,8 +76,10 @@ class Images:
         with self.database.writing() as connection:
             forget_all_words(connection)
             for number in connection.execute(select(images.c.number)).scalars().all():
-                document = connection.execute(_DOCUMENT_OF, {"image_number": number}).scalar_one()
-                add_image(connection, _IMAGE.validate_json(document))
+                step()
+                found = connection.execute(_DOCUMENT_OF, {"image_number": number}).scalars()
+                for image in readable_images(found):
+                    add_image(connection, image)
 
     def all_images(self) -> Iterator[StoredImage]:
         """Every image, oldest first."""
@@ -83,8 +87,7 @@ class Images:
         few = query.execution_options(yield_per=_AT_ONCE)
         # The result is closed too: while a part is unread, SQLite would keep its moment for the next user.
         with self.database.reading() as connection, connection.execute(few) as rows:
-            for document in rows.scalars():
-                yield _IMAGE.validate_json(document)
+            yield from readable_images(rows.scalars())
 
     def newest(self, limit: int) -> tuple[StoredImage, ...]:
         """The newest images, newest first."""
@@ -92,7 +95,7 @@ class Images:
         newest = query.order_by(images.c.created_at.desc(), images.c.id.desc()).limit(limit)
         with self.database.reading() as connection:
             documents = connection.execute(newest).scalars().all()
-        return tuple(_IMAGE.validate_json(document) for document in documents)
+        return tuple(readable_images(documents))
 
     def find_image(self, image_id: str) -> StoredImage | None:
         """The image of this id."""
@@ -111,7 +114,7 @@ class Images:
         query = select(images.c.document).where(images.c.call_id == call_id)
         with self.database.reading() as connection:
             documents = connection.execute(query.order_by(images.c.created_at, images.c.id)).scalars().all()
-        return tuple(_IMAGE.validate_json(document) for document in documents)
+        return tuple(readable_images(documents))
 
     def children_of(self, image_id: str) -> tuple[str, ...]:
         """Ids of the images that were made from an image, oldest first."""
@@ -130,8 +133,16 @@ class Images:
     def _one_image(self, condition: ColumnElement[bool]) -> StoredImage | None:
         query = select(images.c.document).where(condition).order_by(images.c.created_at.desc()).limit(1)
         with self.database.reading() as connection:
-            document = connection.execute(query).scalar_one_or_none()
-        return None if document is None else _IMAGE.validate_json(document)
+            documents = connection.execute(query).scalars().all()
+        return next(readable_images(documents), None)
+
+
+def readable_images(documents: Iterable[str | None]) -> Iterator[StoredImage]:
+    """The images of documents, without those in which the disk changed a bit, as if they were not there."""
+    for document in documents:
+        with contextlib.suppress(ValidationError):
+            if document is not None:
+                yield _IMAGE.validate_json(document)
 
 
 def add_image(connection: Connection, image: StoredImage) -> None:
@@ -160,7 +171,7 @@ def _image_values(connection: Connection, image: StoredImage) -> dict[str, Any]:
         "uri": image.file_path.as_uri(),
         "sha256": image.sha256,
         "created_at": image.created_at.timestamp(),
-        "day": local_day(image.created_at).isoformat(),
+        "day": day_of(connection, image.created_at),
         "model": made.model,
         "session_id": made.session_id,
         "call_id": made.call_id,

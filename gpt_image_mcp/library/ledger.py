@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, func, insert, or_, select, update
 
-from gpt_image_mcp.dates import local_day
 from gpt_image_mcp.errors import BudgetExceeded, OutcomeUnknown
 from gpt_image_mcp.library.call_records import dump_error, load_error
 from gpt_image_mcp.library.naming import is_of_model
 from gpt_image_mcp.library.processes import is_gone, this_process
 from gpt_image_mcp.library.schema import calls, dollars, images, nanodollars
+from gpt_image_mcp.library.spending import day_of
 from gpt_image_mcp.values.history import CallRecord, CallStart
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ _LET_JOIN = update(calls).where(calls.c.id == bindparam("call_id")).values(is_jo
 _FIND_SAME = (
     select(calls)
     .where(calls.c.idempotency_key == bindparam("wanted"), calls.c.owner == "")
-    .where(calls.c.started_at > bindparam("since"))
+    .where(calls.c.started_at > bindparam("since"), calls.c.started_at <= bindparam("now"))
     .where(
         or_(
             (calls.c.status == "running") & (calls.c.alive_until > bindparam("now")),
@@ -101,12 +101,12 @@ class Ledger:
         with self.database.writing() as connection:
             same = _same_call(connection, call.idempotency_key)
             if same is not None:
-                return same.id
+                return str(same.id)
             if limited and daily_usd is not None:
-                spent = _spent(connection, local_day(call.started_at).isoformat())
+                spent = _spent(connection, day_of(connection, call.started_at))
                 if spent + reserved > daily_usd:
                     raise _over_daily_budget(reserved, spent, daily_usd)
-            connection.execute(insert(calls), _call_values(call, reserved))
+            connection.execute(insert(calls), _call_values(connection, call, reserved))
         return None
 
     def raise_reservation(
@@ -143,9 +143,8 @@ class Ledger:
         """Remembers a call that ended without having reserved anything; it cost nothing."""
         ending = _ending(status, result_json=result_json, error=error, is_acknowledged=True)
         with self.database.writing() as connection:
-            connection.execute(
-                insert(calls), {**_call_values(call, Decimal(0)), **ending, "cost_nanodollars": 0}
-            )
+            begun = _call_values(connection, call, Decimal(0))
+            connection.execute(insert(calls), {**begun, **ending, "cost_nanodollars": 0})
 
     def finish_call(
         self,
@@ -175,7 +174,7 @@ class Ledger:
             return None
         with self.database.reading() as connection:
             row = connection.execute(select(calls).where(calls.c.id == call_id)).one_or_none()
-        return None if row is None else _call_record(row)
+            return None if row is None else _call_record(row)
 
     def stay_alive(self, call_id: str) -> None:
         """Notes that a call still runs, even if it was given up for lost."""
@@ -201,13 +200,14 @@ class Ledger:
         A process on this machine is looked for; one elsewhere counts as gone when its sign of life is
         overdue.
         """
-        now = datetime.now(UTC).timestamp()
+        now, until = datetime.now(UTC).timestamp(), (datetime.now(UTC) + CALL_LEASE).timestamp()
         running = select(calls.c.id, calls.c.alive_until, calls.c.process).where(calls.c.status == "running")
         with self.database.reading() as connection:
             lost = [
                 call.id
                 for call in connection.execute(running)
-                if call.alive_until < now or is_gone(call.process)
+                # What is alive for longer than a lease said so before the clock was set back.
+                if not now <= call.alive_until <= until or is_gone(call.process)
             ]
         if not lost:
             return
@@ -246,7 +246,7 @@ class Ledger:
                 names = connection.execute(select(calls.c.model).where(*_IS_OPEN).distinct()).scalars().all()
                 query = query.where(calls.c.model.in_([name for name in names if is_of_model(name, model)]))
             rows = connection.execute(query.order_by(calls.c.started_at.desc()).limit(limit)).all()
-        return tuple(_call_record(row) for row in rows)
+            return tuple(_call_record(row) for row in rows)
 
     def find_same_call(self, idempotency_key: str) -> CallRecord | None:
         """The latest call with this key that the same call joins.
@@ -255,12 +255,13 @@ class Ledger:
         process is gone, so is its caller.
         """
         with self.database.reading() as connection:
-            return _same_call(connection, idempotency_key)
+            row = _same_call(connection, idempotency_key)
+            return None if row is None else _call_record(row)
 
-    def spent_usd(self, day: date) -> Decimal:
-        """What was spent or is reserved on a local day, without the sandbox."""
+    def spent_usd(self, day: date | None = None) -> Decimal:
+        """What was spent or is reserved on a day of the library, by default today, without the sandbox."""
         with self.database.reading() as connection:
-            return _spent(connection, day.isoformat())
+            return _spent(connection, day.isoformat() if day else day_of(connection, datetime.now(UTC)))
 
     def typical_seconds(
         self, *, kind: Kind, model: str, quality: str, size: str, sandbox: bool
@@ -270,12 +271,13 @@ class Ledger:
             select(calls.c.finished_at - calls.c.started_at)
             .where(calls.c.model == model, calls.c.quality == quality, calls.c.size == size)
             .where(calls.c.status == "completed", calls.c.sandbox.is_(sandbox), calls.c.kind == kind)
+            .where(calls.c.finished_at >= calls.c.started_at)  # else the clock was set back meanwhile
             .order_by(calls.c.started_at.desc())
             .limit(_REMEMBERED_DURATIONS)
         )
         with self.database.reading() as connection:
             durations = [float(seconds) for (seconds,) in connection.execute(query)]
-        return statistics.median(durations) if durations else None
+            return statistics.median(durations) if durations else None
 
 
 def redact_call(connection: Connection, call_id: str) -> None:
@@ -287,7 +289,7 @@ def redact_call(connection: Connection, call_id: str) -> None:
     connection.execute(_REDACT_CALL, {"call_id": call_id})
 
 
-def _same_call(connection: Connection, idempotency_key: str) -> CallRecord | None:
+def _same_call(connection: Connection, idempotency_key: str) -> Row[Any] | None:
     """See ``find_same_call``; without a key no call is the same."""
     if not idempotency_key:
         return None
@@ -298,7 +300,7 @@ def _same_call(connection: Connection, idempotency_key: str) -> CallRecord | Non
         "now": now.timestamp(),
     }
     rows = connection.execute(_FIND_SAME, values).all()
-    return next((_call_record(row) for row in rows if _is_joinable(row)), None)
+    return next((row for row in rows if _is_joinable(row)), None)
 
 
 def _is_joinable(row: Row[Any]) -> bool:
@@ -315,7 +317,7 @@ def _spent(connection: Connection, day: str) -> Decimal:
     return dollars(int(connection.execute(query).scalar_one()))
 
 
-def _call_values(call: CallStart, reserved: Decimal) -> dict[str, Any]:
+def _call_values(connection: Connection, call: CallStart, reserved: Decimal) -> dict[str, Any]:
     return {
         "id": call.id,
         "kind": call.kind,
@@ -325,7 +327,7 @@ def _call_values(call: CallStart, reserved: Decimal) -> dict[str, Any]:
         "size": call.size,
         "prompt": call.prompt,
         "sandbox": call.sandbox,
-        "day": local_day(call.started_at).isoformat(),
+        "day": day_of(connection, call.started_at),
         "started_at": call.started_at.timestamp(),
         "reserved_nanodollars": nanodollars(reserved),
         "alive_until": (call.started_at + CALL_LEASE).timestamp(),

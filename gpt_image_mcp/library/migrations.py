@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy import Connection, insert, inspect, select, text, update
 
-from gpt_image_mcp.library.schema import metadata, schema_version
+from gpt_image_mcp.dates import local_zone
+from gpt_image_mcp.library.schema import library_zone, metadata, schema_version
 from gpt_image_mcp.library.search.fulltext import create_words
 
 if TYPE_CHECKING:
@@ -22,8 +23,14 @@ if TYPE_CHECKING:
 
     Step: TypeAlias = Callable[[Connection], None]
 
+
+def _keep_zone(connection: Connection) -> None:
+    connection.exec_driver_sql("CREATE TABLE library_zone (name VARCHAR(64) NOT NULL)")
+    connection.execute(text("INSERT INTO library_zone (name) VALUES (:name)"), {"name": local_zone()})
+
+
 # The first takes a database from version 1 to 2, the next from 2 to 3, and so on.
-MIGRATIONS: tuple[Step, ...] = ()
+MIGRATIONS: tuple[Step, ...] = (_keep_zone,)
 VERSION = 1 + len(MIGRATIONS)
 
 
@@ -40,6 +47,7 @@ def migrate(connection: Connection, steps: Sequence[Step] = MIGRATIONS) -> None:
     if version == 0:
         metadata.create_all(connection)
         create_words(connection)
+        connection.execute(insert(library_zone).values(name=local_zone()))
         connection.execute(insert(schema_version).values(version=1 + len(steps)))
         return
     for number, step in enumerate(steps[version - 1 :], start=version + 1):

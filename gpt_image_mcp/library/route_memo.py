@@ -27,7 +27,7 @@ class RouteMemo:
         query = select(route_rejections.c.rejected_at).where(*_entry(endpoint, model))
         with self.database.reading() as connection:
             when = connection.execute(query).scalar_one_or_none()
-        return None if when is None else datetime.fromtimestamp(when, UTC)
+            return None if when is None else datetime.fromtimestamp(when, UTC)
 
     def remember_rejection(self, endpoint: str, model: str, when: datetime) -> None:
         """Notes that the endpoint rejected the model."""

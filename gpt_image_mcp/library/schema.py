@@ -1,8 +1,8 @@
 """The tables of the database, in portable SQLAlchemy Core. The table of words is in ``search.fulltext``.
 
 Money is kept as whole nano-dollars, so that sums are exact in every database. Times are seconds since 1970
-(UTC); ``day`` is the local day, the one that a daily budget counts. Every row has an owner, which is empty
-for a local user. Whoever changes a table adds a step to ``migrations``.
+(UTC); ``day`` is one of the library's time zone, which a daily budget counts. Every row has an owner, which
+is empty for a local user. Whoever changes a table adds a step to ``migrations``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ metadata = MetaData()
 NANO = Decimal(1_000_000_000)
 
 schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
+
+# The time zone of whoever made the library, in which all processes count its days.
+library_zone = Table("library_zone", metadata, Column("name", String(64), nullable=False))
 
 _GROUP = ("day", "model", "session_id")
 images = Table(

@@ -20,6 +20,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 from gpt_image_mcp.atomic_files import write_over
 from gpt_image_mcp.errors import NotFound, quoted
 from gpt_image_mcp.folders import APP
+from gpt_image_mcp.library.images import readable_images
 from gpt_image_mcp.library.schema import images, session_turns, sessions
 from gpt_image_mcp.regular_files import read_unchanged
 from gpt_image_mcp.values.images import StoredImage
@@ -107,7 +108,6 @@ class _Document:
 
 
 _DOCUMENT = TypeAdapter(_Document)
-_IMAGE = TypeAdapter(StoredImage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class Sessions:
         with self.database.reading() as connection:
             row = connection.execute(select(sessions).where(sessions.c.id == session_id)).one_or_none()
             rows = connection.execute(turns.order_by(session_turns.c.turn)).all()
-        return None if row is None else _record(row, rows)
+            return None if row is None else _record(row, rows)
 
     def end(self, session_id: str, when: datetime) -> None:
         """Ends a session; its images stay."""
@@ -209,10 +209,10 @@ class Sessions:
         )
         with self.database.reading() as connection:
             rows = connection.execute(query).all()
-        return tuple(
-            _summary(row, is_open=position < most_open and row.updated_at >= idle_since.timestamp())
-            for position, row in enumerate(rows)
-        )
+            return tuple(
+                _summary(row, is_open=position < most_open and row.updated_at >= idle_since.timestamp())
+                for position, row in enumerate(rows)
+            )
 
     def leftovers(self, leaving: Collection[str], *, in_use: Collection[str]) -> Leftovers:
         """What is of no more use once some images are deleted.
@@ -227,10 +227,11 @@ class Sessions:
         with self.database.reading() as connection:
             rows = connection.execute(select(sessions).where(sessions.c.owner == "")).all()
             known = connection.execute(turns).all()
+            kept = {row.id: _kept_files(row) for row in rows}
         alive = {*in_use, *(row.session_id for row in known if row.id not in leaving)}
         usable = {row.id for row in rows if row.id in alive and row.ended_at is None}
-        needed = {path for row in rows if row.id in usable for path in _kept_files(row)}
-        named = dict.fromkeys(path for row in rows if row.id not in usable for path in _kept_files(row))
+        needed = {path for row in rows if row.id in usable for path in kept[row.id]}
+        named = dict.fromkeys(path for row in rows if row.id not in usable for path in kept[row.id])
         return Leftovers(
             sessions=tuple(row.id for row in rows if row.id not in alive),
             start_images=tuple(path for path in named if path not in needed and path.is_file()),
@@ -249,8 +250,10 @@ class Sessions:
             NotFound: If the session is gone, so that there is nothing to wait for.
         """
         this = sessions.c.id == session_id
-        free = or_(sessions.c.lease_until < now.timestamp(), sessions.c.lease_holder == holder)
-        values = {"lease_holder": holder, "lease_until": (now + self.lease).timestamp()}
+        until = (now + self.lease).timestamp()
+        # A lease that ends later than one of now was taken before the clock was set back.
+        free = or_(~sessions.c.lease_until.between(now.timestamp(), until), sessions.c.lease_holder == holder)
+        values = {"lease_holder": holder, "lease_until": until}
         with self.database.writing() as connection:
             if connection.execute(update(sessions).where(this, free).values(**values)).rowcount:
                 return True
@@ -287,10 +290,14 @@ def _keep(image: InputImage) -> StartImage:
     digest = hashlib.sha256(image.data).hexdigest()
     extension = image.name.rpartition(".")[2]
     path = platformdirs.user_data_path(APP, appauthor=False) / "inputs" / f"{digest}.{extension}"
+    # Others may not look into the folder, so that no file in it is theirs to read, not even at first.
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.chmod(0o700)
     try:
         read_unchanged(path, digest)
     except OSError:
         write_over(path, image.data)
+    path.chmod(0o600)
     return StartImage(
         name=image.name,
         file_path=path,
@@ -339,6 +346,6 @@ def _summary(row: Row[Any], *, is_open: bool) -> SessionSummary:
         turns=row.turn,
         last_prompt=row.prompt,
         last_image_id=row.image_id,
-        last_image=None if row.image is None else _IMAGE.validate_json(row.image),
+        last_image=next(readable_images([row.image]), None),
         sandbox=_DOCUMENT.validate_json(row.document).sandbox,
     )

@@ -5,6 +5,8 @@ The database can be rebuilt from these files, so they hold everything that it kn
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
@@ -12,10 +14,15 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gpt_image_mcp.atomic_files import write_over
+from gpt_image_mcp.ids import are_ids
+from gpt_image_mcp.regular_files import read_regular
 from gpt_image_mcp.values.images import StoredImage
 
 FOLDER = ".metadata"
 SCHEMA = 1
+# Ours have a few kilobytes: a prompt of at most 32,000 characters, and some hundred beside it.
+_MOST_BYTES = 1_000_000
+_LONGEST_NAME_BYTES = 255
 
 
 class _Document(BaseModel):
@@ -39,9 +46,11 @@ def write_metadata(image: StoredImage) -> None:
     """Writes, or renews, the metadata file of an image.
 
     Raises:
-        OSError: If the folder cannot be written.
+        OSError: If the folder cannot be written, or is a link, which may lead to where nothing is ours.
         ValueError: If a text of the image is not valid Unicode.
     """
+    if metadata_path(image).parent.is_symlink():
+        raise NotADirectoryError(errno.ENOTDIR, "it is a link", str(metadata_path(image).parent))
     portable = replace(
         image, file_path=Path(image.file_path.name), created_at=image.created_at.astimezone(UTC)
     )
@@ -60,7 +69,7 @@ def move_metadata(image: StoredImage, path: Path) -> None:
         ValueError: If the new name is not valid Unicode.
     """
     old, moved = metadata_path(image), replace(image, file_path=path)
-    if not old.is_file():
+    if not old.is_file() or old.parent.is_symlink():
         return
     write_metadata(moved)
     if not metadata_path(moved).samefile(old):
@@ -68,15 +77,22 @@ def move_metadata(image: StoredImage, path: Path) -> None:
 
 
 def read_metadata(path: Path) -> StoredImage | None:
-    """The image that a metadata file describes; None if the file is not a metadata file.
+    """The image that a metadata file describes; None if the file is not a metadata file of ours.
 
     The image's own file is looked for beside the ``.metadata`` folder, wherever that is now.
 
     Raises:
-        OSError: If the file cannot be read.
+        OSError: If the file cannot be read, is too large, or is a link, a pipe or the like.
     """
+    data = read_regular(path, max_bytes=_MOST_BYTES, follows_links=False)
     try:
-        image = _Document.model_validate_json(path.read_bytes()).image
+        image = _Document.model_validate_json(data).image
     except ValidationError:
         return None
-    return replace(image, file_path=path.absolute().parent.parent / image.file_path.name)
+    name, made = image.file_path.name, image.provenance
+    is_name = name == str(image.file_path) and name not in {"", ".."}
+    is_short = len(os.fsencode(name)) <= _LONGEST_NAME_BYTES
+    is_ours = path.name == f"{image.id}.json" and are_ids(made.call_id, made.session_id)
+    if not (is_name and is_short and is_ours):
+        return None
+    return replace(image, file_path=path.absolute().parent.parent / name)

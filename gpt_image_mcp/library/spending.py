@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from gpt_image_mcp.library.schema import dollars, images
+from gpt_image_mcp.dates import zone_named
+from gpt_image_mcp.library.schema import dollars, images, library_zone
 from gpt_image_mcp.money import OTHERS
 from gpt_image_mcp.values.history import Spending
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
     from decimal import Decimal
 
     from sqlalchemy import ColumnElement, Connection, TextClause
@@ -22,6 +24,13 @@ _MOST_SESSIONS = 100
 # reads the images themselves nor sorts.
 _KEY = (images.c.day, images.c.model, images.c.session_id)
 _GROUPS = select(*_KEY, func.count(), func.sum(images.c.spent_nanodollars)).group_by(*_KEY)
+
+
+def day_of(connection: Connection, moment: datetime) -> str:
+    """The day of a moment in the time zone of the library."""
+    if "zone" not in connection.info:  # which lives as long as the connection
+        connection.info["zone"] = zone_named(connection.execute(select(library_zone.c.name)).scalar_one())
+    return moment.astimezone(connection.info["zone"]).date().isoformat()
 
 
 def sum_up(

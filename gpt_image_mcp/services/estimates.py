@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from gpt_image_mcp.calls.planning import without_sandbox
 from gpt_image_mcp.catalogue.prices import quote, quotes_by_quality
 from gpt_image_mcp.catalogue.validation import PINNED, require_single, validate_input_images, validate_request
-from gpt_image_mcp.dates import today
 from gpt_image_mcp.money import Budget, Estimate
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def estimate(options: OutputOptions, *, input_images: int, settings: Settings, l
 
 
 def _budget(settings: Settings, library: Library) -> Budget:
-    spent = library.ledger.spent_usd(today())
+    spent = library.ledger.spent_usd()
     daily = settings.daily_budget_usd
     return Budget(
         per_call_usd=settings.max_cost_usd,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
 
 from gpt_image_mcp.dates import parse_since, parse_until
-from gpt_image_mcp.errors import InvalidArgument, NotFound, quoted
+from gpt_image_mcp.errors import InvalidArgument, NotFound, StorageFailed, quoted
 from gpt_image_mcp.values.history import FoundImage, FoundImages
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def _require_session(session_id: str, library: Library) -> None:
 
 
 def _open_calls(criteria: SearchCriteria, library: Library) -> tuple[CallRecord, ...]:
-    library.ledger.give_up_lost_calls()
+    with contextlib.suppress(StorageFailed):  # what is there can be read also where nothing can be written
+        library.ledger.give_up_lost_calls()
     return library.ledger.open_calls(
         model=criteria.model, since=criteria.since, until=criteria.until, limit=_MOST_OPEN_CALLS
     )

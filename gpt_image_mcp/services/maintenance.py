@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,12 +14,15 @@ import platformdirs
 
 from gpt_image_mcp.calls.stored_results import images_in
 from gpt_image_mcp.dates import parse_since
-from gpt_image_mcp.errors import InvalidArgument, OutputRejected, StorageFailed
+from gpt_image_mcp.errors import DatabaseDamaged, InvalidArgument, OutputRejected, StorageFailed
 from gpt_image_mcp.folders import APP, output_folder
 from gpt_image_mcp.imaging.preview_cache import evict
 from gpt_image_mcp.imaging.xmp import recovered_image
 from gpt_image_mcp.library.kept_bodies import kept_before
 from gpt_image_mcp.library.sidecars import FOLDER, metadata_path, read_metadata
+from gpt_image_mcp.regular_files import read_regular
+from gpt_image_mcp.steps import step
+from gpt_image_mcp.values.images import MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -39,14 +44,14 @@ class Rebuilt:
     Attributes:
         images: How many images were added or renewed.
         folders: Where they were looked for.
-        unreadable: Metadata files that could not be used.
+        unreadable: Metadata files that could not be used, or tell otherwise of an image than the library.
         set_aside: Where the damaged database is now; None if it was not damaged.
     """
 
     images: int
     folders: tuple[Path, ...]
     unreadable: tuple[Path, ...]
-    set_aside: Path | None
+    set_aside: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,17 +86,15 @@ def rebuild(library: Library, named: Sequence[Path], *, settings: Settings) -> R
 
     Raises:
         InvalidArgument: If one of ``named`` is not a folder.
-        StorageFailed: If no database can be made, or another program holds it.
+        StorageFailed: If the database cannot be used, but is not damaged, or none can be made.
     """
     roots = [_require_folder(path) for path in named]
-    set_aside = _set_aside_if_damaged(library)
-    known = {image.file_path.parent for image in library.images.all_images()}
-    described = set(_folders_with_metadata([*roots, *_usual_folders(settings)]))
-    folders = sorted({*roots, *described, *known})
-    read, unreadable = _add_described(folders, library)
-    read += sum(_add_embedded(root, library) for root in roots)
-    library.images.reindex()
-    return Rebuilt(images=read, folders=tuple(folders), unreadable=tuple(unreadable), set_aside=set_aside)
+    try:
+        library.check()
+        return _fill(library, roots, settings)
+    except DatabaseDamaged:
+        set_aside = library.set_database_aside()
+        return replace(_fill(library, roots, settings), set_aside=set_aside)
 
 
 def prune(
@@ -107,6 +110,8 @@ def prune(
     now = datetime.now(UTC)
     before = parse_since(older_than, now, name="older_than")
     _require_limit(before, keep_mb)
+    if is_confirmed:
+        library.ledger.redact(())  # no file goes where nothing can be written about it
     kept: list[str] = []
     candidates = _over_limits(tuple(library.images.all_images()), before=before, keep_mb=keep_mb)
     in_use = _open_sessions(library, settings)
@@ -140,14 +145,14 @@ def _require_folder(path: Path) -> Path:
     return folder
 
 
-def _set_aside_if_damaged(library: Library) -> Path | None:
-    try:
-        library.check()
-    except StorageFailed as error:
-        if error.retryable:
-            raise
-        return library.set_database_aside()
-    return None
+def _fill(library: Library, roots: Sequence[Path], settings: Settings) -> Rebuilt:
+    known = {image.file_path.parent for image in library.images.all_images()}
+    described = set(_folders_with_metadata([*roots, *_usual_folders(settings)]))
+    folders = sorted({*roots, *described, *known})
+    read, unreadable = _add_described(folders, library)
+    read += sum(_add_embedded(root, library) for root in roots)
+    library.images.reindex()
+    return Rebuilt(images=read, folders=tuple(folders), unreadable=tuple(unreadable))
 
 
 def _usual_folders(settings: Settings) -> list[Path]:
@@ -161,9 +166,22 @@ def _usual_folders(settings: Settings) -> list[Path]:
 def _folders_with_metadata(roots: Iterable[Path]) -> Iterator[Path]:
     """The folders at or below the given ones that hold metadata files."""
     for root in roots:
-        for folder in root.rglob(FOLDER):
-            if folder.is_dir():
-                yield folder.parent
+        yield from (folder.parent for folder, _ in _walk(root) if folder.name == FOLDER)
+
+
+def _walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Each folder at or below one, with the names of its regular files; what cannot be read is passed over.
+
+    Links may lead in circles and are not followed, and folders may be nested deeper than functions.
+    """
+    waiting = [root]
+    while waiting:
+        step()
+        folder = waiting.pop()
+        with contextlib.suppress(OSError), os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+            waiting += [folder / entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            yield folder, [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
 
 
 def _add_described(folders: Iterable[Path], library: Library) -> tuple[int, list[Path]]:
@@ -171,21 +189,20 @@ def _add_described(folders: Iterable[Path], library: Library) -> tuple[int, list
     places = _Places(library)
     read = 0
     unreadable: list[Path] = []
-    for path in (path for folder in folders for path in sorted((folder / FOLDER).glob("*.json"))):
-        image = _read(path)
-        if image is None:
-            unreadable.append(path)
-        else:
-            library.images.add_image(places.at_its_place(image))
-            read += 1
+    real = [folder / FOLDER for folder in folders if not (folder / FOLDER).is_symlink()]
+    for path in (path for folder in real for path in sorted(folder.glob("*.json"))):
+        step()
+        try:
+            image = read_metadata(path)
+            placed = image and places.at_its_place(image)
+            if placed:
+                library.images.add_image(placed)
+                read += 1
+                continue
+        except (OSError, ValueError):  # its name may be no text
+            pass
+        unreadable.append(path)
     return read, unreadable
-
-
-def _read(path: Path) -> StoredImage | None:
-    try:
-        return read_metadata(path)
-    except OSError:
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +212,17 @@ class _Places:
     library: Library
     folders: dict[Path, dict[int, list[Path]]] = field(default_factory=dict[Path, dict[int, list[Path]]])
 
-    def at_its_place(self, image: StoredImage) -> StoredImage:
-        """The image with the present path of its file, as far as it is known or found in the same folder."""
+    def at_its_place(self, image: StoredImage) -> StoredImage | None:
+        """The image with the present path of its file, as far as it is known or found in the same folder.
+
+        A copy elsewhere changes nothing of an image that is still there; None if the copy is of another.
+        """
         known = self.library.images.find_image(image.id)
+        if known is not None and known.sha256 != image.sha256:
+            return None
         if known is not None and known.file_path.exists():
-            return replace(image, file_path=known.file_path)
+            is_copy = known.file_path.parent != image.file_path.parent
+            return known if is_copy else replace(image, file_path=known.file_path)
         if image.file_path.exists():
             return image
         candidates = (replace(image, file_path=path) for path in self._of_its_size(image))
@@ -214,27 +237,27 @@ class _Places:
 
 def _files_by_size(folder: Path) -> dict[int, list[Path]]:
     found: dict[int, list[Path]] = {}
-    for path in folder.iterdir():
-        if path.is_file():
-            found.setdefault(path.stat().st_size, []).append(path)
+    for name in next(_walk(folder), (folder, []))[1]:
+        found.setdefault(_bytes_on_disk(folder / name), []).append(folder / name)
     return found
 
 
 def _add_embedded(root: Path, library: Library) -> int:
     """Adds unknown images from the metadata embedded in their files; gives their number."""
-    paths = (path for path in sorted(root.rglob("*")) if path.suffix.lower() in _EMBEDDING)
-    return sum(_is_added(path, library) for path in paths)
+    paths = (folder / name for folder, names in _walk(root) for name in names)
+    return sum(_is_added(path, library) for path in paths if path.suffix.lower() in _EMBEDDING)
 
 
 def _is_added(path: Path, library: Library) -> bool:
     """Adds the image of a file if our metadata are embedded in it and it is unknown; whether it was added."""
+    step()
     try:
-        image = recovered_image(path, path.read_bytes())
-    except OSError:
+        image = recovered_image(path, read_regular(path, max_bytes=MOST_BYTES, follows_links=False))
+        if image is None or library.images.find_image(image.id):
+            return False
+        library.images.add_image(image)
+    except (OSError, ValueError):
         return False
-    if image is None or library.images.find_image(image.id):
-        return False
-    library.images.add_image(image)
     return True
 
 
@@ -278,11 +301,14 @@ def _open_sessions(library: Library, settings: Settings) -> set[str]:
 
 def _may_go(image: StoredImage, library: Library, in_use: set[str], *, kept: list[str]) -> bool:
     """Whether an image may be deleted; if not, the reason is added to ``kept``."""
+    step()
+    path = image.file_path
     if image.provenance.session_id in in_use:
         kept.append(f"{image.id} belongs to the open session {image.provenance.session_id}")
         return False
-    if image.file_path.exists() and library.digest(image) != image.sha256:
-        kept.append(f"{image.file_path} was changed outside")
+    is_same = _bytes_on_disk(path) == image.size_bytes and library.digest(image) == image.sha256
+    if path.is_symlink() or (path.exists() and not is_same):
+        kept.append(f"{path} was changed outside")
         return False
     return True
 
@@ -298,7 +324,8 @@ class _Deletion:
 
     def delete_image(self, image: StoredImage) -> bool:
         """Deletes an image with its metadata and history; whether that worked, or would."""
-        files = (image.file_path, metadata_path(image))
+        described = metadata_path(image)  # in a folder that is a link, nothing is ours
+        files = (image.file_path, *(() if described.parent.is_symlink() else (described,)))
         return self._delete(files, f"{image.file_path} ({image.id})", lambda: self._forget(image))
 
     def delete_leftovers(self, leaving: Collection[str], *, in_use: Collection[str]) -> tuple[Path, ...]:
@@ -329,6 +356,7 @@ class _Deletion:
 
     def _delete(self, files: Sequence[Path], name: str, then: Callable[[], None] = lambda: None) -> bool:
         """Deletes files, then calls ``then``. Only the first file counts in ``freed_bytes``."""
+        step()
         size_bytes = _bytes_on_disk(files[0])
         try:
             if self.is_real:

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
+from pydantic import AwareDatetime, Field
+
+from gpt_image_mcp.ids import IMAGE_ID
 from gpt_image_mcp.money import Cost
 from gpt_image_mcp.values.responses import Route, TokenUsage
 
 Kind: TypeAlias = Literal["image", "edit", "session", "batch"]
+# What is read of an image, from whatever file, is within these bounds. The API returns a tenth of that size.
+MOST_BYTES = 256 * 1024**2
+Number: TypeAlias = Annotated[int, Field(ge=0, le=MOST_BYTES)]
+Name: TypeAlias = Annotated[str, Field(max_length=255, pattern=r"^[^\x00]*$")]
+ImageId: TypeAlias = Annotated[str, Field(pattern=f"^{IMAGE_ID}$")]
+Parents: TypeAlias = Annotated[tuple[ImageId, ...], Field(max_length=1000)]
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
+Moment: TypeAlias = Annotated[AwareDatetime, Field(ge=_FIRST, lt=_LAST)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +47,7 @@ class Requested:
 
     size: str = "auto"
     quality: str = "auto"
-    n: int = 1
+    n: Number = 1
     format: str = "png"
     background: str = "auto"
 
@@ -66,20 +77,20 @@ class Provenance:
 
     kind: Kind
     prompt: str
-    model: str
+    model: Name
     requested: Requested
     applied: Applied
     cost: Cost
     route: Route = "images"
     usage: TokenUsage | None = None
-    parents: tuple[str, ...] = ()
+    parents: Parents = ()
     edit_type: str = ""
     call_id: str = ""
     request_id: str | None = None
     session_id: str = ""
-    turn: int = 0
+    turn: Number = 0
     project_dir: str = ""
-    owner: str = ""
+    owner: Name = ""
     sandbox: bool = False
 
 
@@ -94,14 +105,14 @@ class StoredImage:
         c2pa: Whether the file carries signed C2PA provenance.
     """
 
-    id: str
+    id: ImageId
     file_path: Path
-    size_bytes: int
-    sha256: str
-    mime_type: str
-    width: int
-    height: int
-    created_at: datetime
+    size_bytes: Number
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    mime_type: Name
+    width: Number
+    height: Number
+    created_at: Moment
     provenance: Provenance
     c2pa: bool = False
 

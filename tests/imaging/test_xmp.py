@@ -34,7 +34,7 @@ ORIGIN = EmbeddedMetadata(
     applied=Applied(size="37x23", quality="low", background="opaque", output_format="png"),
     cost=Cost(usd=Decimal("0.0123"), basis="usage"),
     parents=("20261120-150301-ffffff",),
-    session_id="edit-1",
+    session_id="session-20261120-150301-ffffff",
     turn=2,
 )
 EXIF_ARTIST = 0x013B

@@ -118,7 +118,7 @@ def provenance() -> Provenance:
         parents=("20261120-150301-ffffff",),
         call_id="job-20261121-150301-a1b2c3",
         request_id="req_1",
-        session_id="edit-1",
+        session_id="session-20261120-150301-ffffff",
         turn=2,
         project_dir="/work/project",
     )

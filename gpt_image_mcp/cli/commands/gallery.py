@@ -37,7 +37,8 @@ async def gallery(
     console = Console()
     async with Studio(read_settings()) as studio:
         images = await studio.history.newest(limit)
-    report = await write_gallery(images, absolute_path(output) if output else default_page())
+    with console.counting("Looking at images"):
+        report = await write_gallery(images, absolute_path(output) if output else default_page())
     console.print_lines([str(report.path)])
     console.say(_summary(report))
     if open_page:

@@ -124,9 +124,10 @@ async def rebuild(*folders: Path, as_json: AsJson = False) -> int:
             looked in.
         as_json: Print what was found as JSON.
     """
-    async with Studio(read_settings()) as studio:
-        done = await studio.history.rebuild(folders)
     console = Console()
+    async with Studio(read_settings()) as studio:
+        with console.counting("Looking at folders and files"):
+            done = await studio.history.rebuild(folders)
     if as_json:
         console.print_json(rebuilt_content(done))
         return 0
@@ -137,7 +138,7 @@ async def rebuild(*folders: Path, as_json: AsJson = False) -> int:
             f"The damaged database is now {done.set_aside}; sessions and calls in it are not restored."
         )
     for path in done.unreadable:
-        console.say(f"Not a metadata file: {path}")
+        console.say(f"Not used as a metadata file: {path}")
     return 0
 
 
@@ -157,12 +158,14 @@ async def prune(
         yes: Delete them.
         as_json: Print which ones as JSON.
     """
+    console = Console()
     async with Studio(read_settings()) as studio:
-        pruned = await studio.history.prune(older_than=older_than, keep_mb=keep_mb, is_confirmed=yes)
+        with console.counting("Looking at files"):
+            pruned = await studio.history.prune(older_than=older_than, keep_mb=keep_mb, is_confirmed=yes)
     if as_json:
-        Console().print_json(pruned_content(pruned))
+        console.print_json(pruned_content(pruned))
     else:
-        _print_pruned(pruned, Console())
+        _print_pruned(pruned, console)
     return 1 if pruned.failed else 0
 
 

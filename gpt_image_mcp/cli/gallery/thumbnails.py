@@ -21,6 +21,8 @@ from gpt_image_mcp.imaging.preview_cache import LARGE_PREVIEWS, PreviewCache
 from gpt_image_mcp.pillow_errors import DamagedImage
 from gpt_image_mcp.regular_files import MOST_BYTES, read_regular
 from gpt_image_mcp.services.image_search import file_state
+from gpt_image_mcp.steps import step
+from gpt_image_mcp.values.images import MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +58,11 @@ def make_thumbnails(images: Sequence[StoredImage], *, allowed_seconds: float) ->
     deadline = time.monotonic() + allowed_seconds
     # Pillow lets other threads work while it decodes and encodes.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(partial(_thumbnail, deadline=deadline), images))
+        made: list[Thumbnail] = []
+        for thumbnail in pool.map(partial(_thumbnail, deadline=deadline), images):
+            step()
+            made.append(thumbnail)
+        return made
 
 
 def _thumbnail(image: StoredImage, *, deadline: float) -> Thumbnail:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter
 from sqlalchemy import select
 
+from gpt_image_mcp.library.images import readable_images
 from gpt_image_mcp.library.naming import is_of_model
 from gpt_image_mcp.library.schema import images
 from gpt_image_mcp.library.search.fulltext import has_words
 from gpt_image_mcp.library.spending import sum_up
-from gpt_image_mcp.values.images import StoredImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.library.database import Database
     from gpt_image_mcp.values.history import Spending
-
-_IMAGE = TypeAdapter(StoredImage)
+    from gpt_image_mcp.values.images import StoredImage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +66,7 @@ class ImageSearch:
             documents = connection.execute(newest.limit(limit).offset(offset)).scalars().all()
             total, spending = sum_up(connection, conditions)
         return SearchPage(
-            images=tuple(_IMAGE.validate_json(document) for document in documents),
+            images=tuple(readable_images(documents)),
             total=total,
             spending=spending,
         )
