@@ -14,7 +14,6 @@ _HOURS = re.compile(r"(\d{1,4})\s*h", re.IGNORECASE)
 _SPAN = re.compile(r"(\d{1,4})\s*(d|w)", re.IGNORECASE)
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 _DAYS_IN = {"d": 1, "w": 7}
-_LOCAL_TIME = Path("/etc/localtime")
 _DAYS_AGO = {"today": 0, "yesterday": 1}
 
 
@@ -31,9 +30,10 @@ def local_day(moment: datetime) -> date:
 def local_zone() -> str:
     """The local time zone by name, such as Europe/Berlin, or by its present offset, where it has no name."""
     now = datetime.now().astimezone()
-    named = variables_set(["TZ"]).get("TZ", "") or str(_LOCAL_TIME.resolve())
+    named = variables_set(["TZ"]).get("TZ", "") or str(Path("/etc/localtime").resolve())
     name = named.removeprefix(":").rpartition("zoneinfo/")[2]
-    is_right = now.astimezone(zone_named(name)).utcoffset() == now.utcoffset()
+    zone = zone_named(name)
+    is_right = zone is not UTC and now.astimezone(zone).utcoffset() == now.utcoffset()
     return name if is_right else f"{now:%z}"[:5]
 
 

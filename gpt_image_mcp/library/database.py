@@ -55,7 +55,6 @@ _POSTGRESQL_DRIVER = "postgresql+psycopg"
 # SQLite's names of a damaged file, and of what happens besides when it is moved below an open connection.
 _DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 _FILE_ERRORS = (*_DAMAGED, "SQLITE_IOERR", "SQLITE_READONLY")
-_ONLY_THE_USER = 0o600
 _ANOTHER = "or set GPT_IMAGE_DATABASE_URL to another database."
 _MAKE_ANEW = "A damaged file is moved away and made anew by: gpt-image-mcp history rebuild."
 _WRITE_AHEAD = "PRAGMA journal_mode=WAL"
@@ -97,8 +96,6 @@ class Database:
     def reading(self) -> Generator[Connection]:
         """A connection for reading; all its answers are of the same moment.
 
-        What is made of rows is made inside: a value of the wrong kind is a failure of the database, too.
-
         Raises:
             StorageFailed: If the database cannot be used.
         """
@@ -106,7 +103,7 @@ class Database:
             connection.exec_driver_sql(_SNAPSHOT[connection.dialect.name])
             try:
                 yield connection
-            except (ArithmeticError, TypeError, ValueError) as error:
+            except (ArithmeticError, TypeError, ValueError) as error:  # of a row with a wrong bit
                 message = f"The library database {_shown(self._url)} holds what this program never wrote."
                 raise StorageFailed(message, next_step=f"Put a copy of it back, {_ANOTHER}") from error
 
@@ -259,7 +256,7 @@ def _mode_of(path: Path) -> dict[str, str]:
         return {"uri": "true", **({"mode": "ro"} if is_in_use else {"immutable": "1"})}
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _ONLY_THE_USER))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     return {}
 
 
@@ -325,7 +322,7 @@ def _prepare(engine: Engine) -> None:
             migrate(connection)
     for suffix in ("", *_COMPANIONS) if file else ():
         with contextlib.suppress(OSError):  # it may belong to another user
-            Path(f"{file}{suffix}").chmod(_ONLY_THE_USER)
+            Path(f"{file}{suffix}").chmod(0o600)
 
 
 def _explain(error: Exception, url: str) -> StorageFailed:

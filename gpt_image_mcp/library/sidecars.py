@@ -6,7 +6,6 @@ The database can be rebuilt from these files, so they hold everything that it kn
 from __future__ import annotations
 
 import errno
-import os
 from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
@@ -22,7 +21,6 @@ FOLDER = ".metadata"
 SCHEMA = 1
 # Ours have a few kilobytes: a prompt of at most 32,000 characters, and some hundred beside it.
 _MOST_BYTES = 1_000_000
-_LONGEST_NAME_BYTES = 255
 
 
 class _Document(BaseModel):
@@ -91,8 +89,6 @@ def read_metadata(path: Path) -> StoredImage | None:
         return None
     name, made = image.file_path.name, image.provenance
     is_name = name == str(image.file_path) and name not in {"", ".."}
-    is_short = len(os.fsencode(name)) <= _LONGEST_NAME_BYTES
     is_ours = path.name == f"{image.id}.json" and are_ids(made.call_id, made.session_id)
-    if not (is_name and is_short and is_ours):
-        return None
-    return replace(image, file_path=path.absolute().parent.parent / name)
+    at_its_place = replace(image, file_path=path.absolute().parent.parent / name)
+    return at_its_place if is_name and is_ours else None

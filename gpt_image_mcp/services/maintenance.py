@@ -147,7 +147,8 @@ def _require_folder(path: Path) -> Path:
 
 def _fill(library: Library, roots: Sequence[Path], settings: Settings) -> Rebuilt:
     known = {image.file_path.parent for image in library.images.all_images()}
-    described = set(_folders_with_metadata([*roots, *_usual_folders(settings)]))
+    walked = (folder for root in [*roots, *_usual_folders(settings)] for folder, _ in _walk(root))
+    described = {folder.parent for folder in walked if folder.name == FOLDER}
     folders = sorted({*roots, *described, *known})
     read, unreadable = _add_described(folders, library)
     read += sum(_add_embedded(root, library) for root in roots)
@@ -161,12 +162,6 @@ def _usual_folders(settings: Settings) -> list[Path]:
         return [*usual, output_folder(settings, "").absolute()]
     except OutputRejected:
         return usual
-
-
-def _folders_with_metadata(roots: Iterable[Path]) -> Iterator[Path]:
-    """The folders at or below the given ones that hold metadata files."""
-    for root in roots:
-        yield from (folder.parent for folder, _ in _walk(root) if folder.name == FOLDER)
 
 
 def _walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -194,14 +189,12 @@ def _add_described(folders: Iterable[Path], library: Library) -> tuple[int, list
         step()
         try:
             image = read_metadata(path)
-            placed = image and places.at_its_place(image)
-            if placed:
+            if placed := image and places.at_its_place(image):
                 library.images.add_image(placed)
-                read += 1
-                continue
-        except (OSError, ValueError):  # its name may be no text
-            pass
-        unreadable.append(path)
+        except (OSError, ValueError):  # the names of its folders may be no text
+            placed = None
+        read += placed is not None
+        unreadable += [] if placed else [path]
     return read, unreadable
 
 
@@ -221,8 +214,8 @@ class _Places:
         if known is not None and known.sha256 != image.sha256:
             return None
         if known is not None and known.file_path.exists():
-            is_copy = known.file_path.parent != image.file_path.parent
-            return known if is_copy else replace(image, file_path=known.file_path)
+            is_beside = known.file_path.parent == image.file_path.parent
+            return replace(image, file_path=known.file_path) if is_beside else known
         if image.file_path.exists():
             return image
         candidates = (replace(image, file_path=path) for path in self._of_its_size(image))
@@ -364,7 +357,8 @@ class _Deletion:
                     path.unlink(missing_ok=True)
                 then()
         except (OSError, StorageFailed) as error:
-            self.failed.append(f"{name} cannot be deleted: {_reason(error)}")
+            reason = error.message if isinstance(error, StorageFailed) else error.strerror or str(error)
+            self.failed.append(f"{name} cannot be deleted: {reason}")
             return False
         self.freed_bytes += size_bytes
         return True
@@ -372,7 +366,3 @@ class _Deletion:
     def _forget(self, image: StoredImage) -> None:
         evict(image.sha256)
         self.library.images.remove_image(image.id)
-
-
-def _reason(error: OSError | StorageFailed) -> str:
-    return error.message if isinstance(error, StorageFailed) else error.strerror or str(error)

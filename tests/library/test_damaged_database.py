@@ -1,0 +1,204 @@
+"""Databases with wrong bits, or that cannot be written: a sentence, and never the loss of a healthy one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import shutil
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import SecretStr
+
+from gpt_image_mcp import Settings
+from gpt_image_mcp.errors import DatabaseDamaged, ImageError, OutcomeUnknown, StorageFailed
+from gpt_image_mcp.library.sessions import Turn
+from gpt_image_mcp.library.store import Library
+from gpt_image_mcp.services.image_search import search
+from gpt_image_mcp.services.maintenance import prune, rebuild
+from gpt_image_mcp.values.options import OutputOptions
+from gpt_image_mcp.values.requests import InputImage
+from tests.environment.processes import Machine
+from tests.environment.test_places import NOBODY, SANDBOX, as_nobody, open_project
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.values.history import CallStart
+    from gpt_image_mcp.values.images import StoredImage
+
+FLIPS = 150
+__all__ = ["open_project"]
+
+
+def _database() -> Path:
+    return Path.home() / "data" / "gpt-image-mcp" / "library.db"
+
+
+@pytest.fixture
+def filled(image: StoredImage, call: CallStart) -> Path:
+    """A database with two images, a session, and two calls of which one failed."""
+    library = Library(Settings())
+    other = replace(image, id="20261121-150301-000001", file_path=image.file_path.with_name("b.png"))
+    for one in (image, other):
+        library.images.add_image(one)
+    for begun in (call, replace(call, id="job-20261121-150301-000001")):
+        library.ledger.begin_call(begun, per_call_usd=None, daily_usd=None)
+    library.ledger.finish_call(call.id, status="outcome_unknown", error=OutcomeUnknown("a", next_step="b"))
+    turn = Turn(
+        turn=1, parent_turn=0, prompt="x", image_id=image.id, call_id=call.id, created_at=image.created_at
+    )
+    start = InputImage(name="a.png", data=b"mine", mime_type="image/png", width=1, height=1, source="a.png")
+    library.sessions.begin(
+        "session-1", options=OutputOptions(), sandbox=False, start_images=[start], first=turn
+    )
+    library.close()
+    return _database()
+
+
+def _use(image_id: str, call_id: str) -> list[str]:
+    """Does everything with a library; gives what went wrong."""
+    said: list[str] = []
+    settings = Settings()
+    library = Library(settings)
+    for work in (
+        lambda: search({}, library, limit=9, offset=0),
+        lambda: search({"query": "boot", "model": "gpt-image-2"}, library, limit=9, offset=0),
+        lambda: library.images.newest(9),
+        lambda: library.images.find_image(image_id),
+        lambda: library.ledger.find_call(call_id),
+        library.ledger.spent_usd,
+        library.ledger.give_up_lost_calls,
+        lambda: library.sessions.find("session-1"),
+        lambda: prune(library, older_than="", keep_mb=0, is_confirmed=False, settings=settings),
+        lambda: rebuild(library, [], settings=settings),
+    ):
+        try:
+            work()
+        except ImageError as error:
+            said.append(str(error))
+    library.close()
+    return said
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_wrong_bit_is_a_sentence_at_most(
+    filled: Path, image: StoredImage, call: CallStart, seed: int
+) -> None:
+    healthy = filled.read_bytes()
+    chance = random.Random(seed)  # noqa: S311 - any will do
+    used = [position for position, byte in enumerate(healthy) if byte]
+    for position in chance.sample(used, FLIPS // 3):
+        changed = bytearray(healthy)
+        changed[position] ^= 1 << chance.randrange(8)
+        shutil.rmtree(filled.parent)
+        filled.parent.mkdir()
+        filled.write_bytes(changed)
+        assert all(said.startswith("storage_failed: ") for said in _use(image.id, call.id))
+
+
+def _change(path: Path, statement: str, *values: object) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement, values)
+
+
+@pytest.mark.parametrize("document", ["{", '{"id": "../x"}', b"\xff\xfe", "\x00"])
+def test_a_row_that_cannot_be_read_is_passed_over_and_mended_by_its_metadata_file(
+    filled: Path, library: Library, image: StoredImage, document: object
+) -> None:
+    _change(filled, "UPDATE images SET document = ? WHERE id = ?", document, image.id)
+    assert [found.id for found in library.images.newest(9)] == ["20261121-150301-000001"]
+    assert search({}, library, limit=9, offset=0).total == 2
+    library.images.reindex()
+    library.images.add_image(image)
+    assert library.images.find_image(image.id) == image
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE calls SET started_at = 'x'",
+        "UPDATE calls SET error = '{'",
+        "UPDATE calls SET cost_nanodollars = 'x'",
+    ],
+)
+def test_values_of_the_wrong_kind_are_a_failure_of_the_database(
+    filled: Path, library: Library, call: CallStart, statement: str
+) -> None:
+    _change(filled, statement)
+    with pytest.raises(StorageFailed, match=r"library\.db") as caught:
+        library.ledger.find_call(call.id)
+    assert not isinstance(caught.value, DatabaseDamaged)
+
+
+def test_a_healthy_database_is_never_set_aside(filled: Path, library: Library) -> None:
+    _change(filled, "UPDATE schema_version SET version = version + 1")
+    with pytest.raises(StorageFailed, match="schema"):
+        rebuild(library, [], settings=Settings())
+    library.close()
+    _change(filled, "UPDATE schema_version SET version = version - 1")
+    _change(filled, "DROP TABLE image_parents")
+    with pytest.raises(StorageFailed, match="no such table"):
+        rebuild(library, [], settings=Settings())
+    library.close()
+    held = sqlite3.connect(filled, isolation_level=None)
+    held.execute("BEGIN EXCLUSIVE")
+    waiting = Library(Settings(database_url=SecretStr(f"sqlite:///{filled}?timeout=0.05")))
+    with pytest.raises(StorageFailed) as caught:
+        rebuild(waiting, [], settings=Settings())
+    assert caught.value.retryable
+    held.close()
+    waiting.close()
+    assert [path.name for path in filled.parent.glob("library.db*")] == ["library.db"]
+
+
+def test_damage_that_only_reading_shows_is_set_aside_too(filled: Path, library: Library) -> None:
+    with contextlib.closing(sqlite3.connect(filled)) as connection:
+        (root,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'images_newest'"
+        ).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    content = bytearray(filled.read_bytes())
+    content[(root - 1) * size : root * size] = bytes(size)
+    filled.write_bytes(content)
+    with pytest.raises(DatabaseDamaged):
+        library.images.newest(9)
+    assert rebuild(library, [], settings=Settings()).set_aside is not None
+    assert library.images.newest(9) == ()
+
+
+def test_the_database_and_copies_of_inputs_are_the_users_alone(filled: Path, library: Library) -> None:
+    copies = list((filled.parent / "inputs").iterdir())
+    assert {path.stat().st_mode & 0o777 for path in (filled, *copies)} == {0o600}
+    filled.chmod(0o644)
+    with library.images.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE images SET owner = ''")
+        modes = {path.name: path.stat().st_mode & 0o777 for path in filled.parent.glob("library.db*")}
+    assert modes == {"library.db": 0o600, "library.db-wal": 0o600, "library.db-shm": 0o600}
+
+
+@as_nobody
+@pytest.mark.parametrize("users", [0, 1])
+def test_what_is_there_is_read_where_nothing_can_be_written(open_project: Path, users: int) -> None:
+    folders = {f"XDG_{name}_HOME": str(open_project / name) for name in ("CONFIG", "DATA", "CACHE")}
+    settings = {**SANDBOX, **folders, "GPT_IMAGE_OUTPUT_DIR": str(open_project / "out")}
+    owner = Machine(settings, cwd=open_project)
+    assert owner.run("generate", "a red fox", "--quality", "low").returncode == 0
+    database = open_project / "DATA/gpt-image-mcp/library.db"
+    user = sqlite3.connect(database, isolation_level=None)
+    if users:
+        user.execute("INSERT INTO route_rejections VALUES ('a', 'b', 0)")
+    (open_project / "out").chmod(0o777)
+    for path in database.parent.glob("library.db*"):
+        path.chmod(0o644)
+    reader = Machine(settings, cwd=open_project, wrapper=NOBODY)
+    found = json.loads(reader.run("history", "fox", "--json").stdout)
+    assert found["total"] == 1
+    shown = reader.run("history", "show", found["images"][0]["id"])
+    assert shown.returncode == 0, shown.stderr
+    refused = reader.run("generate", "a cat", "--quality", "low")
+    assert b"readonly" in refused.stderr
+    assert b"readonly" in reader.run("history", "rebuild").stderr
+    user.close()
