@@ -62,7 +62,7 @@ def are_saved(record: CallRecord) -> bool:
 
 
 def images_in(result_json: str) -> tuple[StoredImage, ...]:
-    """The images of a result that the library keeps, those of all items; ``StorageFailed`` if it is damaged."""
+    """The images of a result that the library keeps, those of all items; ``StorageFailed`` if damaged."""
     result = _read(result_json)
     if isinstance(result, ImageResult):
         return result.images

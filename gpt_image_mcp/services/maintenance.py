@@ -230,7 +230,8 @@ class _Places:
 
 def _files_by_size(folder: Path) -> dict[int, list[Path]]:
     found: dict[int, list[Path]] = {}
-    for name in next(_walk(folder), (folder, []))[1]:
+    _, names = next(_walk(folder), (folder, list[str]()))
+    for name in names:
         found.setdefault(_bytes_on_disk(folder / name), []).append(folder / name)
     return found
 

@@ -58,11 +58,11 @@ def make_thumbnails(images: Sequence[StoredImage], *, allowed_seconds: float) ->
     deadline = time.monotonic() + allowed_seconds
     # Pillow lets other threads work while it decodes and encodes.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        made: list[Thumbnail] = []
+        made = list[Thumbnail]()
         for thumbnail in pool.map(partial(_thumbnail, deadline=deadline), images):
             step()
             made.append(thumbnail)
-        return made
+    return made
 
 
 def _thumbnail(image: StoredImage, *, deadline: float) -> Thumbnail:
