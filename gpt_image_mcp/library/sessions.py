@@ -23,7 +23,6 @@ from gpt_image_mcp.folders import APP
 from gpt_image_mcp.library.images import readable_images
 from gpt_image_mcp.library.schema import images, session_turns, sessions
 from gpt_image_mcp.regular_files import read_unchanged
-from gpt_image_mcp.values.images import StoredImage
 from gpt_image_mcp.values.options import OutputOptions
 from gpt_image_mcp.values.requests import InputImage
 from gpt_image_mcp.values.sessions import SessionSummary

@@ -20,9 +20,8 @@ from gpt_image_mcp.imaging.preview_cache import evict
 from gpt_image_mcp.imaging.xmp import recovered_image
 from gpt_image_mcp.library.kept_bodies import kept_before
 from gpt_image_mcp.library.sidecars import FOLDER, metadata_path, read_metadata
-from gpt_image_mcp.regular_files import read_regular
+from gpt_image_mcp.regular_files import MOST_BYTES, read_regular
 from gpt_image_mcp.steps import step
-from gpt_image_mcp.values.images import MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

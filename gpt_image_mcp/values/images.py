@@ -12,11 +12,11 @@ from pydantic import AwareDatetime, Field
 
 from gpt_image_mcp.ids import IMAGE_ID
 from gpt_image_mcp.money import Cost
+from gpt_image_mcp.regular_files import MOST_BYTES
 from gpt_image_mcp.values.responses import Route, TokenUsage
 
 Kind: TypeAlias = Literal["image", "edit", "session", "batch"]
 # What is read of an image, from whatever file, is within these bounds. The API returns a tenth of that size.
-MOST_BYTES = 256 * 1024**2
 Number: TypeAlias = Annotated[int, Field(ge=0, le=MOST_BYTES)]
 Name: TypeAlias = Annotated[str, Field(max_length=255, pattern=r"^[^\x00]*$")]
 ImageId: TypeAlias = Annotated[str, Field(pattern=f"^{IMAGE_ID}$")]

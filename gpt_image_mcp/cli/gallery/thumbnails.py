@@ -22,7 +22,6 @@ from gpt_image_mcp.pillow_errors import DamagedImage
 from gpt_image_mcp.regular_files import MOST_BYTES, read_regular
 from gpt_image_mcp.services.image_search import file_state
 from gpt_image_mcp.steps import step
-from gpt_image_mcp.values.images import MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
