@@ -175,6 +175,9 @@ class Settings(BaseSettings):
         description="Names besides those of this machine that the HTTP server answers to, as Host and in the "
         "origins of web pages, with commas between: `host.docker.internal`, `*.example.com`.",
     )
+    http_max_connections: int = Field(
+        default=1000, ge=1, le=100_000, description="Connections to the HTTP server at once."
+    )
     allow_private_urls: bool = Field(
         default=False, description="Let image URLs point at private or loopback addresses."
     )

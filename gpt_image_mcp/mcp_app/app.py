@@ -14,7 +14,7 @@ from mcp.types import ToolAnnotations
 from mcp_types.version import is_version_at_least
 
 from gpt_image_mcp.errors import ImageError
-from gpt_image_mcp.mcp_app.http_middleware import LenientRequests, allow_large_bodies, guards
+from gpt_image_mcp.mcp_app.http_middleware import LenientRequests, guards, take_large_bodies
 from gpt_image_mcp.mcp_app.lifespan import lifespan, studio_of
 from gpt_image_mcp.mcp_app.middleware import ToolCalls, ToolGroups
 from gpt_image_mcp.mcp_app.outgoing import PROGRESS_MESSAGES_SINCE, send_what_is_known
@@ -69,9 +69,16 @@ class ImageServer(FastMCP):
     def http_app(self, *args: Any, **options: Any) -> StarletteWithLifespan:
         """The web application; raises ``InvalidSetting`` if the environment is malformed."""
         app = super().http_app(*args, **{**options, **guards(read_settings().allowed_hosts)})
-        allow_large_bodies(app)
+        take_large_bodies(app)
         app.add_middleware(LenientRequests, path=app.state.path)
         return app
+
+    async def run_http_async(self, *args: Any, **options: Any) -> None:
+        """Serves it, for ``fastmcp run``; raises ``InvalidSetting`` too."""
+        from gpt_image_mcp.mcp_app.http_connections import connection_options
+
+        options["uvicorn_config"] = connection_options() | (options.get("uvicorn_config") or {})
+        await super().run_http_async(*args, **options)
 
 
 mcp = ImageServer(

@@ -20,8 +20,10 @@ from fastmcp.utilities.logging import temporary_log_level
 
 from gpt_image_mcp.errors import InvalidArgument, InvalidSetting
 from gpt_image_mcp.mcp_app.health import HEALTH_PATH
+from gpt_image_mcp.mcp_app.http_connections import connection_options
+from gpt_image_mcp.mcp_app.http_middleware import is_waited_for
 from gpt_image_mcp.mcp_app.outgoing import one_line_events
-from gpt_image_mcp.mcp_app.serve import keep_what_is_loaded, log_level
+from gpt_image_mcp.mcp_app.serve import keep_what_is_loaded, leave_within, log_level
 from gpt_image_mcp.settings import read_settings
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ class WebServer(uvicorn.Server):
             log_config=None,
             access_log=False,
             lifespan="on",
-            ws="none",
+            **connection_options(),
             timeout_graceful_shutdown=_CLOSING_SECONDS,
         )
         super().__init__(config)
@@ -101,6 +103,8 @@ class WebServer(uvicorn.Server):
         del sig, frame
         if self._leave_by is None:
             self._leave_by = monotonic() + self._grace_seconds
+            # Requests that clients wait for have it first, and then those that none waits for.
+            leave_within(2 * self._grace_seconds)
         else:
             self.should_exit = True
 
@@ -113,7 +117,7 @@ class WebServer(uvicorn.Server):
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request and counts it while a client waits; an ASGI application."""
         send = one_line_events(send)
-        if not _is_waited_for(scope):
+        if not is_waited_for(scope):
             await self._app(scope, receive, send)
             return
         self._waiting += 1
@@ -125,14 +129,6 @@ class WebServer(uvicorn.Server):
 
     def _is_quiet(self) -> bool:
         return not self._waiting and monotonic() >= self._quiet_since + _QUIET_SECONDS
-
-
-def _is_waited_for(scope: Scope) -> bool:
-    """Whether it is a request that ends by itself: event streams that only listen do not."""
-    if scope["type"] != "http":
-        return False
-    is_listening = (b"mcp-method", b"subscriptions/listen") in scope["headers"]
-    return scope["method"] == "POST" and not is_listening
 
 
 def _check_path(path: str) -> None:

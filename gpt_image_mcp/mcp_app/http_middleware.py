@@ -6,19 +6,22 @@ refusals, for which the libraries have a word or two, say what to do.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from tempfile import SpooledTemporaryFile
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from fastmcp.server.http import DEFAULT_HOSTS, StreamableHTTPASGIApp
 from mcp.server.streamable_http import MCP_SESSION_ID_HEADER, check_accept_headers
 from mcp.types import INVALID_PARAMS, INVALID_REQUEST
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -32,8 +35,9 @@ if TYPE_CHECKING:
 
 # Sixteen inputs as data URLs; the libraries stop at 4 MiB, which one photo can exceed.
 MAX_BODY_BYTES = 75_000_000
-# Larger bodies hold images, and are left to the SDK.
-_MOST_REPAIRED_BYTES = 1 << 16
+# Larger bodies hold images; they go to disk, and are left to the SDK.
+_SMALL_BYTES = 1 << 16
+_MOST_VALUES = 100_000  # an empty list takes twenty times as much memory as its text
 _JSON, _STREAM = "application/json", "text/event-stream"
 _NOT_ONE_MESSAGE = (
     "The body is not one JSON-RPC 2.0 message, without a batch and with an id that is text or a whole number"
@@ -50,6 +54,7 @@ _NEXT_STEPS = {
     413: f"Send at most {MAX_BODY_BYTES:,} bytes; name images by id, path or web address.",
     415: f"Send Content-Type: {_JSON}.",
     421: "Call 127.0.0.1 or localhost; or, if {host} leads here for you, add it to GPT_IMAGE_ALLOWED_HOSTS.",
+    503: "Send it again when fewer requests are under way, or end sessions with DELETE.",
 }
 
 
@@ -76,12 +81,11 @@ def guards(hosts: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def allow_large_bodies(app: Starlette) -> None:
-    """Raises the limit on the body of a request, once the application has started.
+def take_large_bodies(app: Starlette) -> None:
+    """Puts ``bodies_on_disk`` in the place of the SDK's limit, 4 MiB, once the application has started.
 
-    The session manager of the SDK takes the limit as an argument, but FastMCP, which makes the manager when
-    the application starts, does not. Without this a photo of more than 3 MB, which is more than 4 MiB as a
-    data URL, is answered with 413. ``test_upstream.py`` fails if the way to the limit changes.
+    The SDK's session manager takes a limit as an argument, but FastMCP, which makes the manager then, does
+    not. ``test_upstream.py`` fails if the way to it changes.
     """
     start = app.router.lifespan_context
 
@@ -91,10 +95,58 @@ def allow_large_bodies(app: Starlette) -> None:
             for route in app.routes:
                 endpoint = route.endpoint if isinstance(route, Route) else None
                 if isinstance(endpoint, StreamableHTTPASGIApp) and endpoint.session_manager is not None:
-                    endpoint.session_manager.asgi_app.max_body_size = MAX_BODY_BYTES
+                    manager = cast("Any", endpoint.session_manager)
+                    manager.asgi_app = bodies_on_disk(manager.asgi_app.app)
             yield state
 
     app.router.lifespan_context = lifespan
+
+
+def bodies_on_disk(app: ASGIApp) -> ASGIApp:
+    """Reads bodies to disk before the application does; inside Starlette, which answers ``HTTPException``.
+
+    Those over ``_SMALL_BYTES`` have ``MAX_BODY_BYTES`` of memory together, until their requests are answered.
+    """
+    large_bytes, room = 0, asyncio.Condition()
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal large_bytes
+        with contextlib.suppress(ClientDisconnect), SpooledTemporaryFile(max_size=_SMALL_BYTES) as file:
+            await _fill(file, scope, receive)
+            large = file.tell() if file.tell() > _SMALL_BYTES else 0
+            async with room:
+                await room.wait_for(lambda: large_bytes + large <= MAX_BODY_BYTES)
+                large_bytes += large
+            try:
+                file.seek(0)
+                whole = _replayed({"type": "http.request", "body": file.read()}, receive)
+                await app(scope, whole, send)
+            finally:
+                large_bytes -= large
+                async with room:
+                    room.notify_all()
+
+    return answer
+
+
+async def _fill(file: IO[bytes], scope: Scope, receive: Receive) -> None:
+    most = MAX_BODY_BYTES if is_waited_for(scope) else _SMALL_BYTES
+    size, values = int(Headers(scope=scope).get("content-length", 0)), 0
+    pieces = Request(scope, receive).stream()
+    while size <= most and values <= _MOST_VALUES:
+        if (piece := await anext(pieces, None)) is None:
+            return
+        size = file.tell() + file.write(piece)
+        values += sum(map(piece.count, (b",", b"[", b"{")))
+    raise HTTPException(413, "Request body too large")
+
+
+def is_waited_for(scope: Scope) -> bool:
+    """Whether it is a request that ends by itself: event streams that only listen do not."""
+    if scope["type"] != "http":
+        return False
+    is_listening = (b"mcp-method", b"subscriptions/listen") in scope["headers"]
+    return scope["method"] == "POST" and not is_listening
 
 
 class LenientRequests:
@@ -126,7 +178,7 @@ class LenientRequests:
         del headers["last-event-id"]
         is_mcp = scope["path"].rstrip("/") == self._path.rstrip("/")
         scope = {**scope, "path": self._path if is_mcp else scope["path"]}
-        is_small = int(headers.get("content-length", 0)) <= _MOST_REPAIRED_BYTES
+        is_small = int(headers.get("content-length", 0)) <= _SMALL_BYTES
         if is_mcp and is_small and scope["method"] == "POST":
             receive, message = await _repaired(receive)
             if message.get("method") == "initialize":
@@ -192,7 +244,7 @@ async def _repaired(receive: Receive) -> tuple[Receive, dict[str, Any]]:
     notification to it, which nobody answers; as a batch it is refused.
     """
     first = await receive()
-    while first.get("more_body") and len(first["body"]) < _MOST_REPAIRED_BYTES:
+    while first.get("more_body") and len(first["body"]) < _SMALL_BYTES:
         more = await receive()
         first = {**more, "body": first["body"] + more.get("body", b"")}
     members: dict[str, Any] = {}
@@ -202,9 +254,13 @@ async def _repaired(receive: Receive) -> tuple[Receive, dict[str, Any]]:
         is_named = type(members.get("id", "")) in {str, int}
         text = json.dumps(document if is_named else [document], ensure_ascii=False)
         first["body"] = text.encode(errors="replace")
+    return _replayed(first, receive), members
+
+
+def _replayed(first: Message, receive: Receive) -> Receive:
     waiting = [first]
 
     async def receive_again() -> Message:
         return waiting.pop() if waiting else await receive()
 
-    return receive_again, members
+    return receive_again

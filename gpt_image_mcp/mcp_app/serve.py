@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -19,6 +22,7 @@ _OBJECTS_BETWEEN_COLLECTIONS = 20_000
 # A walk over everything takes 70 ms, during which no client is answered.
 _COLLECTIONS_BETWEEN_LARGER_ONES = (10, 100)
 _LONGEST_TURN_SECONDS = 0.001
+_ENDING_SECONDS = 5
 
 
 def serve_stdio(mcp: FastMCP, streams: tuple[int, int]) -> int:
@@ -30,8 +34,16 @@ def serve_stdio(mcp: FastMCP, streams: tuple[int, int]) -> int:
     settings = read_settings()
     keep_what_is_loaded()
     with temporary_log_level(log_level(debug=settings.debug), enable_rich_tracebacks=False):
-        anyio.run(serve_lines, mcp, *streams)
+        anyio.run(serve_lines, mcp, streams, partial(leave_within, settings.shutdown_grace_seconds))
     return 0
+
+
+def leave_within(grace_seconds: float) -> None:
+    """Ends the process five seconds after the grace period, if threads, which nothing can stop, work on."""
+    seconds = min(grace_seconds + _ENDING_SECONDS, threading.TIMEOUT_MAX)
+    last_resort = threading.Timer(seconds, os._exit, (0,))
+    last_resort.daemon = True
+    last_resort.start()
 
 
 def log_level(*, debug: bool) -> str:

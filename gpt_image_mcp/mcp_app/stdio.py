@@ -30,6 +30,8 @@ from gpt_image_mcp.mcp_app.jsonrpc import BATCHES_IN, Line, read_line
 from gpt_image_mcp.mcp_app.standard_streams import QueuedWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastmcp import FastMCP
     from mcp.types import JSONRPCMessage, RequestId
 
@@ -42,7 +44,7 @@ _SECONDS_BETWEEN_LOOKS = 0.02
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-async def serve_lines(mcp: FastMCP, source: int, target: int) -> None:
+async def serve_lines(mcp: FastMCP, streams: tuple[int, int], on_end: Callable[[], object]) -> None:
     """Serves one client over two file descriptors until it leaves, or SIGTERM or SIGINT ends the server.
 
     ``mcp.run`` always reads and writes the SDK's own files, which know no signals. The SDK's server below it
@@ -53,7 +55,7 @@ async def serve_lines(mcp: FastMCP, source: int, target: int) -> None:
     # test_upstream.py fails if it changes.
     protocol = mcp._mcp_server  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     token = set_transport("stdio")
-    client = Client(source, target)
+    client = Client(*streams, on_end)
     _end_on_signals(client)
     try:
         await protocol.run(client, client, protocol.create_initialization_options())
@@ -66,10 +68,11 @@ class Client(ObjectStream[SessionMessage]):
     """A client, as the stream that the SDK takes: its messages to us, and ours to it, one a line.
 
     A thread waits for its input and another for it to read. What is no message is answered here. Bytes that
-    are not UTF-8 are replaced.
+    are not UTF-8 are replaced. ``on_end`` is called when the input ends.
     """
 
-    def __init__(self, source: int, target: int) -> None:
+    def __init__(self, source: int, target: int, on_end: Callable[[], object] = lambda: None) -> None:
+        self._on_end = on_end
         self.writer = QueuedWriter(target, self._end_from_thread)
         self._loop = asyncio.get_running_loop()
         self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -83,6 +86,8 @@ class Client(ObjectStream[SessionMessage]):
 
     def end(self) -> None:
         """Ends the input, after the lines that were read already."""
+        if not self._is_over:
+            self._on_end()
         self._is_over = True
         self._lines.put_nowait(None)
 

@@ -1,0 +1,81 @@
+"""Bounds that uvicorn has not: on the number of connections, and on how long a client may do nothing."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from gpt_image_mcp.settings import read_settings
+
+if TYPE_CHECKING:
+    import asyncio
+
+_HEAD_SECONDS, _STALL_SECONDS, _SECONDS_BETWEEN_LOOKS = 10, 30, 1
+# A body that grows by less in the time of a stall stands still.
+_PROGRESS_BYTES = 1 << 15
+# Each chunk takes the loop 20 µs; at most 256 KiB come at once.
+_MOST_LINES_AT_ONCE = 4096
+_FULL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+def connection_options() -> dict[str, Any]:
+    """Options of ``uvicorn.Config`` that set the bounds; lets the process open files beside connections."""
+    most = read_settings().http_max_connections
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2 * most + 512)), hard))
+    return {"http": BoundedConnection, "ws": "none", "limit_concurrency": most}
+
+
+class BoundedConnection(H11Protocol):
+    """A connection that ends when its client owes something that does not come.
+
+    The head of a request has ten seconds, however it drips in; a body, and the reading of an answer, may
+    stand still for thirty. One connection too many is answered with 503; a body of crumbs is not taken.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Takes or refuses a connection; uvicorn by itself would refuse requests of those that it took."""
+        super().connection_made(transport)
+        most, self.limit_concurrency = self.limit_concurrency or 0, None
+        self._received_bytes = self._since = 0.0
+        self._owed: tuple[float, object] = (math.inf, None)
+        if len(self.connections) > most:
+            self.connections.discard(self)
+            transport.write(_FULL)
+            transport.close()
+        self._look()
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what came."""
+        self._received_bytes += len(data)
+        if data.count(b"\r\n") > _MOST_LINES_AT_ONCE and "chunked" in f"{self.headers}{data!r}".lower():
+            self.transport.abort()
+        else:
+            super().data_received(data)
+
+    def _look(self) -> None:
+        owed, now = self._what_is_owed(), self.loop.time()
+        if owed != self._owed:
+            self._owed, self._since = owed, now
+        elif now - self._since >= owed[0]:
+            self.transport.abort()
+        if self in self.connections:
+            self.loop.call_later(_SECONDS_BETWEEN_LOOKS, self._look)
+
+    def _what_is_owed(self) -> tuple[float, object]:
+        """How many seconds the client has, and what changes when it does what it should."""
+        if unread := self.transport.get_write_buffer_size():
+            return _STALL_SECONDS, unread
+        if self.conn.their_state is h11.IDLE:
+            return _HEAD_SECONDS, self.cycle
+        if self.conn.their_state is h11.SEND_BODY and not self.flow.read_paused:
+            is_wanted = self.conn.our_state is not h11.DONE  # else it is answered already
+            return _STALL_SECONDS, is_wanted and self._received_bytes // _PROGRESS_BYTES
+        return math.inf, None
