@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 75_000_000
 # Larger bodies hold images; they go to disk, and are left to the SDK.
 _SMALL_BYTES = 1 << 16
-_MOST_VALUES = 100_000  # an empty list takes twenty times as much memory as its text
+_BYTES_OF_A_VALUE = 64  # an empty list takes twenty times as much memory as its text
 _JSON, _STREAM = "application/json", "text/event-stream"
 _NOT_ONE_MESSAGE = (
     "The body is not one JSON-RPC 2.0 message, without a batch and with an id that is text or a whole number"
@@ -112,8 +112,8 @@ def bodies_on_disk(app: ASGIApp) -> ASGIApp:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         nonlocal large_bytes
         with contextlib.suppress(ClientDisconnect), SpooledTemporaryFile(max_size=_SMALL_BYTES) as file:
-            await _fill(file, scope, receive)
-            large = file.tell() if file.tell() > _SMALL_BYTES else 0
+            needed = await _fill(file, scope, receive)
+            large = needed if file.tell() > _SMALL_BYTES else 0
             async with room:
                 await room.wait_for(lambda: large_bytes + large <= MAX_BODY_BYTES)
                 large_bytes += large
@@ -129,15 +129,15 @@ def bodies_on_disk(app: ASGIApp) -> ASGIApp:
     return answer
 
 
-async def _fill(file: IO[bytes], scope: Scope, receive: Receive) -> None:
+async def _fill(file: IO[bytes], scope: Scope, receive: Receive) -> int:
+    """Writes a body to a file; gives how many bytes it will take in memory."""
     most = MAX_BODY_BYTES if is_waited_for(scope) else _SMALL_BYTES
-    size, values = int(Headers(scope=scope).get("content-length", 0)), 0
+    declared, needed = int(Headers(scope=scope).get("content-length", 0)), 0
     pieces = Request(scope, receive).stream()
-    while size <= most and values <= _MOST_VALUES:
+    while max(declared, needed) <= most:
         if (piece := await anext(pieces, None)) is None:
-            return
-        size = file.tell() + file.write(piece)
-        values += sum(map(piece.count, (b",", b"[", b"{")))
+            return needed
+        needed += file.write(piece) + _BYTES_OF_A_VALUE * sum(map(piece.count, (b",", b"[", b"{")))
     raise HTTPException(413, "Request body too large")
 
 

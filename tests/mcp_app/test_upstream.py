@@ -7,10 +7,10 @@ from pathlib import Path
 
 from fastmcp.server.http import StreamableHTTPASGIApp
 from mcp.server.lowlevel import Server
+from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.routing import Route
 
 import gpt_image_mcp
-from gpt_image_mcp.mcp_app.http_middleware import MAX_BODY_BYTES
 from gpt_image_mcp.mcp_app.outgoing import send_what_is_known
 from gpt_image_mcp.server import mcp
 
@@ -23,15 +23,17 @@ def test_the_server_below_fastmcp_is_the_sdks_and_runs_over_any_streams() -> Non
     assert send_what_is_known in protocol.middleware
 
 
-async def test_the_limit_on_bodies_is_found_and_raised() -> None:
-    """``http_middleware.py`` raises it where FastMCP has put the SDK's default."""
+async def test_the_limit_on_bodies_is_found_and_replaced() -> None:
+    """``http_middleware.py`` replaces it where FastMCP has put the SDK's default."""
     app = mcp.http_app(path="/mcp")
     (route,) = [route for route in app.routes if isinstance(route, Route) and route.path == "/mcp"]
     endpoint = route.endpoint
     assert isinstance(endpoint, StreamableHTTPASGIApp)
     async with app.router.lifespan_context(app):
         assert endpoint.session_manager is not None
-        assert endpoint.session_manager.asgi_app.max_body_size == MAX_BODY_BYTES
+        handler = endpoint.session_manager.asgi_app
+    assert not isinstance(handler, RequestBodyLimitMiddleware)
+    assert callable(handler)
 
 
 def test_no_other_private_name_is_used() -> None:
