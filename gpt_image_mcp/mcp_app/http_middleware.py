@@ -26,6 +26,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gpt_image_mcp.errors import cut
+from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -137,7 +138,9 @@ async def _fill(file: IO[bytes], scope: Scope, receive: Receive) -> int:
     while max(declared, needed) <= most:
         if (piece := await anext(pieces, None)) is None:
             return needed
-        needed += file.write(piece) + _BYTES_OF_A_VALUE * sum(map(piece.count, (b",", b"[", b"{")))
+        needed += len(piece) + _BYTES_OF_A_VALUE * sum(map(piece.count, (b",", b"[", b"{")))
+        # Large bodies take turns in the threads, so that however many there are, the loop reads few at once.
+        await in_thread(file.write, piece) if needed > _SMALL_BYTES else file.write(piece)
     raise HTTPException(413, "Request body too large")
 
 

@@ -76,7 +76,7 @@ class RawClient:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
-        self._stdin, self._stdout, self._pid = process.stdin, process.stdout, process.pid
+        self._stdin, self._stdout, self.pid = process.stdin, process.stdout, process.pid
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
         self._reading = asyncio.create_task(self._read())
@@ -85,8 +85,7 @@ class RawClient:
         """One request; gives the line that answers it."""
         number = next(self._ids)
         future = self._waiting[number] = asyncio.get_running_loop().create_future()
-        message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
-        self._stdin.write(json.dumps(message).encode() + b"\n")
+        await self._send({"id": number, "method": method, "params": params})
         answer: bytes = await future
         return answer
 
@@ -98,16 +97,38 @@ class RawClient:
         assert done in answer, answer[:500]
         return answer
 
+    async def cancelled(self, name: str, arguments: dict[str, Any]) -> None:
+        """One tool call that is cancelled a little later, and that nothing answers."""
+        number = next(self._ids)
+        params = {"name": name, "arguments": arguments}
+        await self._send({"id": number, "method": "tools/call", "params": params})
+        await asyncio.sleep(0.05)
+        await self._send({"method": "notifications/cancelled", "params": {"requestId": number}})
+
     def peak_memory_mb(self) -> float:
         """The most memory the server has used so far."""
-        status = Path(f"/proc/{self._pid}/status").read_text()
-        found = re.search(r"VmHWM:\s*(\d+) kB", status)
-        return int(found[1]) / 1024 if found else 0.0
+        return memory_mb(self.pid, "VmHWM")
+
+    def memory_mb(self) -> float:
+        """The memory the server uses now."""
+        return memory_mb(self.pid, "VmRSS")
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        self._stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+        await self._stdin.drain()
 
     async def _read(self) -> None:
         while line := await self._stdout.readline():
             number = int(re.search(rb'"id":\s*(\d+)', line[:100] + line[-100:])[1])  # type: ignore[index]
-            self._waiting.pop(number).set_result(line)
+            waiting = self._waiting.pop(number, None)
+            if waiting and not waiting.done():
+                waiting.set_result(line)
+
+
+def memory_mb(pid: int, which: str) -> float:
+    """The memory of a process by Linux: ``VmRSS`` is that of now, ``VmHWM`` the most so far."""
+    found = re.search(rf"{which}:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
 
 
 @contextlib.asynccontextmanager
@@ -129,6 +150,20 @@ async def server(folder: Path, base_url: str, **settings: str) -> AsyncGenerator
         assert process.stdin is not None
         process.stdin.close()
         await process.wait()
+
+
+@contextlib.contextmanager
+def http_server(folder: Path, **settings: str) -> Generator[tuple[subprocess.Popen[str], str]]:
+    """Our server as a process, over HTTP, and where MCP is."""
+    command = [sys.executable, "-m", "gpt_image_mcp", "serve", "--transport", "http", "--port", "0"]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=environment(folder, **settings), cwd=folder
+    ) as process:
+        assert process.stderr is not None
+        try:
+            yield process, process.stderr.readline().split()[4].rstrip(",")
+        finally:
+            process.kill()
 
 
 async def timed(work: Callable[[], Awaitable[object]]) -> float:
