@@ -103,8 +103,7 @@ class WebServer(uvicorn.Server):
         del sig, frame
         if self._leave_by is None:
             self._leave_by = monotonic() + self._grace_seconds
-            # Requests that clients wait for have it first, and then those that none waits for.
-            leave_within(2 * self._grace_seconds)
+            leave_within(2 * self._grace_seconds)  # those that clients wait for come first
         else:
             self.should_exit = True
 

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gpt_image_mcp.settings import read_settings
 
-if TYPE_CHECKING:
-    import asyncio
-
 _HEAD_SECONDS, _STALL_SECONDS, _SECONDS_BETWEEN_LOOKS = 10, 30, 1
-# A body that grows by less in the time of a stall stands still.
-_PROGRESS_BYTES = 1 << 15
-# Each chunk takes the loop 20 µs; at most 256 KiB come at once.
-_MOST_LINES_AT_ONCE = 4096
+_PROGRESS_BYTES = 1 << 15  # a body that grows by less in the time of a stall stands still
+_MOST_LINES_AT_ONCE = 4096  # each chunk takes the loop 20 µs, and 256 KiB come at once
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -34,18 +29,13 @@ def connection_options() -> dict[str, Any]:
 
 
 class BoundedConnection(H11Protocol):
-    """A connection that ends when its client owes something that does not come.
+    """A connection that ends when its client owes a head for 10 s, or a body or the reading of it for 30 s."""
 
-    The head of a request has ten seconds, however it drips in; a body, and the reading of an answer, may
-    stand still for thirty. One connection too many is answered with 503; a body of crumbs is not taken.
-    """
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: Any) -> None:
         """Takes or refuses a connection; uvicorn by itself would refuse requests of those that it took."""
         super().connection_made(transport)
         most, self.limit_concurrency = self.limit_concurrency or 0, None
-        self._received_bytes = self._since = 0.0
-        self._owed: tuple[float, object] = (math.inf, None)
+        self._received_bytes, self._since, self._owed = 0, 0.0, self._what_is_owed()
         if len(self.connections) > most:
             self.connections.discard(self)
             transport.write(_FULL)
@@ -62,7 +52,7 @@ class BoundedConnection(H11Protocol):
 
     def _look(self) -> None:
         owed, now = self._what_is_owed(), self.loop.time()
-        if owed != self._owed:
+        if owed != self._owed or not self._since:
             self._owed, self._since = owed, now
         elif now - self._since >= owed[0]:
             self.transport.abort()
@@ -76,6 +66,6 @@ class BoundedConnection(H11Protocol):
         if self.conn.their_state is h11.IDLE:
             return _HEAD_SECONDS, self.cycle
         if self.conn.their_state is h11.SEND_BODY and not self.flow.read_paused:
-            is_wanted = self.conn.our_state is not h11.DONE  # else it is answered already
-            return _STALL_SECONDS, is_wanted and self._received_bytes // _PROGRESS_BYTES
+            is_answered = self.conn.our_state is h11.DONE
+            return _STALL_SECONDS, is_answered or self._received_bytes // _PROGRESS_BYTES
         return math.inf, None

@@ -55,7 +55,6 @@ _NEXT_STEPS = {
     413: f"Send at most {MAX_BODY_BYTES:,} bytes; name images by id, path or web address.",
     415: f"Send Content-Type: {_JSON}.",
     421: "Call 127.0.0.1 or localhost; or, if {host} leads here for you, add it to GPT_IMAGE_ALLOWED_HOSTS.",
-    503: "Send it again when fewer requests are under way, or end sessions with DELETE.",
 }
 
 
@@ -83,11 +82,7 @@ def guards(hosts: Sequence[str]) -> dict[str, Any]:
 
 
 def take_large_bodies(app: Starlette) -> None:
-    """Puts ``bodies_on_disk`` in the place of the SDK's limit, 4 MiB, once the application has started.
-
-    The SDK's session manager takes a limit as an argument, but FastMCP, which makes the manager then, does
-    not. ``test_upstream.py`` fails if the way to it changes.
-    """
+    """Puts ``bodies_on_disk`` in the place of the SDK's limit, 4 MiB; ``test_upstream.py`` holds the way."""
     start = app.router.lifespan_context
 
     @contextlib.asynccontextmanager
@@ -104,10 +99,7 @@ def take_large_bodies(app: Starlette) -> None:
 
 
 def bodies_on_disk(app: ASGIApp) -> ASGIApp:
-    """Reads bodies to disk before the application does; inside Starlette, which answers ``HTTPException``.
-
-    Those over ``_SMALL_BYTES`` have ``MAX_BODY_BYTES`` of memory together, until their requests are answered.
-    """
+    """Keeps bodies on disk until they are whole; large ones have ``MAX_BODY_BYTES`` of memory together."""
     large_bytes, room = 0, asyncio.Condition()
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,8 +112,7 @@ def bodies_on_disk(app: ASGIApp) -> ASGIApp:
                 large_bytes += large
             try:
                 file.seek(0)
-                whole = _replayed({"type": "http.request", "body": file.read()}, receive)
-                await app(scope, whole, send)
+                await app(scope, _replayed({"type": "http.request", "body": file.read()}, receive), send)
             finally:
                 large_bytes -= large
                 async with room:

@@ -22,7 +22,6 @@ _OBJECTS_BETWEEN_COLLECTIONS = 20_000
 # A walk over everything takes 70 ms, during which no client is answered.
 _COLLECTIONS_BETWEEN_LARGER_ONES = (10, 100)
 _LONGEST_TURN_SECONDS = 0.001
-_ENDING_SECONDS = 5
 
 
 def serve_stdio(mcp: FastMCP, streams: tuple[int, int]) -> int:
@@ -40,8 +39,7 @@ def serve_stdio(mcp: FastMCP, streams: tuple[int, int]) -> int:
 
 def leave_within(grace_seconds: float) -> None:
     """Ends the process five seconds after the grace period, if threads, which nothing can stop, work on."""
-    seconds = min(grace_seconds + _ENDING_SECONDS, threading.TIMEOUT_MAX)
-    last_resort = threading.Timer(seconds, os._exit, (0,))
+    last_resort = threading.Timer(min(grace_seconds + 5, threading.TIMEOUT_MAX), os._exit, (0,))
     last_resort.daemon = True
     last_resort.start()
 

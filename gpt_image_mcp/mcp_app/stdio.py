@@ -30,8 +30,6 @@ from gpt_image_mcp.mcp_app.jsonrpc import BATCHES_IN, Line, read_line
 from gpt_image_mcp.mcp_app.standard_streams import QueuedWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fastmcp import FastMCP
     from mcp.types import JSONRPCMessage, RequestId
 
@@ -44,7 +42,7 @@ _SECONDS_BETWEEN_LOOKS = 0.02
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-async def serve_lines(mcp: FastMCP, streams: tuple[int, int], on_end: Callable[[], object]) -> None:
+async def serve_lines(mcp: FastMCP, streams: tuple[int, int], on_end: partial[None]) -> None:
     """Serves one client over two file descriptors until it leaves, or SIGTERM or SIGINT ends the server.
 
     ``mcp.run`` always reads and writes the SDK's own files, which know no signals. The SDK's server below it
@@ -71,7 +69,7 @@ class Client(ObjectStream[SessionMessage]):
     are not UTF-8 are replaced. ``on_end`` is called when the input ends.
     """
 
-    def __init__(self, source: int, target: int, on_end: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, source: int, target: int, on_end: partial[None] | None = None) -> None:
         self._on_end = on_end
         self.writer = QueuedWriter(target, self._end_from_thread)
         self._loop = asyncio.get_running_loop()
@@ -86,7 +84,7 @@ class Client(ObjectStream[SessionMessage]):
 
     def end(self) -> None:
         """Ends the input, after the lines that were read already."""
-        if not self._is_over:
+        if self._on_end and not self._is_over:
             self._on_end()
         self._is_over = True
         self._lines.put_nowait(None)
