@@ -29,7 +29,7 @@ def connection_options() -> dict[str, Any]:
 
 
 class BoundedConnection(H11Protocol):
-    """A connection that ends when its client owes a head for 10 s, or a body or the reading of it for 30 s."""
+    """A connection that ends when its client owes a head for 10 s, or a body or reading for 30 s."""
 
     def connection_made(self, transport: Any) -> None:
         """Takes or refuses a connection; uvicorn by itself would refuse requests of those that it took."""
