@@ -413,10 +413,10 @@ async def test_folders_that_cannot_be_looked_at_are_named() -> None:
     assert found["input folder"].state == "warning"
 
 
-async def test_a_project_folder_of_nobody_is_a_failure() -> None:
+async def test_a_project_folder_of_another_user_is_a_name_that_does_not_exist() -> None:
     found = await _found(GPT_IMAGE_SANDBOX="1", GPT_IMAGE_PROJECT_DIR="~nobody-of-that-name/x")
-    assert found["project folder"].state == "failed"
-    assert "output folder" not in found
+    assert found["project folder"].state == "warning"
+    assert "~nobody-of-that-name/x does not exist" in found["project folder"].said
 
 
 async def test_the_database_is_counted_and_its_open_ends_are_told() -> None:

@@ -204,5 +204,5 @@ async def test_event_streams_over_http_are_as_careful(tmp_path: Path) -> None:
     assert not any(character in body for character in BREAKS)
     (data,) = [line for line in body.splitlines() if line.startswith("data: {")]
     result = json.loads(data.removeprefix("data: "))["result"]
-    assert prompt in result["content"][1]["text"]
+    assert "a fox\\u0080\\u0085\\u009f\\u2028\\u2029x" in result["content"][1]["text"]
     assert set(result) == {"content", "isError"}
