@@ -63,20 +63,22 @@ def test_what_fits_beside_what_runs_does_not_wait() -> None:
 
 
 @pytest.mark.timeout(30)
-def test_a_large_picture_is_not_overtaken_by_small_ones() -> None:
-    budget, order, begun = MemoryBudget(10), list[str](), Event()
+def test_a_large_picture_has_its_turn_though_small_ones_never_end() -> None:
+    budget, had_its_turn = MemoryBudget(10), Event()
 
-    def work(name: str, needed: int) -> None:
-        begun.set()
-        with budget.reserved(needed):
-            order.append(name)
+    def small() -> int:
+        for rounds in range(2000):
+            if had_its_turn.is_set():
+                return rounds
+            with budget.reserved(4):
+                had_its_turn.wait(0.001)
+        return 2000
 
-    with ThreadPoolExecutor(2) as pool:
-        with budget.reserved(5):
-            large = pool.submit(work, "large", 10)
-            while not budget._queue:
-                begun.wait(0.01)
-            small = pool.submit(work, "small", 1)
-        large.result()
-        small.result()
-    assert order == ["large", "small"]
+    def large() -> None:
+        with budget.reserved(10):
+            had_its_turn.set()
+
+    with ThreadPoolExecutor(4) as pool:
+        rounds = [pool.submit(small) for _ in range(3)]
+        pool.submit(large).result()
+    assert all(done.result() < 2000 for done in rounds)

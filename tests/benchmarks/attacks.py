@@ -107,7 +107,7 @@ class _Drip(BaseHTTPRequestHandler):
                 self.wfile.write(b"\x89PNG")
                 time.sleep(0.1)
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as it is called there
         """Says nothing."""
 
 
