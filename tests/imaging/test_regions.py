@@ -269,3 +269,24 @@ def test_the_order_of_regions_does_not_matter(described: list[dict[str, Any]]) -
 
 def test_a_region_can_be_made_in_code() -> None:
     assert edited_box(cover([Region(box=(0, 0, 0.5, 0.5))], SIZE)) == (0, 0, 50, 40)
+
+
+@pytest.mark.parametrize(
+    ("described", "said"),
+    [
+        ([LEFT_HALF] * 65, "65 regions"),
+        ([{"shape": "polygon", "points": [[0.1, 0.1]] * 100_000}], "points"),
+    ],
+)
+def test_more_regions_or_points_than_can_be_meant_are_refused(
+    described: list[dict[str, Any]], said: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=said):
+        parse_regions(described)
+
+
+def test_regions_that_would_take_long_to_draw_are_refused_before_they_are_drawn() -> None:
+    soft = parse_regions([{**LEFT_HALF, "feather": 0.5}] * 64)
+    with pytest.raises(InvalidArgument, match="too long"):
+        cover(soft, (3840, 2160))
+    assert cover(parse_regions([LEFT_HALF] * 64), SIZE).coverage.getbbox() == (0, 0, 50, 80)
