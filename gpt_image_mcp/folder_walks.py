@@ -6,7 +6,6 @@ import fnmatch
 import glob
 import os
 import re
-import unicodedata
 from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +18,7 @@ from anyio.from_thread import check_cancelled
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.paths import is_within
 from gpt_image_mcp.regular_files import scan_folder
+from gpt_image_mcp.visible_text import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +105,7 @@ def find_spelled(path: Path, *, within: tuple[Path, ...] | None) -> tuple[Path, 
 
 
 def _plain(name: str) -> str:
-    return _BLANK.sub(" ", unicodedata.normalize("NFC", name))
+    return _BLANK.sub(" ", normalized("NFC", name))
 
 
 def _read(pattern: Path) -> tuple[Path, list[re.Pattern[str] | None]]:

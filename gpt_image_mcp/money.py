@@ -34,7 +34,7 @@ class Quote:
 class Cost:
     """What a call did cost, as far as can be told. ``usd`` is None when it cannot."""
 
-    usd: Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=100)] | None
+    usd: Annotated[Decimal, Field(ge=0, le=10_000, decimal_places=100)] | None
     basis: CostBasis
 
 

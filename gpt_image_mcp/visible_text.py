@@ -6,8 +6,9 @@ import logging
 import re
 import traceback
 import unicodedata
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
+Form: TypeAlias = Literal["NFC", "NFKD"]
 # Control characters but the tab, separators of lines, embeddings, overrides and isolates of direction, and
 # halves of characters. Marks between letters, which Persian, Arabic and emoji need, stay.
 _OBEYED = re.compile("[\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -17,6 +18,15 @@ _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2028\u2029\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
     "\U000e0000-\U000e0fff]"
 )
+_PIECES = re.compile(r"\s+|\S{1,1000}")
+
+
+def normalized(form: Form, text: str) -> str:
+    """A text in a normal form of Unicode, word by word, and words without end in parts.
+
+    The time for marks over one letter grows with the square of their number, and nothing else runs meanwhile.
+    """
+    return "".join(unicodedata.normalize(form, piece) for piece in _PIECES.findall(text))
 
 
 def visible(text: str) -> str:

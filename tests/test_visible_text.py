@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import unicodedata
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,10 @@ from hypothesis import strategies as st
 
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.presentation.text import joined
-from gpt_image_mcp.visible_text import visible, visible_lines, without_unseen
+from gpt_image_mcp.visible_text import normalized, visible, visible_lines, without_unseen
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.visible_text import Form
 
 ANY = st.text(st.characters(exclude_categories=()))
 LOGGING = """
@@ -101,3 +105,17 @@ def test_a_log_line_cannot_be_forged_by_a_message_or_an_exception() -> None:
     assert [line for line in done.stderr.splitlines() if line.startswith("WARNING: forged")] == []
     assert done.stderr.splitlines()[0] == f"WARNING:root:gateway says {visible(said)}"
     assert "  ValueError: no" in done.stderr
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("form", ["NFC", "NFKD"])
+def test_marks_without_end_are_normalized_in_no_time(form: Form) -> None:
+    text = "a" + "\u0301\u0316" * 300_000
+    assert normalized(form, f"e\u0301 {text}").startswith(unicodedata.normalize(form, "e\u0301 "))
+
+
+@given(st.text(max_size=200), st.sampled_from(["NFC", "NFKD"]))
+def test_words_of_usual_length_are_normalized_as_unicode_says(text: str, form: Form) -> None:
+    words = " ".join(text.split())
+    expected = " ".join(unicodedata.normalize(form, word) for word in words.split(" "))
+    assert normalized(form, words) == expected

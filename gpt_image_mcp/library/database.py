@@ -141,7 +141,7 @@ class Database:
         with self._failures_explained(), self._opening:
             self._engine = None
             path = Path(make_url(self._url).database or "").expanduser()
-            stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+            stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
             aside = path.with_name(f"{path.name}.damaged-{stamp}")
             path.rename(aside)
             for suffix in _COMPANIONS:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sqlalchemy import Connection, insert, inspect, select, text, update
 
 from gpt_image_mcp.dates import local_zone
+from gpt_image_mcp.errors import StorageFailed, quoted
 from gpt_image_mcp.library.schema import library_zone, metadata, schema_version
 from gpt_image_mcp.library.search.fulltext import create_words
 
@@ -35,10 +36,20 @@ VERSION = 1 + len(MIGRATIONS)
 
 
 def read_version(connection: Connection) -> int:
-    """The schema version of a database; 0 if it is empty."""
+    """The schema version of a database; 0 if it is empty.
+
+    Raises:
+        StorageFailed: If it is no number.
+    """
     if not inspect(connection).has_table(schema_version.name):
         return 0
-    return int(connection.execute(select(schema_version.c.version)).scalar_one())
+    version = str(connection.execute(select(schema_version.c.version)).scalars().first())
+    if not version.isdecimal():
+        message = f"The library database says that its schema is {quoted(version)}, which is no version."
+        raise StorageFailed(
+            message, next_step="Put a copy of it back, or set GPT_IMAGE_DATABASE_URL to another."
+        )
+    return int(version)
 
 
 def migrate(connection: Connection, steps: Sequence[Step] = MIGRATIONS) -> None:

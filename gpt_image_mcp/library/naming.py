@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import OutputRejected, quoted
-from gpt_image_mcp.visible_text import without_unseen
+from gpt_image_mcp.visible_text import normalized, without_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +73,7 @@ def file_names(naming: Naming, image_id: str, *, extension: str, number: int) ->
 
 def clean_label(text: str) -> str:
     """Letters and digits of any script, ``_`` and ``-``; everything else becomes a ``-``."""
-    plain = unicodedata.normalize("NFC", without_unseen(text).encode("utf-8", "ignore").decode())
+    plain = normalized("NFC", without_unseen(text).encode("utf-8", "ignore").decode())
     label = "".join(character if _is_kept(character) else "-" for character in plain)
     label = _RUN_OF_DASHES.sub("-", label).strip("-_")[:LONGEST_LABEL]
     return _cut(label, LONGEST_NAME_BYTES // 2).strip("-_")

@@ -9,11 +9,11 @@ what is required (see ``prompts.py``).
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from gpt_image_mcp.errors import InvalidArgument, quoted
+from gpt_image_mcp.visible_text import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -359,5 +359,5 @@ def _empty_background(background: str) -> str:
 def _spelled(text: str) -> str:
     """The letters of long words one by one, which models get right more often."""
     # An accent is a letter of its own until it is put together with the one below it.
-    words = dict.fromkeys(_LETTERS.findall(unicodedata.normalize("NFC", text)))
+    words = dict.fromkeys(_LETTERS.findall(normalized("NFC", text)))
     return "".join(f" ({word} is spelled {'-'.join(word)})" for word in words if len(word) >= _HARD_WORD)

@@ -16,11 +16,12 @@ from gpt_image_mcp.calls.stored_results import images_in
 from gpt_image_mcp.dates import parse_since
 from gpt_image_mcp.errors import DatabaseDamaged, InvalidArgument, OutputRejected, StorageFailed
 from gpt_image_mcp.folders import APP, output_folder
+from gpt_image_mcp.imaging.formats import announced_format
 from gpt_image_mcp.imaging.preview_cache import evict
 from gpt_image_mcp.imaging.xmp import recovered_image
 from gpt_image_mcp.library.kept_bodies import kept_before
 from gpt_image_mcp.library.sidecars import FOLDER, metadata_path, read_metadata
-from gpt_image_mcp.regular_files import MOST_BYTES, read_regular
+from gpt_image_mcp.regular_files import MOST_BYTES, open_regular, read_regular
 from gpt_image_mcp.steps import step
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _BYTES_PER_MB = 1_000_000
 # Where no age is given: by then, the usage page has long told what became of the call.
 _ANSWERS_KEPT_FOR = timedelta(days=30)
+_SIGNATURE_BYTES = 64
 _EMBEDDING = (".png", ".jpg", ".jpeg", ".webp")
 
 
@@ -188,13 +190,23 @@ def _add_described(folders: Iterable[Path], library: Library) -> tuple[int, list
         step()
         try:
             image = read_metadata(path)
-            if placed := image and places.at_its_place(image):
+            placed = places.at_its_place(image) if image else None
+            placed = placed if placed and _may_be_ours(placed.file_path) else None
+            if placed:
                 library.images.add_image(placed)
         except (OSError, ValueError):  # the names of its folders may be no text
             placed = None
         read += placed is not None
         unreadable += [] if placed else [path]
     return read, unreadable
+
+
+def _may_be_ours(path: Path) -> bool:
+    """Whether a file begins as an image does, or is gone; nothing else was ever made here."""
+    if not path.exists():
+        return True
+    with open_regular(path, follows_links=False) as stream:
+        return bool(announced_format(stream.read(_SIGNATURE_BYTES)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -406,6 +406,14 @@ def test_a_file_with_something_else_in_the_place_is_refused(text: str, project: 
     assert path.read_text() == text
 
 
+def test_a_file_of_gigabytes_is_refused_unread(project: Path) -> None:
+    path = project / "config.json"
+    with path.open("wb") as stream:
+        stream.truncate(3_000_000_000)
+    _refused("cursor", path)
+    assert path.stat().st_size == 3_000_000_000
+
+
 @pytest.mark.parametrize("text", ['{"mcpServers": null}', '{"mcpServers": {"gpt-image": null}}'])
 def test_null_in_the_place_is_filled(text: str, project: Path) -> None:
     path = project / "config.json"

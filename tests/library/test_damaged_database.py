@@ -154,6 +154,15 @@ def test_a_healthy_database_is_never_set_aside(filled: Path, library: Library) -
     assert [path.name for path in filled.parent.glob("library.db*")] == ["library.db"]
 
 
+@pytest.mark.parametrize("version", ["'x'", "''", "-1", "1.5"])
+def test_a_version_that_is_no_number_is_a_sentence(filled: Path, library: Library, version: str) -> None:
+    _change(filled, f"UPDATE schema_version SET version = {version}")  # noqa: S608 - one of four
+    with pytest.raises(StorageFailed, match="no version") as caught:
+        library.images.newest(9)
+    assert not isinstance(caught.value, DatabaseDamaged)
+    assert filled.is_file()
+
+
 def test_damage_that_only_reading_shows_is_set_aside_too(filled: Path, library: Library) -> None:
     with contextlib.closing(sqlite3.connect(filled)) as connection:
         (root,) = connection.execute(

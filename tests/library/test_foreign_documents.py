@@ -45,6 +45,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "a model with a NUL": {"image.provenance.model": "a\0b"},
     "a turn before the first": {"image.provenance.turn": -1},
     "a prompt of megabytes": {"image.provenance.prompt": "x" * 2_000_000},
+    "a cost that sums could not hold": {"image.provenance.cost.usd": "10001"},
 }
 
 

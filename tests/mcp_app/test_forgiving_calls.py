@@ -278,3 +278,13 @@ async def test_what_is_wrong_about_a_prompt_is_invalid_params() -> None:
             with pytest.raises(MCPError, match=words) as refused:
                 await session.get_prompt(prompt, arguments)
             assert refused.value.error.code == INVALID_PARAMS
+
+
+@pytest.mark.timeout(60)
+async def test_thousands_of_unknown_arguments_are_counted_and_a_few_named() -> None:
+    async with _server() as session:
+        many = {f"k{number}": number for number in range(100_000)}
+        done = await _done(session, "estimate_cost", {**many, "x" * 2_000_000: 1})
+        assert done["notes"][0] == "k0 was ignored: estimate_cost has no such argument."
+        assert done["notes"][-1] == "99,981 more arguments were ignored."
+        assert len(done["notes"]) < 25

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import sqlite3
@@ -15,7 +16,7 @@ from pydantic import SecretStr
 
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.cli.console import Console
-from gpt_image_mcp.errors import Cancelled, StorageFailed
+from gpt_image_mcp.errors import Cancelled, NotFound, StorageFailed
 from gpt_image_mcp.library.sidecars import metadata_path
 from gpt_image_mcp.steps import on_step, step
 from gpt_image_mcp.threads import in_database
@@ -68,6 +69,23 @@ async def test_no_file_outside_is_deleted_because_a_file_names_it(studio: Studio
     await studio.history.prune(keep_mb=0, is_confirmed=True)
     assert [path.read_bytes() for path in mine] == [b"mine"] * 3
     assert not made.file_path.exists()
+
+
+async def test_a_file_that_is_no_image_never_becomes_one_because_a_file_says_so(
+    studio: Studio, tmp_path: Path
+) -> None:
+    made = await _make(studio)
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / ".bashrc").write_bytes(b"alias l=ls")
+    true = {"size_bytes": 10, "sha256": hashlib.sha256(b"alias l=ls").hexdigest()}
+    forged = _copied(made, own, id="20200101-000000-aaaaa1", file_path=".bashrc", **true)
+    done = await studio.history.rebuild([own])
+    assert forged in done.unreadable
+    with pytest.raises(NotFound):
+        await studio.find("20200101-000000-aaaaa1")
+    await studio.history.prune(keep_mb=0, is_confirmed=True)
+    assert (own / ".bashrc").read_bytes() == b"alias l=ls"
 
 
 @pytest.mark.timeout(60)

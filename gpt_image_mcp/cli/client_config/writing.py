@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.cli.client_config.blocks import Block, SettingsTree
 
 # Such files hold keys: a new one is for its owner alone.
+_MOST_BYTES = 50_000_000
 _PRIVATE = 0o600
 _ATTEMPTS = 5
 
@@ -94,7 +95,9 @@ def _read(path: Path) -> tuple[bytes, os.stat_result] | None:
         status = os.fstat(stream.fileno())
         if not status.st_mode & stat.S_IWUSR:
             raise PermissionError(errno.EACCES, "it is read-only")
-        return stream.read(), status
+        if status.st_size > _MOST_BYTES:
+            raise OSError(errno.EFBIG, f"it has {status.st_size:,} bytes, which is no file of settings")
+        return stream.read(_MOST_BYTES), status
 
 
 def _merged(path: Path, old: bytes, block: Block) -> str:

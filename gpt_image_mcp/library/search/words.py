@@ -12,6 +12,8 @@ import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.visible_text import normalized
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -50,8 +52,8 @@ def wanted_words(query: str) -> list[str]:
 
 def _runs(text: str) -> Iterator[tuple[str, bool]]:
     """Each run of letters and digits, and whether its script puts spaces between words."""
-    folded = unicodedata.normalize("NFKD", text.casefold()).translate(_IGNORED)
-    folded = unicodedata.normalize("NFC", folded.casefold())
+    folded = normalized("NFKD", text.casefold()).translate(_IGNORED)
+    folded = normalized("NFC", folded.casefold())
     for word in "".join(char if _belongs_to_words(char) else " " for char in folded).split():
         for run in _RUNS.findall(word):
             is_spaced = not _UNSPACED_RUN.match(run)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.mcp_app.aliases.translation import Call
     from gpt_image_mcp.values.json import JsonObject
 
+_MOST_UNKNOWN = 20  # more are no slip of the pen
 # What stands for an argument that was left out; clients fill forms and templates with it.
 _LEFT_OUT: tuple[object, ...] = ("", "null", "undefined", [], {})
 
@@ -39,12 +40,15 @@ def bind(call: Call, parameters: Mapping[str, JsonObject]) -> Call:
         if not _is_left_out(value) or (name in parameters and "default" not in parameters[name])
     }
     unknown = {name: cut(call.spellings.get(name, name)) for name in given if name not in parameters}
-    for name, real in product(unknown, parameters):
+    for name, real in product(list(unknown)[:_MOST_UNKNOWN], parameters):
         if _is_near(name, real, edits=min(2, (len(real) + 1) // 4)):
             message = f"{call.tool} has no argument {unknown[name]!r} (did you mean {real}?)."
             step = f"Call {call.tool} again with the corrected arguments; it takes {', '.join(parameters)}."
             raise InvalidArgument(message, next_step=step)
-    notes = [f"{said} was ignored: {call.tool} has no such argument." for said in unknown.values()]
+    named = list(unknown.values())[:_MOST_UNKNOWN]
+    notes = [f"{said} was ignored: {call.tool} has no such argument." for said in named]
+    if more := len(unknown) - len(named):
+        notes.append(f"{more:,} more arguments were ignored.")
     bound = {name: _in_form(value, parameters[name]) for name, value in given.items() if name in parameters}
     return replace(call, arguments=bound, notes=(*call.notes, *notes))
 
@@ -55,6 +59,8 @@ def _is_left_out(value: object) -> bool:
 
 def _is_near(one: str, other: str, *, edits: int) -> bool:
     """Whether so few letters changed, added, dropped or swapped with their neighbour make one the other."""
+    if abs(len(one) - len(other)) > edits:
+        return False
     shared = len(commonprefix([one, other]))  # noqa: RUF071 - they are names, not paths
     one, other = one[shared:], other[shared:]
     if not one or not other:
