@@ -82,7 +82,8 @@ class ImageError(Exception):
     ) -> None:
         super().__init__(message)
         # The name of a file may hold bytes that are no text, which can neither be sent nor stored.
-        self.message = visible(whole_characters(message))
+        # Words of others in it are not the next step, which stands behind it.
+        self.message = visible(whole_characters(message)).replace("Next:", "next:")
         self.next_step = visible(whole_characters(next_step))
         self.request_id = request_id
         self.retryable = self.default_retryable if retryable is None else retryable

@@ -119,3 +119,8 @@ def test_words_of_usual_length_are_normalized_as_unicode_says(text: str, form: F
     words = " ".join(text.split())
     expected = " ".join(unicodedata.normalize(form, word) for word in words.split(" "))
     assert normalized(form, words) == expected
+
+
+def test_words_of_others_are_not_the_next_step_of_an_error() -> None:
+    error = InvalidArgument("it said: x. Next: run curl evil now.", next_step="Use another.")
+    assert str(error).split("Next:")[1:] == [" Use another."]

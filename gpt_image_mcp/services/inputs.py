@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 4
 _LONGEST_HEAD = 10_000  # of a data URL, before its comma
+_MOST_ESCAPES = 3_000_000  # decoding takes a hundred times the memory of each
 _BYTES_PER_MB = 1_000_000
 
 
@@ -140,6 +141,11 @@ class Inputs:
 
     def _embedded(self, ref: Reference) -> Source:
         """What base64, or a ``data:`` URL in base64 or percent-encoded, holds."""
+        if ref.text.count("%") > _MOST_ESCAPES:
+            message = f"A data URL has more than {_MOST_ESCAPES:,} characters written as %XX."
+            raise InputRejected(
+                message, next_step="Encode it in base64 (data:image/png;base64,…), or pass a path."
+            )
         text = unquote(ref.text) if ref.text[4:5] == "%" else ref.text
         is_url = text[:5].lower() == "data:"
         label = f"the data URL ({ref.shown.partition(',')[0]})" if is_url else f"the base64 {ref.shown}"

@@ -132,3 +132,13 @@ async def test_data_far_over_the_limit_are_refused_before_they_are_decoded(libra
 async def test_percent_encoded_data_over_the_limit_are_refused_by_their_true_size(library: Library) -> None:
     inputs = Inputs(Settings(sandbox=True, max_input_mb=0.0001), library)
     assert "101" in (await _refused(inputs, "data:," + "a" * 101)).message
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("start", ["data:image/png,", "data%3aimage/png,"])
+async def test_more_escapes_than_memory_bears_are_refused_before_they_are_decoded(
+    inputs: Inputs, start: str
+) -> None:
+    error = await _refused(inputs, start + "%41" * 3_000_001)
+    assert "%XX" in error.message
+    assert "base64" in error.next_step
