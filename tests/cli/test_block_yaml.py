@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gpt_image_mcp.cli.client_config.block_yaml import dumped, parse, with_member
@@ -20,6 +20,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(NAMES, VALUES, max_size=3), VALUES, st.booleans())
+@example(before={}, value="a\x85b", in_line=False)
 def test_a_member_is_set_and_nothing_else(before: dict[str, Any], value: Any, in_line: bool) -> None:  # noqa: FBT001 - drawn
     servers = {name: each for name, each in before.items() if name != "new"}
     text = dumped({"first": 1, "servers": servers, "last": {"a": [1]}}, in_line=in_line)

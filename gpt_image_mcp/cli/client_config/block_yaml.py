@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import textwrap
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import yaml
@@ -55,7 +56,10 @@ def parse(text: str) -> object:
 def dumped(value: object, *, in_line: bool = False) -> str:
     """A value in block style, or on one line; with a line end."""
     layout: dict[str, Any] = {"default_flow_style": in_line, "sort_keys": False, "width": float("inf")}
-    return str(cast("Any", yaml).safe_dump(value, allow_unicode=True, **layout))
+    dump = partial(cast("Any", yaml).safe_dump, value, **layout)
+    text = str(dump(allow_unicode=True))
+    # PyYAML folds a next line (U+0085) that it does not escape, and reads a blank there.
+    return str(dump(allow_unicode=False)) if "\x85" in text else text
 
 
 def with_member(text: str, path: Sequence[str], value: object) -> str:
