@@ -62,11 +62,11 @@ class Walk:
         seen: set[tuple[str, frozenset[int]]] = set()
         waiting = [(start, frozenset([0]))] if rules else []
         for folder, places in waiting:
-            here = (os.path.realpath(folder), places)
-            if here in seen:
-                continue
-            seen.add(here)
-            with suppress(OSError):  # may not be listed
+            with suppress(OSError):  # may not be listed, or is being exchanged
+                here = (os.path.realpath(folder), places)
+                if here in seen:
+                    continue
+                seen.add(here)
                 for entry in self.entries(folder):
                     path, then = folder / entry.name, _after(entry.name, places, rules)
                     if not then or (entry.is_symlink() and not is_within(path, self.within)):

@@ -8,7 +8,7 @@ import struct
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from gpt_image_mcp.imaging.limits import BoundedStream, require_decodable, require_openable, working_bytes
+from gpt_image_mcp.imaging.limits import BoundedStream, require_decodable, require_openable
 from gpt_image_mcp.memory import BYTES_PER_PIXEL, MEMORY
 from gpt_image_mcp.pillow_errors import DamagedImage, Oversized, unify_pillow_errors
 from gpt_image_mcp.values.images import Picture
@@ -124,12 +124,12 @@ def room_for(*files: bytes, more_pixels: int = 0) -> Generator[None]:
         Oversized: If a file would take too long to decode, or all of them too much memory.
         DamagedImage: If one cannot be opened.
     """
-    needed_bytes = more_pixels * BYTES_PER_PIXEL
+    pixels = more_pixels
     for data in files:
         with open_picture(data) as image:
             require_decodable(image, data)
-            needed_bytes += working_bytes(image)
-    with MEMORY.reserved(needed_bytes):
+            pixels += image.width * image.height
+    with MEMORY.reserved(pixels * BYTES_PER_PIXEL):
         yield
 
 

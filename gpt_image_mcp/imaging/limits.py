@@ -7,7 +7,6 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.memory import BYTES_PER_PIXEL
 from gpt_image_mcp.pillow_errors import Oversized
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ _SCANS = tuple(bytes((0xFF, 0xDA, 0, 6 + 2 * count, count)) for count in range(1
 # About half a second; a GIF of 50 MB needs 400,000.
 _MOST_READS, _MOST_VALUES, _MOST_EXIF = 500_000, 100_000, 64
 _ICON_SIZE, _LARGEST_ICON_EDGE = re.compile(rb"IHDR(.{8})", re.DOTALL), 1024
-_COSTLY_BYTES_PER_PIXEL = 18
-_COSTLY_FORMATS, _COSTLY_MODES = ("WEBP", "AVIF", "HEIF"), ("CMYK", "LAB", "I", "F")
 _TOO_MANY = "it is made of so many or such large parts that reading it would take too long"
 
 
@@ -76,12 +73,6 @@ def require_decodable(image: Image.Image, data: bytes) -> None:
     if scans * pixels > _MOST_SCANNED_PIXELS:
         message = f"it has {image.width}x{image.height} pixels in {scans:,} scans, which would take too long"
         raise Oversized(message)
-
-
-def working_bytes(image: Image.Image) -> int:
-    """How much memory decoding an opened picture and writing it again takes at most, as measured."""
-    is_costly = image.format in _COSTLY_FORMATS or image.mode.startswith(_COSTLY_MODES)
-    return image.width * image.height * (_COSTLY_BYTES_PER_PIXEL if is_costly else BYTES_PER_PIXEL)
 
 
 def _most_values(data: bytes) -> int:

@@ -29,7 +29,7 @@ from gpt_image_mcp.errors import cut
 from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Generator, Sequence
 
     from starlette.applications import Starlette
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 75_000_000
 # Larger bodies hold images; they go to disk, and are left to the SDK.
 _SMALL_BYTES = 1 << 16
+_MOST_SESSIONS = 2_000  # 40 kB each, for half an hour; the SDK would keep five times as many
 _BYTES_OF_A_VALUE = 64  # an empty list takes twenty times as much memory as its text
 _JSON, _STREAM = "application/json", "text/event-stream"
 _NOT_ONE_MESSAGE = (
@@ -54,6 +55,7 @@ _NEXT_STEPS = {
     409: "Read the stream that is open, or close it first.",
     413: f"Send at most {MAX_BODY_BYTES:,} bytes; name images by id, path or web address.",
     415: f"Send Content-Type: {_JSON}.",
+    503: "Try again in a minute. End sessions that are over with DELETE; name images by path or address.",
     421: "Call 127.0.0.1 or localhost; or, if {host} leads here for you, add it to GPT_IMAGE_ALLOWED_HOSTS.",
 }
 
@@ -92,14 +94,18 @@ def take_large_bodies(app: Starlette) -> None:
                 endpoint = route.endpoint if isinstance(route, Route) else None
                 if isinstance(endpoint, StreamableHTTPASGIApp) and endpoint.session_manager is not None:
                     manager = cast("Any", endpoint.session_manager)
+                    manager.max_sessions = _MOST_SESSIONS
                     manager.asgi_app = bodies_on_disk(manager.asgi_app.app)
             yield state
 
     app.router.lifespan_context = lifespan
 
 
-def bodies_on_disk(app: ASGIApp) -> ASGIApp:
-    """Keeps bodies on disk until they are whole; large ones have ``MAX_BODY_BYTES`` of memory together."""
+def bodies_on_disk(app: ASGIApp, *, patience_seconds: float = 60) -> ASGIApp:
+    """Keeps bodies on disk until they are whole; large ones have ``MAX_BODY_BYTES`` of memory together.
+
+    One that finds no room in time is refused with 503. A call usually gives a job after 40 seconds.
+    """
     large_bytes, room = 0, asyncio.Condition()
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,9 +113,10 @@ def bodies_on_disk(app: ASGIApp) -> ASGIApp:
         with contextlib.suppress(ClientDisconnect), SpooledTemporaryFile(max_size=_SMALL_BYTES) as file:
             needed = await _fill(file, scope, receive)
             large = needed if file.tell() > _SMALL_BYTES else 0
-            async with room:
-                await room.wait_for(lambda: large_bytes + large <= MAX_BODY_BYTES)
-                large_bytes += large
+            with _refused_when_full():
+                async with asyncio.timeout(patience_seconds), room:
+                    await room.wait_for(lambda: large_bytes + large <= MAX_BODY_BYTES)
+                    large_bytes += large
             try:
                 file.seek(0)
                 await app(scope, _replayed({"type": "http.request", "body": file.read()}, receive), send)
@@ -119,6 +126,14 @@ def bodies_on_disk(app: ASGIApp) -> ASGIApp:
                     room.notify_all()
 
     return answer
+
+
+@contextlib.contextmanager
+def _refused_when_full() -> Generator[None]:
+    try:
+        yield
+    except TimeoutError:
+        raise HTTPException(503, "Other large requests have all the memory") from None
 
 
 async def _fill(file: IO[bytes], scope: Scope, receive: Receive) -> int:

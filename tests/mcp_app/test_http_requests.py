@@ -16,6 +16,7 @@ from tests.mcp_app.http_servers import START_SECONDS, serve, serve_by_fastmcp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from tests.mcp_app.http_servers import Served
 
@@ -421,3 +422,15 @@ def test_errors_that_answer_a_request_stay_as_they_are(served: Served, session: 
     reply = modern(served, "no/such")
     assert (reply.status, reply.message["error"]["code"]) == (404, -32601)
     assert "Next: " not in reply.error
+
+
+def test_sessions_that_nobody_ends_are_bounded_and_one_that_ends_makes_room(tmp_path: Path) -> None:
+    with serve(tmp_path) as running:
+        begun = [post(running, INITIALIZE) for _ in range(2_001)]
+        refused = begun.pop()
+        assert {reply.status for reply in begun} == {200}
+        assert refused.status == 503
+        assert "Too many open sessions. Next: " in refused.message["error"]["message"]
+        session = begun[0].headers["mcp-session-id"]
+        ask(running, "DELETE", headers={"Mcp-Session-Id": session})
+        assert post(running, INITIALIZE).status == 200

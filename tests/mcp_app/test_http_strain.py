@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from starlette.exceptions import HTTPException
 
-from gpt_image_mcp.mcp_app.http_middleware import MAX_BODY_BYTES
+from gpt_image_mcp.mcp_app.http_middleware import MAX_BODY_BYTES, bodies_on_disk
 from tests.mcp_app.http_servers import Served, serve, serve_by_fastmcp
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
     from contextlib import AbstractContextManager
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PATIENCE_SECONDS = 90
 HOST = b"Host: 127.0.0.1\r\n"
@@ -203,3 +206,33 @@ def test_a_process_whose_threads_work_on_is_gone_after_its_grace() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], timeout=PATIENCE_SECONDS, check=False)
     assert done.returncode == 0
+
+
+async def test_a_large_body_waits_for_those_before_it_and_is_refused_in_the_end() -> None:
+    held, release = asyncio.Event(), asyncio.Event()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive, send
+        held.set()
+        await release.wait()
+
+    app = bodies_on_disk(slow, patience_seconds=0.2)
+    first = asyncio.create_task(_post(app, MAX_BODY_BYTES - 10))
+    await held.wait()
+    with pytest.raises(HTTPException, match="503: Other large requests"):
+        await _post(app, MAX_BODY_BYTES - 10)
+    held.clear()
+    small = asyncio.create_task(_post(app, 100))
+    await asyncio.wait_for(held.wait(), PATIENCE_SECONDS)
+    release.set()
+    await asyncio.gather(first, small)
+
+
+async def _post(app: ASGIApp, size: int) -> None:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"a" * size}
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    await app({"type": "http", "method": "POST", "headers": []}, receive, send)
