@@ -70,7 +70,7 @@ def default_folder(settings: Settings) -> Path:
     root = _project_root(project_folder(settings).resolve())
     digest = hashlib.sha256(str(root).encode("utf-8", "surrogateescape")).hexdigest()[:12]
     name = root.name.encode("utf-8", "ignore")[:_LONGEST_PROJECT_NAME_BYTES].decode(errors="ignore")
-    return platformdirs.user_config_path(APP, appauthor=False) / "output" / f"{name or 'root'}-{digest}"
+    return default_root() / f"{name or 'root'}-{digest}"
 
 
 def output_folder(settings: Settings, output_dir: str) -> Path:
@@ -80,6 +80,33 @@ def output_folder(settings: Settings, output_dir: str) -> Path:
         OutputRejected: If it is not a path, is relative while there is no project, or may not be written to.
     """
     return require_allowed(_meant(settings, output_dir), settings)
+
+
+def home_folder(folder: Path, settings: Settings) -> Path:
+    """The folder for what belongs to images in a folder: itself if it is our own, else the project's default.
+
+    A folder that a caller chose holds only what was asked for.
+    """
+    return folder if is_own(folder, settings) else default_folder(settings)
+
+
+def is_own(folder: Path, settings: Settings) -> bool:
+    """Whether a folder is the configured one, or in that of all projects' default folders."""
+    return _real(folder) == _real(_meant(settings, "")) or is_within(folder, (default_root(),))
+
+
+def default_root() -> Path:
+    """The folder that all projects' default folders lie in."""
+    return platformdirs.user_config_path(APP, appauthor=False) / "output"
+
+
+def project_path(path: Path, settings: Settings) -> Path:
+    """A path that starts at the project, if it is relative.
+
+    Raises:
+        OutputRejected: If there is no project to start at.
+    """
+    return path if path.is_absolute() else _below_project(path, settings)
 
 
 def require_allowed(path: Path, settings: Settings) -> Path:
@@ -93,7 +120,7 @@ def require_allowed(path: Path, settings: Settings) -> Path:
         if not is_within(path, roots):
             allowed = ", ".join(map(str, roots))
             message = f"{cut(path)} is outside the folders that images may be saved in ({allowed})."
-            raise OutputRejected(message, next_step="Leave out output_dir, or extend GPT_IMAGE_OUTPUT_ROOTS.")
+            raise OutputRejected(message, next_step="Pass another folder, or extend GPT_IMAGE_OUTPUT_ROOTS.")
     if not settings.allow_unsafe_output_dir:
         _guard(path)
     return path

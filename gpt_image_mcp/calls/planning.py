@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.calls.destination import choose_destination, named_format
 from gpt_image_mcp.catalogue.prices import quote
 from gpt_image_mcp.catalogue.validation import require_key, validate_request
-from gpt_image_mcp.folders import output_folder, project_folder, require_writable
-from gpt_image_mcp.library.naming import Naming, check_filename
+from gpt_image_mcp.folders import project_folder
+from gpt_image_mcp.library.naming import Naming
 from gpt_image_mcp.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gpt_image_mcp.calls.destination import Destination
     from gpt_image_mcp.catalogue.models import ImageModel
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.money import Quote
@@ -44,7 +46,7 @@ class Plan:
     requested: Requested
     quote: Quote
     naming: Naming
-    folder: Path
+    destination: Destination
     project_dir: Path
     sandbox: bool
     edit_type: str = ""
@@ -67,14 +69,12 @@ def plan_call(
     Raises:
         RequestError: If the model, the folder or an argument cannot be used.
     """
-    checked = validate_request(
-        prompt, without_sandbox(options, settings), moderation=moderation, settings=settings
-    )
-    if options.filename:
-        check_filename(options.filename)
+    chosen = replace(without_sandbox(options, settings), output_format=named_format(options))
+    checked = validate_request(prompt, chosen, moderation=moderation, settings=settings)
     is_free = settings.sandbox or is_sandbox(_named(options, settings))
     if not is_free:
         require_key(settings)
+    destination = choose_destination(chosen, settings)
     return Plan(
         call_id=call_id,
         kind=kind,
@@ -86,10 +86,10 @@ def plan_call(
         naming=Naming(
             kind=kind,
             label=options.filename_prefix,
-            filename=options.filename,
+            filename=destination.filename,
             overwrite=options.overwrite,
         ),
-        folder=require_writable(output_folder(settings, options.output_dir)),
+        destination=destination,
         project_dir=project_folder(settings),
         sandbox=is_free,
         notes=checked.notes,

@@ -37,7 +37,11 @@ def save(plan: Plan, generated: GeneratedImages, library: Library, *, elapsed_se
     applied = _applied(plan, generated, picture)
     provenance = _provenance(plan, generated, applied, share=_share(spent, len(images)))
     naming = _naming_as_returned(plan.naming) if plan.backdrop else plan.naming
-    stored, saving_notes = library.save(images, provenance=provenance, naming=naming, folder=plan.folder)
+    home = plan.destination.home
+    folder = home if plan.backdrop else plan.destination.folder
+    stored, saving_notes = library.save(
+        images, provenance=provenance, naming=naming, folder=folder, home=home
+    )
     result = ImageResult(
         status="completed",
         call_id=plan.call_id,
@@ -87,7 +91,11 @@ def _put_back(
     provenance = replace(image.provenance, parents=(image.id,))
     naming = replace(plan.naming, filename=numbered(plan.naming.filename, number))
     stored, notes = library.save(
-        [done.data], provenance=provenance, naming=naming, folder=image.file_path.parent
+        [done.data],
+        provenance=provenance,
+        naming=naming,
+        folder=plan.destination.folder,
+        home=plan.destination.home,
     )
     lossy = " JPEG cannot keep them exactly; png and webp do." if output_format == "jpeg" else ""
     changed = (

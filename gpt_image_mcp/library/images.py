@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -51,12 +51,6 @@ class Images:
         """
         with self.database.writing() as connection:
             add_image(connection, image)
-
-    def move_image(self, image_id: str, path: Path) -> None:
-        """Notes that the file of an image is now at this absolute path."""
-        image = self.find_image(image_id)
-        if image is not None:
-            self.add_image(replace(image, file_path=path))
 
     def remove_image(self, image_id: str) -> None:
         """Forgets an image; its children stay. With the last image of a call go its prompt and result."""

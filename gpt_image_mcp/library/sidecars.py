@@ -26,7 +26,8 @@ _MOST_BYTES = 1_000_000
 class _Document(BaseModel):
     """What a metadata file holds; keys that a later version added are ignored.
 
-    The image's ``file_path`` is a name without a folder, so that a folder can be moved with its images.
+    The image's ``file_path`` is a name without a folder, so that a folder can be moved with its images; it is
+    absolute for an image in a folder of the caller's own.
     """
 
     model_config = ConfigDict(extra="ignore", serialize_by_alias=True)
@@ -37,7 +38,7 @@ class _Document(BaseModel):
 
 def metadata_path(image: StoredImage) -> Path:
     """The path of the metadata file of an image."""
-    return image.file_path.parent / FOLDER / f"{image.id}.json"
+    return (image.home_folder or image.file_path.parent) / FOLDER / f"{image.id}.json"
 
 
 def write_metadata(image: StoredImage) -> None:
@@ -49,35 +50,30 @@ def write_metadata(image: StoredImage) -> None:
     """
     if metadata_path(image).parent.is_symlink():
         raise NotADirectoryError(errno.ENOTDIR, "it is a link", str(metadata_path(image).parent))
-    portable = replace(
-        image, file_path=Path(image.file_path.name), created_at=image.created_at.astimezone(UTC)
-    )
+    place = image.file_path if image.home_folder else Path(image.file_path.name)
+    portable = replace(image, file_path=place, home_folder=None, created_at=image.created_at.astimezone(UTC))
     document = _Document(image=portable).model_dump_json(indent=1)
     # The database holds the same, so the caller does not wait until the disk has it.
     write_over(metadata_path(image), document.encode(), durable=False)
 
 
-def move_metadata(image: StoredImage, path: Path) -> None:
-    """Moves the metadata file of an image whose file is now at this path.
+def moved_to(image: StoredImage, path: Path) -> StoredImage:
+    """An image whose file is now at this absolute path. Its metadata file stays where it was.
 
-    Nothing is done if a whole folder was moved, because the metadata file moved with it.
-
-    Raises:
-        OSError: If the new folder cannot be written; the metadata file then stays where it was.
-        ValueError: If the new name is not valid Unicode.
+    If a whole folder was moved, the metadata file moved with it.
     """
-    old, moved = metadata_path(image), replace(image, file_path=path)
-    if not old.is_file() or old.parent.is_symlink():
-        return
-    write_metadata(moved)
-    if not metadata_path(moved).samefile(old):
-        old.unlink()
+    moved = replace(image, file_path=path, home_folder=None)
+    home = image.home_folder or image.file_path.parent
+    return (
+        moved if metadata_path(moved).is_file() or home == path.parent else replace(moved, home_folder=home)
+    )
 
 
 def read_metadata(path: Path) -> StoredImage | None:
     """The image that a metadata file describes; None if the file is not a metadata file of ours.
 
-    The image's own file is looked for beside the ``.metadata`` folder, wherever that is now.
+    The image's own file is looked for beside the ``.metadata`` folder, wherever that is now, unless the
+    document has an absolute path.
 
     Raises:
         OSError: If the file cannot be read, is too large, or is a link, a pipe or the like.
@@ -87,8 +83,11 @@ def read_metadata(path: Path) -> StoredImage | None:
         image = _Document.model_validate_json(data).image
     except ValidationError:
         return None
-    name, made = image.file_path.name, image.provenance
-    is_name = name == str(image.file_path) and name not in {"", ".."}
+    named, made, home = image.file_path, image.provenance, path.absolute().parent.parent
     is_ours = path.name == f"{image.id}.json" and are_ids(made.call_id, made.session_id)
-    at_its_place = replace(image, file_path=path.absolute().parent.parent / name)
-    return at_its_place if is_name and is_ours else None
+    if not is_ours or ".." in named.parts or not named.name:
+        return None
+    if named.is_absolute():
+        return replace(image, home_folder=home)
+    is_name = named.name == str(named)
+    return replace(image, file_path=home / named, home_folder=None) if is_name else None

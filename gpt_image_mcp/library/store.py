@@ -24,7 +24,7 @@ from gpt_image_mcp.library.naming import Naming, file_names, numbered, without_e
 from gpt_image_mcp.library.route_memo import RouteMemo
 from gpt_image_mcp.library.search.query import ImageSearch
 from gpt_image_mcp.library.sessions import Sessions
-from gpt_image_mcp.library.sidecars import move_metadata, write_metadata
+from gpt_image_mcp.library.sidecars import moved_to, write_metadata
 from gpt_image_mcp.values.images import Picture, Provenance, StoredImage
 from gpt_image_mcp.visible_text import without_unseen
 
@@ -70,9 +70,22 @@ class Library:
         return self._database.set_aside()
 
     def save(
-        self, images: Sequence[bytes], *, provenance: Provenance, naming: Naming, folder: Path
+        self,
+        images: Sequence[bytes],
+        *,
+        provenance: Provenance,
+        naming: Naming,
+        folder: Path,
+        home: Path | None = None,
     ) -> tuple[tuple[StoredImage, ...], tuple[str, ...]]:
         """Saves paid images, if need be under another name or in another folder, and gives notes on that.
+
+        Args:
+            images: Whole files.
+            provenance: How they came to be.
+            naming: What they are called.
+            folder: Where they go.
+            home: Where their metadata go, if not beside them.
 
         Raises:
             StorageFailed: If no image could be written to any folder.
@@ -85,6 +98,8 @@ class Library:
                 image, problems = self._write(
                     data, provenance, naming=naming, folder=folder, number=number if len(images) > 1 else 0
                 )
+                if home and home != folder and image.file_path.parent == folder:
+                    image = replace(image, home_folder=home)
             except StorageFailed as error:
                 lost.append(error)
                 continue
@@ -146,24 +161,21 @@ class Library:
         original = self.images.find_by_sha256(digest)
         if original is None:
             return None
-        self.follow(original, path)
-        return replace(original, file_path=path)
+        return self.follow(original, path)
 
     def at(self, path: Path) -> StoredImage | None:
         """The image that was last known to be at an absolute path, also if that is through a link."""
         return self.images.find_by_path(path) or self.images.find_by_path(path.resolve())
 
-    def follow(self, image: StoredImage, path: Path) -> None:
-        """Remembers that the file of an image is now at this path, unless it is still where it was.
-
-        The metadata file is moved too, if the folder can be written.
-        """
+    def follow(self, image: StoredImage, path: Path) -> StoredImage:
+        """The image with this path; remembers it, unless the file is still where it was too."""
         if image.file_path.exists():
-            return
-        path = path.resolve()
-        self.images.move_image(image.id, path)
+            return replace(image, file_path=path)
+        moved = moved_to(image, path.resolve())
+        self.images.add_image(moved)
         with contextlib.suppress(OSError, ValueError):
-            move_metadata(image, path)
+            write_metadata(moved)
+        return replace(moved, file_path=path)
 
     def _write(
         self, data: bytes, provenance: Provenance, *, naming: Naming, folder: Path, number: int

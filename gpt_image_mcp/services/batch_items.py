@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.folders import project_folder
-from gpt_image_mcp.library.naming import numbered
+from gpt_image_mcp.library.naming import clean_label, numbered, without_extension
 from gpt_image_mcp.references import classify
 from gpt_image_mcp.services.edit_planning import EditOptions
 from gpt_image_mcp.services.globbing import expand
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpt_image_mcp.settings import Settings
+
+_STEM = "{name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +50,17 @@ def make_items(
 
 def _named(output: OutputOptions, image: str, number: int) -> OutputOptions:
     if output.filename:
-        return replace(output, filename=numbered(output.filename, number))
+        return replace(output, filename=_exact_name(output.filename, classify(image).stem, number))
     return label(output, image)
+
+
+def _exact_name(filename: str, stem: str, number: int) -> str:
+    """The exact name of one file of a batch: with the stem of its input where it says so, else numbered."""
+    if _STEM in filename:
+        return filename.replace(_STEM, clean_label(stem) or str(number))
+    path = PurePath(filename)
+    ending = path.name.removeprefix(without_extension(path.name))
+    return str(path.with_name(f"{numbered(path.name, number)}{ending}"))
 
 
 def label(output: OutputOptions, image: str) -> OutputOptions:

@@ -124,7 +124,8 @@ def _make(source: Source, options: ExportOptions, background: Colour | None) -> 
     """Renders all files before any is written, so that a failure leaves nothing behind."""
     picture = require_whole(source.data, source=source.label)
     asked = options.width * options.height or max(options.width, options.height) ** 2
-    with damage_refused(source.label), room_for(source.data, more_pixels=min(asked, MAX_PIXELS)):
+    drawn = asked if asked <= MAX_PIXELS else 0  # more is refused before it is drawn
+    with damage_refused(source.label), room_for(source.data, more_pixels=drawn):
         decoded = decode_input(source.data, source=source.label)
         size = Pixels(*decoded.image.size)
         targets = plan_targets(options, source=size, source_format=picture.format)

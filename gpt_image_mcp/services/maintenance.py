@@ -10,12 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
-
 from gpt_image_mcp.calls.stored_results import images_in
 from gpt_image_mcp.dates import parse_since
 from gpt_image_mcp.errors import DatabaseDamaged, InvalidArgument, OutputRejected, StorageFailed
-from gpt_image_mcp.folders import APP, output_folder
+from gpt_image_mcp.folders import default_root, is_own, output_folder
 from gpt_image_mcp.imaging.formats import announced_format
 from gpt_image_mcp.imaging.preview_cache import evict
 from gpt_image_mcp.imaging.xmp import recovered_image
@@ -116,7 +114,8 @@ def prune(
     kept: list[str] = []
     candidates = _over_limits(tuple(library.images.all_images()), before=before, keep_mb=keep_mb)
     in_use = _open_sessions(library, settings)
-    chosen = [image for image in candidates if _may_go(image, library, in_use, kept=kept)]
+    ours = [image for image in candidates if _is_in_own_folder(image, settings, kept=kept)]
+    chosen = [image for image in ours if _may_go(image, library, in_use, kept=kept)]
     deletion = _Deletion(library, is_real=is_confirmed)
     images = tuple([image for image in chosen if deletion.delete_image(image)])
     start_images = deletion.delete_leftovers({image.id for image in images}, in_use=in_use)
@@ -151,14 +150,14 @@ def _fill(library: Library, roots: Sequence[Path], settings: Settings) -> Rebuil
     walked = (folder for root in [*roots, *_usual_folders(settings)] for folder, _ in _walk(root))
     described = {folder.parent for folder in walked if folder.name == FOLDER}
     folders = sorted({*roots, *described, *known})
-    read, unreadable = _add_described(folders, library)
+    read, unreadable = _add_described(folders, library, settings)
     read += sum(_add_embedded(root, library) for root in roots)
     library.images.reindex()
     return Rebuilt(images=read, folders=tuple(folders), unreadable=tuple(unreadable))
 
 
 def _usual_folders(settings: Settings) -> list[Path]:
-    usual = [platformdirs.user_config_path(APP, appauthor=False) / "output"]
+    usual = [default_root()]
     try:
         return [*usual, output_folder(settings, "").absolute()]
     except OutputRejected:
@@ -180,7 +179,7 @@ def _walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
             yield folder, [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
 
 
-def _add_described(folders: Iterable[Path], library: Library) -> tuple[int, list[Path]]:
+def _add_described(folders: Iterable[Path], library: Library, settings: Settings) -> tuple[int, list[Path]]:
     """Adds the images that metadata files describe; gives their number, and the files that cannot be read."""
     places = _Places(library)
     read = 0
@@ -190,7 +189,7 @@ def _add_described(folders: Iterable[Path], library: Library) -> tuple[int, list
         step()
         try:
             image = read_metadata(path)
-            placed = places.at_its_place(image) if image else None
+            placed = places.at_its_place(image) if image and _may_tell(image, settings) else None
             placed = placed if placed and _may_be_ours(placed.file_path) else None
             if placed:
                 library.images.add_image(placed)
@@ -199,6 +198,11 @@ def _add_described(folders: Iterable[Path], library: Library) -> tuple[int, list
         read += placed is not None
         unreadable += [] if placed else [path]
     return read, unreadable
+
+
+def _may_tell(image: StoredImage, settings: Settings) -> bool:
+    """Whether a metadata file lies where only we write, if it tells of an image elsewhere."""
+    return image.home_folder is None or is_own(image.home_folder, settings)
 
 
 def _may_be_ours(path: Path) -> bool:
@@ -302,6 +306,14 @@ def _open_sessions(library: Library, settings: Settings) -> set[str]:
     idle_since = datetime.now(UTC) - timedelta(milliseconds=settings.session_ttl_ms)
     listed = library.sessions.latest(most_open=settings.session_max, idle_since=idle_since)
     return {session.id for session in listed if session.status == "open"}
+
+
+def _is_in_own_folder(image: StoredImage, settings: Settings, *, kept: list[str]) -> bool:
+    """Whether an image lies where only we write: a metadata file may tell of a user's own picture."""
+    is_ours = is_own(image.file_path.parent, settings)
+    if not is_ours:
+        kept.append(f"{image.file_path} is in a folder of your own")
+    return is_ours
 
 
 def _may_go(image: StoredImage, library: Library, in_use: set[str], *, kept: list[str]) -> bool:

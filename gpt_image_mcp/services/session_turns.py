@@ -55,7 +55,7 @@ class FirstTurn(Edit):
         chosen = replace(
             self.output,
             model=self.output.model if plan.sandbox else plan.request.model,
-            output_dir=str(plan.folder),
+            output_dir=str(plan.destination.folder),
             filename="",
             n=1,
         )

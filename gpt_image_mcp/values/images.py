@@ -103,6 +103,7 @@ class StoredImage:
         file_path: Absolute path of the file.
         sha256: Hex digest of the file's bytes.
         c2pa: Whether the file carries signed C2PA provenance.
+        home_folder: Where the metadata file lies, if the image is in a folder of the caller's choice.
     """
 
     id: ImageId
@@ -115,6 +116,7 @@ class StoredImage:
     created_at: Moment
     provenance: Provenance
     c2pa: bool = False
+    home_folder: Path | None = None
 
     @property
     def uri(self) -> str:

@@ -35,7 +35,8 @@ class OutputOptions:
         output_compression: 0 to 100, jpeg and webp only.
         output_dir: Folder for the files; empty takes the configured one.
         filename_prefix: A label put into the unique file name.
-        filename: An exact file name instead of a unique one; a taken name gets a number.
+        filename: An exact name instead of a unique one; a folder in it starts at the project or output_dir,
+            its ending is the format, and a taken name gets a number.
         user: An end-user id, sent to OpenAI as the safety identifier.
         overwrite: Whether a file of the exact name is replaced.
     """
@@ -73,9 +74,12 @@ class OutputOptions:
     ] = 100
     output_dir: Annotated[str, Field(description="Folder for the files; empty = the configured one.")] = ""
     filename_prefix: Annotated[str, Field(description="A label put into the unique file name.")] = ""
-    filename: Annotated[str, Field(description="An exact file name instead; never overwrites.")] = ""
+    filename: Annotated[
+        str,
+        Field(description="Exact name or path instead, such as assets/logo.png; its ending is the format."),
+    ] = ""
     user: Annotated[str, Field(description="End-user id for OpenAI's safety checks.")] = ""
-    overwrite: bool = False
+    overwrite: Annotated[bool, Field(description="Replace a file of that exact name.")] = False
 
     def arguments(self) -> OutputArguments:
         """The options as keyword arguments: ``studio.generate(prompt, **options.arguments())``."""

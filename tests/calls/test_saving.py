@@ -32,9 +32,17 @@ Saved = tuple[tuple["StoredImage", ...], tuple[str, ...]]
 class Cleared(Library):
     """A library out of whose folder another program takes each file at once."""
 
-    def save(self, images: Sequence[bytes], *, provenance: Provenance, naming: Naming, folder: Path) -> Saved:
+    def save(
+        self,
+        images: Sequence[bytes],
+        *,
+        provenance: Provenance,
+        naming: Naming,
+        folder: Path,
+        home: Path | None = None,
+    ) -> Saved:
         """Saves, and the file is gone."""
-        saved = super().save(images, provenance=provenance, naming=naming, folder=folder)
+        saved = super().save(images, provenance=provenance, naming=naming, folder=folder, home=home)
         for image in saved[0]:
             image.file_path.unlink()
         return saved
@@ -79,6 +87,6 @@ def test_retouched_images_of_an_exact_name_are_numbered_like_any_others() -> Non
     with contextlib.closing(Library(Settings(sandbox=True))) as library:
         result = _kept(plan, library, images=2)
     assert [image.file_path.name for image in result.images] == ["v1.2-1.png", "v1.2-2.png"]
-    returned = [path.name for path in plan.folder.glob("*as-returned*")]
+    returned = [path.name for path in plan.destination.home.glob("*as-returned*")]
     assert len(returned) == 2
     assert all("-v1-2-as-returned" in name for name in returned)

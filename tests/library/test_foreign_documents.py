@@ -21,7 +21,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "an id with a line end": {"image.id": "20261121-150301-a1b2c3\n"},
     "an id in digits of another script": {"image.id": "\u06620261121-150301-a1b2c3"},
     "an id that another file has": {"image.id": "20261121-150301-a1b2c4"},
-    "an absolute path": {"image.file_path": "/etc/passwd"},
+    "an absolute path that leads up": {"image.file_path": "/work/../etc/passwd"},
     "a path upwards": {"image.file_path": "../boat.png"},
     "the folder above": {"image.file_path": ".."},
     "no name": {"image.file_path": ""},

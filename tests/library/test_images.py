@@ -46,15 +46,10 @@ def test_a_moved_image_is_found_at_its_new_path_only(
     images: Images, image: StoredImage, tmp_path: Path
 ) -> None:
     images.add_image(image)
-    images.move_image(image.id, tmp_path / "ä b#c%20.png")
+    images.add_image(replace(image, file_path=tmp_path / "ä b#c%20.png"))
     found = images.find_by_path(tmp_path / "ä b#c%20.png")
     assert found == replace(image, file_path=tmp_path / "ä b#c%20.png")
     assert images.find_by_path(image.file_path) is None
-
-
-def test_moving_an_unknown_image_does_nothing(images: Images, tmp_path: Path) -> None:
-    images.move_image("20261121-150301-000000", tmp_path / "x.png")
-    assert images.find_by_path(tmp_path / "x.png") is None
 
 
 def test_of_images_with_the_same_bytes_the_newest_is_found(images: Images, image: StoredImage) -> None:

@@ -134,7 +134,7 @@ def test_a_renewed_image_is_found_by_its_new_words_at_its_old_place(
     search: ImageSearch, add: Callable[..., StoredImage], images: Images, tmp_path: Path
 ) -> None:
     first, second = add("a fox"), add("a fox")
-    images.move_image(first.id, tmp_path / "elsewhere.png")
+    images.add_image(replace(first, file_path=tmp_path / "elsewhere.png"))
     assert _ids(search, query="elsewhere fox") == [first.id]
     assert _ids(search, query="file1") == []
     assert _ids(search) == [second.id, first.id]

@@ -262,8 +262,9 @@ def test_a_moved_and_renamed_file_is_recognised_and_its_new_place_remembered(
     library: Library, saved: StoredImage, tmp_path: Path
 ) -> None:
     moved = saved.file_path.rename(tmp_path / "renamed.bin")
-    assert library.identify(moved) == replace(saved, file_path=moved)
-    assert library.images.find_image(saved.id) == replace(saved, file_path=moved)
+    at_its_place = replace(saved, file_path=moved, home_folder=saved.file_path.parent)
+    assert library.identify(moved) == at_its_place
+    assert library.images.find_image(saved.id) == at_its_place
 
 
 def test_a_copy_is_recognised_and_the_original_stays_where_it_is(

@@ -197,7 +197,7 @@ async def test_a_taken_file_name_gets_a_number(client: Client[Any], project: Pat
     arguments = {"prompt": "a fox", "quality": "low", "filename": "fox.jpeg", "output_dir": str(project)}
     first = _structured(await _call(client, **arguments))
     second = _structured(await _call(client, **arguments))
-    assert [first["images"][0]["filename"], second["images"][0]["filename"]] == ["fox.png", "fox-2.png"]
+    assert [first["images"][0]["filename"], second["images"][0]["filename"]] == ["fox.jpeg", "fox-2.jpeg"]
 
 
 @pytest.mark.parametrize(

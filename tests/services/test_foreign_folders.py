@@ -71,6 +71,29 @@ async def test_no_file_outside_is_deleted_because_a_file_names_it(studio: Studio
     assert not made.file_path.exists()
 
 
+async def test_a_picture_of_the_users_own_is_never_deleted_because_a_file_describes_it_truly(
+    studio: Studio, tmp_path: Path
+) -> None:
+    made = await _make(studio)
+    own = tmp_path / "own" / "photo.png"
+    own.parent.mkdir()
+    own.write_bytes(made.file_path.read_bytes() + b"mine")
+    true: dict[str, Any] = {
+        "sha256": hashlib.sha256(own.read_bytes()).hexdigest(),
+        "size_bytes": own.stat().st_size,
+        "id": "20261121-150301-a1b2c3",
+    }
+    _copied(made, own.parent, file_path="photo.png", **true)
+    elsewhere = _copied(
+        made, tmp_path / "named", file_path=str(own), **true | {"id": "20261121-150301-a1b2c4"}
+    )
+    rebuilt = await studio.history.rebuild([own.parent, tmp_path / "named"])
+    assert rebuilt.unreadable == (elsewhere,)
+    await studio.history.prune(keep_mb=0, is_confirmed=True)
+    assert own.exists()
+    assert not made.file_path.exists()
+
+
 async def test_a_file_that_is_no_image_never_becomes_one_because_a_file_says_so(
     studio: Studio, tmp_path: Path
 ) -> None:

@@ -51,15 +51,17 @@ async def _moved(studio: Studio, made: StoredImage, path: Path) -> StoredImage:
     return (await studio.history.trace(str(path))).image
 
 
-async def test_the_metadata_follow_a_file_that_was_moved(studio: Studio, tmp_path: Path) -> None:
+async def test_the_metadata_of_a_file_that_was_moved_stay_at_home_and_know_its_place(
+    studio: Studio, tmp_path: Path
+) -> None:
     made = await _make(studio)
     moved = await _moved(studio, made, tmp_path / "elsewhere" / "moved.png")
-    assert not metadata_path(made).exists()
-    assert metadata_path(moved).is_file()
-    await studio.history.prune(keep_mb=0, is_confirmed=True)
-    assert not moved.file_path.exists()
-    assert (await studio.history.rebuild([tmp_path / "elsewhere"])).images == 0
-    assert await _known(studio) == []
+    assert metadata_path(moved) == metadata_path(made)
+    assert not (tmp_path / "elsewhere" / ".metadata").exists()
+    kept = (await studio.history.prune(keep_mb=0, is_confirmed=True)).kept
+    assert kept == (f"{moved.file_path} is in a folder of your own",)
+    assert (await studio.history.rebuild()).images == 1
+    assert await _known(studio) == [(made.id, moved.file_path)]
 
 
 async def test_the_metadata_of_a_renamed_file_stay_beside_it(studio: Studio) -> None:

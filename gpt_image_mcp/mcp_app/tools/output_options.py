@@ -16,8 +16,6 @@ from gpt_image_mcp.values.options import OutputOptions
 _Tool: TypeAlias = Callable[..., Awaitable[ToolResult]]
 _PLACEHOLDER = "output"
 _TYPES = get_type_hints(OutputOptions, include_extras=True)
-# A model cannot ask for a file to be replaced; only a person can, on the command line.
-_NOT_FOR_MODELS = frozenset({"overwrite"})
 
 
 def output_options(
@@ -76,7 +74,7 @@ def _parameters(*, described: bool, without: Collection[str]) -> list[Parameter]
             annotation=_TYPES[field.name] if described else _without_description(_TYPES[field.name]),
         )
         for field in fields(OutputOptions)
-        if field.name not in {*without, *_NOT_FOR_MODELS}
+        if field.name not in without
     ]
 
 
