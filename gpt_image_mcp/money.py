@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
+KeyState: TypeAlias = Literal["set", "missing", "sandbox"]
 CostBasis: TypeAlias = Literal["usage", "usage+quote", "quote", "unknown"]
 # Under which name a list of sums has the sum of what it leaves out.
 OTHERS = "others"
@@ -49,8 +50,31 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """How many images of one kind an amount of money pays for, at their highest price.
+
+    Attributes:
+        total: The price of as many as were asked for.
+    """
+
+    model: str
+    quality: str
+    size: str
+    each: Quote
+    total: Quote
+    count: int
+    is_enough: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A quote for one call, the same call at every quality, and the budget left."""
+    """A quote for images of one kind, the same at every quality, and the budget left.
+
+    Attributes:
+        n: How many, also more than one call makes.
+        key: Whether there is a key to make it with.
+        budget_usd: The amount that ``fits`` was made for, if one was named.
+    """
 
     model: str
     size: str
@@ -61,4 +85,13 @@ class Estimate:
     quote: Quote
     by_quality: dict[str, Quote] = field(default_factory=dict[str, Quote])
     budget: Budget
+    key: KeyState
+    budget_usd: Decimal | None = None
+    fits: tuple[Fit, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def best_fit(self) -> Fit | None:
+        """The dearest kind of which the amount pays for all; None if there is none."""
+        enough = [fit for fit in self.fits if fit.is_enough and fit.total.high_usd]
+        return max(enough, key=lambda fit: fit.total.high_usd or 0, default=None)

@@ -151,6 +151,7 @@ class Studio:
         prompt: str,
         images: Sequence[str],
         *,
+        references: Sequence[str] = (),
         edit_type: str = "free",
         on_error: str = "continue",
         concurrency: int = 3,
@@ -163,6 +164,7 @@ class Studio:
         Args:
             prompt: What to change.
             images: As for ``edit``, and folders and globs.
+            references: Up to 8 pictures that go along with each image.
             edit_type: What kind of edit it is.
             on_error: ``continue``, or ``stop`` to begin no further image after a failure.
             concurrency: How many at once.
@@ -175,7 +177,13 @@ class Studio:
 
         options = OutputOptions(**output)
         items = await in_folders(
-            make_items, images, prompt, output=options, edit_type=edit_type, settings=self.settings
+            make_items,
+            images,
+            prompt,
+            references=references,
+            output=options,
+            edit_type=edit_type,
+            settings=self.settings,
         )
         return await self.edit_each(
             items, on_error=on_error, concurrency=concurrency, wait_seconds=wait_seconds, watch=watch
@@ -278,8 +286,10 @@ class Studio:
         sessions = await self._services.sessions()
         return await in_database(sessions.list)
 
-    async def estimate(self, *, input_images: int = 0, **output: Unpack[OutputArguments]) -> Estimate:
-        """Quotes a call without making it, at every quality, with what is left of the budget.
+    async def estimate(
+        self, *, input_images: int = 0, budget_usd: float = 0, **output: Unpack[OutputArguments]
+    ) -> Estimate:
+        """Quotes images without making them, at every quality, and what an amount pays for.
 
         Raises:
             RequestError: If the call could not be made as described.
@@ -291,6 +301,7 @@ class Studio:
             estimate,
             OutputOptions(**output),
             input_images=input_images,
+            budget_usd=budget_usd,
             settings=self.settings,
             library=library,
         )

@@ -80,6 +80,12 @@ def own_size(model: ImageModel | None, image: Pixels) -> Pixels:
     return image if not violation(rule, image) else _nearest_to(rule, image)
 
 
+def makeable_size(model: ImageModel, size: str) -> str:
+    """A size that another model makes, or the nearest that this one does; ``auto`` stays."""
+    pixels = parse_pixels(size)
+    return str(own_size(model, pixels)) if pixels else size
+
+
 def canvas_size(model: ImageModel | None, text: str, image: Pixels) -> Pixels:
     """The canvas onto which an image is extended: for a ratio, the smallest that holds the image unscaled.
 

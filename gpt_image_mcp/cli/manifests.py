@@ -6,10 +6,10 @@ import sys
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from gpt_image_mcp.errors import InvalidArgument, quoted
-from gpt_image_mcp.services.batch_items import BatchItem, label
+from gpt_image_mcp.services.batch_items import MOST_REFERENCES, BatchItem, label
 from gpt_image_mcp.services.edit_planning import EditOptions, parse_options
 from gpt_image_mcp.services.globbing import MOST_FILES
 from gpt_image_mcp.values.options import OutputOptions
@@ -30,13 +30,15 @@ class _Line(BaseModel):
 
     image: str
     prompt: str = ""
+    references: tuple[str, ...] = Field(default=(), max_length=MOST_REFERENCES)
 
 
 def read_manifest(file: Path, *, prompt: str, output: OutputOptions) -> tuple[BatchItem, ...]:
     """Reads the items of a batch; empty lines are skipped.
 
     Args:
-        file: Each line is a JSON object with ``image``, and perhaps ``prompt`` and options; ``-`` is stdin.
+        file: Each line is a JSON object with ``image``, and perhaps ``prompt``, ``references`` and options;
+            ``-`` is stdin.
         prompt: For lines without one.
         output: The options of lines that have none of their own.
 
@@ -78,6 +80,7 @@ def _item(number: int, line: str, *, prompt: str, output: OutputOptions) -> Batc
     return BatchItem(
         image=entry.image,
         prompt=entry.prompt or prompt,
+        references=entry.references,
         output=label(replace(output, **differing), entry.image),
         edit=parse_options(**edit),
     )

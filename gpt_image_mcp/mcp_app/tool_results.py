@@ -17,11 +17,9 @@ from mcp.types import ContentBlock, ImageContent, ResourceLink, TextContent
 
 from gpt_image_mcp.presentation.text import (
     batch_text,
-    estimate_text,
     images_text,
     input_text,
     next_step_after_batch,
-    next_step_after_estimate,
     next_step_after_images,
     sessions_text,
 )
@@ -182,7 +180,11 @@ async def present_export(result: ExportResult, studio: Studio) -> ToolResult:
 
 def present_estimate(estimate: Estimate) -> ToolResult:
     """A quote as MCP content."""
-    from gpt_image_mcp.presentation.structured import estimate_content
+    from gpt_image_mcp.presentation.estimates import (
+        estimate_content,
+        estimate_text,
+        next_step_after_estimate,
+    )
 
     next_step = next_step_after_estimate(estimate, generate="Call generate_image", edit="Call edit_image")
     return ToolResult(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pydantic import SerializerFunctionWrapHandler
 
-    from gpt_image_mcp.money import Estimate, Quote
+    from gpt_image_mcp.money import Quote
     from gpt_image_mcp.values.images import StoredImage
     from gpt_image_mcp.values.requests import InputImage
     from gpt_image_mcp.values.responses import TokenUsage
@@ -177,36 +177,11 @@ class EndedSessionContent(StructuredContent):
     next: str
 
 
-class BudgetContent(StructuredContent):
-    """The configured limits on spending, and what is left of them."""
-
-    max_cost_usd: float | None = None
-    daily_budget_usd: float | None = None
-    spent_today_usd: float
-    left_today_usd: float | None = None
-
-
 class QuoteContent(StructuredContent):
     """The price of a call: one number, a range, or neither where it is not known."""
 
     cost_usd_estimated: float | None = None
     cost_range_usd: list[float] | None = None
-
-
-class EstimateContent(QuoteContent):
-    """The price of a call, and everything that the price depends on."""
-
-    model: str
-    size: str
-    quality: str
-    n: int
-    output_format: str
-    input_images: int
-    cost_basis: str
-    by_quality: dict[str, QuoteContent]
-    budget: BudgetContent
-    notes: list[str]
-    next: str
 
 
 def dollars(amount: Decimal | None) -> float | None:
@@ -345,32 +320,6 @@ def usage_content(usage: TokenUsage) -> UsageContent:
         output_tokens_details=_known(
             text_tokens=usage.output_text_tokens, image_tokens=usage.output_image_tokens
         ),
-    )
-
-
-def estimate_content(estimate: Estimate, *, next_step: str) -> EstimateContent:
-    """The structured content of a quote."""
-    budget = estimate.budget
-    quoted = quote_content(estimate.quote)
-    return EstimateContent(
-        model=estimate.model,
-        size=estimate.size,
-        quality=estimate.quality,
-        n=estimate.n,
-        output_format=estimate.output_format,
-        input_images=estimate.input_images,
-        cost_usd_estimated=quoted.cost_usd_estimated,
-        cost_range_usd=quoted.cost_range_usd,
-        cost_basis=estimate.quote.basis,
-        by_quality={name: quote_content(quote) for name, quote in estimate.by_quality.items()},
-        budget=BudgetContent(
-            max_cost_usd=dollars(budget.per_call_usd),
-            daily_budget_usd=dollars(budget.daily_usd),
-            spent_today_usd=float(budget.spent_today_usd.quantize(_MICRO)),
-            left_today_usd=dollars(budget.left_today_usd),
-        ),
-        notes=list(estimate.notes),
-        next=next_step,
     )
 
 

@@ -10,7 +10,7 @@ from gpt_image_mcp.visible_text import visible
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from gpt_image_mcp.money import Cost, Estimate, Quote
+    from gpt_image_mcp.money import Cost, Quote
     from gpt_image_mcp.values.images import StoredImage
     from gpt_image_mcp.values.requests import InputImage
     from gpt_image_mcp.values.results import BatchEntry, BatchResult, ImageResult
@@ -108,46 +108,6 @@ def _session_line(session: SessionSummary) -> str:
         f'{session.updated_at:%Y-%m-%d %H:%M} UTC "{shortened(session.last_prompt)}", {path} '
         f"(id {session.last_image_id})"
     )
-
-
-def estimate_text(estimate: Estimate, next_step: str) -> str:
-    """The text of a quote."""
-    budget = estimate.budget
-    lines = [
-        (
-            f"{estimate.n} image(s) with {estimate.model}, size {estimate.size}, quality {estimate.quality}, "
-            f"{estimate.input_images} input image(s): {quote_text(estimate.quote)}."
-        ),
-        f"Basis: {estimate.quote.basis}",
-        *_by_quality(estimate),
-        f"Spent today: ${budget.spent_today_usd:.4f}"
-        + ("" if budget.left_today_usd is None else f", left today: ${budget.left_today_usd:.4f}")
-        + ("" if budget.per_call_usd is None else f", at most ${budget.per_call_usd:.4f} a call"),
-    ]
-    return joined(lines, notes=estimate.notes, next_step=next_step)
-
-
-def next_step_after_estimate(estimate: Estimate, *, generate: str, edit: str) -> str:
-    """What to do next with a quote, in one sentence.
-
-    Args:
-        estimate: The quote.
-        generate: How this caller makes an image: ``Call generate_image``, ``Run generate``.
-        edit: How this caller edits one.
-    """
-    budget, most = estimate.budget, estimate.quote.high_usd
-    limits = (budget.per_call_usd, budget.left_today_usd)
-    if most and any(limit is not None and most > limit for limit in limits):
-        return (
-            "This may cost more than the budget leaves: choose a cheaper quality or size, or raise "
-            "GPT_IMAGE_MAX_COST_USD or GPT_IMAGE_DAILY_BUDGET_USD."
-        )
-    return f"{edit if estimate.input_images else generate} with these arguments, or with a cheaper quality."
-
-
-def _by_quality(estimate: Estimate) -> list[str]:
-    quotes = ", ".join(f"{name} {quote_text(quote)}" for name, quote in estimate.by_quality.items())
-    return [f"By quality: {quotes}"] if quotes else []
 
 
 def quote_text(quote: Quote) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.errors import InvalidArgument, quoted
 from gpt_image_mcp.folders import project_folder
 from gpt_image_mcp.library.naming import clean_label, numbered, without_extension
 from gpt_image_mcp.references import classify
@@ -18,32 +20,56 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.settings import Settings
 
-_STEM = "{name}"
+MOST_REFERENCES = 8
+_STEM, _FIELD = "{name}", re.compile(r"\{[^{}]*\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchItem:
-    """One image of a batch and what is to be done with it."""
+    """One image of a batch and what is to be done with it.
+
+    Attributes:
+        references: Pictures that go along with it.
+    """
 
     image: str
     prompt: str
+    references: tuple[str, ...] = ()
     output: OutputOptions = field(default_factory=OutputOptions)
     edit: EditOptions = field(default_factory=EditOptions)
 
 
 def make_items(
-    images: Sequence[str], prompt: str, *, output: OutputOptions, edit_type: str, settings: Settings
+    images: Sequence[str],
+    prompt: str,
+    *,
+    references: Sequence[str],
+    output: OutputOptions,
+    edit_type: str,
+    settings: Settings,
 ) -> tuple[BatchItem, ...]:
     """One item for each image, also of folders and globs; files are labelled with the stem of their input.
 
     Raises:
         InputNotFound: If a folder or glob has no images.
         InputRejected: If one is not allowed.
+        InvalidArgument: If there are too many references, or the exact name of several files is one.
     """
+    if len(references) > MOST_REFERENCES:
+        message = (
+            f"references has {len(references)} pictures; at most {MOST_REFERENCES} go along with each image."
+        )
+        raise InvalidArgument(message, next_step="Leave some out.")
     found = expand(images, base=project_folder(settings), roots=settings.input_roots)
     edit = EditOptions(edit_type=edit_type)
     return tuple(
-        BatchItem(image=image, prompt=prompt, output=_named(output, image, number), edit=edit)
+        BatchItem(
+            image=image,
+            prompt=prompt,
+            references=tuple(references),
+            output=_named(output, image, number),
+            edit=edit,
+        )
         for number, image in enumerate(found, start=1)
     )
 
@@ -56,6 +82,9 @@ def _named(output: OutputOptions, image: str, number: int) -> OutputOptions:
 
 def _exact_name(filename: str, stem: str, number: int) -> str:
     """The exact name of one file of a batch: with the stem of its input where it says so, else numbered."""
+    if other := next((part for part in _FIELD.findall(filename) if part != _STEM), ""):
+        message = f"filename is {quoted(filename)}, and {other} stands for nothing."
+        raise InvalidArgument(message, next_step=f"{_STEM} stands for the name of each image.")
     if _STEM in filename:
         return filename.replace(_STEM, clean_label(stem) or str(number))
     path = PurePath(filename)

@@ -140,10 +140,12 @@ class Batches:
             watch: Awaited with each image that is done.
 
         Raises:
-            RequestError: If the batch cannot be made as asked; nothing was sent.
+            RequestError: If the batch cannot be made as asked, also for a reference; nothing was sent.
             ImageError: If every image failed.
         """
         _check(on_error, concurrency)
+        # A reference that is not there would fail for every image.
+        await self.services.inputs.load(list(dict.fromkeys(ref for item in items for ref in item.references)))
         limiter = asyncio.Semaphore(concurrency)
         calls = [self._call(item, limiter) for item in items]
         # A few more than may be sent at once: they read inputs and save images while others are drawn.
@@ -187,7 +189,7 @@ class Batches:
         return BatchItemEdit(
             services=self.services,
             prompt=item.prompt,
-            images=[item.image],
+            images=[item.image, *item.references],
             output=item.output,
             options=item.edit,
             limiter=limiter,
@@ -249,7 +251,7 @@ class Batches:
             job.note(position, await self._edited(job, position, call))
 
     async def _edited(self, job: BatchJob, position: int, call: BatchItemEdit) -> BatchEntry:
-        (image,) = call.images
+        image = call.images[0]
         key = key_from(job.idempotency_key, position) if job.idempotency_key else ""
         try:
             result = await self.runner.run(call, idempotency_key=key, wait_seconds=None, watch=None)
@@ -304,7 +306,8 @@ def _shown(image: str) -> str:
 def _key_of(items: Sequence[BatchItem], settings: Settings) -> str:
     """What makes another batch the same as this. Blocking: looks at the inputs."""
     what = ("batch", [(item.prompt, item.output, item.edit.without_mask) for item in items])
-    return key_of_call(what, [ref for item in items for ref in (item.image, item.edit.mask)], settings)
+    refs = [ref for item in items for ref in (item.image, *item.references, item.edit.mask)]
+    return key_of_call(what, refs, settings)
 
 
 def _check(on_error: str, concurrency: int) -> None:

@@ -196,7 +196,7 @@ def test_estimate_adds_input_images_to_the_price(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize(
-    "option", ["--output-dir=/x", "--filename=x", "--filename-prefix=x", "--user=x", "--background=opaque"]
+    "option", ["--output-dir=/x", "--filename=x", "--filename-prefix=x", "--user=x", "--overwrite"]
 )
 def test_estimate_refuses_options_that_do_not_change_a_price(
     option: str, capsys: pytest.CaptureFixture[str]

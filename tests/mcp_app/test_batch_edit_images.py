@@ -121,6 +121,47 @@ async def test_an_exact_name_is_numbered(client: Client[Any], folder: Path) -> N
     assert names == ["warm-1.png", "warm-2.png", "warm-3.png", "warm-4.png"]
 
 
+async def test_files_are_named_after_their_inputs_where_the_name_says_so(
+    client: Client[Any], folder: Path, project: Path
+) -> None:
+    answer = _answer(await _batch(client, images=[str(folder)], filename="out/{name}-beige.jpg"))
+    made = [Path(image["file_path"]) for item in answer["items"] for image in item["images"]]
+    assert made == [project / "out" / f"{name}-beige.jpg" for name in "abcd"]
+    assert {path.name for path in (project / "out").iterdir()} == {path.name for path in made}
+    assert all(path.read_bytes().startswith(b"\xff\xd8") for path in made)
+
+
+async def test_references_go_along_with_each_image_and_are_paid_for(
+    client: Client[Any], folder: Path, project: Path
+) -> None:
+    Image.new("RGB", (64, 64), "beige").save(project / "backdrop.png")
+    plain = _answer(await _batch(client, images=[str(folder)]))
+    answer = _answer(await _batch(client, images=[str(folder)], references="backdrop.png"))
+    assert {item["status"] for item in answer["items"]} == {"completed"}
+    assert answer["cost_usd_estimated"] > plain["cost_usd_estimated"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"references": ["b.png", "gone.png"]}, "input_not_found: "),
+        ({"references": ["b.png"] * 9}, "at most 8"),
+        ({"filename": "{stem}.png"}, "{name}"),
+        ({"filename": "{name}.gif"}, "gif"),
+        ({"filename": "../{name}.png"}, "leads upwards"),
+    ],
+)
+async def test_a_batch_whose_references_or_names_are_wrong_is_refused_before_anything_is_made(
+    client: Client[Any], folder: Path, project: Path, arguments: dict[str, Any], said: str
+) -> None:
+    (project / "b.png").write_bytes((folder / "b.png").read_bytes())
+    result = await _batch(client, images=[str(folder)], **arguments)
+    assert result.is_error
+    assert said in _text(result)
+    assert "Next: " in _text(result)
+    assert (await client.call_tool("find_images")).structured_content["total"] == 0  # type: ignore[index]
+
+
 async def test_a_full_stop_in_an_exact_name_is_part_of_it(client: Client[Any], folder: Path) -> None:
     answer = _answer(await _batch(client, images=[str(folder / "a.jpg")], filename="v1.2"))
     assert [item["images"][0]["filename"] for item in answer["items"]] == ["v1.2-1.png"]

@@ -11,12 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.presentation.estimates import EstimateContent
 from gpt_image_mcp.presentation.exports import ExportContent
 from gpt_image_mcp.presentation.history import HistoryContent
 from gpt_image_mcp.presentation.structured import (
     BatchContent,
     EndedSessionContent,
-    EstimateContent,
     ImagesContent,
     InputContent,
     SessionsContent,

@@ -29,6 +29,7 @@ async def batch(
     /,
     *,
     options: Options = DEFAULTS,
+    reference: Annotated[list[str] | None, Parameter(negative="")] = None,
     manifest: Annotated[Path | None, Parameter(negative="", allow_leading_hyphen=True)] = None,
     edit_type: str = "free",
     on_error: Literal["continue", "stop"] = "continue",
@@ -42,6 +43,7 @@ async def batch(
         prompt: What to change; with a manifest, for its lines without a prompt.
         images: Files, folders, globs, addresses or image ids, 100 at most.
         options: How the results should be.
+        reference: A picture that goes along with each image; may be given up to 8 times.
         manifest: A file with a JSON object a line: image, and where they differ prompt and options; - reads
             it from stdin.
         edit_type: As for edit.
@@ -50,8 +52,8 @@ async def batch(
         as_json: Print the structured result on stdout.
         sandbox: Use the built-in stand-in: no key, no network, no cost.
     """
-    if manifest and images:
-        message = "Images were passed besides --manifest."
+    if manifest and (images or reference):
+        message = "Images or references were passed besides --manifest."
         raise InvalidArgument(message, next_step="Put them into the manifest, or leave it out.")
     items = read_manifest(manifest, prompt=prompt, output=options) if manifest else ()
     console = Console()
@@ -65,6 +67,7 @@ async def batch(
                 result = await studio.batch_edit(
                     prompt,
                     images or [],
+                    references=reference or [],
                     edit_type=edit_type,
                     on_error=on_error,
                     concurrency=concurrency,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from gpt_image_mcp.cli.commands.parameters import AsJson
 from gpt_image_mcp.cli.console import Console
-from gpt_image_mcp.presentation.structured import estimate_content
-from gpt_image_mcp.presentation.text import estimate_text, next_step_after_estimate
+from gpt_image_mcp.presentation.estimates import estimate_content, estimate_text, next_step_after_estimate
 from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.studio import Studio
 
@@ -17,7 +16,9 @@ async def estimate(
     quality: str = "auto",
     n: int = 1,
     output_format: str = "png",
+    background: str = "auto",
     input_images: int = 0,
+    budget_usd: float = 0,
     as_json: AsJson = False,
 ) -> int:
     """Quote what a call would cost, without making it.
@@ -26,9 +27,11 @@ async def estimate(
         model: Model name; empty takes the configured one.
         size: auto, WxH, a ratio such as 16:9, or square, landscape, portrait, also with _2k or _4k.
         quality: auto, low, medium, high, on newer models xhigh and max; the others are quoted too.
-        n: How many images, 1 to 10.
+        n: How many images, 1 to 1000, in as many calls as it takes.
         output_format: png, jpeg or webp.
+        background: auto, opaque or transparent (png and webp).
         input_images: How many input images an edit would have.
+        budget_usd: An amount for which to say what fits it: qualities, models, how many.
         as_json: Print the structured quote on stdout.
     """
     async with Studio(read_settings()) as studio:
@@ -38,7 +41,9 @@ async def estimate(
             quality=quality,
             n=n,
             output_format=output_format,
+            background=background,
             input_images=input_images,
+            budget_usd=budget_usd,
         )
     step = next_step_after_estimate(quoted, generate="Run generate", edit="Run edit")
     if as_json:

@@ -11,6 +11,7 @@ from gpt_image_mcp.mcp_app.tool_results import present, present_batch
 from gpt_image_mcp.mcp_app.tools.output_options import output_options
 from gpt_image_mcp.mcp_app.tools.parameters import (
     BatchImages,
+    BatchReferences,
     Concurrency,
     EditType,
     ImageReferences,
@@ -83,6 +84,7 @@ async def batch_edit_images(
     *,
     prompt: str,
     images: BatchImages,
+    references: BatchReferences = [],  # noqa: B006 - never changed; FastMCP shows it in the schema
     edit_type: PlainEditType = "free",
     on_error: OnError = "continue",
     concurrency: Concurrency = 3,
@@ -94,6 +96,7 @@ async def batch_edit_images(
     result = await studio.batch_edit(
         prompt,
         images,
+        references=references,
         edit_type=edit_type,
         on_error=on_error,
         concurrency=concurrency,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastmcp import Context
 from fastmcp.dependencies import CurrentContext, Depends
 from fastmcp.tools import ToolResult
@@ -10,8 +12,10 @@ from gpt_image_mcp.mcp_app.app import READS, SPENDS, current_studio, mcp, patien
 from gpt_image_mcp.mcp_app.tool_results import present, present_estimate, present_found
 from gpt_image_mcp.mcp_app.tools.output_options import output_options
 from gpt_image_mcp.mcp_app.tools.parameters import (
+    BudgetUsd,
     CropBox,
     Grid,
+    ImageCount,
     InputImages,
     MaxEdge,
     Moderation,
@@ -84,19 +88,22 @@ async def get_image(
 @mcp.tool(
     title="Estimate cost",
     description=(
-        "Quote in US dollars what generate_image, or an edit with input_images, would cost. Also gives the "
-        "price at every quality and the budget left. Free, sends nothing."
+        "Quote in US dollars what generate_image, or an edit with input_images, would cost, at every "
+        "quality; what budget_usd pays for; the budget left; whether a key is set. Free, sends nothing."
     ),
     annotations=READS,
     output_schema=OUTPUT_SCHEMAS["estimate_cost"],
 )
 @output_options(
-    without=("background", "output_compression", "output_dir", "filename_prefix", "filename", "user")
+    without=(*("n", "output_compression", "output_dir", "filename_prefix", "filename", "overwrite", "user"),)
 )
 async def estimate_cost(
     *,
     output: OutputOptions,
+    n: ImageCount = 1,
     input_images: InputImages = 0,
+    budget_usd: BudgetUsd = 0,
     studio: Studio = Depends(current_studio),
 ) -> ToolResult:
-    return present_estimate(await studio.estimate(input_images=input_images, **output.arguments()))
+    images = replace(output, n=n).arguments()
+    return present_estimate(await studio.estimate(input_images=input_images, budget_usd=budget_usd, **images))

@@ -35,6 +35,9 @@ ImageReferences = Annotated[
 ]
 ExtraImages = Annotated[PlainImages, Field(description="Extra references for this turn.")]
 BatchImages = Annotated[PlainImages, Field(description="1-100 images: also folders and globs.")]
+BatchReferences = Annotated[
+    PlainImages, Field(description='Up to 8 pictures that go along with each as "Image 2", "Image 3", ...')
+]
 Mask = Annotated[
     str, Field(description="PNG of image 1's size: transparent (or white in black-and-white) is edited.")
 ]
@@ -82,6 +85,8 @@ Concurrency = Annotated[int, Field(ge=1, le=16)]
 FromTurn = Annotated[
     int, Field(ge=-1, description="-1 = latest, 0 = the start images, 1 = the first result.")
 ]
+ImageCount = Annotated[int, Field(ge=1, le=1000, description="How many, in as many calls as it takes.")]
+BudgetUsd = Annotated[float, Field(ge=0, description="Says what this pays for: qualities, models, how many.")]
 InputImages = Annotated[int, Field(ge=0, le=16, description="Input images, for an edit.")]
 Ref = Annotated[str, Field(description="Id of an image, session or job, or a file path or URL.")]
 Query = Annotated[str, Field(description="Words of the prompt, in any order.")]

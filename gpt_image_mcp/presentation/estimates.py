@@ -1,0 +1,157 @@
+"""Quotes as structured content and as text: what a call would cost, and what fits an amount of money."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gpt_image_mcp.presentation.structured import QuoteContent, StructuredContent, dollars, quote_content
+from gpt_image_mcp.presentation.text import joined, quote_text
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.money import Estimate, Fit
+
+_KEYS = {
+    "set": "The key is set; gpt-image-mcp doctor tests it, free of charge.",
+    "missing": "No key is set (OPENAI_API_KEY), so a call would be refused.",
+    "sandbox": "In the sandbox nothing is paid and no key is needed: these are OpenAI's prices.",
+}
+
+
+class BudgetContent(StructuredContent):
+    """The configured limits on spending, and what is left of them."""
+
+    max_cost_usd: float | None = None
+    daily_budget_usd: float | None = None
+    spent_today_usd: float | None = None
+    left_today_usd: float | None = None
+
+
+class FitContent(StructuredContent):
+    """How many images of one kind an amount of money pays for, and the price of as many as were asked for."""
+
+    model: str
+    quality: str
+    size: str
+    fits: int
+    is_enough: bool
+    each: QuoteContent
+    total: QuoteContent
+
+
+class EstimateContent(QuoteContent):
+    """The price of a call, and everything that the price depends on."""
+
+    model: str
+    size: str
+    quality: str
+    n: int
+    output_format: str
+    input_images: int
+    cost_basis: str
+    by_quality: dict[str, QuoteContent]
+    budget_usd: float | None = None
+    fits: list[FitContent] | None = None
+    budget: BudgetContent
+    key: str
+    notes: list[str]
+    next: str
+
+
+def estimate_content(estimate: Estimate, *, next_step: str) -> EstimateContent:
+    """The structured content of a quote."""
+    budget = estimate.budget
+    quoted = quote_content(estimate.quote)
+    return EstimateContent(
+        model=estimate.model,
+        size=estimate.size,
+        quality=estimate.quality,
+        n=estimate.n,
+        output_format=estimate.output_format,
+        input_images=estimate.input_images,
+        cost_usd_estimated=quoted.cost_usd_estimated,
+        cost_range_usd=quoted.cost_range_usd,
+        cost_basis=estimate.quote.basis,
+        by_quality={name: quote_content(quote) for name, quote in estimate.by_quality.items()},
+        budget_usd=dollars(estimate.budget_usd),
+        fits=[_fit_content(fit) for fit in estimate.fits] if estimate.budget_usd else None,
+        budget=BudgetContent(
+            max_cost_usd=dollars(budget.per_call_usd),
+            daily_budget_usd=dollars(budget.daily_usd),
+            spent_today_usd=dollars(budget.spent_today_usd),
+            left_today_usd=dollars(budget.left_today_usd),
+        ),
+        key=estimate.key,
+        notes=list(estimate.notes),
+        next=next_step,
+    )
+
+
+def estimate_text(estimate: Estimate, next_step: str) -> str:
+    """The text of a quote."""
+    budget = estimate.budget
+    lines = [
+        (
+            f"{estimate.n} image(s) with {estimate.model}, size {estimate.size}, quality {estimate.quality}, "
+            f"{estimate.input_images} input image(s): {quote_text(estimate.quote)}."
+        ),
+        f"Basis: {estimate.quote.basis}",
+        *_by_quality(estimate),
+        *_fits(estimate),
+        f"Spent today: ${budget.spent_today_usd:.4f}"
+        + ("" if budget.left_today_usd is None else f", left today: ${budget.left_today_usd:.4f}")
+        + ("" if budget.per_call_usd is None else f", at most ${budget.per_call_usd:.4f} a call"),
+        _KEYS[estimate.key],
+    ]
+    return joined(lines, notes=estimate.notes, next_step=next_step)
+
+
+def next_step_after_estimate(estimate: Estimate, *, generate: str, edit: str) -> str:
+    """What to do next with a quote, in one sentence.
+
+    Args:
+        estimate: The quote.
+        generate: How this caller makes an image: ``Call generate_image``, ``Run generate``.
+        edit: How this caller edits one.
+    """
+    budget, most = estimate.budget, estimate.quote.high_usd
+    limits = (budget.per_call_usd, budget.left_today_usd)
+    if most and any(limit is not None and most > limit for limit in limits):
+        return (
+            "This may cost more than the budget leaves: choose a cheaper quality or size, or raise "
+            "GPT_IMAGE_MAX_COST_USD or GPT_IMAGE_DAILY_BUDGET_USD."
+        )
+    call = edit if estimate.input_images else generate
+    best = estimate.best_fit
+    if best:
+        return f"{call} with model {best.model} and quality {best.quality}, the best that fits."
+    if estimate.budget_usd:
+        return f"None pays for all {estimate.n}: ask for fewer, a smaller size, or allow more."
+    return f"{call} with these arguments, or with a cheaper quality."
+
+
+def _fit_content(fit: Fit) -> FitContent:
+    return FitContent(
+        model=fit.model,
+        quality=fit.quality,
+        size=fit.size,
+        fits=fit.count,
+        is_enough=fit.is_enough,
+        each=quote_content(fit.each),
+        total=quote_content(fit.total),
+    )
+
+
+def _by_quality(estimate: Estimate) -> list[str]:
+    quotes = ", ".join(f"{name} {quote_text(quote)}" for name, quote in estimate.by_quality.items())
+    return [f"By quality: {quotes}"] if quotes else []
+
+
+def _fits(estimate: Estimate) -> list[str]:
+    """A line for each kind of image, with how many an amount pays for."""
+    if not estimate.budget_usd:
+        return []
+    lines = [f"What ${estimate.budget_usd:.2f} pays for, of {estimate.n}:"]
+    for fit in estimate.fits:
+        number = f"all {estimate.n} for {quote_text(fit.total)}" if fit.is_enough else f"{fit.count}"
+        lines.append(f"- {fit.model}, {fit.quality}, {fit.size}: {number} ({quote_text(fit.each)} each)")
+    return lines
