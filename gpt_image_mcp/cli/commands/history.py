@@ -44,7 +44,7 @@ async def search(
 
     Args:
         query: Words of the prompt, in any order.
-        limit: How many, at most 100.
+        limit: How many, at most 100; 0 for the sums only.
         offset: How many to skip.
         session_id: Only those of this edit session.
         model: Only those of this model.
@@ -194,6 +194,8 @@ def _next_step(found: FoundImages) -> str:
         return f"--offset {found.next_offset} shows the next page; {_SHOW}."
     if found.images:
         return f"{_SHOW}."
+    if found.is_sums_only and found.total:
+        return "--limit 20 shows the images, newest first."
     if found.total:
         return "Pass a smaller --offset: this one is behind the last image."
     if found.is_library_empty:

@@ -85,7 +85,7 @@ FromTurn = Annotated[
 InputImages = Annotated[int, Field(ge=0, le=16, description="Input images, for an edit.")]
 Ref = Annotated[str, Field(description="Id of an image, session or job, or a file path or URL.")]
 Query = Annotated[str, Field(description="Words of the prompt, in any order.")]
-Limit = Annotated[int, Field(ge=1, le=100)]
+Limit = Annotated[int, Field(ge=0, le=100, description="0 = sums only.")]
 Offset = Annotated[int, Field(ge=0)]
 Since = Annotated[str, Field(description="ISO date or time, today, yesterday, 24h, 7d, 4w; so is until.")]
 AnyImage = Annotated[str, Field(description="Image id, file path, URL or data URL.")]
