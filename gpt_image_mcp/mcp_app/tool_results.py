@@ -79,14 +79,16 @@ async def present(result: ImageResult, studio: Studio, view: ViewOptions | None 
         studio: Makes the previews.
         view: How to show the images; None as the settings say.
     """
+    from gpt_image_mcp.presentation.lookup import lookup_content
     from gpt_image_mcp.presentation.structured import images_content
 
     previews = await studio.preview(result, view)
     result = replace(result, notes=(*result.notes, *previews.notes))
     next_step = next_step_after_images(result)
+    structured = images_content if result.parents is None else lookup_content
     return ToolResult(
         content=_content(previews, images_text(result, next_step), _linked(result.images, studio)),
-        structured_content=images_content(result, next_step=next_step),
+        structured_content=structured(result, next_step=next_step),
     )
 
 

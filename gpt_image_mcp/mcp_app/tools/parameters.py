@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from gpt_image_mcp.coercion import format_name, lowered
+from gpt_image_mcp.coercion import comma_separated, format_name, lowered
 
 Prompt = Annotated[
     str,
@@ -113,6 +113,8 @@ MaxEdge = Annotated[
     Field(ge=0, le=4096, description="Longest edge in pixels; 0 = the usual preview. Larger costs tokens."),
 ]
 CropBox = Annotated[
-    str, Field(description='Part to show: "left,top,right,bottom" as fractions, e.g. "0,0,0.5,1".')
+    str,
+    Field(description='Part to show: "left,top,right,bottom" as fractions, e.g. "0,0,0.5,1".'),
+    BeforeValidator(comma_separated),
 ]
 Grid = Annotated[bool, Field(description="Draw rulers in fractions, to choose regions for an edit.")]
