@@ -21,6 +21,7 @@ from gpt_image_mcp.values.views import WHOLE, InlineImage
 if TYPE_CHECKING:
     from PIL import Image
 
+    from gpt_image_mcp.imaging.source_type import SourceType
     from gpt_image_mcp.values.views import Crop, PreviewFormat
 
 SMALLEST_EDGE = 32
@@ -46,6 +47,7 @@ class View:
         max_edge: Longest edge in pixels; images are never enlarged.
         format: The format of the preview.
         grid: Draw rulers in fractions of the shown image, for choosing regions.
+        source_type: How AI took part in the picture, for a preview that is kept as a file.
     """
 
     max_bytes: int
@@ -53,6 +55,7 @@ class View:
     format: PreviewFormat = "jpeg"
     crop: Crop | None = None
     grid: bool = False
+    source_type: SourceType = ""
 
 
 def bytes_within_base64(characters: int) -> int:
@@ -153,10 +156,10 @@ def on_checker(image: Image.Image) -> Image.Image:
 
 def encoded_within(image: Image.Image, view: View) -> bytes:
     """The image at about the best quality that fits, or at the worst one if none does."""
-    high, most = _BEST_QUALITY, _encoded(image, view.format, _BEST_QUALITY)
+    high, most = _BEST_QUALITY, _encoded(image, view, _BEST_QUALITY)
     if len(most) <= view.max_bytes:
         return most
-    low, best = _WORST_QUALITY, _encoded(image, view.format, _WORST_QUALITY)
+    low, best = _WORST_QUALITY, _encoded(image, view, _WORST_QUALITY)
     if len(best) > view.max_bytes or view.format == "png":
         return best
     for _ in range(_MOST_GUESSES):
@@ -165,7 +168,7 @@ def encoded_within(image: Image.Image, view: View) -> bytes:
         quality = low + int((high - low) * share)
         if quality == low:
             break
-        encoded = _encoded(image, view.format, quality)
+        encoded = _encoded(image, view, quality)
         if len(encoded) <= view.max_bytes:
             low, best = quality, encoded
         else:
@@ -173,11 +176,12 @@ def encoded_within(image: Image.Image, view: View) -> bytes:
     return best
 
 
-def _encoded(image: Image.Image, kind: PreviewFormat, quality: int) -> bytes:
+def _encoded(image: Image.Image, view: View, quality: int) -> bytes:
     """The image as a file; a PNG has two qualities, all colours or 256, and only WebP has methods."""
-    if kind == "png" and quality < _BEST_QUALITY:
+    if view.format == "png" and quality < _BEST_QUALITY:
         image = image.quantize(method=_FAST_OCTREE)
-    return encode(image, kind.upper(), quality=quality, method=_METHOD)
+    kind = view.format.upper()
+    return encode(image, kind, source_type=view.source_type, quality=quality, method=_METHOD)
 
 
 def _with_grid(image: Image.Image, crop: Crop) -> Image.Image:

@@ -34,7 +34,7 @@ async def image_file(image_id: str, context: Context = CurrentContext()) -> Reso
     studio = studio_of(context)
     with _explained():
         image = await studio.find(_address(image_id))
-        data = await studio.read(image)
+        data = await studio.history.read(image)
     if (await in_thread(hashlib.sha256, data)).hexdigest() == image.sha256:
         return ResourceResult([ResourceContent(data, mime_type=image.mime_type)])
     note = {"gpt-image-mcp/note": f"The file of image {image.id} was changed since it was made."}

@@ -1,4 +1,4 @@
-"""The structured content of an image that was looked up: its whole prompt, parents, and the turns beside it."""
+"""The structured content of an image that was looked up: its whole prompt, its parents, a session's turns."""
 
 from __future__ import annotations
 

@@ -49,6 +49,15 @@ class History:
         library = await self.bench.library()
         return await in_database(library.images.newest, limit)
 
+    async def read(self, image: StoredImage) -> bytes:
+        """The bytes of an image's file.
+
+        Raises:
+            NotFound: If the file is gone.
+            StorageFailed: If it was changed and may not be read.
+        """
+        return await in_folders((await self.bench.library()).read, image)
+
     async def trace(self, ref: str) -> Lineage:
         """The lineage of an image: what it was made from, and what was made from it.
 

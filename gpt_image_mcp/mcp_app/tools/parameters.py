@@ -83,7 +83,17 @@ FromTurn = Annotated[
     int, Field(ge=-1, description="-1 = latest, 0 = the start images, 1 = the first result.")
 ]
 InputImages = Annotated[int, Field(ge=0, le=16, description="Input images, for an edit.")]
-Ref = Annotated[str, Field(description="Id of an image, session or job, or a file path or URL.")]
+# Published as text, because a choice of types is refused by some clients' converters.
+Ref = Annotated[
+    str | list[str],
+    WithJsonSchema(
+        {
+            "type": "string",
+            "description": "Id of an image, session or job, a file path or URL; or a JSON list of 2-12 of "
+            "them: one sheet to compare.",
+        }
+    ),
+]
 Query = Annotated[str, Field(description="Words of the prompt, in any order.")]
 Limit = Annotated[int, Field(ge=0, le=100, description="0 = sums only.")]
 Offset = Annotated[int, Field(ge=0)]
