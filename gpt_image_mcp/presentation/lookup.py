@@ -37,9 +37,10 @@ class LookupContent(ImagesContent):
 
 def lookup_content(result: ImageResult, *, next_step: str) -> LookupContent:
     """The structured content of an image that was looked up."""
-    found = images_content(result, next_step=next_step).model_dump()
+    found: dict[str, Any] = images_content(result, next_step=next_step).model_dump()
+    found["prompt"] = result.prompt
     return LookupContent(
-        **{**found, "prompt": result.prompt},
+        **found,
         parents=[RelatedContent(**_related(parent)) for parent in result.parents or ()],
         turns=[_turn(turn) for turn in result.turns] or None,
     )

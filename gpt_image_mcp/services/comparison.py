@@ -6,7 +6,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypedDict
 
-from gpt_image_mcp.errors import ImageError, InvalidArgument, RequestError, StorageFailed
+from gpt_image_mcp.errors import (
+    PATH_CHARACTERS,
+    ImageError,
+    InvalidArgument,
+    RequestError,
+    StorageFailed,
+    cut,
+)
 from gpt_image_mcp.imaging.contact_sheet import LARGEST_EDGE, Entry, make_entry, make_sheet
 from gpt_image_mcp.imaging.preview_cache import quick_file
 from gpt_image_mcp.imaging.previews import View, bytes_within_base64
@@ -112,7 +119,8 @@ class Comparing:
 
     def _drawn(self, ref: str, found: _Found, count: int) -> list[_Drawn]:
         """What a reference led to, small enough for a sheet of so many."""
-        ref = classify(ref).shown
+        named = classify(ref)
+        ref = cut(named.text, PATH_CHARACTERS) if named.kind == "path" else named.shown
         if isinstance(found, InputImage):
             size = Pixels(found.width, found.height)
             picture = ComparedPicture(

@@ -55,7 +55,7 @@ def _count(image: Image.Image, colour: tuple[int, int, int]) -> int:
 def test_every_picture_is_on_the_sheet_in_its_place_and_alike_in_size() -> None:
     sheet = _opened([_entry(1024, 1024, colour) for colour in COLOURS])
     assert all(_count(sheet, colour) > sheet.width * sheet.height // 6 for colour in COLOURS)
-    corners = [(_near(sheet, colour).getbbox() or ())[2:] for colour in COLOURS]
+    corners = [(_near(sheet, colour).getbbox() or (0, 0, 0, 0))[2:] for colour in COLOURS]
     assert corners == sorted(corners, key=lambda corner: (corner[1], corner[0]))
     assert corners[0] < corners[3]
 

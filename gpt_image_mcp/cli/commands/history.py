@@ -106,7 +106,7 @@ async def spend(
         as_json: Print all sums as JSON.
     """
     async with Studio(read_settings()) as studio:
-        found = await studio.history.search(limit=1, since=since, until=until)
+        found = await studio.history.search(limit=0, since=since, until=until)
     if as_json:
         Console().print_json(spending_content(found.spending))
         return 0
