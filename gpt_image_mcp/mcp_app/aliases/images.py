@@ -38,9 +38,8 @@ def read_one_or_several(value: object) -> object:
     if isinstance(value, str) and not value.lstrip().startswith(("[", "{")):
         return value
     listed = read_references(value)
-    if isinstance(listed, list) and len(found := cast("list[object]", listed)) == 1:
-        return found[0]
-    return listed
+    found = cast("list[object]", listed) if isinstance(listed, list) else [listed]
+    return found[0] if len(found) == 1 else found
 
 
 def _read(item: object) -> object:
