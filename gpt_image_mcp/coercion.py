@@ -28,6 +28,11 @@ def format_name(value: object) -> object:
     return text
 
 
+def comma_separated(value: object) -> object:
+    """The entries of a list as one text; other values stay the same."""
+    return ",".join(map(str, cast("list[object]", value))) if isinstance(value, list) else value
+
+
 def as_list(value: object) -> object:
     """A list, also from a JSON list sent as text, or from one object or text; other values stay the same.
 

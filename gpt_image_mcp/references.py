@@ -38,6 +38,8 @@ _PATTERNS: tuple[tuple[ReferenceKind, re.Pattern[str]], ...] = (
     ("image", re.compile(r"gpt-image://images/([^/]+)(?:/preview|/metadata)?/?\Z", re.IGNORECASE)),
     # As our files are called without a label, or by the id alone.
     ("image", re.compile(rf"(?:(?:image|edit|session|batch)-)?({_ID})(?:\.\w+)?\Z", re.IGNORECASE)),
+    # As completion shows an image: the file name and the prompt behind the id.
+    ("image", re.compile(rf"({_ID}) [^/\\]*\Z", re.IGNORECASE)),
     ("address", re.compile(r"[a-z][a-z0-9+.-]{1,60}:/", re.IGNORECASE)),
 )
 

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from gpt_image_mcp.calls.paid_call import PaidCall
     from gpt_image_mcp.money import Estimate
     from gpt_image_mcp.services.batch_items import BatchItem
+    from gpt_image_mcp.services.comparison import SheetArguments
     from gpt_image_mcp.services.exports import ExportArguments
     from gpt_image_mcp.services.history import History
     from gpt_image_mcp.services.viewing import Viewable
+    from gpt_image_mcp.values.comparisons import Comparison
     from gpt_image_mcp.values.exports import ExportResult
     from gpt_image_mcp.values.images import StoredImage
     from gpt_image_mcp.values.options import OutputArguments
@@ -325,6 +327,15 @@ class Studio:
         runner = await self._services.runner()
         return runner.acknowledged(await runner.collect(meant.text, wait_seconds=wait_seconds, watch=watch))
 
+    async def compare(
+        self, refs: Sequence[str], options: ViewOptions | None = None, **sheet: Unpack[SheetArguments]
+    ) -> Comparison:
+        """Shows up to 12 pictures on one labelled sheet; arguments and errors as of ``Comparing.run``."""
+        from gpt_image_mcp.services.comparison import Comparing
+
+        comparing = Comparing(self.settings, await self._services.library(), self.get)
+        return await comparing.run(refs, options or ViewOptions(), **sheet)
+
     def abandon(self, job_id: str) -> None:
         """Stops a job whose request was not sent yet; one that was sent finishes and its image is kept."""
         self._services.jobs.abandon(job_id)
@@ -347,16 +358,6 @@ class Studio:
             RequestError: If the image, the folder or an option cannot be used; nothing was written.
         """
         return await (await self._services.exports()).run(ref, **options)
-
-    async def read(self, image: StoredImage) -> bytes:
-        """The bytes of an image's file.
-
-        Raises:
-            NotFound: If the file is gone.
-            StorageFailed: If it was changed and may not be read.
-        """
-        library = await self._services.library()
-        return await in_folders(library.read, image)
 
     @property
     def history(self) -> History:

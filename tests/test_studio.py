@@ -45,7 +45,7 @@ async def test_an_image_is_made_saved_and_found_again() -> None:
         result = await studio.generate("a fox", **QUICK)
         image = result.images[0]
         assert (await _got(studio, image.id)).images == result.images
-        assert len(await studio.read(image)) == image.size_bytes == image.file_path.stat().st_size
+        assert len(await studio.history.read(image)) == image.size_bytes == image.file_path.stat().st_size
         assert image.uri == f"gpt-image://images/{image.id}"
         assert image.provenance.call_id == result.call_id
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cyclopts import App, CycloptsError
 
 from gpt_image_mcp.cli.commands.batch import batch
+from gpt_image_mcp.cli.commands.compare import compare
 from gpt_image_mcp.cli.commands.config import config
 from gpt_image_mcp.cli.commands.demo import demo
 from gpt_image_mcp.cli.commands.doctor import doctor
@@ -43,7 +44,20 @@ app = App(
     version=version("gpt-image-mcp-server"),
     result_action="return_value",
 )
-for command in (generate, edit, batch, estimate, models, history, gallery, config, doctor, demo, serve):
+for command in (
+    generate,
+    edit,
+    batch,
+    estimate,
+    models,
+    history,
+    compare,
+    gallery,
+    config,
+    doctor,
+    demo,
+    serve,
+):
     app.command(command)
 
 

@@ -20,7 +20,7 @@ from rich.tree import Tree
 from gpt_image_mcp.catalogue.models import FixedSizes
 from gpt_image_mcp.catalogue.prices import quotes_by_quality
 from gpt_image_mcp.errors import Cancelled
-from gpt_image_mcp.presentation.text import cost_text, quote_text, shortened
+from gpt_image_mcp.presentation.text import PROMPT_CHARACTERS, cost_text, quote_text, shortened
 from gpt_image_mcp.steps import on_step
 from gpt_image_mcp.values.requests import ImageRequest
 from gpt_image_mcp.visible_text import visible, visible_lines
@@ -161,7 +161,8 @@ def _findings_table(findings: Iterable[Finding]) -> Table:
 
 def lineage_tree(lineage: Lineage) -> Tree:
     """A tree of the images that an image was made from, and of those made from it."""
-    tree = Tree(Text(_described(lineage.image, lineage.file)))
+    whole = len(lineage.image.provenance.prompt)
+    tree = Tree(Text(_described(lineage.image, lineage.file, characters=whole)))
     for name, relatives in (("made from", lineage.parents), ("made into", lineage.children)):
         if relatives:
             _grow(tree.add(name), relatives)
@@ -176,14 +177,16 @@ def _grow(branch: Tree, relatives: Iterable[Relative]) -> None:
         _grow(branch.add(Text(said)), relative.beyond)
 
 
-def _described(image: StoredImage, file: FileState = "present") -> str:
+def _described(
+    image: StoredImage, file: FileState = "present", *, characters: int = PROMPT_CHARACTERS
+) -> str:
     made = image.provenance
     turn = f" {made.session_id} turn {made.turn}" if made.session_id else ""
     cost = "sandbox" if made.sandbox else cost_text(made.cost)
     state = "" if file == "present" else f" (file {file})"
     return (
         f"{image.id} {made.kind}{visible(turn)} {visible(made.model)} {image.width}x{image.height} {cost} "
-        f'"{visible(shortened(made.prompt))}"\n{visible(str(image.file_path))}{state}'
+        f'"{visible(shortened(made.prompt, characters))}"\n{visible(str(image.file_path))}{state}'
     )
 
 

@@ -79,15 +79,24 @@ def preview_of(image: StoredImage, data: bytes, view: View) -> InlineImage:
     Raises:
         StorageFailed: If the file cannot be decoded.
     """
-    is_large = image.width * image.height > _LARGE_PIXELS
-    if not is_large or view.crop or view.max_edge > _LARGE_EDGE:
-        return make_preview(data, view)
+    may_be_small = view.crop is None and view.max_edge <= _LARGE_EDGE
+    return make_preview(quick_file(image, data) if may_be_small else data, view)
+
+
+def quick_file(image: StoredImage, data: bytes) -> bytes:
+    """A file of the same picture that is quickly unpacked: for a large image a smaller one of 1280 pixels.
+
+    Raises:
+        StorageFailed: If the file cannot be decoded.
+    """
+    if image.width * image.height <= _LARGE_PIXELS:
+        return data
     sha256 = hashlib.sha256(data).hexdigest()
     small = LARGE_PREVIEWS.get(sha256)
     if not small:
         small = thumbnail(data, _LARGE_EDGE)
         LARGE_PREVIEWS.put(sha256, small)
-    return make_preview(small, view)
+    return small
 
 
 def evict(sha256: str) -> None:

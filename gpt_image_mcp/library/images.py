@@ -117,12 +117,13 @@ class Images:
         with self.database.reading() as connection:
             return tuple(connection.execute(query.order_by(images.c.created_at, images.c.id)).scalars())
 
-    def complete_ids(self, start: str, *, limit: int) -> tuple[str, ...]:
-        """Ids of images that begin with a text, newest first."""
-        query = select(images.c.id).where(images.c.id.startswith(start, autoescape=True))
+    def find_by_beginning(self, start: str, *, limit: int) -> tuple[StoredImage, ...]:
+        """Images whose ids begin with a text, newest first."""
+        query = select(images.c.document).where(images.c.id.startswith(start, autoescape=True))
         newest = query.order_by(images.c.created_at.desc(), images.c.id.desc()).limit(limit)
         with self.database.reading() as connection:
-            return tuple(connection.execute(newest).scalars())
+            documents = connection.execute(newest).scalars().all()
+        return tuple(readable_images(documents))
 
     def _one_image(self, condition: ColumnElement[bool]) -> StoredImage | None:
         query = select(images.c.document).where(condition).order_by(images.c.created_at.desc()).limit(1)

@@ -1,7 +1,8 @@
-"""What a client offers while a person types: image ids, and the values of prompt arguments."""
+"""What a client offers while a person types: images, and the values of prompt arguments."""
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -14,14 +15,19 @@ from gpt_image_mcp.mcp_app.app import mcp
 from gpt_image_mcp.mcp_app.lifespan import studio_of
 from gpt_image_mcp.mcp_app.prompts import blanks_of
 from gpt_image_mcp.mcp_app.recipes import RECIPES
+from gpt_image_mcp.presentation.text import shortened
 
 if TYPE_CHECKING:
     from mcp.types import CompletionArgument, CompletionContext, ResourceTemplateReference
+
+    from gpt_image_mcp.values.images import StoredImage
 
 MOST_OFFERED = 100
 _SIZES = ("auto", "square", "landscape", "portrait")
 _LARGE_SIZES = ("square_2k", "landscape_2k", "portrait_2k", "square_4k", "landscape_4k", "portrait_4k")
 _RATIOS = ("1:1", "3:2", "2:3", "16:9", "9:16", "4:3", "3:4")
+_PROMPT_CHARACTERS = 60
+_NOT_SHOWN = re.compile(r"[^\w.,…-]")
 _IMAGES = "gpt-image://images/{image_id}"
 
 
@@ -65,12 +71,21 @@ def _models() -> tuple[str, ...]:
 
 
 async def _images(typed: str) -> Completion:
-    """The ids of images, the newest first; none if the library cannot be read."""
+    """The images that may be meant, the newest first; none if the library cannot be read."""
     try:
-        ids = await studio_of(get_context()).history.complete_ids(typed.strip(), limit=MOST_OFFERED + 1)
+        images = await studio_of(get_context()).history.complete(typed.strip(), limit=MOST_OFFERED + 1)
     except ImageError:
         return Completion(values=[])
-    return _offer(list(ids))
+    return _offer([_shown(image) for image in images])
+
+
+def _shown(image: StoredImage) -> str:
+    """The id, which is all that counts, and words by which a person knows the image.
+
+    They are letters, digits and little else, because clients put the whole text into an address.
+    """
+    said = f"{image.file_path.name} {shortened(image.provenance.prompt, _PROMPT_CHARACTERS)}"
+    return f"{image.id} {' '.join(_NOT_SHOWN.sub(' ', said).split())}"
 
 
 def _offer(values: list[str]) -> Completion:

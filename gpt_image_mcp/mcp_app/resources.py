@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 JSON, MARKDOWN = "application/json", "text/markdown"
-LATEST = 50
+LATEST, LATEST_READ = 50, 10
 
 
 @mcp.resource("gpt-image://images/{image_id}", mime_type="application/octet-stream")
@@ -34,7 +34,7 @@ async def image_file(image_id: str, context: Context = CurrentContext()) -> Reso
     studio = studio_of(context)
     with _explained():
         image = await studio.find(_address(image_id))
-        data = await studio.read(image)
+        data = await studio.history.read(image)
     if (await in_thread(hashlib.sha256, data)).hexdigest() == image.sha256:
         return ResourceResult([ResourceContent(data, mime_type=image.mime_type)])
     note = {"gpt-image-mcp/note": f"The file of image {image.id} was changed since it was made."}
@@ -69,6 +69,16 @@ async def history(context: Context = CurrentContext()) -> ResourceResult:
     return _json(history_content(found, next_step=next_step_after_search(found)))
 
 
+@mcp.resource("gpt-image://latest", mime_type=MARKDOWN)
+async def latest(context: Context = CurrentContext()) -> ResourceResult:
+    """The latest 10 images for a person to read: file, beginning of the prompt, size, cost."""
+    from gpt_image_mcp.presentation.history import latest_markdown
+
+    with _explained():
+        images = await studio_of(context).history.newest(LATEST_READ)
+    return ResourceResult([ResourceContent(latest_markdown(images), mime_type=MARKDOWN)])
+
+
 @mcp.resource("gpt-image://models", mime_type=JSON)
 async def models(context: Context = CurrentContext()) -> ResourceResult:
     """The image models: what each accepts, what it costs and how long it is there."""
@@ -96,8 +106,11 @@ def _explained() -> Generator[None]:
 
 
 def _address(image_id: str) -> str:
-    """A reference that can only be an id, so that a path in its place is never opened."""
-    return f"gpt-image://images/{image_id}"
+    """A reference that can only be an id, so that a path in its place is never opened.
+
+    Completion shows words behind the id, which a client may send along.
+    """
+    return f"gpt-image://images/{image_id.partition(' ')[0]}"
 
 
 def _json(document: BaseModel) -> ResourceResult:

@@ -23,6 +23,7 @@ from gpt_image_mcp.presentation.text import (
     next_step_after_images,
     sessions_text,
 )
+from gpt_image_mcp.values.views import Previews
 from gpt_image_mcp.visible_text import visible
 
 if TYPE_CHECKING:
@@ -31,13 +32,14 @@ if TYPE_CHECKING:
     from gpt_image_mcp.errors import ImageError
     from gpt_image_mcp.money import Estimate
     from gpt_image_mcp.studio import Studio
+    from gpt_image_mcp.values.comparisons import Comparison
     from gpt_image_mcp.values.exports import ExportResult
     from gpt_image_mcp.values.history import FoundImages
     from gpt_image_mcp.values.images import StoredImage
     from gpt_image_mcp.values.requests import InputImage
     from gpt_image_mcp.values.results import BatchResult, ImageResult
     from gpt_image_mcp.values.sessions import EndedSession, SessionSummary
-    from gpt_image_mcp.values.views import Previews, ViewOptions
+    from gpt_image_mcp.values.views import ViewOptions
 
 ERROR_META = "gpt-image-mcp/error"
 
@@ -77,14 +79,16 @@ async def present(result: ImageResult, studio: Studio, view: ViewOptions | None 
         studio: Makes the previews.
         view: How to show the images; None as the settings say.
     """
+    from gpt_image_mcp.presentation.lookup import lookup_content
     from gpt_image_mcp.presentation.structured import images_content
 
     previews = await studio.preview(result, view)
     result = replace(result, notes=(*result.notes, *previews.notes))
     next_step = next_step_after_images(result)
+    structured = images_content if result.parents is None else lookup_content
     return ToolResult(
         content=_content(previews, images_text(result, next_step), _linked(result.images, studio)),
-        structured_content=images_content(result, next_step=next_step),
+        structured_content=structured(result, next_step=next_step),
     )
 
 
@@ -126,6 +130,18 @@ async def _present_input(image: InputImage, studio: Studio, view: ViewOptions | 
     return ToolResult(
         content=_content(previews, input_text(image, next_step)),
         structured_content=input_content(image, next_step=next_step),
+    )
+
+
+def present_comparison(compared: Comparison) -> ToolResult:
+    """A contact sheet as MCP content."""
+    from gpt_image_mcp.presentation.comparison import comparison_content, comparison_text
+
+    next_step = "Show the user the numbers; pass the id of the chosen one to edit_image, or to get_image."
+    shown = Previews((compared.sheet,) if compared.sheet else ())
+    return ToolResult(
+        content=_content(shown, comparison_text(compared, next_step)),
+        structured_content=comparison_content(compared, next_step=next_step),
     )
 
 

@@ -78,7 +78,6 @@ class ModelDetails(StructuredContent):
     """
 
     name: str
-    snapshot_of: str
     status: str
     successor: str | None = None
     sizes: list[str]
@@ -130,8 +129,8 @@ def image_details(lineage: Lineage) -> ImageDetails:
 
 
 def catalogue_details(catalogue: ModelCatalogue, *, default: str, today: date) -> CatalogueDetails:
-    """The details of all models, as of a given day."""
-    models = [_model_details(model, today) for model in catalogue.models]
+    """The details of the models, as of a given day; dated snapshots of them are left out."""
+    models = [_model_details(model, today) for model in catalogue.models if not model.snapshot_of]
     return CatalogueDetails(checked=catalogue.checked.isoformat(), default=default, models=models)
 
 
@@ -139,7 +138,6 @@ def _model_details(model: ImageModel, today: date) -> ModelDetails:
     request = ImageRequest(prompt="", model=model.name, size=PRICED_SIZE, quality="auto")
     return ModelDetails(
         name=model.name,
-        snapshot_of=model.snapshot_of,
         status=_status(model, today),
         successor=model.shutdown.successor if model.shutdown else None,
         sizes=_sizes(model),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
@@ -11,14 +12,20 @@ from gpt_image_mcp.presentation.structured import StructuredContent, dollars
 from gpt_image_mcp.presentation.text import cost_text, joined, shortened
 from gpt_image_mcp.services.image_search import file_state
 from gpt_image_mcp.values.history import FileState, FoundImage
+from gpt_image_mcp.visible_text import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gpt_image_mcp.services.maintenance import Pruned, Rebuilt
     from gpt_image_mcp.values.history import CallRecord, FoundImages, Spending
+    from gpt_image_mcp.values.images import StoredImage
 
 FOUND_CHARACTERS = 120
 _DAYS_SHOWN, _MODELS_SHOWN, _SESSIONS_SHOWN = 31, 20, 20
 _IN_A_LINE = 7
+_LATEST_CHARACTERS = 80
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~!&])")
 
 
 class FoundImageContent(StructuredContent):
@@ -154,16 +161,36 @@ def rebuilt_content(rebuilt: Rebuilt) -> RebuiltContent:
 def history_text(found: FoundImages, next_step: str) -> str:
     """The text of one page of a search."""
     spending = found.spending
-    lines = [_count_line(found.total, spending.total_usd)]
+    lines = [_count_line(found)]
     lines += [_found_line(hit) for hit in found.images]
-    if len(spending.by_day) > 1:
+    most_alone = 0 if found.is_sums_only else 1  # one day's sum is the total, but which day it was counts
+    if len(spending.by_day) > most_alone:
         lines.append(_by("day", spending.by_day))
-    if len(spending.by_model) > 1:
+    if len(spending.by_model) > most_alone:
         lines.append(_by("model", spending.by_model))
     if spending.by_session:
         lines.append(_by("session", spending.by_session))
     lines += [_open_call_line(call) for call in found.open_calls]
     return joined(lines, next_step=next_step)
+
+
+def latest_markdown(images: Iterable[StoredImage]) -> str:
+    """Images for a person to read, one in a line: file, beginning of the prompt, size and cost."""
+    lines = [_latest_line(image) for image in images] or ["There is no image yet."]
+    return "\n".join(["# Latest images", "", *map(visible, lines)]) + "\n"
+
+
+def _latest_line(image: StoredImage) -> str:
+    made = image.provenance
+    cost = "sandbox" if made.sandbox else cost_text(made.cost)
+    name, prompt = map(_plain, (image.file_path.name, shortened(made.prompt, _LATEST_CHARACTERS)))
+    size = f"{image.width}x{image.height}"
+    return f"- [{name}]({image.file_path.as_uri()}): {prompt} ({size}, {cost}, id {image.id})"
+
+
+def _plain(text: str) -> str:
+    """A text in which Markdown means nothing."""
+    return _MARKDOWN.sub(r"\\\1", text)
 
 
 def next_step_after_search(found: FoundImages) -> str:
@@ -172,6 +199,8 @@ def next_step_after_search(found: FoundImages) -> str:
         return f"Pass an id to get_image or edit_image, or offset {found.next_offset} for the next page."
     if found.images:
         return "Pass an id to get_image to see an image, or to edit_image to change it."
+    if found.is_sums_only and found.total:
+        return "Pass limit 20 to see the images, newest first."
     if found.total:
         return "Pass a smaller offset: this one is behind the last image."
     if found.is_library_empty:
@@ -184,12 +213,18 @@ def usd_text(usd: Decimal) -> str:
     return f"${usd:.4f}"
 
 
-def _count_line(total: int, cost: Decimal) -> str:
-    if not total:
+def _count_line(found: FoundImages) -> str:
+    if not found.total:
         return "No image matches."
-    if total == 1:
-        return f"1 image matches, {usd_text(cost)} in all:"
-    return f"{total} images match, {usd_text(cost)} in all; newest first:"
+    cost = usd_text(found.spending.total_usd)
+    said = (
+        f"1 image matches, {cost} in all"
+        if found.total == 1
+        else f"{found.total} images match, {cost} in all"
+    )
+    if found.is_sums_only:
+        return f"{said}."
+    return f"{said}:" if found.total == 1 else f"{said}; newest first:"
 
 
 def _found_line(hit: FoundImage) -> str:

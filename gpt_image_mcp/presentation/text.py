@@ -13,10 +13,16 @@ if TYPE_CHECKING:
     from gpt_image_mcp.money import Cost, Quote
     from gpt_image_mcp.values.images import StoredImage
     from gpt_image_mcp.values.requests import InputImage
-    from gpt_image_mcp.values.results import BatchEntry, BatchResult, ImageResult
+    from gpt_image_mcp.values.results import (
+        BatchEntry,
+        BatchResult,
+        ImageResult,
+        RelatedImage,
+        TurnImage,
+    )
     from gpt_image_mcp.values.sessions import SessionSummary
 
-PROMPT_CHARACTERS = 200
+PROMPT_CHARACTERS, TURN_CHARACTERS = 200, 120
 _PARTIAL = " The picture shown is a partial image."
 _KILO, _MEGA = 1_000, 1_000_000
 
@@ -35,7 +41,22 @@ def images_text(result: ImageResult, next_step: str) -> str:
     if result.session:
         turn = result.session
         lines.append(f"Session {turn.session_id}, turn {turn.turn} (from turn {turn.parent_turn}).")
+    lines += [f"Made from {_related(parent)}." for parent in result.parents or ()]
+    lines += [_turn_line(turn) for turn in result.turns]
     return joined(lines, notes=result.notes, next_step=next_step)
+
+
+def _related(image: RelatedImage) -> str:
+    if image.file == "deleted":
+        return f"{image.id}, which was deleted"
+    state = "" if image.file == "present" else f" (file {image.file})"
+    return f"{image.id}, {image.file_path}{state}"
+
+
+def _turn_line(turn: TurnImage) -> str:
+    origin = f"turn {turn.parent_turn}" if turn.parent_turn else "the start images"
+    prompt = shortened(turn.prompt, TURN_CHARACTERS)
+    return f'Turn {turn.turn} (from {origin}): "{prompt}", {_related(turn.image)}.'
 
 
 def batch_text(result: BatchResult, next_step: str) -> str:
@@ -138,7 +159,9 @@ def _headline(result: ImageResult) -> str:
     )
     count = len(result.images)
     images = "1 image" if count == 1 else f"{count} images"
-    return f'{images} with {result.model}{where}{settings}, for "{shortened(result.prompt)}".'
+    # Whoever looks an image up wants all of its prompt.
+    prompt = shortened(result.prompt) if result.parents is None else result.prompt
+    return f'{images} with {result.model}{where}{settings}, for "{prompt}".'
 
 
 def _cost(*, sandbox: bool) -> str:

@@ -31,7 +31,7 @@ class History:
         """One page of the images that match, newest first, with the number and the cost of all that match.
 
         Args:
-            limit: How many to give, at most 100.
+            limit: How many to give, at most 100; 0 for the sums only.
             offset: How many to skip.
             **terms: ``query``, ``session_id``, ``model``, ``since`` and ``until``.
 
@@ -49,6 +49,15 @@ class History:
         library = await self.bench.library()
         return await in_database(library.images.newest, limit)
 
+    async def read(self, image: StoredImage) -> bytes:
+        """The bytes of an image's file.
+
+        Raises:
+            NotFound: If the file is gone.
+            StorageFailed: If it was changed and may not be read.
+        """
+        return await in_folders((await self.bench.library()).read, image)
+
     async def trace(self, ref: str) -> Lineage:
         """The lineage of an image: what it was made from, and what was made from it.
 
@@ -59,10 +68,11 @@ class History:
 
         return await in_folders(trace, ref, await self.bench.library(), settings=self.settings)
 
-    async def complete_ids(self, start: str, *, limit: int) -> tuple[str, ...]:
-        """Ids of images that begin with a text, newest first."""
-        library = await self.bench.library()
-        return await in_database(library.images.complete_ids, start, limit=limit)
+    async def complete(self, typed: str, *, limit: int) -> tuple[StoredImage, ...]:
+        """Images that a text may mean while it is typed, newest first: by the id, or else by words."""
+        from gpt_image_mcp.services.image_search import complete
+
+        return await in_database(complete, typed, await self.bench.library(), limit=limit)
 
     async def rebuild(self, folders: Sequence[Path] = ()) -> Rebuilt:
         """Fills the database from the metadata files of all known folders and of the given ones.

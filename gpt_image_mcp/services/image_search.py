@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from gpt_image_mcp.dates import parse_since, parse_until
 from gpt_image_mcp.errors import InvalidArgument, NotFound, StorageFailed, quoted
+from gpt_image_mcp.references import classify
 from gpt_image_mcp.values.history import FoundImage, FoundImages
 
 if TYPE_CHECKING:
@@ -53,8 +54,17 @@ def search(terms: SearchTerms, library: Library, *, limit: int, offset: int) -> 
         next_offset=shown if found.images and shown < found.total else None,
         spending=found.spending,
         open_calls=() if criteria.query or criteria.session_id else _open_calls(criteria, library),
+        is_sums_only=limit == 0,
         is_library_empty=not found.total and not library.images.newest(1),
     )
+
+
+def complete(typed: str, library: Library, *, limit: int) -> tuple[StoredImage, ...]:
+    """Images that a text may mean while it is typed: by the id, or else by words. Blocking."""
+    from gpt_image_mcp.library.search.query import SearchCriteria
+
+    found = library.images.find_by_beginning(classify(typed).image_id or typed.strip(), limit=limit)
+    return found or library.search.run(SearchCriteria(query=typed), limit=limit).images
 
 
 def file_state(image: StoredImage) -> FileState:
@@ -67,8 +77,8 @@ def file_state(image: StoredImage) -> FileState:
 
 
 def _require_page(limit: int, offset: int) -> None:
-    if not 1 <= limit <= MOST_AT_ONCE:
-        message = f"limit is {limit}; it goes from 1 to {MOST_AT_ONCE}."
+    if not 0 <= limit <= MOST_AT_ONCE:
+        message = f"limit is {limit}; it goes from 0 (sums only) to {MOST_AT_ONCE}."
         raise InvalidArgument(message, next_step="Use a limit in this range, and offset for further pages.")
     if offset < 0:
         message = f"offset is {offset}; it begins with 0."

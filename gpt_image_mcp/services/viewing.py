@@ -34,6 +34,7 @@ LARGEST_INLINE_CHARACTERS = 700_000
 LARGEST_INLINE_EDGE = 4096
 # More in one answer would be too small to see.
 MOST_BATCH_PREVIEWS = 6
+CHECKER = "The light checker in a preview is where the image is transparent."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Viewing:
                 reason = error.message if isinstance(error, ImageError) else error
                 notes.append(f"No preview of {picture.name}: {reason}")
         if any(image.has_checker for image in images):
-            notes.append("The light checker in a preview is where the image is transparent.")
+            notes.append(CHECKER)
         if isinstance(result, BatchResult) and (more := _number_of_images(result)) > len(pictures):
             notes.append(f"Previews of the first {len(pictures)} of {more} images; get_image shows any.")
         return Previews(tuple(images), tuple(notes))

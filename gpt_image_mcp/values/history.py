@@ -104,6 +104,7 @@ class FoundImages:
         next_offset: Where the next page begins; None on the last.
         spending: What all that match cost.
         open_calls: Of the same time and model: those that run, and those whose outcome is unknown.
+        is_sums_only: Whether no image was asked for.
         is_library_empty: Whether there is no image at all that could match.
     """
 
@@ -112,4 +113,5 @@ class FoundImages:
     next_offset: int | None
     spending: Spending
     open_calls: tuple[CallRecord, ...]
+    is_sums_only: bool = False
     is_library_empty: bool = False

@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from gpt_image_mcp.money import Cost
 from gpt_image_mcp.values.images import Applied, Requested, StoredImage
 from gpt_image_mcp.values.responses import Route, TokenUsage
 from gpt_image_mcp.values.sessions import SessionTurn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelatedImage:
+    """An image that belongs to another.
+
+    Attributes:
+        file: What became of its file; ``deleted`` if the library does not know the image any more.
+        file_path: None for a deleted one.
+    """
+
+    id: str
+    file: Literal["present", "missing", "changed", "deleted"]
+    file_path: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnImage:
+    """A turn of a session with its result; ``parents`` are the ids of the images that it was made from."""
+
+    turn: int
+    parent_turn: int
+    prompt: str
+    image: RelatedImage
+    parents: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +47,8 @@ class ImageResult:
         elapsed_seconds: How long the call has run.
         expected_seconds: What calls of this kind took before; None when there were none.
         partial: The latest partial image of a running call; empty without.
+        parents: Of the one image that was looked up; None for the result of a call.
+        turns: All of the session that was looked up.
     """
 
     status: Literal["completed", "running"]
@@ -39,6 +67,8 @@ class ImageResult:
     elapsed_seconds: float = 0.0
     expected_seconds: float | None = None
     partial: bytes = field(default=b"", repr=False)
+    parents: tuple[RelatedImage, ...] | None = None
+    turns: tuple[TurnImage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

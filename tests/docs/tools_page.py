@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.mcp_app.middleware import group_of
+from gpt_image_mcp.presentation.comparison import ComparisonContent
 from gpt_image_mcp.presentation.structured import ImagesContent, InputContent
 from tests.docs.pages import cell, table
 from tests.presentation.schema_file import PUBLISHED
@@ -150,7 +151,7 @@ def _returns(name: str) -> str:
     if name == "get_image":
         return (
             f"Returns the same as {_link(_FULL)}; for a batch, as {_link('batch_edit_images')}; for an image "
-            f"that was not made here, {_fields(InputContent)}.\n"
+            f"that was not made here, {_fields(InputContent)}; for a list, {_fields(ComparisonContent)}.\n"
         )
     (content,) = PUBLISHED[name].models
     if content is ImagesContent and name != _FULL:

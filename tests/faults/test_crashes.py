@@ -137,7 +137,7 @@ async def test_a_server_killed_after_its_reply_has_lost_nothing(folder: Path) ->
         async with studio_for(endpoint) as studio:
             found = await studio.find(made["images"][0]["id"])
             assert str(found.file_path) == made["images"][0]["file_path"]
-            assert await studio.read(found) == image_file()
+            assert await studio.history.read(found) == image_file()
             await _assert_works(studio, "a fox")
         assert len(endpoint.posts) == 2
     assert [call.status for call in calls()] == ["completed", "completed"]

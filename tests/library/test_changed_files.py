@@ -112,7 +112,11 @@ async def test_what_is_no_image_of_ours_any_more_leaves_by_no_way(
 ) -> None:
     image = await _made(studio)
     change(image.file_path)
-    for ask in (studio.read(image), studio.thumbnail(image.id), studio.edit("x", [image.id], **QUICK)):
+    for ask in (
+        studio.history.read(image),
+        studio.thumbnail(image.id),
+        studio.edit("x", [image.id], **QUICK),
+    ):
         with pytest.raises(ImageError) as caught:
             await ask
         assert "PRIVATE" not in str(caught.value)
@@ -126,16 +130,16 @@ async def test_a_picture_that_took_the_place_of_another_is_shown_and_said(studio
     previews = await studio.preview(found)
     assert len(previews.images) == 1
     assert any(image.id in note and "changed" in note for note in previews.notes)
-    assert await studio.read(image) == _png("red")
+    assert await studio.history.read(image) == _png("red")
 
 
 async def test_without_folders_for_inputs_only_the_saved_file_is_read(studio: Studio) -> None:
     image = await _made(studio)
     async with Studio(Settings(sandbox=True, input_roots=())) as remote:
-        assert len(await remote.read(image)) == image.size_bytes
+        assert len(await remote.history.read(image)) == image.size_bytes
         image.file_path.write_bytes(_png("red"))
         with pytest.raises(StorageFailed, match="outside the allowed folders"):
-            await remote.read(image)
+            await remote.history.read(image)
         with pytest.raises(InputRejected, match="not the one that was saved"):
             await remote.edit("x", [image.id], **QUICK)
 

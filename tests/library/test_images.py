@@ -75,7 +75,9 @@ def test_children_are_known(images: Images, add: Callable[..., StoredImage]) -> 
     assert images.children_of(children[0]) == ()
 
 
-def test_ids_are_completed_newest_first(images: Images, add: Callable[..., StoredImage]) -> None:
-    ids = [add().id for _ in range(3)]
-    assert images.complete_ids("20261121-12", limit=2) == (ids[2], ids[1])
-    assert images.complete_ids("2026%", limit=2) == ()
+def test_images_are_found_by_the_beginning_of_their_ids_newest_first(
+    images: Images, add: Callable[..., StoredImage]
+) -> None:
+    added = [add() for _ in range(3)]
+    assert images.find_by_beginning("20261121-12", limit=2) == (added[2], added[1])
+    assert images.find_by_beginning("2026%", limit=2) == ()

@@ -55,6 +55,28 @@ async def test_pages_say_where_the_next_begins(client: Client[Any]) -> None:
     assert "next_offset" not in last
 
 
+async def test_without_a_limit_only_the_sums_are_told(client: Client[Any]) -> None:
+    for number in range(2):
+        await _make(client, f"fox {number}")
+    result = await _call(client, "find_images", limit=0)
+    told = _structured(result)
+    assert (told["images"], told["total"]) == ([], 2)
+    assert "next_offset" not in told
+    assert "smaller offset" not in told["next"]
+    assert _text(result).startswith("2 images match, $0.0000 in all.\n")
+    assert "fox" not in _text(result)
+    assert [block.type for block in result.content] == ["text"]
+
+
+async def test_the_sums_of_nothing_say_how_to_find_something(client: Client[Any]) -> None:
+    empty = _structured(await _call(client, "find_images", limit=0))
+    assert "has no image yet" in empty["next"]
+    await _make(client, "a fox")
+    none = _structured(await _call(client, "find_images", limit=0, query="whale"))
+    assert (none["total"], none["cost_usd_total"]) == (0, 0)
+    assert "fewer or other words" in none["next"]
+
+
 async def test_an_edit_names_its_parents_and_a_session_its_turn(client: Client[Any]) -> None:
     fox = await _make(client, "a fox")
     started = _structured(
@@ -89,7 +111,7 @@ async def test_nothing_found_says_what_to_try(client: Client[Any]) -> None:
     assert "other words" in _structured(result)["next"]
 
 
-@pytest.mark.parametrize("arguments", [{"since": "soon"}, {"limit": 0}, {"offset": -1}])
+@pytest.mark.parametrize("arguments", [{"since": "soon"}, {"limit": -1}, {"limit": 101}, {"offset": -1}])
 async def test_malformed_searches_are_refused_with_the_value(
     arguments: dict[str, Any], client: Client[Any]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,8 +17,10 @@ from PIL import Image
 
 from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.catalogue.prices import quote
+from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.presentation.text import quote_text
 from gpt_image_mcp.server import mcp
+from gpt_image_mcp.settings import Settings
 from gpt_image_mcp.values.requests import ImageRequest
 
 if TYPE_CHECKING:
@@ -83,6 +86,58 @@ async def test_an_image_can_be_looked_at_larger_and_in_part(client: Client[Any])
     assert _shown(part).size == (512, 256)
     ruled = await _call(client, "get_image", ref=image["id"], grid=True)
     assert _shown(ruled).size == (768, 768)
+
+
+async def test_the_part_to_show_may_be_a_list(client: Client[Any]) -> None:
+    image = await _made(client, size="square")
+    for crop in ([0, 0, 0.5, 0.25], ["0", "0", "0.5", "0.25"], "[0, 0, 0.5, 0.25]", ["0,0,0.5,0.25"]):
+        result = await _call(client, "get_image", ref=image["id"], crop=crop)
+        assert not result.is_error, _text(result)
+        assert _shown(result).size == (512, 256)
+
+
+async def test_a_list_that_is_no_part_is_refused(client: Client[Any]) -> None:
+    image = await _made(client, size="square")
+    for crop in ([0, 0, 1], [[0, 0], [1, 1]], [0, 0, 2, 2], ["a", "b", "c", "d"]):
+        result = await _call(client, "get_image", ref=image["id"], crop=crop)
+        assert _text(result).startswith("invalid_argument: ")
+        assert "0.25,0.25,0.75,0.75" in _text(result)
+
+
+async def test_whoever_looks_at_an_image_is_told_its_whole_prompt(client: Client[Any]) -> None:
+    prompt = "a paper boat, " * 40 + "at dusk"
+    made = await client.call_tool("generate_image", {"prompt": prompt, "quality": "low", "size": "square"})
+    assert made.structured_content is not None
+    assert len(made.structured_content["prompt"]) == 200
+    seen = await _call(client, "get_image", ref=made.structured_content["images"][0]["file_path"])
+    assert seen.structured_content is not None
+    assert seen.structured_content["prompt"] == prompt
+    assert prompt in _text(seen)
+    assert seen.structured_content["parents"] == []
+    assert "Made from" not in _text(seen)
+
+
+async def test_whoever_looks_at_an_edit_is_told_its_parents(client: Client[Any]) -> None:
+    first, second = [await _made(client, size="square") for _ in range(2)]
+    refs = [first["id"], second["id"]]
+    edit = await client.call_tool("edit_image", {"prompt": "join", "images": refs, "quality": "low"})
+    assert edit.structured_content is not None
+    edited = edit.structured_content["images"][0]["id"]
+    seen = await _call(client, "get_image", ref=edited)
+    assert seen.structured_content is not None
+    assert seen.structured_content["parents"] == [
+        {"id": image["id"], "file": "present", "file_path": image["file_path"]} for image in (first, second)
+    ]
+    assert f"Made from {first['id']}, {first['file_path']}." in _text(seen)
+    Path(first["file_path"]).unlink()
+    with closing(Library(Settings())) as library:
+        library.images.remove_image(second["id"])
+    seen = await _call(client, "get_image", ref=edited)
+    assert seen.structured_content is not None
+    assert [parent["file"] for parent in seen.structured_content["parents"]] == ["missing", "deleted"]
+    assert "file_path" not in seen.structured_content["parents"][1]
+    assert f"Made from {first['id']}, {first['file_path']} (file missing)." in _text(seen)
+    assert f"Made from {second['id']}, which was deleted." in _text(seen)
 
 
 @pytest.mark.parametrize(

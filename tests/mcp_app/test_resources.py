@@ -26,6 +26,7 @@ from gpt_image_mcp.settings import Settings
 
 STATIC = {
     "gpt-image://history": "application/json",
+    "gpt-image://latest": "text/markdown",
     "gpt-image://models": "application/json",
     "gpt-image://guide/prompting": "text/markdown",
 }
@@ -190,10 +191,35 @@ async def test_history_gives_the_latest_fifty_newest_first(client: Client[Any]) 
     assert (newest["width"], newest["height"]) == (1024, 1024)
 
 
+async def _latest(client: Client[Any]) -> list[str]:
+    (content,) = await client.read_resource("gpt-image://latest")
+    assert isinstance(content, TextResourceContents)
+    assert content.mime_type == "text/markdown"
+    return content.text.splitlines()
+
+
+async def test_the_latest_images_are_short_markdown_for_people(client: Client[Any]) -> None:
+    assert await _latest(client) == ["# Latest images", "", "There is no image yet."]
+    made = await _made(client, prompt="a *bold* [link](http://x.example) <b>`boat`\n# " + "x" * 500)
+    title, empty, line = await _latest(client)
+    assert (title, empty) == ("# Latest images", "")
+    assert line.startswith(f"- [{made['filename']}](file:///")
+    assert made["id"] in line
+    assert "a \\*bold\\* \\[link\\](http" in line
+    assert "\\<b\\>\\`boat\\`" in line
+    assert "(1024x1024, sandbox, id " in line
+    assert len(line) < 500
+    ids = [(await _made(client))["id"] for _ in range(11)]
+    lines = await _latest(client)
+    assert len(lines) == 2 + 10
+    assert ids[-1] in lines[2]
+
+
 async def test_models_tell_what_each_accepts_and_costs(client: Client[Any]) -> None:
     told = await _json(client, "gpt-image://models")
     models = {model["name"]: model for model in told["models"]}
-    assert set(models) == {model.name for model in load_catalogue().models}
+    assert set(models) == {model.name for model in load_catalogue().models if not model.snapshot_of}
+    assert len(models) < len(load_catalogue().models)
     assert told["default"] == "gpt-image-2"
     newest = models["gpt-image-2"]
     assert newest["status"] == "available"

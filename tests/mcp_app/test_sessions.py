@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ from fastmcp import Client
 from mcp.types import TextContent
 from PIL import Image
 
+from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.server import mcp
+from gpt_image_mcp.settings import Settings
 from tests.standin import serve_standin
 
 if TYPE_CHECKING:
@@ -81,6 +84,41 @@ async def test_a_look_at_a_session_says_where_it_goes_on(client: Client[Any], ph
     assert "continue_edit_session" in seen["next"]
     earlier = _answer(await _call(client, "get_image", ref=first["images"][0]["id"]))
     assert "edit_image" in earlier["next"]
+
+
+async def test_a_look_at_a_session_lists_all_its_turns(client: Client[Any], photo: str) -> None:
+    first = await _start(client, photo, prompt="make it red, " * 20)
+    session = first["session_id"]
+    second = _answer(await _continue(client, session, "add a bird"))
+    branch = _answer(await _continue(client, session, "add a fish", from_turn=1))
+    await _call(client, "end_edit_session", session_id=session)
+    result = await _call(client, "get_image", ref=session)
+    turns = _answer(result)["turns"]
+    assert [(turn["turn"], turn["parent_turn"]) for turn in turns] == [(1, 0), (2, 1), (3, 1)]
+    images = [answer["images"][0] for answer in (first, second, branch)]
+    assert [(turn["id"], turn["file_path"]) for turn in turns] == [
+        (image["id"], image["file_path"]) for image in images
+    ]
+    assert [turn["parents"] for turn in turns] == [[], [images[0]["id"]], [images[0]["id"]]]
+    assert len(turns[0]["prompt"]) == 120
+    assert turns[2]["prompt"] == "add a fish"
+    assert f'Turn 3 (from turn 1): "add a fish", {images[2]["id"]}, {images[2]["file_path"]}.' in _text(
+        result
+    )
+    assert 'Turn 1 (from the start images): "make it red' in _text(result)
+
+
+async def test_a_session_without_its_last_image_shows_the_one_before(client: Client[Any], photo: str) -> None:
+    first = await _start(client, photo)
+    last = _answer(await _continue(client, first["session_id"], "add a bird"))["images"][0]["id"]
+    with closing(Library(Settings())) as library:
+        library.images.remove_image(last)
+    seen = _answer(await _call(client, "get_image", ref=first["session_id"]))
+    assert seen["images"] == first["images"]
+    assert [turn["file"] for turn in seen["turns"]] == ["present", "deleted"]
+    Path(first["images"][0]["file_path"]).unlink()
+    gone = await _call(client, "get_image", ref=first["session_id"])
+    assert _text(gone).startswith("not_found: ")
 
 
 async def test_from_turn_branches_from_an_earlier_image(client: Client[Any], photo: str) -> None:

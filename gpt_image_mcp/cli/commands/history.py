@@ -44,7 +44,7 @@ async def search(
 
     Args:
         query: Words of the prompt, in any order.
-        limit: How many, at most 100.
+        limit: How many, at most 100; 0 for the sums only.
         offset: How many to skip.
         session_id: Only those of this edit session.
         model: Only those of this model.
@@ -106,7 +106,7 @@ async def spend(
         as_json: Print all sums as JSON.
     """
     async with Studio(read_settings()) as studio:
-        found = await studio.history.search(limit=1, since=since, until=until)
+        found = await studio.history.search(limit=0, since=since, until=until)
     if as_json:
         Console().print_json(spending_content(found.spending))
         return 0
@@ -194,6 +194,8 @@ def _next_step(found: FoundImages) -> str:
         return f"--offset {found.next_offset} shows the next page; {_SHOW}."
     if found.images:
         return f"{_SHOW}."
+    if found.is_sums_only and found.total:
+        return "--limit 20 shows the images, newest first."
     if found.total:
         return "Pass a smaller --offset: this one is behind the last image."
     if found.is_library_empty:

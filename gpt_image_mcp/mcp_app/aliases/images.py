@@ -28,13 +28,18 @@ def read_references(value: object) -> object:
 
 
 def read_reference(value: object) -> object:
-    """A reference from one description, also from a list of one."""
+    """A reference from one description, also from a list of one; several, or none, stay as they are."""
+    found = read_one_or_several(value)
+    return value if isinstance(found, list) else found
+
+
+def read_one_or_several(value: object) -> object:
+    """A reference from one description, also from a list of one, or a list of several."""
     if isinstance(value, str) and not value.lstrip().startswith(("[", "{")):
         return value
     listed = read_references(value)
-    if isinstance(listed, list) and len(found := cast("list[object]", listed)) == 1:
-        return found[0]
-    return value
+    found = cast("list[object]", listed) if isinstance(listed, list) else [listed]
+    return found[0] if len(found) == 1 else found
 
 
 def _read(item: object) -> object:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.coercion import as_list
 from gpt_image_mcp.errors import InvalidArgument, cut, quoted
-from gpt_image_mcp.mcp_app.aliases.images import read_reference, read_references
+from gpt_image_mcp.mcp_app.aliases.images import read_one_or_several, read_reference, read_references
 from gpt_image_mcp.mcp_app.aliases.tables import ARGUMENTS, BOOKKEEPING, TOOLS, WRAPPERS
 from gpt_image_mcp.references import classify
 
@@ -219,7 +219,7 @@ def _text(said: str, value: object) -> str:
 # How arguments of ours are read that come in many forms.
 _READERS: Mapping[str, Callable[[object], object]] = {
     "images": read_references,
-    "ref": read_reference,
+    "ref": read_one_or_several,
     "mask": read_reference,
     "input_images": _number_of,
     "concurrency": _rounded,

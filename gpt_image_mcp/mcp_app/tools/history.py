@@ -15,9 +15,9 @@ from gpt_image_mcp.studio import Studio
 @mcp.tool(
     title="Find images",
     description=(
-        "Search the images made before, newest first, and sum what all matches cost, by day and model. Also "
-        'answers "what did I spend this week" (since "7d") and lists calls that still run or whose outcome '
-        "is unknown. Free."
+        'What was spent, by day and model (for sums alone limit 0; since "today" or "7d"), and the images '
+        "made before, newest first, searched by words of their prompts. Also lists calls that still run or "
+        "whose outcome is unknown. Free."
     ),
     annotations=READS,
     output_schema=OUTPUT_SCHEMAS["find_images"],

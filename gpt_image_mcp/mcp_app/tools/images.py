@@ -9,7 +9,7 @@ from fastmcp.dependencies import CurrentContext, Depends
 from fastmcp.tools import ToolResult
 
 from gpt_image_mcp.mcp_app.app import READS, SPENDS, current_studio, mcp, patience, watcher
-from gpt_image_mcp.mcp_app.tool_results import present, present_estimate, present_found
+from gpt_image_mcp.mcp_app.tool_results import present, present_comparison, present_estimate, present_found
 from gpt_image_mcp.mcp_app.tools.output_options import output_options
 from gpt_image_mcp.mcp_app.tools.parameters import (
     BudgetUsd,
@@ -64,8 +64,9 @@ async def generate_image(
 @mcp.tool(
     title="Get image",
     description=(
-        "Look at an image again, larger, or at a part of it, or collect the result of a job_id. Returns its "
-        "path, prompt, pixel size and cost with a preview; also shows files and URLs. Free."
+        "Look at an image again, larger, or at a part of it; compare several on one numbered sheet; or "
+        "collect the result of a job_id. Returns path, whole prompt, parents, pixel size and cost with a "
+        "preview; of a session all turns. Also shows files and URLs. Free."
     ),
     annotations=READS,
     output_schema=OUTPUT_SCHEMAS["get_image"],
@@ -81,6 +82,8 @@ async def get_image(
     studio: Studio = Depends(current_studio),
 ) -> ToolResult:
     view = ViewOptions(max_edge=max_edge, crop=parse_crop(crop), grid=grid)
+    if isinstance(ref, list):
+        return present_comparison(await studio.compare(ref, view))
     result = await studio.get(ref, wait_seconds=patience(wait_seconds, studio), watch=watcher(context))
     return await present_found(result, studio, view)
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from gpt_image_mcp.coercion import format_name, lowered
+from gpt_image_mcp.coercion import comma_separated, format_name, lowered
 
 Prompt = Annotated[
     str,
@@ -88,9 +88,19 @@ FromTurn = Annotated[
 ImageCount = Annotated[int, Field(ge=1, le=1000, description="How many, in as many calls as it takes.")]
 BudgetUsd = Annotated[float, Field(ge=0, description="Says what this pays for: qualities, models, how many.")]
 InputImages = Annotated[int, Field(ge=0, le=16, description="Input images, for an edit.")]
-Ref = Annotated[str, Field(description="Id of an image, session or job, or a file path or URL.")]
+# Published as text, because a choice of types is refused by some clients' converters.
+Ref = Annotated[
+    str | list[str],
+    WithJsonSchema(
+        {
+            "type": "string",
+            "description": "Id of an image, session or job, a file path or URL; or a JSON list of 2-12 of "
+            "them: one sheet to compare.",
+        }
+    ),
+]
 Query = Annotated[str, Field(description="Words of the prompt, in any order.")]
-Limit = Annotated[int, Field(ge=1, le=100)]
+Limit = Annotated[int, Field(ge=0, le=100, description="0 = sums only.")]
 Offset = Annotated[int, Field(ge=0)]
 Since = Annotated[str, Field(description="ISO date or time, today, yesterday, 24h, 7d, 4w; so is until.")]
 AnyImage = Annotated[str, Field(description="Image id, file path, URL or data URL.")]
@@ -118,6 +128,8 @@ MaxEdge = Annotated[
     Field(ge=0, le=4096, description="Longest edge in pixels; 0 = the usual preview. Larger costs tokens."),
 ]
 CropBox = Annotated[
-    str, Field(description='Part to show: "left,top,right,bottom" as fractions, e.g. "0,0,0.5,1".')
+    str,
+    Field(description='Part to show: "left,top,right,bottom" as fractions, e.g. "0,0,0.5,1".'),
+    BeforeValidator(comma_separated),
 ]
 Grid = Annotated[bool, Field(description="Draw rulers in fractions, to choose regions for an edit.")]

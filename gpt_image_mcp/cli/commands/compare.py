@@ -1,0 +1,70 @@
+"""The command that writes a contact sheet."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Annotated, cast
+
+from cyclopts import Parameter
+
+from gpt_image_mcp.atomic_files import write_exclusive, write_over
+from gpt_image_mcp.cli.commands.parameters import AsJson, Flag, OutputFile
+from gpt_image_mcp.cli.console import Console
+from gpt_image_mcp.cli.output_file import written_to
+from gpt_image_mcp.errors import StorageFailed
+from gpt_image_mcp.folders import output_folder
+from gpt_image_mcp.presentation.comparison import comparison_content, comparison_text
+from gpt_image_mcp.settings import read_settings
+from gpt_image_mcp.studio import Studio
+from gpt_image_mcp.threads import in_saving
+from gpt_image_mcp.values.options import OutputOptions
+from gpt_image_mcp.values.views import InlineImage, PreviewFormat
+
+NEXT_STEP = "gpt-image-mcp edit takes the id of the chosen one."
+_MOST_BYTES = 10_000_000
+
+
+async def compare(
+    refs: Annotated[list[str], Parameter(negative="")],
+    /,
+    *,
+    output: OutputFile = "",
+    overwrite: Flag = False,
+    as_json: AsJson = False,
+) -> int:
+    """Show up to 12 pictures side by side, numbered and labelled, as one image file, and print its path.
+
+    Args:
+        refs: Ids of images, sessions or finished jobs, files or addresses.
+        output: The file to write, whose extension chooses the format; without, one in the output folder.
+        overwrite: Replace the file of this name.
+        as_json: Print the structured result on stdout.
+    """
+    options = written_to(OutputOptions(output_format="jpeg", overwrite=overwrite), output)
+    console, settings = Console(), read_settings()
+    folder = output_folder(settings, options.output_dir)
+    async with Studio(settings) as studio:
+        output_format = cast("PreviewFormat", options.output_format)
+        compared = await studio.compare(refs, max_bytes=_MOST_BYTES, output_format=output_format)
+    sheet = cast("InlineImage", compared.sheet)  # no sheet has as many bytes
+    path = await in_saving(
+        _write, sheet.data, folder / (options.filename or "compare.jpg"), overwrite=overwrite
+    )
+    if as_json:
+        console.print_json(comparison_content(compared, next_step=NEXT_STEP, file_path=path))
+    else:
+        console.say(*comparison_text(compared, NEXT_STEP).split("\n"))
+        console.print_lines([str(path)])
+    return 0
+
+
+def _write(data: bytes, path: Path, *, overwrite: bool) -> Path:
+    numbered = (f"{path.stem}-{number}{path.suffix}" for number in itertools.count(2))
+    try:
+        if overwrite:
+            return write_over(path, data)
+        return write_exclusive(path.parent, itertools.chain([path.name], numbered), data)
+    except OSError as error:
+        message = f"The sheet could not be written to {path}: {error.strerror or error}."
+        raise StorageFailed(message, next_step="Free some space, or pass another --output.") from error
