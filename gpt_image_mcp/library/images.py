@@ -176,12 +176,15 @@ def _image_values(connection: Connection, image: StoredImage) -> dict[str, Any]:
 
 
 def _spent_nanodollars(connection: Connection, image: StoredImage) -> int:
-    """What an image adds to a sum: nothing where the image it was made from has the cost of their call."""
+    """What an image adds to a sum: nothing where the image it was made from has the cost of their call.
+
+    Of the sandbox it is negative: what it would have been.
+    """
     made = image.provenance
-    if made.sandbox or made.cost.usd is None:
+    if made.cost.usd is None:
         return 0
     if made.parents and made.call_id:
         same = {"parents": list(made.parents), "call_id": made.call_id}
         if connection.execute(_PARENT_OF_SAME_CALL, same).first():
             return 0
-    return nanodollars(made.cost.usd)
+    return nanodollars(-made.cost.usd if made.sandbox else made.cost.usd)

@@ -46,8 +46,8 @@ images = Table(
     Column("model", String(255), nullable=False),
     Column("session_id", String(64), nullable=False, default=""),
     Column("call_id", String(64), nullable=False, default=""),
-    # What the image adds to a sum: nothing in the sandbox, where the cost is unknown, or where another image
-    # of the same call has it.
+    # What the image adds to a sum: nothing where the cost is unknown, or where another image of the same call
+    # has it. Negative in the sandbox: what it would have been.
     Column("spent_nanodollars", BigInteger, nullable=False),
     # The whole image as JSON; the other columns are what is searched, sorted and summed.
     Column("document", Text, nullable=False),

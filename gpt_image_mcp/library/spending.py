@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from gpt_image_mcp.dates import zone_named
 from gpt_image_mcp.library.schema import dollars, images, library_zone
@@ -23,7 +24,13 @@ _MOST_SESSIONS = 100
 # One pass for all three sums. The index ``images_sums`` has the columns in this order, so SQLite neither
 # reads the images themselves nor sorts.
 _KEY = (images.c.day, images.c.model, images.c.session_id)
-_GROUPS = select(*_KEY, func.count(), func.sum(images.c.spent_nanodollars)).group_by(*_KEY)
+_AMOUNT = images.c.spent_nanodollars
+_GROUPS = select(
+    *_KEY,
+    func.count(),
+    func.sum(case((_AMOUNT > 0, _AMOUNT), else_=0)),
+    func.sum(case((_AMOUNT < 0, -_AMOUNT), else_=0)),
+).group_by(*_KEY)
 
 
 def day_of(connection: Connection, moment: datetime) -> str:
@@ -37,21 +44,37 @@ def sum_up(
     connection: Connection, conditions: Iterable[ColumnElement[bool] | TextClause]
 ) -> tuple[int, Spending]:
     """How many images meet some conditions, and what they cost together."""
-    total = 0
-    by_day, by_model, by_session = Counter[str](), Counter[str](), Counter[str]()
-    for day, model, session_id, count, amount in connection.execute(_GROUPS.where(*conditions)):
+    total, paid, in_sandbox = 0, _Sums(), _Sums()
+    for *key, count, spent, unpaid in connection.execute(_GROUPS.where(*conditions)):
         total += count
-        if spent := int(amount):
-            by_day[day] += spent
-            by_model[model] += spent
-            by_session[session_id] += spent
-    del by_session[""]
-    return total, Spending(
-        total_usd=dollars(by_day.total()),
-        by_day=_in_dollars(dict(sorted(by_day.items(), reverse=True))),
-        by_model=_in_dollars(dict(by_model.most_common())),
-        by_session=_in_dollars(_costliest(by_session)),
-    )
+        paid.add(*key, amount=int(spent))
+        in_sandbox.add(*key, amount=int(unpaid))
+    return total, replace(paid.spending, in_sandbox=in_sandbox.spending if in_sandbox.by_day else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Nano-dollars by day, model and session."""
+
+    by_day: Counter[str] = field(default_factory=Counter[str])
+    by_model: Counter[str] = field(default_factory=Counter[str])
+    by_session: Counter[str] = field(default_factory=Counter[str])
+
+    def add(self, day: str, model: str, session_id: str, *, amount: int) -> None:
+        if amount:
+            self.by_day[day] += amount
+            self.by_model[model] += amount
+        if amount and session_id:
+            self.by_session[session_id] += amount
+
+    @property
+    def spending(self) -> Spending:
+        return Spending(
+            total_usd=dollars(self.by_day.total()),
+            by_day=_in_dollars(dict(sorted(self.by_day.items(), reverse=True))),
+            by_model=_in_dollars(dict(self.by_model.most_common())),
+            by_session=_in_dollars(_costliest(self.by_session)),
+        )
 
 
 def _costliest(by_session: Counter[str]) -> dict[str, int]:

@@ -71,6 +71,7 @@ class HistoryContent(StructuredContent):
     cost_usd_by_day: dict[str, float]
     cost_usd_by_model: dict[str, float]
     cost_usd_by_session: dict[str, float] | None = None
+    unpaid_in_sandbox_usd: float | None = None
     open_calls: list[OpenCallContent] | None = None
     next: str
 
@@ -86,6 +87,7 @@ def history_content(found: FoundImages, *, next_step: str) -> HistoryContent:
         cost_usd_by_day=_amounts(spending.by_day, _DAYS_SHOWN),
         cost_usd_by_model=_amounts(spending.by_model, _MODELS_SHOWN),
         cost_usd_by_session=_amounts(spending.by_session, _SESSIONS_SHOWN) or None,
+        unpaid_in_sandbox_usd=_unpaid(spending),
         open_calls=[_open_call(call) for call in found.open_calls] or None,
         next=next_step,
     )
@@ -102,6 +104,7 @@ class SpendingContent(StructuredContent):
     cost_usd_by_day: dict[str, float]
     cost_usd_by_model: dict[str, float]
     cost_usd_by_session: dict[str, float]
+    unpaid_in_sandbox_usd: float | None = None
 
 
 class PrunedContent(StructuredContent):
@@ -132,7 +135,13 @@ def spending_content(spending: Spending) -> SpendingContent:
         cost_usd_by_day=_amounts(spending.by_day),
         cost_usd_by_model=_amounts(spending.by_model),
         cost_usd_by_session=_amounts(spending.by_session),
+        unpaid_in_sandbox_usd=_unpaid(spending),
     )
+
+
+def _unpaid(spending: Spending) -> float | None:
+    """What images of the sandbox would have cost."""
+    return dollars(spending.in_sandbox.total_usd if spending.in_sandbox else None)
 
 
 def pruned_content(pruned: Pruned) -> PrunedContent:
@@ -170,6 +179,9 @@ def history_text(found: FoundImages, next_step: str) -> str:
         lines.append(_by("model", spending.by_model))
     if spending.by_session:
         lines.append(_by("session", spending.by_session))
+    if unpaid := spending.in_sandbox:
+        would_be = f"In the sandbox nothing was paid; it would have been {usd_text(unpaid.total_usd)}."
+        lines += [would_be, _by("day", unpaid.by_day), _by("model", unpaid.by_model)]
     lines += [_open_call_line(call) for call in found.open_calls]
     return joined(lines, next_step=next_step)
 

@@ -72,18 +72,20 @@ class CallRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spending:
-    """What images cost; the sandbox is free.
+    """What images cost.
 
     Attributes:
         by_day: US dollars by local day, latest first.
         by_model: Highest first.
         by_session: The 100 that cost most, highest first, and if there are more these as ``OTHERS``.
+        in_sandbox: What images of the sandbox would have cost, where nothing was paid; None if there are none.
     """
 
     total_usd: Decimal
     by_day: dict[str, Decimal]
     by_model: dict[str, Decimal]
     by_session: dict[str, Decimal]
+    in_sandbox: Spending | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

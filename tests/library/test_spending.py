@@ -49,6 +49,24 @@ def test_the_sandbox_and_unknown_costs_add_nothing(
     assert search.run(SearchCriteria(), limit=1).spending.total_usd == Decimal("0.10")
 
 
+def test_the_sandbox_is_summed_apart_as_what_it_would_have_been(
+    search: ImageSearch, add: Callable[..., StoredImage]
+) -> None:
+    assert search.run(SearchCriteria(), limit=1).spending.in_sandbox is None
+    add(usd="0.05", model="a")
+    add(usd="0.30", model="b", sandbox=True)
+    add(usd="0.20", model="a", sandbox=True, session_id="s")
+    spending = search.run(SearchCriteria(), limit=1).spending
+    assert (spending.total_usd, spending.by_model) == (Decimal("0.05"), {"a": Decimal("0.05")})
+    unpaid = spending.in_sandbox
+    assert unpaid
+    assert (unpaid.total_usd, unpaid.by_day) == (Decimal("0.50"), {"2026-11-21": Decimal("0.50")})
+    assert (unpaid.by_model, unpaid.by_session) == (
+        {"b": Decimal("0.30"), "a": Decimal("0.20")},
+        {"s": Decimal("0.20")},
+    )
+
+
 def test_an_image_made_from_another_of_its_call_is_not_counted_twice(
     search: ImageSearch, add: Callable[..., StoredImage]
 ) -> None:

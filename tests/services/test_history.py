@@ -335,5 +335,9 @@ def test_what_a_list_leaves_out_is_summed_as_others() -> None:
 
 async def test_a_sandbox_image_costs_nothing_in_a_list(studio: Studio) -> None:
     await _make(studio)
-    (hit,) = history_content(await studio.history.search(), next_step="").images
-    assert (hit.cost_usd_estimated, hit.sandbox) == (None, True)
+    found = await studio.history.search()
+    content = history_content(found, next_step="")
+    (hit,) = content.images
+    assert (hit.cost_usd_estimated, hit.sandbox, content.cost_usd_total) == (None, True, 0)
+    assert content.unpaid_in_sandbox_usd
+    assert "In the sandbox nothing was paid; it would have been $0.00" in history_text(found, "")

@@ -111,7 +111,10 @@ async def spend(
         Console().print_json(spending_content(found.spending))
         return 0
     lines = [f"{name}  ${usd:.4f}" for name, usd in _sums(found.spending, by).items()]
-    Console().print_lines([*lines, f"total  ${found.spending.total_usd:.4f}"])
+    lines.append(f"total  ${found.spending.total_usd:.4f}")
+    if unpaid := found.spending.in_sandbox:
+        lines.append(f"in the sandbox, not paid  ${unpaid.total_usd:.4f}")
+    Console().print_lines(lines)
     return 0
 
 
