@@ -78,7 +78,7 @@ class Spending:
         by_day: US dollars by local day, latest first.
         by_model: Highest first.
         by_session: The 100 that cost most, highest first, and if there are more these as ``OTHERS``.
-        in_sandbox: What images of the sandbox would have cost, where nothing was paid; None if there are none.
+        in_sandbox: What images of the sandbox would have cost; None if there are none.
     """
 
     total_usd: Decimal
