@@ -73,7 +73,9 @@ def estimate(
         budget=_budget(settings, library),
         key=_key(options, settings),
         budget_usd=amount,
-        fits=tuple(_fits(model, request, amount, price=price, exact_size=checked.exact_size)) if model and amount else (),
+        fits=tuple(_fits(model, request, amount, price=price, exact_size=checked.exact_size))
+        if model and amount
+        else (),
         notes=(*_exact_notes(checked), *checked.notes),
     )
 
