@@ -17,11 +17,11 @@ from gpt_image_mcp.values.pixels import Pixels
 if TYPE_CHECKING:
     from gpt_image_mcp.imaging.source_type import SourceType
 
-_BEST_QUALITY = 95
 _OPTIONS: dict[str, dict[str, Any]] = {
-    "png": {"compress_level": 4},
-    "jpeg": {"quality": _BEST_QUALITY, "subsampling": 0},
-    "webp": {"quality": _BEST_QUALITY, "method": 2},
+    # Half the time of the usual level, for a tenth more bytes.
+    "png": {"compress_level": 2},
+    "jpeg": {"quality": 95, "subsampling": 0},
+    "webp": {"quality": 95, "method": 2},
 }
 
 
@@ -54,27 +54,20 @@ def cut_to(
     Raises:
         StorageFailed: If that fails, also for lack of memory; the picture as it was returned is still there.
     """
+    from PIL.Image import Resampling
+
     try:
         with unify_pillow_errors(), room_for(data, more_pixels=size.area):
-            return _cut(data, size, output_format, quality=quality, source_type=source_type)
+            decoded = decode(data)
+            returned = Pixels(*decoded.image.size)
+            placement = fit_into(returned, size, fit="cover", fills_box=True)
+            made = decoded.image.resize(size, Resampling.LANCZOS, box=placement.part, reducing_gap=3.0)
+            if output_format == "jpeg" and made.mode == "RGBA":
+                made = flattened(made)
+            options = _OPTIONS[output_format] | ({} if quality is None else {"quality": quality})
+            kind = output_format.upper()
+            file = encode(made, kind, profile=decoded.profile, source_type=source_type, **options)
     except DamagedImage as error:
         message = f"The picture could not be cut to {size}: {error}."
         raise StorageFailed(message, next_step="Use the image as it was returned.") from error
-
-
-def _cut(
-    data: bytes, size: Pixels, output_format: str, *, quality: int | None, source_type: SourceType
-) -> Cutting:
-    from PIL import Image
-
-    decoded = decode(data)
-    returned = Pixels(*decoded.image.size)
-    placement = fit_into(returned, size, fit="cover", fills_box=True)
-    made = decoded.image.resize(size, Image.Resampling.LANCZOS, box=placement.part, reducing_gap=3.0)
-    if output_format == "jpeg" and made.mode == "RGBA":
-        made = flattened(made)
-    options = dict(_OPTIONS[output_format])
-    if quality is not None and "quality" in options:
-        options["quality"] = quality
-    file = encode(made, output_format.upper(), profile=decoded.profile, source_type=source_type, **options)
     return Cutting(file, returned, is_enlarged=placement.magnification > 1)
