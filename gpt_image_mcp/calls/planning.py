@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.money import Quote
     from gpt_image_mcp.values.images import Kind, Requested
     from gpt_image_mcp.values.options import OutputOptions
+    from gpt_image_mcp.values.pixels import Pixels
     from gpt_image_mcp.values.requests import Backdrop, ImageRequest
     from gpt_image_mcp.values.sessions import SessionTurn
 
@@ -34,6 +35,7 @@ class Plan:
     Attributes:
         prompt: The caller's words; ``request.prompt`` is what is sent.
         edit_type: The kind of edit; empty for a generation.
+        exact_size: What the images are cut to afterwards, if that is wanted.
         backdrop: What puts the original pixels back afterwards, if that is wanted.
         session: The turn that this call is, if it is one.
     """
@@ -50,6 +52,7 @@ class Plan:
     project_dir: Path
     sandbox: bool
     edit_type: str = ""
+    exact_size: Pixels | None = None
     backdrop: Backdrop | None = None
     session: SessionTurn | None = None
     notes: tuple[str, ...] = ()
@@ -92,6 +95,7 @@ def plan_call(
         destination=destination,
         project_dir=project_folder(settings),
         sandbox=is_free,
+        exact_size=checked.exact_size,
         notes=checked.notes,
     )
 

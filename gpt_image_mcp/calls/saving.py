@@ -5,24 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.calls.finishing import finish, naming_as_returned, needs_finishing
 from gpt_image_mcp.catalogue.prices import cost, quote
 from gpt_image_mcp.catalogue.sizes import AUTO
-from gpt_image_mcp.errors import ImageError, OutcomeUnknown
+from gpt_image_mcp.errors import OutcomeUnknown
 from gpt_image_mcp.imaging.formats import is_complete, read_picture
-from gpt_image_mcp.imaging.xmp import has_c2pa
-from gpt_image_mcp.library.naming import numbered, without_extension
-from gpt_image_mcp.values.images import Applied, Picture, Provenance, StoredImage
+from gpt_image_mcp.values.images import Applied, Picture, Provenance
 from gpt_image_mcp.values.results import ImageResult
 
 if TYPE_CHECKING:
     from gpt_image_mcp.calls.planning import Plan
-    from gpt_image_mcp.library.naming import Naming
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.money import Cost
-    from gpt_image_mcp.values.requests import Backdrop, ImageRequest
+    from gpt_image_mcp.values.requests import ImageRequest
     from gpt_image_mcp.values.responses import GeneratedImages
-
-_AS_RETURNED = "as-returned"
 
 
 def save(plan: Plan, generated: GeneratedImages, library: Library, *, elapsed_seconds: float) -> ImageResult:
@@ -32,13 +28,14 @@ def save(plan: Plan, generated: GeneratedImages, library: Library, *, elapsed_se
         OutcomeUnknown: If none of them is a whole picture.
         StorageFailed: If an image could not be written to any folder.
     """
-    images, picture, notes = _usable_images(generated, plan)
+    images, pictures, notes = _usable_images(generated, plan)
     spent = cost_of(plan, generated)
-    applied = _applied(plan, generated, picture)
+    applied = _applied(plan, generated, pictures[0])
     provenance = _provenance(plan, generated, applied, share=_share(spent, len(images)))
-    naming = _naming_as_returned(plan.naming) if plan.backdrop else plan.naming
+    is_unfinished = needs_finishing(plan, pictures)
+    naming = naming_as_returned(plan.naming) if is_unfinished else plan.naming
     home = plan.destination.home
-    folder = home if plan.backdrop else plan.destination.folder
+    folder = home if is_unfinished else plan.destination.folder
     stored, saving_notes = library.save(
         images, provenance=provenance, naming=naming, folder=folder, home=home
     )
@@ -58,61 +55,7 @@ def save(plan: Plan, generated: GeneratedImages, library: Library, *, elapsed_se
         session=plan.session,
         elapsed_seconds=round(elapsed_seconds, 1),
     )
-    return _composed(result, plan, plan.backdrop, library=library) if plan.backdrop else result
-
-
-def _composed(result: ImageResult, plan: Plan, backdrop: Backdrop, *, library: Library) -> ImageResult:
-    """The result with each image replaced by one that has the original pixels outside the mask."""
-    notes: list[str] = []
-    images: list[StoredImage] = []
-    for number, image in enumerate(result.images, start=1):
-        try:
-            made, said = _put_back(
-                image, plan, backdrop, library=library, number=number if len(result.images) > 1 else 0
-            )
-        except ImageError as error:
-            notes.append(f"keep_unmasked failed, so this is the picture as returned: {error.message}")
-            images.append(image)
-            continue
-        images.append(made)
-        notes += said
-    applied = replace(result.applied, size=_size(images[0])) if result.applied else None
-    return replace(result, images=tuple(images), applied=applied, notes=(*result.notes, *notes))
-
-
-def _put_back(
-    image: StoredImage, plan: Plan, backdrop: Backdrop, *, library: Library, number: int
-) -> tuple[StoredImage, list[str]]:
-    """The image with the original pixels outside the mask, saved as its child, and what there is to say."""
-    from gpt_image_mcp.imaging.compositing import composite
-
-    output_format = plan.request.output_format
-    done = composite(library.read(image), backdrop, output_format=output_format)
-    provenance = replace(image.provenance, parents=(image.id,))
-    naming = replace(plan.naming, filename=numbered(plan.naming.filename, number))
-    stored, notes = library.save(
-        [done.data],
-        provenance=provenance,
-        naming=naming,
-        folder=plan.destination.folder,
-        home=plan.destination.home,
-    )
-    lossy = " JPEG cannot keep them exactly; png and webp do." if output_format == "jpeg" else ""
-    changed = (
-        f"{done.changed_share:.1%} of the pixels outside the mask had changed; the original ones are "
-        f"back.{lossy} As returned by the API: {image.file_path} (id {image.id})."
-    )
-    return stored[0], [changed, *_provenance_notes(image, backdrop), *notes]
-
-
-def _provenance_notes(returned: StoredImage, backdrop: Backdrop) -> list[str]:
-    """What a composite has lost of the C2PA provenance of the pictures that it was made from."""
-    notes: list[str] = []
-    if returned.c2pa:
-        notes.append("Signed C2PA provenance is lost in the composite, and kept in the file as returned.")
-    if has_c2pa(backdrop.original):
-        notes.append("The original carries signed C2PA provenance, which is lost in the composite.")
-    return notes
+    return finish(result, plan, library=library) if is_unfinished else result
 
 
 def cost_of(plan: Plan, generated: GeneratedImages) -> Cost:
@@ -134,18 +77,8 @@ def _as_made(request: ImageRequest, generated: GeneratedImages) -> ImageRequest:
     )
 
 
-def _naming_as_returned(naming: Naming) -> Naming:
-    """The name of what the API returned, where the caller's own name belongs to the retouched image."""
-    label = naming.label or without_extension(naming.filename)
-    return replace(naming, label=f"{label}-{_AS_RETURNED}".lstrip("-"), filename="", overwrite=False)
-
-
-def _size(image: StoredImage) -> str:
-    return f"{image.width}x{image.height}"
-
-
-def _usable_images(generated: GeneratedImages, plan: Plan) -> tuple[list[bytes], Picture, list[str]]:
-    """The files that are whole images, what the first of them is, and what there is to say.
+def _usable_images(generated: GeneratedImages, plan: Plan) -> tuple[list[bytes], list[Picture], list[str]]:
+    """The files that are whole images, what they are, and what there is to say.
 
     Raises:
         OutcomeUnknown: If none is.
@@ -177,7 +110,7 @@ def _usable_images(generated: GeneratedImages, plan: Plan) -> tuple[list[bytes],
         )
     if len(generated.images) != plan.request.n:
         notes.append(f"{plan.request.n} images were asked for, {len(generated.images)} came.")
-    return usable, pictures[0], list(dict.fromkeys(notes))
+    return usable, pictures, list(dict.fromkeys(notes))
 
 
 def _applied(plan: Plan, generated: GeneratedImages, picture: Picture) -> Applied:

@@ -12,13 +12,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.catalogue.models import (
+    CustomSizes,
     FormulaTokens,
     RangeTokens,
     TableTokens,
     UnknownTokens,
     load_catalogue,
 )
-from gpt_image_mcp.catalogue.sizes import AUTO, parse_pixels
+from gpt_image_mcp.catalogue.size_rules import parse_pixels, shape_size
+from gpt_image_mcp.catalogue.sizes import AUTO
 from gpt_image_mcp.money import Cost, Quote
 from gpt_image_mcp.values.pixels import Pixels
 
@@ -33,6 +35,8 @@ PARTIAL_IMAGE_TOKENS = 100
 _USUAL_CHARACTERS_PER_TOKEN = 4
 # A generous bound for what a chat model reads of an image, and writes to call the image tool.
 _HOST_TOKENS_PER_IMAGE, _HOST_OUTPUT_TOKENS = 4000, 2000
+# The pictures that an edit in the shape of image 1 costs least and most for.
+_EXTREME_INPUTS = (Pixels(48, 16), Pixels(4096, 4096))
 # What the API was seen to choose for size auto.
 _AUTO_SIZES = (Pixels(1024, 1024), Pixels(1536, 1024), Pixels(1024, 1536))
 
@@ -88,7 +92,8 @@ def quote(
 def _quote_images(model: ImageModel | None, request: ImageRequest, *, input_images: int) -> Quote:
     if model is None or model.prices is None:
         return Quote(basis=f"The prices of {request.model} are not known.")
-    tokens = _output_range(model, request)
+    sizes = _sizes(model, request, input_images=input_images)
+    tokens = _output_range(model, request, sizes)
     if isinstance(model.tokens, UnknownTokens) or tokens is None:
         return _bound(model, model.prices, request, input_images=input_images)
     made = (tokens + PARTIAL_IMAGE_TOKENS * request.partial_images) * request.n
@@ -99,7 +104,7 @@ def _quote_images(model: ImageModel | None, request: ImageRequest, *, input_imag
         expected_usd=low if made.low == made.high else None,
         low_usd=low,
         high_usd=high,
-        basis=_basis(model, model.prices, request, made=made),
+        basis=_basis(model, model.prices, request, made=made, sizes=sizes),
     )
 
 
@@ -185,10 +190,17 @@ def _usd(tokens: int, price: Decimal) -> Decimal:
     return tokens * price / _MILLION
 
 
-def _output_range(model: ImageModel, request: ImageRequest) -> TokenRange | None:
+def _sizes(model: ImageModel, request: ImageRequest, *, input_images: int) -> tuple[Pixels, ...]:
+    """The sizes that a request may come to; of an edit that keeps its shape the cheapest and the dearest."""
+    if exact := parse_pixels(request.size):
+        return (exact,)
+    if input_images and isinstance(model.sizes, CustomSizes):
+        return tuple(shape_size(model, image) for image in _EXTREME_INPUTS)
+    return _AUTO_SIZES
+
+
+def _output_range(model: ImageModel, request: ImageRequest, sizes: tuple[Pixels, ...]) -> TokenRange | None:
     """Tokens of one image over everything the model may choose for ``auto``."""
-    exact = parse_pixels(request.size)
-    sizes = (exact,) if exact else _AUTO_SIZES
     qualities = model.qualities if request.quality == AUTO else (cast("QualityLevel", request.quality),)
     ranges = [output_tokens(model, size, quality) for size in sizes for quality in qualities]
     known = [tokens for tokens in ranges if tokens is not None]
@@ -228,12 +240,15 @@ def _highest_tokens(rule: TokenRule) -> int:
     return max((tokens for row in counts for tokens in row.values()), default=0)
 
 
-def _basis(model: ImageModel, prices: Prices, request: ImageRequest, *, made: TokenRange) -> str:
+def _basis(
+    model: ImageModel, prices: Prices, request: ImageRequest, *, made: TokenRange, sizes: tuple[Pixels, ...]
+) -> str:
     count = f"{made.low:,}" if made.low == made.high else f"{made.low:,} to {made.high:,}"
     origin = {"formula": "formula", "table": "table", "range": "observed range"}[model.tokens.kind]
     rule = f"{origin} of {model.name}{_certainty(model, request)}"
-    sizes = ", ".join(str(size) for size in _AUTO_SIZES)
-    auto = f", size auto as one of {sizes}" if request.size == AUTO else ""
+    named = ", ".join(map(str, sizes))
+    one_of = f"one of {named}" if sizes == _AUTO_SIZES else f"image 1's shape, {sizes[0]} to {sizes[-1]}"
+    auto = f", size auto as {one_of}" if request.size == AUTO else ""
     return (
         f"{count} output tokens by the {rule}{auto} at ${prices.image_output} per million, input text at "
         f"${prices.text_input}, an input image as {model.input_tokens.max_tokens:,} tokens at "

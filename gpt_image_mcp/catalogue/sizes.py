@@ -7,7 +7,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.catalogue.models import CustomSizes, FixedSizes, load_catalogue
+from gpt_image_mcp.catalogue.exact_sizes import is_exact_size
+from gpt_image_mcp.catalogue.models import CustomSizes, FixedSizes
+from gpt_image_mcp.catalogue.size_rules import (
+    larger_sizes,
+    nearest,
+    own_size,
+    parse_pixels,
+    rounded_up,
+    rule_of,
+    violation,
+)
 from gpt_image_mcp.errors import InvalidArgument, UnsupportedByModel, quoted
 from gpt_image_mcp.values.pixels import Pixels
 
@@ -15,11 +25,10 @@ if TYPE_CHECKING:
     from gpt_image_mcp.catalogue.models import ImageModel
 
 AUTO = "auto"
-_PIXELS = re.compile(r"(\d{1,6})\s*[x\u00d7*]\s*(\d{1,6})")
 _RATIO = re.compile(r"(\d{1,4}(?:\.\d{1,4})?)\s*[:/]\s*(\d{1,4}(?:\.\d{1,4})?)")
 # A ratio that is none of the classic sizes aims at the pixels of 16:9 at 1536, between those sizes.
 _RATIO_PIXELS = 1536 * 864
-_EXAMPLES = "auto, 1024x1024, 16:9, square, landscape, portrait, landscape_2k or portrait_4k"
+_EXAMPLES = "auto, 1024x1024, 16:9, square, landscape, portrait, wide, tall, 2k, 4k or landscape_2k"
 _SHAPES = {"square": (1, 1), "landscape": (3, 2), "portrait": (2, 3)}
 _NAMED = {
     "square": "1024x1024",
@@ -31,7 +40,11 @@ _NAMED = {
     "square_4k": "2880x2880",
     "landscape_4k": "3840x2160",
     "portrait_4k": "2160x3840",
+    "2k": "2048x2048",
+    "4k": "3840x2160",
 }
+# The shapes of screens, for which a size of the usual cost is chosen.
+_RATIO_NAMES = {"wide": "16:9", "tall": "9:16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +53,6 @@ class ResolvedSize:
 
     size: str
     note: str = ""
-
-
-def parse_pixels(text: str) -> Pixels | None:
-    """The size that ``1024x1024`` means; None if the text is not of that form."""
-    matched = _PIXELS.fullmatch(text.strip().lower())
-    return Pixels(int(matched[1]), int(matched[2])) if matched else None
 
 
 def resolve_size(model: ImageModel | None, text: str) -> ResolvedSize:
@@ -63,27 +70,13 @@ def resolve_size(model: ImageModel | None, text: str) -> ResolvedSize:
         return ResolvedSize(AUTO)
     if pixels := parse_pixels(wanted):
         return _checked_pixels(model, pixels, text)
-    if matched := _RATIO.fullmatch(wanted):
+    if matched := _match_ratio(wanted):
         ratio = _ratio(float(matched[1]), float(matched[2]), text)
-        return _noted(text, _for_ratio(_rule(model), ratio), exact_ratio=ratio)
+        return _noted(text, _for_ratio(rule_of(model), ratio), exact_ratio=ratio)
     if wanted in _NAMED:
         return _named(model, wanted)
     message = f"size is {quoted(text)}, which is not a size."
     raise InvalidArgument(message, next_step=f"Use {_EXAMPLES}.")
-
-
-def own_size(model: ImageModel | None, image: Pixels) -> Pixels:
-    """The size to ask for when an image is to keep its own, or the nearest that the model makes."""
-    rule = _rule(model)
-    if isinstance(rule, FixedSizes):
-        return nearest(rule, ratio=image.ratio, pixels=image.area)
-    return image if not violation(rule, image) else _nearest_to(rule, image)
-
-
-def makeable_size(model: ImageModel, size: str) -> str:
-    """A size that another model makes, or the nearest that this one does; ``auto`` stays."""
-    pixels = parse_pixels(size)
-    return str(own_size(model, pixels)) if pixels else size
 
 
 def canvas_size(model: ImageModel | None, text: str, image: Pixels) -> Pixels:
@@ -97,33 +90,23 @@ def canvas_size(model: ImageModel | None, text: str, image: Pixels) -> Pixels:
     if resolved is None:
         message = "outpaint needs to know how far the image is to be extended, but size is auto."
         raise InvalidArgument(message, next_step="Pass a size such as 16:9, landscape or 1536x1024.")
-    rule, matched = _rule(model), _RATIO.fullmatch(text.strip().lower())
+    rule, matched = rule_of(model), _match_ratio(text.strip().lower())
     if matched is None or isinstance(rule, FixedSizes):
         return resolved
     ratio = float(matched[1]) / float(matched[2])
     step = rule.multiple
     if image.ratio < ratio:
-        height = _up(image.height, step)
-        canvas = Pixels(_up(height * ratio, step), height)
+        height = rounded_up(image.height, step)
+        canvas = Pixels(rounded_up(height * ratio, step), height)
     else:
-        width = _up(image.width, step)
-        canvas = Pixels(width, _up(width / ratio, step))
+        width = rounded_up(image.width, step)
+        canvas = Pixels(width, rounded_up(width / ratio, step))
     return canvas if not violation(rule, canvas) else nearest(rule, ratio=ratio, pixels=canvas.area)
 
 
-def nearest(rule: FixedSizes | CustomSizes, *, ratio: float, pixels: int) -> Pixels:
-    """The valid size closest to a ratio (width over height) and a number of pixels."""
-    if isinstance(rule, FixedSizes):
-        return min(_allowed(rule), key=lambda size: abs(math.log(size.ratio / ratio)))
-    limited = min(max(ratio, 1 / rule.max_ratio), float(rule.max_ratio))
-    pixels = min(max(pixels, rule.min_pixels), rule.max_pixels)
-    return min(_grid(rule, limited), key=lambda size: _distance(size, limited, pixels))
-
-
-def _up(edge: float, step: int) -> int:
-    """The edge rounded up to a multiple of the step."""
-    # A trace above a multiple comes from floating point, and is that multiple.
-    return math.ceil(edge / step - 1e-9) * step
+def _match_ratio(text: str) -> re.Match[str] | None:
+    """A ratio in numbers, or one that has a name."""
+    return _RATIO.fullmatch(_RATIO_NAMES.get(text, text))
 
 
 def _for_ratio(rule: FixedSizes | CustomSizes, ratio: float) -> Pixels:
@@ -134,51 +117,34 @@ def _for_ratio(rule: FixedSizes | CustomSizes, ratio: float) -> Pixels:
     return nearest(rule, ratio=ratio, pixels=_RATIO_PIXELS)
 
 
-def _nearest_to(rule: CustomSizes, size: Pixels) -> Pixels:
-    """The valid size closest to a size that breaks a rule: each edge rounded, if that is enough."""
-    step = rule.multiple
-    rounded = Pixels(round(size.width / step) * step, round(size.height / step) * step)
-    if not violation(rule, rounded):
-        return rounded
-    return nearest(rule, ratio=size.ratio if size.area else 1, pixels=size.area)
-
-
-def violation(rule: CustomSizes, size: Pixels) -> str:
-    """The first rule that a size breaks, in words; empty if it is valid."""
-    if size.width % rule.multiple or size.height % rule.multiple or not size.area:
-        return f"both edges must be multiples of {rule.multiple}"
-    if max(size) > rule.max_edge:
-        return f"no edge may exceed {rule.max_edge} pixels"
-    if max(size) > rule.max_ratio * min(size):
-        return f"the ratio may not exceed {rule.max_ratio}:1"
-    if not rule.min_pixels <= size.area <= rule.max_pixels:
-        return f"it must have {rule.min_pixels:,} to {rule.max_pixels:,} pixels, not {size.area:,}"
-    return ""
-
-
-def _rule(model: ImageModel | None) -> FixedSizes | CustomSizes:
-    """The size rule of a model; unknown models are taken for the newest kind."""
-    if model is not None:
-        return model.sizes
-    return next(known.sizes for known in load_catalogue().models if isinstance(known.sizes, CustomSizes))
-
-
 def _checked_pixels(model: ImageModel | None, size: Pixels, text: str) -> ResolvedSize:
     if model is None and size.area:
         return ResolvedSize(str(size))
-    rule = _rule(model)
+    rule = rule_of(model)
     if isinstance(rule, FixedSizes):
         return _checked_fixed(model, size, rule)
     broken = violation(rule, size)
     if broken:
-        closest = _nearest_to(rule, size)
         message = f"size is {quoted(text.strip())}, but {broken}."
-        raise InvalidArgument(message, next_step=f"The nearest valid size is {closest}; or use {_EXAMPLES}.")
-    return ResolvedSize(str(size), _experimental_note(rule, size))
+        raise InvalidArgument(message, next_step=f"{_instead_of(size, model)} Or use {_EXAMPLES}.")
+    return ResolvedSize(str(size), experimental_note(rule, size))
 
 
-def _experimental_note(rule: CustomSizes, size: Pixels) -> str:
-    if size.area <= rule.experimental_above_pixels:
+def _instead_of(size: Pixels, model: ImageModel | None) -> str:
+    """What to pass for a size that the model does not make: valid ones that are not smaller, if there are."""
+    larger = larger_sizes(model, size) if size.area else []
+    if not larger:
+        return f"The nearest valid size is {own_size(model, size if size.area else Pixels(1, 1))}."
+    alike = next((made for made in larger if not made.share_cut(size)), larger[0])
+    same = "" if alike == larger[0] else f", in exactly this shape {alike}"
+    exact = f" exact_size {size} (without mask, regions and outpaint) is cut to the pixel for you."
+    hint = exact if is_exact_size(size) else ""
+    return f"The nearest valid size that is not smaller is {larger[0]}{same}.{hint}"
+
+
+def experimental_note(rule: FixedSizes | CustomSizes, size: Pixels) -> str:
+    """A remark on a size that OpenAI calls experimental; else empty."""
+    if isinstance(rule, FixedSizes) or size.area <= rule.experimental_above_pixels:
         return ""
     return f"{size} is above 2560x1440, which OpenAI calls experimental."
 
@@ -187,22 +153,20 @@ def _checked_fixed(model: ImageModel | None, size: Pixels, rule: FixedSizes) -> 
     if str(size) in rule.allowed:
         return ResolvedSize(str(size))
     name = model.name if model else "this model"
-    closest = nearest(rule, ratio=size.ratio if size.area else 1, pixels=size.area)
     message = f"{name} does not make {size}; it makes {', '.join(rule.allowed)}."
-    raise UnsupportedByModel(
-        message, next_step=f"Use {closest}, the nearest, or leave model empty for free sizes."
-    )
+    instead = f"{_instead_of(size, model)} Or leave model empty for free sizes."
+    raise UnsupportedByModel(message, next_step=instead)
 
 
 def _named(model: ImageModel | None, name: str) -> ResolvedSize:
-    rule, pixels = _rule(model), parse_pixels(_NAMED[name])
+    rule, pixels = rule_of(model), parse_pixels(_NAMED[name])
     if pixels and isinstance(rule, CustomSizes):
-        said = f"Size {name} is {pixels}. {_experimental_note(rule, pixels)}"
+        said = f"Size {name} is {pixels}. {experimental_note(rule, pixels)}"
         return ResolvedSize(str(pixels), said.rstrip())
     if isinstance(rule, FixedSizes) and _NAMED[name] in rule.allowed:
         return ResolvedSize(_NAMED[name], f"Size {name} is {_NAMED[name]}.")
-    width, height = _SHAPES[name.partition("_")[0]]
-    return _noted(name, nearest(rule, ratio=width / height, pixels=0), exact_ratio=None)
+    ratio = pixels.ratio if pixels else 1
+    return _noted(name, nearest(rule, ratio=ratio, pixels=0), exact_ratio=None)
 
 
 def _noted(text: str, size: Pixels, *, exact_ratio: float | None) -> ResolvedSize:
@@ -216,26 +180,3 @@ def _ratio(width: float, height: float, text: str) -> float:
         message = f"size is {quoted(text.strip())}; a ratio has two numbers above zero."
         raise InvalidArgument(message, next_step=f"Use {_EXAMPLES}.")
     return width / height
-
-
-def _allowed(rule: FixedSizes) -> list[Pixels]:
-    return [size for text in rule.allowed if (size := parse_pixels(text))]
-
-
-def _grid(rule: CustomSizes, ratio: float) -> list[Pixels]:
-    """Valid sizes near a ratio: for each width, the heights around the exact one."""
-    found: list[Pixels] = []
-    for width in range(rule.multiple, rule.max_edge + 1, rule.multiple):
-        exact = width / ratio / rule.multiple
-        for height in {math.floor(exact), math.ceil(exact)}:
-            size = Pixels(width, height * rule.multiple)
-            if not violation(rule, size):
-                found.append(size)
-    return found
-
-
-def _distance(size: Pixels, ratio: float, pixels: int) -> tuple[float, float]:
-    """How far a size is from the wanted one: the ratio counts more than the number of pixels."""
-    off_ratio = abs(math.log(size.ratio / ratio))
-    off_pixels = abs(math.log(size.area / pixels))
-    return (50 * off_ratio + off_pixels, off_pixels)

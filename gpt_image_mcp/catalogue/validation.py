@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp import dates
+from gpt_image_mcp.catalogue.exact_sizes import resolve_exact_size
 from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.catalogue.prompt_language import require_english
-from gpt_image_mcp.catalogue.sizes import resolve_size
+from gpt_image_mcp.catalogue.sizes import AUTO, ResolvedSize, resolve_size
 from gpt_image_mcp.errors import InvalidArgument, MissingApiKey, UnsupportedByModel, quoted
 from gpt_image_mcp.values.images import Requested
 from gpt_image_mcp.values.requests import ImageRequest
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.catalogue.models import ImageModel
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.options import OutputOptions
+    from gpt_image_mcp.values.pixels import Pixels
 
 # Why a setting makes edits take the Responses route.
 PINNED = "OPENAI_FORCE_RESPONSES_EDITS is set"
@@ -51,11 +53,13 @@ class ValidRequest:
     Attributes:
         model: The catalogue's entry; None for a model it does not know.
         requested: The caller's own choices, for the result.
+        exact_size: What the images are cut to on this machine; None to keep them as returned.
     """
 
     request: ImageRequest
     model: ImageModel | None
     requested: Requested
+    exact_size: Pixels | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -83,7 +87,7 @@ def validate_request(
     notes: list[str] = []
     name = options.model.strip() or settings.model
     model = _known_model(name, settings, notes, today=today or dates.today())
-    size = resolve_size(model, options.size)
+    size, exact_size = _size(options, model)
     output_format = _output_format(options.output_format)
     request = ImageRequest(
         prompt=validate_prompt(prompt, settings, notes),
@@ -100,13 +104,15 @@ def validate_request(
     )
     notes.extend([size.note] if size.note else [])
     requested = Requested(
-        size=options.size,
+        size=str(exact_size or options.size),
         quality=options.quality,
         n=options.n,
         format=options.output_format,
         background=options.background,
     )
-    return ValidRequest(request=request, model=model, requested=requested, notes=tuple(notes))
+    return ValidRequest(
+        request=request, model=model, requested=requested, exact_size=exact_size, notes=tuple(notes)
+    )
 
 
 def validate_prompt(prompt: str, settings: Settings, notes: list[str]) -> str:
@@ -197,6 +203,19 @@ def _known_model(name: str, settings: Settings, notes: list[str], *, today: dt.d
         f"OpenAI shut {model.name} down on {end.date}; it is passed on to OPENAI_BASE_URL unchecked."
     )
     return None
+
+
+def _size(options: OutputOptions, model: ImageModel | None) -> tuple[ResolvedSize, Pixels | None]:
+    """The size to ask for, and the one that is then cut from it, if that is wanted."""
+    size = resolve_size(model, options.size)
+    if not options.exact_size.strip():
+        return size, None
+    if size.size != AUTO:
+        message = f"size is {quoted(options.size)} and exact_size is {quoted(options.exact_size)} too."
+        raise InvalidArgument(message, next_step="Leave size at auto, or leave exact_size empty.")
+    exact = resolve_exact_size(model, options.exact_size)
+    # The larger size is our own choice, so it is right; what else is to be said of it is.
+    return resolve_size(model, str(exact.asked)), exact.wanted
 
 
 def _quality(text: str, model: ImageModel | None, settings: Settings) -> str:

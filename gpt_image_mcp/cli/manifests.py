@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -81,7 +81,7 @@ def _item(number: int, line: str, *, prompt: str, output: OutputOptions) -> Batc
         image=entry.image,
         prompt=entry.prompt or prompt,
         references=entry.references,
-        output=label(replace(output, **differing), entry.image),
+        output=label(output.with_choices(differing), entry.image),
         edit=parse_options(**edit),
     )
 

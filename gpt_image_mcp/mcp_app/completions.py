@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.images import StoredImage
 
 MOST_OFFERED = 100
-_SIZES = ("auto", "square", "landscape", "portrait")
+_SIZES = ("auto", "square", "landscape", "portrait", "wide", "tall", "2k", "4k")
 _LARGE_SIZES = ("square_2k", "landscape_2k", "portrait_2k", "square_4k", "landscape_4k", "portrait_4k")
 _RATIOS = ("1:1", "3:2", "2:3", "16:9", "9:16", "4:3", "3:4")
 _PROMPT_CHARACTERS = 60

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.calls.planning import Plan, plan_call
 from gpt_image_mcp.catalogue.edit_types import FREE, OUTPAINT, apply_edit_type
+from gpt_image_mcp.catalogue.exact_sizes import require_whole_picture
 from gpt_image_mcp.catalogue.prices import quote
-from gpt_image_mcp.catalogue.sizes import AUTO, canvas_size, own_size, parse_pixels
+from gpt_image_mcp.catalogue.size_rules import UNSEEN_SHARE, own_size, parse_pixels, shape_size
+from gpt_image_mcp.catalogue.sizes import AUTO, canvas_size
 from gpt_image_mcp.catalogue.validation import MAX_PROMPT_CHARACTERS, validate_input_fidelity
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.imaging.decoding import decode
@@ -93,6 +95,8 @@ def plan_edit(
     """
     edit_type = edit.edit_type.strip().lower() or FREE
     is_outpaint = edit_type == OUTPAINT
+    parts = {"a mask": edit.mask.strip(), "regions": edit.regions, "edit_type outpaint": is_outpaint}
+    require_whole_picture(output.exact_size, [name for name, is_given in parts.items() if is_given])
     # What the size of an outpaint means depends on image 1, so only its spelling is checked here.
     shape = replace(output, size=AUTO) if is_outpaint else output
     plan = plan_call(kind, prompt, shape, call_id=call_id, settings=settings)
@@ -196,7 +200,7 @@ def _coverage(first: InputImage, mask: Source | None, regions: tuple[Region, ...
 def _masked(plan: Plan, images: tuple[InputImage, ...], coverage: _Coverage, *, keeps: bool) -> Plan:
     """The plan of an edit with or without a mask; with one, ``auto`` is image 1's own size."""
     if coverage.image is None:
-        return replace(plan, request=replace(plan.request, images=images))
+        return _in_shape(replace(plan, request=replace(plan.request, images=images)))
     mask = make_mask(coverage.image, notes=coverage.notes)
     own = Pixels(images[0].width, images[0].height)
     wanted = parse_pixels(plan.request.size) or own_size(plan.model, own)
@@ -204,6 +208,33 @@ def _masked(plan: Plan, images: tuple[InputImage, ...], coverage: _Coverage, *, 
     backdrop = Backdrop(original=images[0].data, coverage=mask.coverage) if keeps else None
     request = replace(plan.request, images=images, mask=mask.file, size=str(wanted))
     return replace(plan, request=request, backdrop=backdrop, notes=(*plan.notes, *notes))
+
+
+def _in_shape(plan: Plan) -> Plan:
+    """The plan of an edit of the whole picture; ``auto`` keeps the shape of image 1.
+
+    The sizes of an unknown model are not known either, so ``auto`` stays what it makes of it.
+    """
+    request = plan.request
+    if request.size != AUTO or plan.model is None:
+        return plan
+    own = Pixels(request.images[0].width, request.images[0].height)
+    made = shape_size(plan.model, own)
+    notes = (*plan.notes, *_shape_notes(own, made, model=request.model))
+    return replace(plan, request=replace(request, size=str(made)), notes=notes)
+
+
+def _shape_notes(own: Pixels, made: Pixels, *, model: str) -> list[str]:
+    """What became of the shape of image 1, where its size does not stay."""
+    if own == made:
+        return []
+    if own.share_cut(made) <= UNSEEN_SHARE:
+        return [f"Size auto became {made}, in the shape of image 1 ({own})."]
+    note = (
+        f"Size auto became {made}, what {model} makes nearest to the shape of image 1 ({own}): the shape has "
+        "changed."
+    )
+    return [note]
 
 
 def _outpainted(

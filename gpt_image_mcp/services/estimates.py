@@ -11,7 +11,8 @@ from gpt_image_mcp import dates
 from gpt_image_mcp.calls.planning import is_sandbox, without_sandbox
 from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.catalogue.prices import quote
-from gpt_image_mcp.catalogue.sizes import AUTO, makeable_size
+from gpt_image_mcp.catalogue.size_rules import makeable_size
+from gpt_image_mcp.catalogue.sizes import AUTO
 from gpt_image_mcp.catalogue.validation import PINNED, require_single, validate_input_images, validate_request
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.money import Budget, Estimate, Fit, Quote
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gpt_image_mcp.catalogue.models import ImageModel
+    from gpt_image_mcp.catalogue.validation import ValidRequest
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.money import KeyState
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.options import OutputOptions
+    from gpt_image_mcp.values.pixels import Pixels
     from gpt_image_mcp.values.requests import ImageRequest
 
 MOST_IMAGES = 1000
@@ -70,9 +73,17 @@ def estimate(
         budget=_budget(settings, library),
         key=_key(options, settings),
         budget_usd=amount,
-        fits=tuple(_fits(model, request, amount, price=price)) if model and amount else (),
-        notes=checked.notes,
+        fits=tuple(_fits(model, request, amount, price=price, exact_size=checked.exact_size))
+        if model and amount
+        else (),
+        notes=(*_exact_notes(checked), *checked.notes),
     )
+
+
+def _exact_notes(checked: ValidRequest) -> list[str]:
+    """What is asked for where another size is delivered."""
+    exact, asked = checked.exact_size, checked.request.size
+    return [f"{asked} is asked for, and cut to {exact} on this machine."] if exact else []
 
 
 def _check(n: int, budget_usd: float) -> None:
@@ -113,6 +124,7 @@ def _fits(
     amount: Decimal,
     *,
     price: Callable[[ImageModel, ImageRequest], Quote],
+    exact_size: Pixels | None,
 ) -> Iterator[Fit]:
     """What an amount pays for: the model at each quality, then each other at about the one asked for.
 
@@ -126,7 +138,10 @@ def _fits(
     for quality in asked.qualities:
         yield from _fit(asked, replace(request, quality=quality), amount, price=price)
     for model in others:
-        like = replace(request, model=model.name, size=makeable_size(model, request.size))
+        size = makeable_size(model, request.size, exact_size=exact_size)
+        if not size:
+            continue
+        like = replace(request, model=model.name, size=size)
         kinds = [
             fit
             for quality in _about(request.quality, model)

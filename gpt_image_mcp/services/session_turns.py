@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,6 @@ from gpt_image_mcp.regular_files import read_unchanged
 from gpt_image_mcp.services.edit_planning import check_count
 from gpt_image_mcp.services.edits import Edit
 from gpt_image_mcp.threads import in_database, in_thread
-from gpt_image_mcp.values.options import OutputOptions
 from gpt_image_mcp.values.requests import InputImage
 from gpt_image_mcp.values.sessions import SessionTurn
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.library.sessions import SessionRecord, StartImage
     from gpt_image_mcp.services.edit_sessions import EditSessions
     from gpt_image_mcp.values.images import Kind
+    from gpt_image_mcp.values.options import OutputOptions
     from gpt_image_mcp.values.results import ImageResult
 
 LATEST = -1
@@ -103,7 +103,7 @@ class NextTurn(Edit):
         """
         session = self.sessions.require(self.session_id)
         parent = _parent(session, self.from_turn)
-        planned = self.plan_with(_merged(self.output, session.options), call_id)
+        planned = self.plan_with(self._merged(session.options), call_id)
         return _on_turn(planned, _next_turn(session, parent))
 
     def occupy(self, job: PaidJob) -> AbstractAsyncContextManager[None]:
@@ -116,13 +116,20 @@ class NextTurn(Edit):
         parent = _parent(session, self.from_turn)
         loaded = await self._load(session, parent)
         planned = _on_turn(plan, _next_turn(session, parent))
-        return await self.complete(planned, loaded, size=_merged(self.output, session.options).size)
+        return await self.complete(planned, loaded, size=self._merged(session.options).size)
 
     def record(self, plan: Plan, result: ImageResult) -> ImageResult:
         """Writes the turn down."""
         self._acknowledge_parent(plan.session)
         sessions = self.sessions.library.sessions
         return _written(result, lambda: sessions.add_turn(self.session_id, _turn(plan, result)))
+
+    def _merged(self, session: OutputOptions) -> OutputOptions:
+        """What the turn asks for, and the session's choice where it is left at the default."""
+        edits_part = self.options.mask.strip() or self.options.regions
+        # A turn that edits a part has the size of the picture it goes on from.
+        session = replace(session, exact_size="") if edits_part else session
+        return session.with_choices(self.output.choices())
 
     async def _load(self, session: SessionRecord, parent: Turn | None) -> tuple[InputImage, ...]:
         """What the turn edits: the parent's image, the references of the start, and those of this turn."""
@@ -179,17 +186,6 @@ def _parent(session: SessionRecord, from_turn: int) -> Turn | None:
             message, next_step="Use one of these, 0 for the start images, or -1 for the latest turn."
         )
     return turn
-
-
-def _merged(output: OutputOptions, session: OutputOptions) -> OutputOptions:
-    """What a turn asks for, and the session's choice where it is left at the default."""
-    default = OutputOptions()
-    chosen = {
-        entry.name: getattr(output, entry.name)
-        for entry in fields(OutputOptions)
-        if getattr(output, entry.name) != getattr(default, entry.name)
-    }
-    return replace(session, **chosen)
 
 
 def _read(image: StartImage) -> InputImage:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal, TypeAlias, TypedDict, cast
 
 from pydantic import BeforeValidator, Field
@@ -27,7 +27,9 @@ class OutputOptions:
 
     Attributes:
         model: Model name; empty takes the configured one, "sandbox" runs this call in the sandbox.
-        size: auto, WxH, a ratio such as 16:9, or square, landscape, portrait, also with _2k or _4k.
+        size: auto, WxH, a ratio such as 16:9, or square, landscape, portrait (also with _2k or _4k), wide,
+            tall, 2k, 4k.
+        exact_size: Any WxH from 16 to 3840 a side instead of size, cut to the pixel on this machine.
         quality: auto, low, medium, high, on newer models xhigh and max; standard means medium, hd means high.
         n: How many images, 1 to 10.
         background: auto, opaque or transparent (png and webp).
@@ -50,10 +52,17 @@ class OutputOptions:
     size: Annotated[
         str,
         Field(
-            description="auto, WxH, a ratio (16:9), or square, landscape, portrait, also with _2k or _4k. "
-            "Larger costs more."
+            description="auto (an edit keeps image 1's shape), WxH, a ratio (16:9), or square, landscape, "
+            "portrait (also with _2k, _4k), wide, tall, 2k, 4k. Larger costs more."
         ),
     ] = "auto"
+    exact_size: Annotated[
+        str,
+        Field(
+            description="Any WxH, 16-3840 a side, at most 3:1, instead of size: a larger picture is made and "
+            "cut to the pixel."
+        ),
+    ] = ""
     quality: Annotated[
         str,
         Field(description="low is cheap and fast: use it for drafts. xhigh and max: newest models only."),
@@ -85,12 +94,29 @@ class OutputOptions:
         """The options as keyword arguments: ``studio.generate(prompt, **options.arguments())``."""
         return cast("OutputArguments", asdict(self))
 
+    def choices(self) -> OutputArguments:
+        """The options that are not at their defaults."""
+        default = asdict(OutputOptions())
+        return cast(
+            "OutputArguments", {name: value for name, value in asdict(self).items() if value != default[name]}
+        )
+
+    def with_choices(self, choices: OutputArguments) -> OutputOptions:
+        """These options with others in their place; a size also replaces an exact one, and vice versa."""
+        plain = self
+        if "exact_size" in choices:
+            plain = replace(plain, size="auto")
+        if "size" in choices:
+            plain = replace(plain, exact_size="")
+        return replace(plain, **choices)
+
 
 class OutputArguments(TypedDict, total=False):
     """The fields of ``OutputOptions`` for type checkers, which cannot read keyword arguments off a class."""
 
     model: str
     size: str
+    exact_size: str
     quality: str
     n: int
     background: str

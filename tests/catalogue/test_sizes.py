@@ -10,14 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt_image_mcp.catalogue.models import CustomSizes, ImageModel, load_catalogue
-from gpt_image_mcp.catalogue.sizes import (
-    canvas_size,
-    nearest,
-    own_size,
-    parse_pixels,
-    resolve_size,
-    violation,
-)
+from gpt_image_mcp.catalogue.size_rules import nearest, own_size, parse_pixels, violation
+from gpt_image_mcp.catalogue.sizes import canvas_size, resolve_size
 from gpt_image_mcp.errors import InvalidArgument, RequestError, UnsupportedByModel
 from gpt_image_mcp.values.pixels import Pixels
 

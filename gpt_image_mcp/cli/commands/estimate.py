@@ -13,6 +13,7 @@ async def estimate(
     *,
     model: str = "",
     size: str = "auto",
+    exact_size: str = "",
     quality: str = "auto",
     n: int = 1,
     output_format: str = "png",
@@ -25,7 +26,9 @@ async def estimate(
 
     Args:
         model: Model name; empty takes the configured one.
-        size: auto, WxH, a ratio such as 16:9, or square, landscape, portrait, also with _2k or _4k.
+        size: auto, WxH, a ratio such as 16:9, or square, landscape, portrait (also with _2k or _4k), wide,
+            tall, 2k, 4k.
+        exact_size: Any WxH from 16 to 3840 a side instead of size, cut to the pixel on this machine.
         quality: auto, low, medium, high, on newer models xhigh and max; the others are quoted too.
         n: How many images, 1 to 1000, in as many calls as it takes.
         output_format: png, jpeg or webp.
@@ -38,6 +41,7 @@ async def estimate(
         quoted = await studio.estimate(
             model=model,
             size=size,
+            exact_size=exact_size,
             quality=quality,
             n=n,
             output_format=output_format,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.catalogue.prices import PARTIAL_IMAGE_TOKENS, output_tokens
-from gpt_image_mcp.catalogue.sizes import parse_pixels
+from gpt_image_mcp.catalogue.size_rules import parse_pixels
 from gpt_image_mcp.openai_api.sandbox.drawing import Drawing, draw, draw_edit
 from gpt_image_mcp.values.pixels import Pixels
 
