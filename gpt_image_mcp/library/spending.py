@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 
 from gpt_image_mcp.dates import zone_named
-from gpt_image_mcp.library.schema import dollars, images, library_zone
+from gpt_image_mcp.library.schema import deleted_images, dollars, images, library_zone
 from gpt_image_mcp.money import OTHERS
 from gpt_image_mcp.values.history import Spending
 
@@ -24,6 +24,9 @@ _MOST_SESSIONS = 100
 # reads the images themselves nor sorts.
 _KEY = (images.c.day, images.c.model, images.c.session_id)
 _GROUPS = select(*_KEY, func.count(), func.sum(images.c.spent_nanodollars)).group_by(*_KEY)
+_OF_DELETED = select(
+    *(deleted_images.c[column.name] for column in _KEY), literal(1), deleted_images.c.spent_nanodollars
+)
 
 
 def day_of(connection: Connection, moment: datetime) -> str:
@@ -34,23 +37,27 @@ def day_of(connection: Connection, moment: datetime) -> str:
 
 
 def sum_up(
-    connection: Connection, conditions: Iterable[ColumnElement[bool] | TextClause]
+    connection: Connection,
+    conditions: Iterable[ColumnElement[bool] | TextClause],
+    *,
+    deleted: Iterable[ColumnElement[bool] | TextClause],
 ) -> tuple[int, Spending]:
-    """How many images meet some conditions, and what they cost together."""
-    total = 0
+    """How many images meet some conditions, and what they cost with the deleted ones that meet theirs."""
+    there = connection.execute(_GROUPS.where(*conditions)).all()
+    gone = connection.execute(_OF_DELETED.where(*deleted)).all()
     by_day, by_model, by_session = Counter[str](), Counter[str](), Counter[str]()
-    for day, model, session_id, count, amount in connection.execute(_GROUPS.where(*conditions)):
-        total += count
+    for day, model, session_id, _, amount in (*there, *gone):
         if spent := int(amount):
             by_day[day] += spent
             by_model[model] += spent
             by_session[session_id] += spent
     del by_session[""]
-    return total, Spending(
+    return sum(group[3] for group in there), Spending(
         total_usd=dollars(by_day.total()),
         by_day=_in_dollars(dict(sorted(by_day.items(), reverse=True))),
         by_model=_in_dollars(dict(by_model.most_common())),
         by_session=_in_dollars(_costliest(by_session)),
+        deleted=len(gone),
     )
 
 

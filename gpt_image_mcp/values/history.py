@@ -78,12 +78,14 @@ class Spending:
         by_day: US dollars by local day, latest first.
         by_model: Highest first.
         by_session: The 100 that cost most, highest first, and if there are more these as ``OTHERS``.
+        deleted: How many images that were deleted since are part of the sums.
     """
 
     total_usd: Decimal
     by_day: dict[str, Decimal]
     by_model: dict[str, Decimal]
     by_session: dict[str, Decimal]
+    deleted: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
