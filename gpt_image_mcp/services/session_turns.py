@@ -137,8 +137,8 @@ class NextTurn(Edit):
         except InputNotFound as error:
             raise InputNotFound(
                 f"The image of turn {parent.turn} is gone: {error.message}",
-                next_step="Continue from another turn with from_turn (0 is the start). A file that was only moved can "
-                "be put back.",
+                next_step="Continue from another turn with from_turn (0 is the start); a file that was moved "
+                "can be put back.",
             ) from error
         return (*previous, *starting, *await load(self.images, already=1 + len(starting)))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.presentation.deletion import DeletionContent
 from gpt_image_mcp.presentation.estimates import EstimateContent
 from gpt_image_mcp.presentation.exports import ExportContent
 from gpt_image_mcp.presentation.history import HistoryContent
@@ -69,7 +70,7 @@ PUBLISHED = {
     ),
     "find_images": Published(
         "images.id images.file_path images.prompt total cost_usd_total cost_usd_by_day cost_usd_by_model "
-        "next next_offset cost_usd_by_session open_calls",
+        "next next_offset cost_usd_by_session deleted_images open_calls",
         (HistoryContent,),
     ),
     "estimate_cost": Published(
@@ -77,6 +78,7 @@ PUBLISHED = {
         "cost_usd_estimated cost_range_usd",
         (EstimateContent,),
     ),
+    "delete_image": Published("status id file_path notes next", (DeletionContent,)),
     "list_edit_sessions": Published(
         "sessions.session_id sessions.status sessions.turns sessions.last_prompt next", (SessionsContent,)
     ),

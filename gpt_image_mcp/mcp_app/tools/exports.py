@@ -11,8 +11,12 @@ from gpt_image_mcp.mcp_app.tools.parameters import (
     AnyImage,
     BackgroundColour,
     Edge,
+    ExportFolder,
     ExportFormat,
+    ExportName,
+    ExportQuality,
     FitMode,
+    MaxKilobytes,
     PlainEdge,
     Preset,
 )
@@ -37,9 +41,12 @@ async def export_image(
     width: Edge = 0,
     height: PlainEdge = 0,
     fit: FitMode = "auto",
-    preset: Preset = "",
+    preset: Preset = "none",
+    quality: ExportQuality = 0,
+    max_kb: MaxKilobytes = 0,
     background: BackgroundColour = "",
-    output_dir: str = "",
+    filename: ExportName = "",
+    output_dir: ExportFolder = "",
     studio: Studio = Depends(current_studio),
 ) -> ToolResult:
     result = await studio.export(
@@ -49,7 +56,10 @@ async def export_image(
         height=height,
         fit=fit,
         preset=preset,
+        quality=quality,
+        max_kb=max_kb,
         background=background,
+        filename=filename,
         output_dir=output_dir,
     )
     return await present_export(result, studio)
