@@ -62,12 +62,17 @@ def project_folder(settings: Settings) -> Path:
     return folder
 
 
+def project_root(settings: Settings) -> Path:
+    """The real path of the git repository that the project folder belongs to, else of the folder itself."""
+    return _project_root(project_folder(settings).resolve())
+
+
 def default_folder(settings: Settings) -> Path:
     """The folder of a project's images if none is configured.
 
     Its name is that of the project and a hash of the project's real path, so that no two projects share it.
     """
-    root = _project_root(project_folder(settings).resolve())
+    root = project_root(settings)
     digest = hashlib.sha256(str(root).encode("utf-8", "surrogateescape")).hexdigest()[:12]
     name = root.name.encode("utf-8", "ignore")[:_LONGEST_PROJECT_NAME_BYTES].decode(errors="ignore")
     return default_root() / f"{name or 'root'}-{digest}"

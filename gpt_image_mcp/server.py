@@ -2,10 +2,11 @@
 
 from gpt_image_mcp.mcp_app import completions, health, prompts, resources, tasks
 from gpt_image_mcp.mcp_app.app import mcp
-from gpt_image_mcp.mcp_app.tools import edits, exports, history, images, sessions
+from gpt_image_mcp.mcp_app.tools import deletion, edits, exports, history, images, sessions
 
 __all__ = [
     "completions",
+    "deletion",
     "edits",
     "exports",
     "health",

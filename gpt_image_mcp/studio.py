@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Unpack
 
-    from gpt_image_mcp.calls.paid_call import PaidCall
     from gpt_image_mcp.money import Estimate
     from gpt_image_mcp.services.batch_items import BatchItem
     from gpt_image_mcp.services.comparison import SheetArguments
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.services.history import History
     from gpt_image_mcp.services.viewing import Viewable
     from gpt_image_mcp.values.comparisons import Comparison
+    from gpt_image_mcp.values.deletions import Deletion
     from gpt_image_mcp.values.exports import ExportResult
     from gpt_image_mcp.values.images import StoredImage
     from gpt_image_mcp.values.options import OutputArguments
@@ -98,7 +98,7 @@ class Studio:
             settings=self.settings,
             connections=self._services.connections,
         )
-        return await self._run(call, wait_seconds=wait_seconds, watch=watch)
+        return await self._services.run(call, wait_seconds=wait_seconds, watch=watch)
 
     async def edit(
         self,
@@ -146,7 +146,7 @@ class Studio:
                 keep_unmasked=keep_unmasked,
             ),
         )
-        return await self._run(call, wait_seconds=wait_seconds, watch=watch)
+        return await self._services.run(call, wait_seconds=wait_seconds, watch=watch)
 
     async def batch_edit(
         self,
@@ -230,7 +230,7 @@ class Studio:
             output=OutputOptions(**output),
             options=parse_options(mask=mask, regions=regions),
         )
-        return await self._run(call, wait_seconds=wait_seconds, watch=watch)
+        return await self._services.run(call, wait_seconds=wait_seconds, watch=watch)
 
     async def continue_session(
         self,
@@ -272,7 +272,7 @@ class Studio:
             output=OutputOptions(**output),
             options=parse_options(mask=mask, regions=regions),
         )
-        return await self._run(call, wait_seconds=wait_seconds, watch=watch)
+        return await self._services.run(call, wait_seconds=wait_seconds, watch=watch)
 
     async def end_session(self, session_id: str) -> EndedSession:
         """Ends a session; its images stay.
@@ -359,6 +359,19 @@ class Studio:
         """
         return await (await self._services.exports()).run(ref, **options)
 
+    async def delete(self, ref: str, *, confirm: bool = False) -> Deletion:
+        """Deletes one image of the library, or says what would go if it is not confirmed.
+
+        Its file, previews, metadata and entry go; its parents and children stay, and so does what it cost.
+
+        Raises:
+            RequestError: If it is none of ours, was changed, or is in use; nothing was deleted.
+        """
+        from gpt_image_mcp.services.deletion import delete
+
+        library = await self._services.library()
+        return await in_database(delete, ref, library, settings=self.settings, is_confirmed=confirm)
+
     @property
     def history(self) -> History:
         """The images made so far: search, lineage, costs, upkeep."""
@@ -395,14 +408,3 @@ class Studio:
         from gpt_image_mcp.calls.acknowledgements import held_back
 
         return held_back()
-
-    async def _run(
-        self, call: PaidCall, *, wait_seconds: float | None, watch: ProgressWatcher | None
-    ) -> ImageResult:
-        """Makes a paid call for whoever asked for it."""
-        from gpt_image_mcp.calls.idempotency import key_of_call
-
-        key = await in_folders(key_of_call, call.identity, call.inputs, self.settings)
-        runner = await self._services.runner()
-        result = await runner.run(call, idempotency_key=key, wait_seconds=wait_seconds, watch=watch)
-        return runner.acknowledged(result)

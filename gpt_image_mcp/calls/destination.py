@@ -49,13 +49,11 @@ def choose_destination(options: OutputOptions, settings: Settings) -> Destinatio
     Raises:
         OutputRejected: If the name, the folder or a file that would be replaced is not allowed.
     """
-    folder, filename = _folder_and_name(options, settings)
+    folder, filename = folder_and_name(options, settings)
     if filename:
         check_filename(filename)
         for target in _targets(folder / filename, options):
-            require_allowed(target, settings)
-            if options.overwrite and os.path.lexists(target):
-                _require_replaceable(target, settings)
+            require_target(target, settings, overwrite=options.overwrite)
     home = home_folder(folder, settings)
     return Destination(folder=require_writable(folder), home=home, filename=filename)
 
@@ -83,7 +81,18 @@ def named_format(options: OutputOptions) -> str:
     )
 
 
-def _folder_and_name(options: OutputOptions, settings: Settings) -> tuple[Path, str]:
+def require_target(target: Path, settings: Settings, *, overwrite: bool) -> None:
+    """Refuses a path that may not be written, or a thing there that is not to be replaced. Blocking.
+
+    Raises:
+        OutputRejected: If that is so.
+    """
+    require_allowed(target, settings)
+    if overwrite and os.path.lexists(target):
+        _require_replaceable(target, settings)
+
+
+def folder_and_name(options: OutputOptions, settings: Settings) -> tuple[Path, str]:
     """The folder, judged, and the exact name without it."""
     asked = unquoted(options.filename)
     if not asked:

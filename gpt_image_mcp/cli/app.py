@@ -14,9 +14,11 @@ from cyclopts import App, CycloptsError
 from gpt_image_mcp.cli.commands.batch import batch
 from gpt_image_mcp.cli.commands.compare import compare
 from gpt_image_mcp.cli.commands.config import config
+from gpt_image_mcp.cli.commands.delete import delete
 from gpt_image_mcp.cli.commands.demo import demo
 from gpt_image_mcp.cli.commands.doctor import doctor
 from gpt_image_mcp.cli.commands.estimate import estimate
+from gpt_image_mcp.cli.commands.export import export
 from gpt_image_mcp.cli.commands.gallery import gallery
 from gpt_image_mcp.cli.commands.history import history
 from gpt_image_mcp.cli.commands.images import edit, generate
@@ -52,6 +54,8 @@ for command in (
     models,
     history,
     compare,
+    export,
+    delete,
     gallery,
     config,
     doctor,

@@ -173,7 +173,8 @@ def lineage_tree(lineage: Lineage) -> Tree:
 
 def _grow(branch: Tree, relatives: Iterable[Relative]) -> None:
     for relative in relatives:
-        said = _described(relative.image) if relative.image else f"{relative.image_id} (not in the library)"
+        gone = f"{relative.image_id} ({'deleted' if relative.is_deleted else 'not in the library'})"
+        said = _described(relative.image) if relative.image else gone
         _grow(branch.add(Text(said)), relative.beyond)
 
 

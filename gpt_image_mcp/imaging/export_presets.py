@@ -12,6 +12,7 @@ The sets follow what is asked for today:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import cast, get_args
 
@@ -22,11 +23,14 @@ from gpt_image_mcp.values.pixels import Pixels
 LONGEST_EDGE = 16_383
 _FORMATS = ("png", "jpeg", "webp", "avif", "ico")
 _PRESETS = ("favicon", "app_icon", "social")
+_WITH_QUALITY = ("jpeg", "webp", "avif")
+_BYTES_PER_KB = 1000
 _FITS = ("auto", *get_args(Fit))
 _ANY_SIZE = Pixels(0, 0)
 # What pages and networks show in a link preview.
 _SHAREABLE = ("png", "jpeg")
 _LARGEST_ICON = 256
+_BEST_QUALITY = 100
 _ICON_EDGES = (16, 32, 48, 64, 128, 256)
 
 
@@ -43,7 +47,12 @@ class ExportOptions:
         preset: favicon, app_icon or social: a set of files instead of one.
         background: A colour that transparency is flattened onto and that fills the bars of contain;
             ``transparent`` makes transparent bars; empty keeps transparency and makes no bars.
-        output_dir: Folder for the files; empty takes the configured one.
+        output_dir: Folder for the files; empty takes that of a source in the project, else the usual one.
+        quality: 1 to 100, for jpeg, webp and avif; 0 takes one at which no difference is visible.
+        max_kb: The most that a file may have, in thousands of bytes: the quality goes down, then the size if
+            neither width nor height is given. 0 for no limit.
+        filename: An exact name instead of one made from the source's; its ending is the format.
+        overwrite: Whether a file of the exact name is replaced.
     """
 
     output_format: str = ""
@@ -53,6 +62,10 @@ class ExportOptions:
     preset: str = ""
     background: str = ""
     output_dir: str = ""
+    quality: int = 0
+    max_kb: float = 0
+    filename: str = ""
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +78,9 @@ class Target:
         icon_edges: For an ico, the sizes of the square pictures in it, smallest first.
         is_opaque: Whether transparency has to go.
         fills_box: Whether bars complete a picture that does not fill the box.
+        quality: The best to write; 0 for the usual one.
+        max_bytes: What the file may have; 0 for no limit.
+        may_shrink: Whether it may have fewer pixels than the box to stay within that.
     """
 
     output_format: str
@@ -74,6 +90,9 @@ class Target:
     fit: Fit = "contain"
     is_opaque: bool = False
     fills_box: bool = False
+    quality: int = 0
+    max_bytes: int = 0
+    may_shrink: bool = False
 
 
 def validate_options(options: ExportOptions) -> None:
@@ -89,6 +108,10 @@ def validate_options(options: ExportOptions) -> None:
         if not 0 <= edge <= LONGEST_EDGE:
             message = f"{name} is {edge}; it must be from 0 (follows from the other) to {LONGEST_EDGE}."
             raise InvalidArgument(message, next_step="Pass a size in pixels.")
+    _require_quality(options)
+    if options.preset and options.filename:
+        message = f"The preset {options.preset} has names of its own, so filename cannot be chosen."
+        raise InvalidArgument(message, next_step="Leave out filename, and name a folder as output_dir.")
     if options.preset and (options.width or options.height):
         message = f"The preset {options.preset} has sizes of its own, so width and height cannot be chosen."
         raise InvalidArgument(message, next_step="Leave out preset, or width and height.")
@@ -110,6 +133,17 @@ def plan_targets(options: ExportOptions, *, source: Pixels, source_format: str) 
         source: The image's size.
         source_format: The format of its file.
     """
+    targets = _targets(options, source=source, source_format=source_format)
+    limit = int(options.max_kb * _BYTES_PER_KB)
+    may_shrink = not (options.preset or options.width or options.height)
+    for target in targets:
+        _require_adjustable(options, target)
+    return tuple(
+        replace(target, quality=options.quality, max_bytes=limit, may_shrink=may_shrink) for target in targets
+    )
+
+
+def _targets(options: ExportOptions, *, source: Pixels, source_format: str) -> tuple[Target, ...]:
     fit = _fit(options)
     output_format = options.output_format or (source_format if source_format in _FORMATS else "png")
     if options.preset:
@@ -144,6 +178,27 @@ def _require_known(name: str, value: str, known: tuple[str, ...]) -> None:
         choices = ", ".join(choice for choice in known if choice)
         message = f"{name} is {quoted(value)}; it must be one of {choices}."
         raise InvalidArgument(message, next_step=f"Pass another {name}, or leave it out.")
+
+
+def _require_quality(options: ExportOptions) -> None:
+    """Refuses a quality or a limit of bytes that is none."""
+    if not 0 <= options.quality <= _BEST_QUALITY:
+        message = f"quality is {options.quality}; it goes from 1 to {_BEST_QUALITY}, and 0 is the usual one."
+        raise InvalidArgument(message, next_step="Pass 70 to 90 for a page, or leave it out.")
+    if options.max_kb and not 1 <= options.max_kb < math.inf:
+        message = f"max_kb is {options.max_kb:g}; a file has at least 1 kB (1,000 bytes)."
+        raise InvalidArgument(message, next_step="Pass a limit such as 200, or leave it out.")
+
+
+def _require_adjustable(options: ExportOptions, target: Target) -> None:
+    """Refuses a quality for a format that has none, and a limit for files that must be as they are."""
+    kind = target.output_format
+    if options.quality and kind not in _WITH_QUALITY:
+        message = f"quality is {options.quality}, and {kind} files have none."
+        raise InvalidArgument(message, next_step="Pass output_format webp or jpeg, or leave out quality.")
+    if options.max_kb and kind == "ico":
+        message = f"max_kb is {options.max_kb:g}, and the size of an ico follows from its pictures."
+        raise InvalidArgument(message, next_step="Leave out max_kb, or pass another output_format.")
 
 
 def _require_icon_size(options: ExportOptions) -> None:

@@ -166,15 +166,20 @@ def _plain(image: Image.Image, *, keeps_alpha: bool) -> Image.Image:
 
 def flattened(image: Image.Image) -> Image.Image:
     """The image on an opaque background that keeps it visible: white, or dark grey under a light image."""
-    from PIL import Image, ImageStat
+    from PIL import Image
 
-    alpha = image.getchannel("A")
-    visible = alpha.point([0] * 128 + [255] * 128)
-    light = ImageStat.Stat(image.convert("L"), visible) if visible.getbbox() else None
-    background = _SLATE if light and light.mean[0] > _LIGHT else _PAPER
-    flat = Image.new("RGB", image.size, background)
-    flat.paste(image, mask=alpha)
+    flat = Image.new("RGB", image.size, visible_ground(image))
+    flat.paste(image, mask=image.getchannel("A"))
     return flat
+
+
+def visible_ground(image: Image.Image) -> tuple[int, int, int]:
+    """The colour behind a transparent image that keeps it visible."""
+    from PIL import ImageStat
+
+    visible = image.getchannel("A").point([0] * 128 + [255] * 128)
+    light = ImageStat.Stat(image.convert("L"), visible) if visible.getbbox() else None
+    return _SLATE if light and light.mean[0] > _LIGHT else _PAPER
 
 
 def _encoded(image: Image.Image, *, profile: bytes, is_lossy: bool) -> bytes:

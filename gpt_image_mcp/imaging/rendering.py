@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.errors import InvalidArgument, quoted
 from gpt_image_mcp.imaging.encoding import encode
+from gpt_image_mcp.imaging.file_limit import Fitted, fit_bytes
 from gpt_image_mcp.imaging.fit import Placement, fit_into
 from gpt_image_mcp.imaging.limits import MAX_PIXELS
-from gpt_image_mcp.imaging.normalise import flattened
+from gpt_image_mcp.imaging.normalise import visible_ground
 from gpt_image_mcp.values.pixels import Pixels
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ class Rendered:
 
     Attributes:
         size: Of the picture, or of the largest in an ico.
+        quality: That of the file; 0 for a format that has none.
+        shrunk_from: The size that was meant, if the picture lost pixels to stay within its limit.
+        fill: The colour that took the place of transparency and is in bars; None if there is none.
         is_flattened: Whether transparency of the source was replaced by a colour that nobody chose.
         is_barred: Whether bars of such a colour were added.
     """
@@ -50,6 +54,9 @@ class Rendered:
     size: Pixels
     is_cropped: bool
     is_enlarged: bool
+    quality: int
+    shrunk_from: Pixels | None
+    fill: Colour | None
     is_flattened: bool
     is_barred: bool
 
@@ -69,6 +76,11 @@ def read_colour(background: str) -> Colour | None:
         message = f"background is {quoted(background)}, {fault}."
         raise InvalidArgument(message, next_step='Pass "#rrggbb", a name such as "white", or "transparent".')
     return levels[:3]
+
+
+def css_colour(colour: Colour) -> str:
+    """A colour as ``#rrggbb``."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
 def _levels(name: str) -> tuple[int, int, int, int] | None:
@@ -105,25 +117,24 @@ def render(
     """Draws an image in RGB or RGBA into the file that is wanted, with the label of its source type.
 
     Raises:
-        InvalidArgument: If the file would have more pixels than are written, or than its format takes.
+        InvalidArgument: If the file would have more pixels than are written, or than its format takes, or
+            cannot be made within its limit of bytes.
     """
     placement = fit_into(Pixels(*image.size), target.box, fit=target.fit, fills_box=target.fills_box)
     _require_possible(placement.canvas, target.output_format)
-    drawn = _drawn(image, placement)
-    needs_colour = background is None and (target.is_opaque or target.output_format == "jpeg")
-    if background is not None:
-        drawn = _onto(drawn, background)
-    elif needs_colour and drawn.mode == "RGBA":
-        drawn = flattened(drawn)
+    drawn, fill = _filled(_drawn(image, placement), target, background)
+    file = _file(drawn, target, source_type)
+    is_automatic = fill is not None and background is None
     return Rendered(
-        data=_icon(drawn, target.icon_edges)
-        if target.icon_edges
-        else _encoded(drawn, target.output_format, source_type),
-        size=placement.canvas,
+        data=file.data,
+        size=file.size,
         is_cropped=target.fit == "cover" and placement.is_cropped(Pixels(*image.size)),
-        is_enlarged=placement.magnification > 1,
-        is_flattened=needs_colour and image.mode == "RGBA",
-        is_barred=needs_colour and placement.scaled != placement.canvas,
+        is_enlarged=placement.magnification > 1 and file.size == placement.canvas,
+        quality=file.quality,
+        shrunk_from=None if file.size == placement.canvas else placement.canvas,
+        fill=fill,
+        is_flattened=is_automatic and image.mode == "RGBA",
+        is_barred=is_automatic and placement.scaled != placement.canvas,
     )
 
 
@@ -149,18 +160,55 @@ def _drawn(image: Image.Image, placement: Placement) -> Image.Image:
     return canvas
 
 
-def _onto(image: Image.Image, colour: Colour) -> Image.Image:
+def _filled(
+    image: Image.Image, target: Target, background: Colour | None
+) -> tuple[Image.Image, Colour | None]:
+    """The image without what is transparent, where that has to go, and the colour that took its place."""
     from PIL import Image
 
-    if image.mode == "RGB":
-        return image
+    needs_colour = background is not None or target.is_opaque or target.output_format == "jpeg"
+    if image.mode == "RGB" or not needs_colour:
+        return image, None
+    colour = visible_ground(image) if background is None else background
     flat = Image.new("RGB", image.size, colour)
     flat.paste(image, mask=image.getchannel("A"))
-    return flat
+    return flat, colour
 
 
-def _encoded(image: Image.Image, output_format: str, source_type: SourceType) -> bytes:
-    return encode(image, output_format.upper(), source_type=source_type, **_QUALITY[output_format])
+def _file(image: Image.Image, target: Target, source_type: SourceType) -> Fitted:
+    """The file of a drawn image, within its limit if it has one."""
+    if target.icon_edges:
+        return Fitted(_icon(image, target.icon_edges), 0, Pixels(*image.size))
+    kind, usual = target.output_format.upper(), _QUALITY[target.output_format]
+
+    def encoded(picture: Image.Image, quality: int) -> bytes:
+        return encode(
+            picture, kind, source_type=source_type, **(usual | {"quality": quality} if quality else usual)
+        )
+
+    best = target.quality or usual.get("quality", 0)
+    if not target.max_bytes:
+        return Fitted(encoded(image, best), best, Pixels(*image.size))
+    limit, may_shrink = target.max_bytes, target.may_shrink
+    fitted = fit_bytes(image, encoded, max_bytes=limit, best_quality=best, may_shrink=may_shrink)
+    if len(fitted.data) > limit:
+        raise _too_many_bytes(fitted, target)
+    return fitted
+
+
+def _too_many_bytes(smallest: Fitted, target: Target) -> InvalidArgument:
+    at = f"{smallest.size}" + (f" and quality {smallest.quality}" if smallest.quality else "")
+    kilobytes = -(-len(smallest.data) // 100) / 10
+    message = (
+        f"max_kb is {target.max_bytes / 1000:g}, and the smallest {target.output_format} that was reached, "
+        f"at {at}, has {kilobytes:g} kB."
+    )
+    steps = [f"Pass max_kb {kilobytes:g} or more"]
+    steps += [] if smallest.quality else ["pass output_format webp or jpeg, which have qualities"]
+    steps += (
+        [] if target.may_shrink else ["leave out preset, width and height, so that it may become smaller"]
+    )
+    return InvalidArgument(message, next_step=f"{', or '.join(steps)}.")
 
 
 def _icon(image: Image.Image, edges: tuple[int, ...]) -> bytes:

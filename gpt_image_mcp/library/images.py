@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, union_all, update
 
 from gpt_image_mcp.library.ledger import redact_call
-from gpt_image_mcp.library.schema import image_parents, images, nanodollars
+from gpt_image_mcp.library.schema import deleted_images, image_parents, images, nanodollars
 from gpt_image_mcp.library.search.fulltext import forget_all_words, forget_words, index_words
 from gpt_image_mcp.library.spending import day_of
 from gpt_image_mcp.steps import step
@@ -29,11 +29,15 @@ _AT_ONCE = 500
 # Values go with the execution: building them into a statement takes SQLAlchemy longer than running it.
 _NUMBER_OF = select(images.c.number).where(images.c.id == bindparam("image_id"))
 _DOCUMENT_OF = select(images.c.document).where(images.c.number == bindparam("image_number"))
+_DELETED = select(deleted_images.c.id).where(deleted_images.c.id == bindparam("image_id"))
 _RENEW_IMAGE = update(images).where(images.c.number == bindparam("image_number"))
-_PARENT_OF_SAME_CALL = (
-    select(images.c.id)
-    .where(images.c.id.in_(bindparam("parents", expanding=True)), images.c.call_id == bindparam("call_id"))
-    .limit(1)
+_PARENT_OF_SAME_CALL = union_all(
+    *(
+        select(table.c.id).where(
+            table.c.id.in_(bindparam("parents", expanding=True)), table.c.call_id == bindparam("call_id")
+        )
+        for table in (images, deleted_images)
+    )
 )
 
 
@@ -43,27 +47,19 @@ class Images:
 
     database: Database
 
-    def add_image(self, image: StoredImage) -> None:
-        """Adds an image, or renews what is known about it.
+    def add_image(self, image: StoredImage) -> bool:
+        """Adds an image, or renews what is known about it; false for one that was deleted.
 
         Raises:
             ValueError: If a text of it is not valid Unicode.
         """
         with self.database.writing() as connection:
-            add_image(connection, image)
+            return add_image(connection, image)
 
     def remove_image(self, image_id: str) -> None:
         """Forgets an image; its children stay. With the last image of a call go its prompt and result."""
-        this = select(images.c.number, images.c.call_id).where(images.c.id == image_id)
         with self.database.writing() as connection:
-            image = connection.execute(this).one_or_none()
-            if image is None:
-                return
-            forget_words(connection, image.number)
-            connection.execute(delete(images).where(images.c.number == image.number))
-            left = select(images.c.id).where(images.c.call_id == image.call_id).limit(1)
-            if connection.execute(left).first() is None:
-                redact_call(connection, image.call_id)
+            remove_image(connection, image_id)
 
     def reindex(self) -> None:
         """Makes anew what images are searched and summed by; for 100,000 images that takes a minute."""
@@ -140,8 +136,13 @@ def readable_images(documents: Iterable[str | None]) -> Iterator[StoredImage]:
                 yield _IMAGE.validate_json(document)
 
 
-def add_image(connection: Connection, image: StoredImage) -> None:
-    """Adds an image, or renews what is known about it, inside the caller's transaction."""
+def add_image(connection: Connection, image: StoredImage) -> bool:
+    """Adds an image, or renews what is known about it, inside the caller's transaction.
+
+    One that a user deleted does not come back: then nothing is done, and the answer is false.
+    """
+    if connection.execute(_DELETED, {"image_id": image.id}).first():
+        return False
     values = _image_values(connection, image)
     number = connection.execute(_NUMBER_OF, {"image_id": image.id}).scalar_one_or_none()
     if number is None:
@@ -155,6 +156,20 @@ def add_image(connection: Connection, image: StoredImage) -> None:
         rows = [{"child_id": image.id, "parent_id": parent} for parent in parents]
         connection.execute(insert(image_parents), rows)
     index_words(connection, number, f"{image.provenance.prompt} {image.file_path.stem}")
+    return True
+
+
+def remove_image(connection: Connection, image_id: str) -> Row[Any] | None:
+    """Forgets an image inside the caller's transaction; gives its row, or None if there was none."""
+    image = connection.execute(select(images).where(images.c.id == image_id)).one_or_none()
+    if image is None:
+        return None
+    forget_words(connection, image.number)
+    connection.execute(delete(images).where(images.c.number == image.number))
+    left = select(images.c.id).where(images.c.call_id == image.call_id).limit(1)
+    if connection.execute(left).first() is None:
+        redact_call(connection, image.call_id)
+    return image
 
 
 def _image_values(connection: Connection, image: StoredImage) -> dict[str, Any]:

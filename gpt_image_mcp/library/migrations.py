@@ -30,8 +30,17 @@ def _keep_zone(connection: Connection) -> None:
     connection.execute(text("INSERT INTO library_zone (name) VALUES (:name)"), {"name": local_zone()})
 
 
+def _remember_deleted(connection: Connection) -> None:
+    connection.exec_driver_sql(
+        "CREATE TABLE deleted_images (id VARCHAR(64) NOT NULL PRIMARY KEY, owner VARCHAR(255) NOT NULL, "
+        "created_at FLOAT NOT NULL, day VARCHAR(10) NOT NULL, model VARCHAR(255) NOT NULL, "
+        "session_id VARCHAR(64) NOT NULL, call_id VARCHAR(64) NOT NULL, "
+        "spent_nanodollars BIGINT NOT NULL, deleted_at FLOAT NOT NULL)"
+    )
+
+
 # The first takes a database from version 1 to 2, the next from 2 to 3, and so on.
-MIGRATIONS: tuple[Step, ...] = (_keep_zone,)
+MIGRATIONS: tuple[Step, ...] = (_keep_zone, _remember_deleted)
 VERSION = 1 + len(MIGRATIONS)
 
 

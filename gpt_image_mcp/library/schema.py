@@ -68,6 +68,21 @@ image_parents = Table(
     Index("image_parents_parent", "parent_id"),
 )
 
+# Of an image that a user deleted: what its row added to sums, and when it went. Neither prompt nor path.
+deleted_images = Table(
+    "deleted_images",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("owner", String(255), nullable=False, default=""),
+    Column("created_at", Float, nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("model", String(255), nullable=False),
+    Column("session_id", String(64), nullable=False, default=""),
+    Column("call_id", String(64), nullable=False, default=""),
+    Column("spent_nanodollars", BigInteger, nullable=False),
+    Column("deleted_at", Float, nullable=False),
+)
+
 calls = Table(
     "calls",
     metadata,

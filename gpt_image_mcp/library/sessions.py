@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 from pydantic import TypeAdapter
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from gpt_image_mcp.atomic_files import write_over
 from gpt_image_mcp.errors import NotFound, quoted
@@ -25,7 +25,7 @@ from gpt_image_mcp.library.schema import images, session_turns, sessions
 from gpt_image_mcp.regular_files import read_unchanged
 from gpt_image_mcp.values.options import OutputOptions
 from gpt_image_mcp.values.requests import InputImage
-from gpt_image_mcp.values.sessions import SessionSummary
+from gpt_image_mcp.values.sessions import SessionSummary, SessionUse
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -269,6 +269,27 @@ class Sessions:
             connection.execute(update(sessions).where(*mine).values(lease_holder="", lease_until=0))
 
 
+def sessions_using(connection: Connection, image_id: str, now: datetime) -> tuple[SessionUse, ...]:
+    """The sessions that have an image as a result, or a copy of it as a start image."""
+    turns = select(session_turns.c.turn).where(
+        session_turns.c.session_id == bindparam("session"), session_turns.c.image_id == image_id
+    )
+    ids = select(session_turns.c.session_id).where(session_turns.c.image_id == image_id)
+    named = sessions.c.document.contains(image_id)
+    found = connection.execute(select(sessions).where(or_(sessions.c.id.in_(ids), named))).all()
+    return tuple(
+        SessionUse(
+            id=row.id,
+            turns=tuple(
+                connection.execute(turns.order_by(session_turns.c.turn), {"session": row.id}).scalars()
+            ),
+            keeps_copy=any(image.image_id == image_id for image in _start_images(row)),
+            is_busy=bool(row.lease_holder) and now.timestamp() <= row.lease_until,
+        )
+        for row in found
+    )
+
+
 def _add(connection: Connection, session_id: str, turn: Turn) -> None:
     connection.execute(
         insert(session_turns),
@@ -309,7 +330,11 @@ def _keep(image: InputImage) -> StartImage:
 
 
 def _kept_files(row: Row[Any]) -> list[Path]:
-    return [image.file_path for image in _DOCUMENT.validate_json(row.document).start_images]
+    return [image.file_path for image in _start_images(row)]
+
+
+def _start_images(row: Row[Any]) -> tuple[StartImage, ...]:
+    return _DOCUMENT.validate_json(row.document).start_images
 
 
 def _record(row: Row[Any], turns: Sequence[Row[Any]]) -> SessionRecord:

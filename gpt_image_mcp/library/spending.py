@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import case, func, select
 
 from gpt_image_mcp.dates import zone_named
-from gpt_image_mcp.library.schema import dollars, images, library_zone
+from gpt_image_mcp.library.schema import deleted_images, dollars, images, library_zone
 from gpt_image_mcp.money import OTHERS
 from gpt_image_mcp.values.history import Spending
 
@@ -31,6 +31,7 @@ _GROUPS = select(
     func.sum(case((_AMOUNT > 0, _AMOUNT), else_=0)),
     func.sum(case((_AMOUNT < 0, -_AMOUNT), else_=0)),
 ).group_by(*_KEY)
+_OF_DELETED = select(*(deleted_images.c[column.name] for column in _KEY), deleted_images.c.spent_nanodollars)
 
 
 def day_of(connection: Connection, moment: datetime) -> str:
@@ -41,15 +42,22 @@ def day_of(connection: Connection, moment: datetime) -> str:
 
 
 def sum_up(
-    connection: Connection, conditions: Iterable[ColumnElement[bool] | TextClause]
+    connection: Connection,
+    conditions: Iterable[ColumnElement[bool] | TextClause],
+    *,
+    deleted: Iterable[ColumnElement[bool] | TextClause],
 ) -> tuple[int, Spending]:
-    """How many images meet some conditions, and what they cost together."""
+    """How many images meet some conditions, and what they cost with the deleted ones that meet theirs."""
     total, paid, in_sandbox = 0, _Sums(), _Sums()
     for *key, count, spent, unpaid in connection.execute(_GROUPS.where(*conditions)):
         total += count
         paid.add(*key, amount=int(spent))
         in_sandbox.add(*key, amount=int(unpaid))
-    return total, replace(paid.spending, in_sandbox=in_sandbox.spending if in_sandbox.by_day else None)
+    gone = connection.execute(_OF_DELETED.where(*deleted)).all()
+    for *key, amount in gone:
+        (paid if amount > 0 else in_sandbox).add(*key, amount=abs(amount))
+    unpaid_sums = in_sandbox.spending if in_sandbox.by_day else None
+    return total, replace(paid.spending, in_sandbox=unpaid_sums, deleted=len(gone))
 
 
 @dataclass(frozen=True, slots=True)

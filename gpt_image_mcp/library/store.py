@@ -18,6 +18,7 @@ from gpt_image_mcp.ids import new_image_id
 from gpt_image_mcp.imaging.formats import read_picture
 from gpt_image_mcp.imaging.xmp import NOT_EMBEDDED, NOT_EMBEDDED_C2PA, embed, has_c2pa, metadata_of
 from gpt_image_mcp.library.database import Database
+from gpt_image_mcp.library.deletions import Deletions
 from gpt_image_mcp.library.images import Images
 from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.library.naming import Naming, file_names, numbered, without_extension
@@ -47,6 +48,7 @@ class Library:
         self.search = ImageSearch(self._database)
         self.ledger = Ledger(self._database)
         self.sessions = Sessions(self._database)
+        self.deletions = Deletions(self._database)
         self.route_memo = RouteMemo(self._database)
 
     def close(self) -> None:

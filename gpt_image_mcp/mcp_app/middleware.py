@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 # published with every tool.
 TOOLS_OF_GROUP: Mapping[ToolGroup, frozenset[str]] = {
     "core": frozenset(
-        {"generate_image", "edit_image", "batch_edit_images", "get_image", "find_images", "estimate_cost"}
+        {
+            *("generate_image", "edit_image", "batch_edit_images", "get_image", "find_images"),
+            *("delete_image", "estimate_cost"),
+        }
     ),
     "sessions": frozenset(
         {"start_edit_session", "continue_edit_session", "end_edit_session", "list_edit_sessions"}

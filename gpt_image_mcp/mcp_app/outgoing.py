@@ -33,7 +33,7 @@ _SINCE = {
     "structuredContent": "2025-06-18",
     "title": "2025-06-18",
 }
-_NO_TAGS = {"fastmcp": {"tags": []}}
+_NO_TAGS: JsonObject = {"fastmcp": {"tags": []}}
 _LONGEST_ERROR, _LONG_ERROR_CUT = 1000, 120
 # The separators of lines and paragraphs, and the control characters that JSON lets stand, such as NEL.
 _BREAKS = re.compile(rb"\xe2\x80[\xa8\xa9]|\xc2[\x80-\x9f]")
@@ -87,7 +87,7 @@ async def send_what_is_known(ctx: ServerRequestContext[Any, Any], call_next: Cal
 def _without_tags(result: JsonObject) -> JsonObject:
     """A result without the note that something listed has no tags, which FastMCP adds to everything."""
     return {
-        name: [_untagged(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
+        name: [_untagged(item) for item in value] if isinstance(value, list) else value
         for name, value in result.items()
     }
 

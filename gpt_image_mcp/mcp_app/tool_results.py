@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.money import Estimate
     from gpt_image_mcp.studio import Studio
     from gpt_image_mcp.values.comparisons import Comparison
+    from gpt_image_mcp.values.deletions import Deletion
     from gpt_image_mcp.values.exports import ExportResult
     from gpt_image_mcp.values.history import FoundImages
     from gpt_image_mcp.values.images import StoredImage
@@ -191,6 +192,17 @@ async def present_export(result: ExportResult, studio: Studio) -> ToolResult:
     result = replace(result, notes=(*result.notes, *previews.notes))
     return ToolResult(
         content=_content(previews, export_text(result)), structured_content=export_content(result)
+    )
+
+
+def present_deletion(deletion: Deletion) -> ToolResult:
+    """What was deleted, or would be, as MCP content."""
+    from gpt_image_mcp.presentation.deletion import deletion_content, deletion_text, next_step_after_deletion
+
+    next_step = next_step_after_deletion(deletion, confirm="call delete_image again with confirm true")
+    return ToolResult(
+        content=[TextContent(type="text", text=deletion_text(deletion, next_step))],
+        structured_content=deletion_content(deletion, next_step=next_step),
     )
 
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 _NEXT_STEPS = {
     "": "Show the user the file_path.",
-    "favicon": "Copy the files to the root of the site; link favicon.ico, the PNGs and apple-touch-icon.png "
-    "in its head, and the two largest in its web app manifest.",
+    "favicon": "Copy the files to the root of the site and paste the html into the head of its pages; add "
+    "the site's name to site.webmanifest, or these icons to the manifest that it has.",
     "app_icon": "Give the user the folder; the 1024 one is for the stores.",
     "social": "Give the user the folder; the og file is for the og:image tag.",
 }
@@ -37,6 +37,10 @@ class ExportContent(StructuredContent):
     source: str
     folder: str
     files: list[ExportedFileContent]
+    background: str | None = None
+    html: str | None = None
+    manifest: str | None = None
+    manifest_path: str | None = None
     cost_usd_estimated: float
     notes: list[str]
     next: str
@@ -49,6 +53,10 @@ def export_content(result: ExportResult) -> ExportContent:
         source=result.source,
         folder=str(result.folder),
         files=[_file(entry) for entry in result.files],
+        background=result.background or None,
+        html=result.html or None,
+        manifest=result.manifest or None,
+        manifest_path=str(result.manifest_path) if result.manifest_path else None,
         cost_usd_estimated=0,
         notes=list(result.notes),
         next=_NEXT_STEPS[result.preset],
@@ -59,6 +67,9 @@ def export_text(result: ExportResult) -> str:
     """The text of an export."""
     lines = [f"{counted(len(result.files), 'file')} exported from {result.source}, free of charge."]
     lines += [_line(number, entry) for number, entry in enumerate(result.files, start=1)]
+    if result.html:
+        lines += ["For the head of the page:", *result.html.split("\n")]
+        lines += [f"Written to {result.manifest_path}:", *result.manifest.split("\n")]
     return joined(lines, notes=result.notes, next_step=_NEXT_STEPS[result.preset])
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gpt_image_mcp.money import OTHERS
 from gpt_image_mcp.presentation.structured import StructuredContent, dollars
-from gpt_image_mcp.presentation.text import cost_text, joined, shortened
+from gpt_image_mcp.presentation.text import cost_text, counted, joined, shortened
 from gpt_image_mcp.services.image_search import file_state
 from gpt_image_mcp.values.history import FileState, FoundImage
 from gpt_image_mcp.visible_text import visible
@@ -72,6 +72,7 @@ class HistoryContent(StructuredContent):
     cost_usd_by_model: dict[str, float]
     cost_usd_by_session: dict[str, float] | None = None
     unpaid_in_sandbox_usd: float | None = None
+    deleted_images: int | None = None
     open_calls: list[OpenCallContent] | None = None
     next: str
 
@@ -88,6 +89,7 @@ def history_content(found: FoundImages, *, next_step: str) -> HistoryContent:
         cost_usd_by_model=_amounts(spending.by_model, _MODELS_SHOWN),
         cost_usd_by_session=_amounts(spending.by_session, _SESSIONS_SHOWN) or None,
         unpaid_in_sandbox_usd=_unpaid(spending),
+        deleted_images=spending.deleted or None,
         open_calls=[_open_call(call) for call in found.open_calls] or None,
         next=next_step,
     )
@@ -226,9 +228,11 @@ def usd_text(usd: Decimal) -> str:
 
 
 def _count_line(found: FoundImages) -> str:
+    cost, deleted = usd_text(found.spending.total_usd), found.spending.deleted
     if not found.total:
-        return "No image matches."
-    cost = usd_text(found.spending.total_usd)
+        return f"No image matches; {cost} went into deleted ones." if deleted else "No image matches."
+    if deleted:
+        cost += f" with {counted(deleted, 'deleted image')}"
     said = (
         f"1 image matches, {cost} in all"
         if found.total == 1

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.memory import BYTES_PER_MB, MEMORY
-from gpt_image_mcp.threads import in_database
+from gpt_image_mcp.threads import in_database, in_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gpt_image_mcp.calls.acknowledgements import Acknowledgements
     from gpt_image_mcp.calls.jobs import Jobs
+    from gpt_image_mcp.calls.paid_call import PaidCall
     from gpt_image_mcp.calls.runner import Runner
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.openai_api.connections import Connections
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from gpt_image_mcp.services.lookup import Lookup
     from gpt_image_mcp.services.viewing import Viewing
     from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.values.progress import ProgressWatcher
+    from gpt_image_mcp.values.results import ImageResult
 
 
 def utc_now() -> datetime:
@@ -102,6 +105,17 @@ class Container:
         if self._acknowledgements is None:
             self._acknowledgements = Acknowledgements(library.ledger)
         return Runner(library, self.jobs, Reservations(self._settings, library), self._acknowledgements)
+
+    async def run(
+        self, call: PaidCall, *, wait_seconds: float | None, watch: ProgressWatcher | None
+    ) -> ImageResult:
+        """Makes a paid call for whoever asked for it."""
+        from gpt_image_mcp.calls.idempotency import key_of_call
+
+        key = await in_folders(key_of_call, call.identity, call.inputs, self._settings)
+        runner = await self.runner()
+        result = await runner.run(call, idempotency_key=key, wait_seconds=wait_seconds, watch=watch)
+        return runner.acknowledged(result)
 
     async def inputs(self) -> Inputs:
         """What reads images from wherever they are."""

@@ -1,28 +1,37 @@
 """Exports: an image becomes files of another format or size, or the set of files of a preset.
 
-Everything happens on this machine. The source is only read, and no file is ever overwritten.
+Everything happens on this machine. The source is only read, and no file is replaced unless that was asked.
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from gpt_image_mcp.atomic_files import write_exclusive
+from gpt_image_mcp.atomic_files import write_exclusive, write_over
+from gpt_image_mcp.calls.destination import require_target
 from gpt_image_mcp.errors import StorageFailed
-from gpt_image_mcp.folders import output_folder, require_allowed, require_writable
+from gpt_image_mcp.folders import require_allowed, require_writable
 from gpt_image_mcp.imaging.export_presets import ExportOptions, plan_targets, validate_options
 from gpt_image_mcp.imaging.formats import room_for
 from gpt_image_mcp.imaging.limits import MAX_PIXELS
 from gpt_image_mcp.imaging.normalise import damage_refused, decode_input, require_whole
-from gpt_image_mcp.imaging.rendering import read_colour, render, require_writer
+from gpt_image_mcp.imaging.rendering import css_colour, read_colour, render, require_writer
 from gpt_image_mcp.imaging.source_type import find_source_type, source_type_of
 from gpt_image_mcp.imaging.xmp import has_c2pa
 from gpt_image_mcp.library.naming import clean_label
 from gpt_image_mcp.references import classify
-from gpt_image_mcp.threads import in_drawing, in_thread
+from gpt_image_mcp.services.export_places import (
+    EXTENSIONS,
+    choose_place,
+    file_name,
+    place_beside,
+    with_named_format,
+)
+from gpt_image_mcp.services.web_icons import MANIFEST_NAME, icon_links, icon_manifest
+from gpt_image_mcp.threads import in_drawing, in_folders, in_thread
 from gpt_image_mcp.values.exports import ExportedFile, ExportResult
 from gpt_image_mcp.values.pixels import Pixels
 
@@ -34,12 +43,12 @@ if TYPE_CHECKING:
     from gpt_image_mcp.imaging.export_presets import Target
     from gpt_image_mcp.imaging.rendering import Colour, Rendered
     from gpt_image_mcp.imaging.source_type import SourceType
+    from gpt_image_mcp.services.export_places import Place
     from gpt_image_mcp.services.inputs import Inputs, Source
     from gpt_image_mcp.settings import Settings
 
-_EXTENSIONS = {"jpeg": "jpg"}
 _MIME_TYPES = {"ico": "image/vnd.microsoft.icon"}
-_NAMELESS = "image"
+_NAMELESS, _NO_PRESET = "image", "none"
 # Without an output_format, a single file and the pictures to share keep that of the source.
 _KEEPING = ("", "social")
 
@@ -54,6 +63,10 @@ class ExportArguments(TypedDict, total=False):
     preset: str
     background: str
     output_dir: str
+    quality: int
+    max_kb: float
+    filename: str
+    overwrite: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +80,7 @@ class _Picture:
     def name(self) -> str:
         """The file's name, without what the source is called."""
         stem = self.target.name or str(self.rendered.size)
-        return f"{stem}.{_EXTENSIONS.get(self.target.output_format, self.target.output_format)}"
+        return f"{stem}.{EXTENSIONS.get(self.target.output_format, self.target.output_format)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,13 +118,15 @@ class Exports:
             RequestError: If the image, the folder or an option cannot be used; nothing was written.
             StorageFailed: If a file could not be written.
         """
-        chosen = ExportOptions(**options)
+        chosen = with_named_format(ExportOptions(**options))
+        chosen = replace(chosen, preset="") if chosen.preset == _NO_PRESET else chosen
         validate_options(chosen)
         background = read_colour(chosen.background)
-        folder = await in_thread(output_folder, self.settings, chosen.output_dir)
+        place = await in_folders(choose_place, chosen, self.settings)
         source = await self.inputs.read(ref)
         made = await in_drawing(_make, source, chosen, background)
-        return await in_thread(_write, made, folder, stem=_stem(source, ref), settings=self.settings)
+        place = await in_folders(place_beside, source, place, self.settings)
+        return await in_thread(_write, made, place, stem=_stem(source, ref), settings=self.settings)
 
 
 def _stem(source: Source, ref: str) -> str:
@@ -151,31 +166,58 @@ def _source_type(source: Source) -> SourceType:
     return source_type_of(source.image.provenance.kind) if source.image else find_source_type(source.data)
 
 
-def _write(made: _Made, folder: Path, *, stem: str, settings: Settings) -> ExportResult:
-    require_allowed(require_writable(folder), settings)  # by now it may be a link
+def _write(made: _Made, place: Place, *, stem: str, settings: Settings) -> ExportResult:
+    folder = require_allowed(require_writable(place.folder), settings)  # by now it may be a link
     try:
-        folder, files = _written(made, folder, stem=stem)
+        if made.preset:
+            folder = _new_folder(folder, f"{stem}-{made.preset}")
+            files = tuple(_saved(entry, folder, name=entry.name) for entry in made.pictures)
+            return _with_manifest(_result(made, folder, files))
+        (entry,) = made.pictures
+        name = file_name(place, entry.target.output_format) if place.filename else f"{stem}-{entry.name}"
+        if place.overwrite and place.filename:
+            require_target(folder / name, settings, overwrite=True)
+        file = _saved(entry, folder, name=name, overwrite=place.overwrite and bool(place.filename))
     except OSError as error:
         message = f"The export could not be written to {folder}: {error.strerror or error}."
         raise StorageFailed(message, next_step="Free some space, or pass another output_dir.") from error
-    notes = (*made.notes, *_file_notes(made, files))
-    return ExportResult(source=made.source, folder=folder, preset=made.preset, files=files, notes=notes)
+    result = _result(made, folder, (file,))
+    if not place.filename or file.file_path.name == name or place.overwrite:
+        return result
+    note = f"The name {name} was taken; the file is {file.file_path.name}."
+    return replace(result, notes=(*result.notes, note))
 
 
-def _written(made: _Made, folder: Path, *, stem: str) -> tuple[Path, tuple[ExportedFile, ...]]:
-    """Writes the files; a set gets a new folder of its own."""
-    if not made.preset:
-        return folder, tuple(_saved(entry, folder, name=f"{stem}-{entry.name}") for entry in made.pictures)
-    folder = _new_folder(folder, f"{stem}-{made.preset}")
-    return folder, tuple(_saved(entry, folder, name=entry.name) for entry in made.pictures)
+def _result(made: _Made, folder: Path, files: tuple[ExportedFile, ...]) -> ExportResult:
+    fills = {css_colour(entry.rendered.fill): None for entry in made.pictures if entry.rendered.fill}
+    return ExportResult(
+        source=made.source,
+        folder=folder,
+        preset=made.preset,
+        files=files,
+        notes=(*made.notes, *_file_notes(made, files)),
+        background=", ".join(fills),
+    )
 
 
-def _saved(entry: _Picture, folder: Path, *, name: str) -> ExportedFile:
+def _with_manifest(result: ExportResult) -> ExportResult:
+    """A favicon set with its manifest, which is written beside it, and the lines for a page."""
+    if result.preset != "favicon":
+        return result
+    manifest = icon_manifest(result.files)
+    path = write_exclusive(result.folder, [MANIFEST_NAME], f"{manifest}\n".encode())
+    return replace(result, html=icon_links(result.files), manifest=manifest, manifest_path=path)
+
+
+def _saved(entry: _Picture, folder: Path, *, name: str, overwrite: bool = False) -> ExportedFile:
     path, data, size = Path(name), entry.rendered.data, entry.rendered.size
     numbered = (f"{path.stem}-{count}{path.suffix}" for count in itertools.count(2))
+    names = itertools.chain([name], numbered)
     output_format = entry.target.output_format
     return ExportedFile(
-        file_path=write_exclusive(folder, itertools.chain([name], numbered), data),
+        file_path=write_over(folder / name, data, follows_links=True)
+        if overwrite
+        else write_exclusive(folder, names, data),
         size_bytes=len(data),
         mime_type=_MIME_TYPES.get(output_format, f"image/{output_format}"),
         width=size.width,
@@ -229,17 +271,45 @@ def _file_notes(made: _Made, files: Sequence[ExportedFile]) -> list[str]:
         f"{file.file_path.name} to {picture.size}" for picture, file in rendered if picture.is_enlarged
     )
     cropped = _names(file for picture, file in rendered if picture.is_cropped)
-    barred = _names(file for picture, file in rendered if picture.is_barred)
-    flattened = _names(file for picture, file in rendered if picture.is_flattened)
     notes: list[str] = []
     if enlarged:
         notes.append(f"Enlarged from a source of {made.size}, so not as sharp as it could be: {enlarged}.")
     if cropped:
         notes.append(f"Cropped in the middle: {cropped}; fit contain keeps the whole picture.")
-    if barred:
-        notes.append(f"Bars were added: {barred}; background chooses their colour, and fit cover has none.")
-    if flattened:
-        notes.append(f"Transparency was filled: {flattened}; background chooses the colour.")
+    return [*notes, *_fill_notes(rendered), *_limit_notes(made, rendered)]
+
+
+def _fill_notes(rendered: Sequence[tuple[Rendered, ExportedFile]]) -> list[str]:
+    """Which colour is where the picture is not."""
+    notes: list[str] = []
+    for fill in dict.fromkeys(picture.fill for picture, _ in rendered if picture.fill):
+        filled = [(picture, file) for picture, file in rendered if picture.fill == fill]
+        barred = _names(file for picture, file in filled if picture.is_barred)
+        flattened = _names(file for picture, file in filled if picture.is_flattened)
+        colour = css_colour(fill)
+        if barred:
+            notes.append(
+                f"Bars of {colour} were added: {barred}; background chooses their colour, fit cover has none."
+            )
+        if flattened:
+            notes.append(
+                f"Transparency was filled with {colour}: {flattened}; background chooses the colour."
+            )
+    return notes
+
+
+def _limit_notes(made: _Made, rendered: Sequence[tuple[Rendered, ExportedFile]]) -> list[str]:
+    """What was given up to stay within a limit of bytes."""
+    notes: list[str] = []
+    for entry, (picture, file) in zip(made.pictures, rendered, strict=True):
+        name, limit = file.file_path.name, f"max_kb {entry.target.max_bytes / 1000:g}"
+        if entry.target.max_bytes and picture.quality:
+            notes.append(f"{name} has quality {picture.quality}, the best of {limit}.")
+        if picture.shrunk_from:
+            more = "" if picture.quality else " A png has no quality; webp or jpeg would keep more pixels."
+            notes.append(
+                f"{name} was made smaller for {limit}: {picture.size}, not {picture.shrunk_from}.{more}"
+            )
     return notes
 
 

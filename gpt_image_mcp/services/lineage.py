@@ -26,11 +26,13 @@ class Relative:
 
     Attributes:
         image: None if the library does not know it any more.
+        is_deleted: Whether a user deleted it.
         beyond: Its relatives; empty too if they are listed at another place, or the lineage was cut here.
     """
 
     image_id: str
     image: StoredImage | None
+    is_deleted: bool = False
     beyond: tuple[Relative, ...] = ()
 
 
@@ -62,7 +64,7 @@ def trace(ref: str, library: Library, *, settings: Settings) -> Lineage:
     children = _Walk(library, lambda parent: library.images.children_of(parent.id))
     return Lineage(
         image=image,
-        file=_true_state(image, library),
+        file=true_state(image, library),
         parents=parents.all_from(image),
         children=children.all_from(image),
         is_cut=parents.is_cut or children.is_cut,
@@ -95,7 +97,8 @@ class _Walk:
     def _relative(self, image_id: str, *, is_new: bool) -> Relative:
         image = self.library.images.find_image(image_id)
         beyond = self._beyond(image) if image and is_new else ()
-        return Relative(image_id=image_id, image=image, beyond=beyond)
+        is_deleted = image is None and self.library.deletions.deleted_at(image_id) is not None
+        return Relative(image_id=image_id, image=image, is_deleted=is_deleted, beyond=beyond)
 
     def _beyond(self, image: StoredImage) -> tuple[Relative, ...]:
         image_ids = dict.fromkeys(self.relatives_of(image))
@@ -105,7 +108,7 @@ class _Walk:
         return self._listed(image_ids)
 
 
-def _true_state(image: StoredImage, library: Library) -> FileState:
+def true_state(image: StoredImage, library: Library) -> FileState:
     """The state of an image's file, judged by its bytes."""
     state = file_state(image)
     return "changed" if state == "present" and library.digest(image) != image.sha256 else state

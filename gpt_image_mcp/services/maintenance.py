@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.calls.stored_results import images_in
 from gpt_image_mcp.dates import parse_since
 from gpt_image_mcp.errors import DatabaseDamaged, InvalidArgument, OutputRejected, StorageFailed
 from gpt_image_mcp.folders import default_root, is_own, output_folder
@@ -20,6 +19,7 @@ from gpt_image_mcp.imaging.xmp import recovered_image
 from gpt_image_mcp.library.kept_bodies import kept_before
 from gpt_image_mcp.library.sidecars import FOLDER, metadata_path, read_metadata
 from gpt_image_mcp.regular_files import MOST_BYTES, open_regular, read_regular
+from gpt_image_mcp.services.deletion import redact_emptied_results
 from gpt_image_mcp.steps import step
 
 if TYPE_CHECKING:
@@ -191,12 +191,11 @@ def _add_described(folders: Iterable[Path], library: Library, settings: Settings
             image = read_metadata(path)
             placed = places.at_its_place(image) if image and _may_tell(image, settings) else None
             placed = placed if placed and _may_be_ours(placed.file_path) else None
-            if placed:
-                library.images.add_image(placed)
+            is_added = placed is not None and library.images.add_image(placed)
         except (OSError, ValueError):  # the names of its folders may be no text
-            placed = None
-        read += placed is not None
-        unreadable += [] if placed else [path]
+            is_added = False
+        read += is_added
+        unreadable += [] if is_added else [path]
     return read, unreadable
 
 
@@ -264,10 +263,9 @@ def _is_added(path: Path, library: Library) -> bool:
         image = recovered_image(path, read_regular(path, max_bytes=MOST_BYTES, follows_links=False))
         if image is None or library.images.find_image(image.id):
             return False
-        library.images.add_image(image)
+        return library.images.add_image(image)
     except (OSError, ValueError):
         return False
-    return True
 
 
 def _require_limit(before: datetime | None, keep_mb: float | None) -> None:
@@ -360,16 +358,9 @@ class _Deletion:
         """Takes out of the calls the results of batches and joined calls whose images are all gone."""
         try:
             if self.is_real:
-                results = self.library.ledger.results_without_images()
-                self.library.ledger.redact([call_id for call_id, result in results if self._is_gone(result)])
+                redact_emptied_results(self.library)
         except StorageFailed as error:
             self.failed.append(f"Prompts of deleted images are still in some calls: {error.message}")
-
-    def _is_gone(self, result_json: str) -> bool:
-        """Whether a result had images, and none is left in the library or on the disk."""
-        images = images_in(result_json)
-        known = (image.file_path.is_file() or self.library.images.find_image(image.id) for image in images)
-        return bool(images) and not any(known)
 
     def _delete(self, files: Sequence[Path], name: str, then: Callable[[], None] = lambda: None) -> bool:
         """Deletes files, then calls ``then``. Only the first file counts in ``freed_bytes``."""

@@ -54,7 +54,7 @@ def image_of(text: str, library: Library, *, settings: Settings) -> StoredImage:
         image, _ = known_image(ref, library, settings=settings)
     except RequestError:  # what may not be looked at is as unknown as what is not there
         image = None
-    return image or _unknown(ref)
+    return image or _unknown(ref, library)
 
 
 def known_image(
@@ -66,7 +66,7 @@ def known_image(
         RequestError: If the library has no such id, or the path cannot be used.
     """
     if ref.kind == "image":
-        return library.images.find_image(ref.image_id) or _unknown(ref), ()
+        return library.images.find_image(ref.image_id) or _unknown(ref, library), ()
     path, notes = find_file(ref, settings)
     return library.identify(path), notes
 
@@ -163,7 +163,12 @@ def _likely(path: Path, settings: Settings) -> str:
     return f"Did you mean {', '.join(close)}?" if close else "Check the name, or pass an absolute path."
 
 
-def _unknown(ref: Reference) -> NoReturn:
+def _unknown(ref: Reference, library: Library) -> NoReturn:
+    if when := library.deletions.deleted_at(ref.image_id):
+        message = f"Image {ref.image_id} was deleted on {when.astimezone():%Y-%m-%d %H:%M}."
+        raise NotFound(
+            message, next_step="Make it again, or pass another; find_images lists those there are."
+        )
     message = f"The library has no image {ref.image_id or ref.shown!r}."
     step = "Pass the id or the path of an image from an earlier result; the history lists them."
     raise NotFound(message, next_step=step)

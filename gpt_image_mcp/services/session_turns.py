@@ -144,7 +144,8 @@ class NextTurn(Edit):
         except InputNotFound as error:
             raise InputNotFound(
                 f"The image of turn {parent.turn} is gone: {error.message}",
-                next_step="Put the file back, or continue from another turn with from_turn (0 is the start).",
+                next_step="Continue from another turn with from_turn (0 is the start); a file that was moved "
+                "can be put back.",
             ) from error
         return (*previous, *starting, *await load(self.images, already=1 + len(starting)))
 

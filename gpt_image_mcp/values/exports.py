@@ -28,6 +28,9 @@ class ExportResult:
         source: The image that was converted, as messages call it.
         folder: Where the files are.
         preset: The set they are; empty for a single file.
+        html: The lines for the head of a page that shows a favicon set; ``manifest`` the web app manifest.
+        manifest_path: The file that has the manifest.
+        background: The colours that transparency and bars were filled with, as ``#rrggbb``.
     """
 
     source: str
@@ -35,3 +38,7 @@ class ExportResult:
     preset: str
     files: tuple[ExportedFile, ...]
     notes: tuple[str, ...] = ()
+    html: str = ""
+    manifest: str = ""
+    manifest_path: Path | None = None
+    background: str = ""

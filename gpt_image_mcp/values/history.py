@@ -79,6 +79,7 @@ class Spending:
         by_model: Highest first.
         by_session: The 100 that cost most, highest first, and if there are more these as ``OTHERS``.
         in_sandbox: What images of the sandbox would have cost; None if there are none.
+        deleted: How many images that were deleted since are part of the sums.
     """
 
     total_usd: Decimal
@@ -86,6 +87,7 @@ class Spending:
     by_model: dict[str, Decimal]
     by_session: dict[str, Decimal]
     in_sandbox: Spending | None = None
+    deleted: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,22 @@ class SessionSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionUse:
+    """What an edit session has of an image.
+
+    Attributes:
+        turns: Those whose result it is.
+        keeps_copy: Whether the session started from it, and so keeps a copy.
+        is_busy: Whether a turn of the session is being made.
+    """
+
+    id: str
+    turns: tuple[int, ...]
+    keeps_copy: bool
+    is_busy: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndedSession:
     """A session that takes no more turns; its images stay."""
 

@@ -60,6 +60,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "batch_edit_images": {"prompt": "in evening light", "images": ["*.png"], "quality": "low"},
     "export_image": {"ref": "boat.png", "preset": "favicon", "output_dir": "icons"},
     "find_images": {"query": "paper boat", "since": "7d"},
+    "delete_image": {"ref": "boat.png"},
     "start_edit_session": {"prompt": "give it a red sail", "images": ["boat.png"], "quality": "low"},
     "continue_edit_session": {"session_id": "SESSION_ID", "prompt": "more wind in the sail"},
     "list_edit_sessions": {},

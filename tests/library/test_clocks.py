@@ -90,7 +90,8 @@ def test_a_database_of_the_first_version_gets_a_zone(database_url: str, move: Ca
     move("Asia/Tokyo")
     made = Database(database_url)
     with made.writing() as connection:
-        connection.exec_driver_sql("DROP TABLE library_zone")
+        for table in ("library_zone", "deleted_images"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
         connection.exec_driver_sql("UPDATE schema_version SET version = 1")
     made.close()
     opened = Database(database_url)

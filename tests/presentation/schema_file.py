@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.presentation.deletion import DeletionContent
 from gpt_image_mcp.presentation.estimates import EstimateContent
 from gpt_image_mcp.presentation.exports import ExportContent
 from gpt_image_mcp.presentation.history import HistoryContent
@@ -52,12 +53,13 @@ PUBLISHED = {
     "batch_edit_images": Published("status items cost_usd_estimated next job_id", (BatchContent,)),
     "get_image": Published("status images items next job_id", (ImagesContent, BatchContent, InputContent)),
     "find_images": Published(
-        "images total cost_usd_total cost_usd_by_model next next_offset",
+        "images total cost_usd_total cost_usd_by_model unpaid_in_sandbox_usd next next_offset",
         (HistoryContent,),
     ),
     "estimate_cost": Published(
         "cost_usd_estimated cost_range_usd by_quality budget next", (EstimateContent,)
     ),
+    "delete_image": Published("status next", (DeletionContent,)),
     "list_edit_sessions": Published("sessions.session_id next", (SessionsContent,)),
     "end_edit_session": Published("ended next", (EndedSessionContent,)),
     "export_image": Published("files.file_path next", (ExportContent,)),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import false, select
 
 from gpt_image_mcp.library.images import readable_images
 from gpt_image_mcp.library.naming import is_of_model
-from gpt_image_mcp.library.schema import images
+from gpt_image_mcp.library.schema import deleted_images, images
 from gpt_image_mcp.library.search.fulltext import has_words
 from gpt_image_mcp.library.spending import sum_up
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection, TextClause
+    from sqlalchemy import ColumnElement, Connection, Table, TextClause
 
     from gpt_image_mcp.library.database import Database
     from gpt_image_mcp.values.history import Spending
@@ -60,11 +60,13 @@ class ImageSearch:
     def run(self, criteria: SearchCriteria, *, limit: int, offset: int = 0) -> SearchPage:
         """One page of the images that meet the criteria."""
         with self.database.reading() as connection:
-            conditions = tuple(_conditions(connection, criteria))
+            conditions = tuple(_conditions(connection, criteria, images))
             matching = select(images.c.document).where(*conditions)
             newest = matching.order_by(images.c.created_at.desc(), images.c.id.desc())
             documents = connection.execute(newest.limit(limit).offset(offset)).scalars().all()
-            total, spending = sum_up(connection, conditions)
+            total, spending = sum_up(
+                connection, conditions, deleted=_conditions(connection, criteria, deleted_images)
+            )
         return SearchPage(
             images=tuple(readable_images(documents)),
             total=total,
@@ -73,23 +75,23 @@ class ImageSearch:
 
 
 def _conditions(
-    connection: Connection, criteria: SearchCriteria
+    connection: Connection, criteria: SearchCriteria, table: Table
 ) -> Iterator[ColumnElement[bool] | TextClause]:
-    """The criteria in SQL."""
-    yield images.c.owner == ""
+    """The criteria in SQL; of deleted images nobody knows the words any more."""
+    yield table.c.owner == ""
     if criteria.query.strip():
-        yield has_words(connection, criteria.query)
+        yield has_words(connection, criteria.query) if table is images else false()
     if criteria.model.strip():
-        yield images.c.model.in_(_names_of_model(connection, criteria.model.strip()))
+        yield table.c.model.in_(_names_of_model(connection, criteria.model.strip(), table))
     if criteria.session_id:
-        yield images.c.session_id == criteria.session_id
+        yield table.c.session_id == criteria.session_id
     if criteria.since:
-        yield images.c.created_at >= criteria.since.timestamp()
+        yield table.c.created_at >= criteria.since.timestamp()
     if criteria.until:
-        yield images.c.created_at < criteria.until.timestamp()
+        yield table.c.created_at < criteria.until.timestamp()
 
 
-def _names_of_model(connection: Connection, model: str) -> list[str]:
+def _names_of_model(connection: Connection, model: str, table: Table) -> list[str]:
     """The names of a model and its snapshots, as far as there are images of them."""
-    known = connection.execute(select(images.c.model).where(images.c.owner == "").distinct()).scalars()
+    known = connection.execute(select(table.c.model).where(table.c.owner == "").distinct()).scalars()
     return [name for name in known if is_of_model(name, model)]

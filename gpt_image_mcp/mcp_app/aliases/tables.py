@@ -49,6 +49,7 @@ TOOLS = {
     "search_images": "find_images",
     "list_images": "find_images",
     "convert_image": "export_image",
+    "remove_image": "delete_image",
 }
 
 # Objects that clients and models put the arguments into; what is in them stands beside the others.
@@ -214,6 +215,7 @@ ARGUMENTS: dict[str, tuple[Row, ...]] = {
         Row("to end_date", ours="until"),
         Row("session", ours="session_id"),
     ),
+    "delete_image": (_REFERENCE, Row("confirmed yes", ours="confirm")),
     "estimate_cost": (
         *(*_SIZE, _COUNT, _FORMAT),
         Row(f"{_IMAGE_NAMES} ref images", ours="input_images"),

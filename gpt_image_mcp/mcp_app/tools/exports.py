@@ -10,10 +10,13 @@ from gpt_image_mcp.mcp_app.tool_results import present_export
 from gpt_image_mcp.mcp_app.tools.parameters import (
     AnyImage,
     BackgroundColour,
+    ExportFolder,
     ExportFormat,
+    ExportName,
+    ExportQuality,
     FitMode,
-    Folder,
     Height,
+    MaxKilobytes,
     Preset,
     Width,
 )
@@ -38,9 +41,12 @@ async def export_image(
     width: Width = 0,
     height: Height = 0,
     fit: FitMode = "auto",
-    preset: Preset = "",
+    preset: Preset = "none",
+    quality: ExportQuality = 0,
+    max_kb: MaxKilobytes = 0,
     background: BackgroundColour = "",
-    output_dir: Folder = "",
+    filename: ExportName = "",
+    output_dir: ExportFolder = "",
     studio: Studio = Depends(current_studio),
 ) -> ToolResult:
     result = await studio.export(
@@ -50,7 +56,10 @@ async def export_image(
         height=height,
         fit=fit,
         preset=preset,
+        quality=quality,
+        max_kb=max_kb,
         background=background,
+        filename=filename,
         output_dir=output_dir,
     )
     return await present_export(result, studio)

@@ -103,6 +103,8 @@ Ref = Annotated[
         }
     ),
 ]
+OurImage = Annotated[str, Field(description="Id or path of one of our images.")]
+Confirm = Annotated[bool, Field(description="true deletes; false only says what would go.")]
 Query = Annotated[str, Field(description="Words of the prompt, in any order.")]
 Limit = Annotated[int, Field(ge=0, le=100, description="At most so many; 0 = sums only.")]
 SessionLimit = Annotated[int, Field(ge=1, le=100, description="At most so many.")]
@@ -123,9 +125,25 @@ FitMode = Annotated[
     Field(description="cover crops; auto = cover for presets, else contain."),
 ]
 Preset = Annotated[
-    str,
-    Field(description="A set of files: favicon, app_icon or social (og, square, story)."),
+    Literal["none", "favicon", "app_icon", "social"],
+    Field(
+        description="A set of files: favicon (ico, PNGs 16 to 48, apple touch icon 180, icons 192 and 512, "
+        "web manifest), app_icon (opaque 1024, 512, 256, 180, 120), social (1200x630, 1080x1080, 1080x1920)."
+    ),
     BeforeValidator(lowered),
+]
+ExportQuality = Annotated[
+    int, Field(ge=0, le=100, description="Of jpeg, webp, avif; 0 = no visible loss. png has none.")
+]
+MaxKilobytes = Annotated[
+    float,
+    Field(description="Most kB: the best quality that fits, then fewer pixels if width and height are 0."),
+]
+ExportName = Annotated[
+    str, Field(description="Exact name or path, such as assets/logo.webp; its ending is the format.")
+]
+ExportFolder = Annotated[
+    str, Field(description="Folder; empty = beside a source in the project, else as for images.")
 ]
 BackgroundColour = Annotated[
     str,

@@ -67,7 +67,7 @@ async def test_an_image_becomes_a_file_of_another_format(
     edge = 256 if output_format == "ico" else 300
     extension = "jpg" if output_format == "jpeg" else output_format
     size = (edge, 256 if output_format == "ico" else 200)
-    assert made.file_path == project.parent / "out" / f"boat-{size[0]}x{size[1]}.{extension}"
+    assert made.file_path == project / f"boat-{size[0]}x{size[1]}.{extension}"
     assert (made.width, made.height) == size == _opened(result).size
     assert made.size_bytes == made.file_path.stat().st_size
     assert made.mime_type == (
@@ -236,7 +236,7 @@ async def test_the_favicon_set_has_the_names_that_browsers_look_for(studio: Stud
         "icon-512x512.png": (512, 512),
     }
     assert {made.file_path.parent for made in result.files} == {result.folder}
-    assert result.folder == project.parent / "out" / "logo-favicon"
+    assert result.folder == project / "logo-favicon"
     modes = {made.file_path.name: _opened(result, index).mode for index, made in enumerate(result.files)}
     assert [name for name, mode in modes.items() if mode == "RGB"] == ["apple-touch-icon.png"]
     with Image.open(result.files[0].file_path) as icon:

@@ -68,11 +68,14 @@ async def test_notes_name_the_files_as_they_were_written(studio: Studio, project
 async def test_bars_are_not_called_transparency(studio: Studio, project: Path) -> None:
     opaque = _saved(project / "a.png", _scene((1200, 1100)))
     (note,) = (await studio.export(opaque, preset="app_icon", fit="contain")).notes
-    assert note.startswith("Bars were added: icon-1024x1024.png, ")
+    assert note.startswith("Bars of #ffffff were added: icon-1024x1024.png, ")
     assert "background chooses their colour" in note
     clear = _saved(project / "b.png", _scene((1200, 1100), "RGBA"))
     notes = (await studio.export(clear, preset="app_icon", fit="contain")).notes
-    assert [note.partition(":")[0] for note in notes] == ["Bars were added", "Transparency was filled"]
+    assert [note.partition(":")[0] for note in notes] == [
+        "Bars of #ffffff were added",
+        "Transparency was filled with #ffffff",
+    ]
     assert (await studio.export(opaque, preset="app_icon", fit="contain", background="navy")).notes == ()
     square = _saved(project / "c.png", _scene((1200, 1200)))
     assert (await studio.export(square, preset="app_icon", fit="contain")).notes == ()

@@ -1,0 +1,58 @@
+"""Images that a user deleted: what they cost stays, and that they are gone is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select
+
+from gpt_image_mcp.library.images import remove_image
+from gpt_image_mcp.library.schema import deleted_images
+from gpt_image_mcp.library.sessions import sessions_using
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gpt_image_mcp.library.database import Database
+    from gpt_image_mcp.values.sessions import SessionUse
+
+_KEPT = ("id", "owner", "created_at", "day", "model", "session_id", "call_id", "spent_nanodollars")
+
+
+@dataclass(frozen=True, slots=True)
+class Deletions:
+    """The deleted images of a user. Every method raises ``StorageFailed`` if the database cannot be used."""
+
+    database: Database
+
+    def deleted_at(self, image_id: str) -> datetime | None:
+        """When an image was deleted; None for one that was not."""
+        query = select(deleted_images.c.deleted_at).where(deleted_images.c.id == image_id)
+        with self.database.reading() as connection:
+            moment = connection.execute(query).scalar_one_or_none() if image_id.isascii() else None
+        return None if moment is None else datetime.fromtimestamp(moment, UTC)
+
+    def users_of(self, image_id: str, now: datetime) -> tuple[SessionUse, ...]:
+        """The sessions that have an image as a result or a start image."""
+        with self.database.reading() as connection:
+            return sessions_using(connection, image_id, now)
+
+    def delete(
+        self, image_id: str, now: datetime, *, permit: Callable[[tuple[SessionUse, ...]], None]
+    ) -> None:
+        """Forgets an image, except what it cost; with the last image of a call go its prompt and result.
+
+        Args:
+            image_id: One that may be gone already, which changes nothing.
+            now: The time of the deletion.
+            permit: Given the sessions that use the image, deletes its files, or raises to leave all as it is.
+        """
+        with self.database.writing() as connection:
+            users = sessions_using(connection, image_id, now)
+            row = remove_image(connection, image_id)
+            if row is not None:
+                kept = {name: getattr(row, name) for name in _KEPT}
+                connection.execute(insert(deleted_images), {**kept, "deleted_at": now.timestamp()})
+                permit(users)
