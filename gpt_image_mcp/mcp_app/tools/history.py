@@ -7,7 +7,7 @@ from fastmcp.tools import ToolResult
 
 from gpt_image_mcp.mcp_app.app import READS, current_studio, mcp
 from gpt_image_mcp.mcp_app.tool_results import present_history
-from gpt_image_mcp.mcp_app.tools.parameters import Limit, Offset, Query, Since
+from gpt_image_mcp.mcp_app.tools.parameters import LimitOrSums, Offset, Query, Since
 from gpt_image_mcp.presentation.schemas import OUTPUT_SCHEMAS
 from gpt_image_mcp.studio import Studio
 
@@ -25,7 +25,7 @@ from gpt_image_mcp.studio import Studio
 async def find_images(
     *,
     query: Query = "",
-    limit: Limit = 20,
+    limit: LimitOrSums = 20,
     offset: Offset = 0,
     session_id: str = "",
     model: str = "",

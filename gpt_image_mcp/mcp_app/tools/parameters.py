@@ -95,7 +95,8 @@ Ref = Annotated[
     ),
 ]
 Query = Annotated[str, Field(description="Words of the prompt, in any order.")]
-Limit = Annotated[int, Field(ge=0, le=100, description="0 = sums only.")]
+Limit = Annotated[int, Field(ge=1, le=100)]
+LimitOrSums = Annotated[int, Field(ge=0, le=100, description="0 = sums only.")]
 Offset = Annotated[int, Field(ge=0)]
 Since = Annotated[str, Field(description="ISO date or time, today, yesterday, 24h, 7d, 4w; so is until.")]
 AnyImage = Annotated[str, Field(description="Image id, file path, URL or data URL.")]
