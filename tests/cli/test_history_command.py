@@ -45,6 +45,14 @@ def test_the_command_line_shows_a_lineage(made: Path, capsys: pytest.CaptureFixt
     assert len(record.children) == 1
 
 
+def test_the_whole_prompt_of_the_image_that_is_shown_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    prompt = "a paper boat, " * 30 + "at dusk"
+    assert run(["generate", prompt, "--quality", "low", "--sandbox", "-o", "boat.png"]) == 0
+    capsys.readouterr()
+    assert run(["history", "show", "boat.png"]) == 0
+    assert prompt in capsys.readouterr().out
+
+
 def test_the_command_line_speaks_to_people(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["edit", "night", str(made), "--quality", "low"]) == 0
     assert "Next: gpt-image-mcp edit changes an image" in capsys.readouterr().err
@@ -56,6 +64,7 @@ def test_the_command_line_speaks_to_people(made: Path, capsys: pytest.CaptureFix
         assert f"Next: {step}" in capsys.readouterr().err
     for arguments, step in (
         (["--limit", "1"], "--offset 1"),
+        (["--limit", "0"], "--limit 20"),
         ([], "gpt-image-mcp history show"),
         (["wolf"], "other words"),
         (["--offset", "9"], "smaller --offset"),

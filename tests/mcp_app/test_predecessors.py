@@ -234,7 +234,7 @@ REFUSED: list[tuple[str, Arguments, str]] = [
     ("batch-edit", {"images": ["photo-1.png"], "prompt": "x", "error_handling": "ask"}, "'continue'"),
     ("get_image", {}, "ref is missing"),
     ("get_image", {"image_id": "a", "job_id": "b"}, "Pass ref only"),
-    ("get_image", {"image_ids": ["a", "b"]}, "ref is"),
+    ("get_image", {"image_ids": ["a"] * 13}, "13 references"),
 ]
 
 
