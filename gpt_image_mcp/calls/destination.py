@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.catalogue.validation import refuse_animation_and_vectors
 from gpt_image_mcp.coercion import format_name
 from gpt_image_mcp.errors import OutputRejected, quoted
 from gpt_image_mcp.folders import home_folder, output_folder, project_path, require_allowed, require_writable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 _USUAL_FORMAT, _USUAL_SUFFIX = "png", {"jpeg": ".jpg"}
-_NO_FORMAT_OF_OURS = re.compile(r"\.(gif|svg|bmp|tiff?|avif|ico|heic|pdf)$", re.IGNORECASE)
+_NO_FORMAT_OF_OURS = re.compile(r"\.(bmp|tiff?|avif|ico|heic|pdf)$", re.IGNORECASE)
 _PLAIN_NEXT = "Pass a name such as logo.png or assets/logo.png; a folder in it starts at the project."
 
 
@@ -64,8 +65,10 @@ def named_format(options: OutputOptions) -> str:
 
     Raises:
         OutputRejected: If the ending is of a format that images are not made in, or not of the one chosen.
+        UnsupportedByModel: If it is of an animation or a vector file.
     """
     asked, filename = str(format_name(options.output_format)), unquoted(options.filename)
+    refuse_animation_and_vectors("filename", filename)
     if other := _NO_FORMAT_OF_OURS.search(filename):
         message = f"filename is {quoted(filename)}, and images are not made as {other[1].lower()}."
         raise OutputRejected(

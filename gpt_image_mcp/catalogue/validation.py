@@ -36,6 +36,8 @@ BACKGROUNDS = ("auto", "opaque", "transparent")
 MODERATIONS = ("auto", "low")
 FIDELITIES = ("auto", "low", "high")
 QUALITIES = ("auto", "low", "medium", "high", "xhigh", "max")
+# What no model is asked for here, with what it would be.
+_NEVER = {"gif": "animation", "apng": "animation", "svg": "vector file"}
 _QUALITY_ALIASES = {"standard": "medium", "hd": "high"}
 _FORMAT_ALIASES = {"jpg": "jpeg"}
 _BEST_COMPRESSION = 100
@@ -271,7 +273,25 @@ def require_single(n: int, reason: str) -> None:
         raise UnsupportedByModel(message, next_step="Call again with n 1, once for each image you want.")
 
 
+def refuse_animation_and_vectors(name: str, value: str) -> None:
+    """Refuses a format that is an animation or a vector file, so that no other way to get one is tried.
+
+    Args:
+        name: The parameter that asks for it.
+        value: The name of a format, or a file name that ends with one.
+
+    Raises:
+        UnsupportedByModel: If it is.
+    """
+    kind = _NEVER.get(value.strip().lower().rpartition(".")[2].partition("+")[0])
+    if kind:
+        message = f"{name} is {quoted(value)}; no {kind} can be made, and no parameter or model changes that."
+        step = "Tell the user so, and offer a still picture instead: png, jpeg or webp."
+        raise UnsupportedByModel(message, next_step=step)
+
+
 def _output_format(text: str) -> str:
+    refuse_animation_and_vectors("output_format", text)
     name = text.strip().lower().removeprefix(".")
     return _one_of("output_format", _FORMAT_ALIASES.get(name, name), FORMATS)
 

@@ -39,19 +39,13 @@ what to do next."""
 
 _becomes_a_task: ContextVar[bool] = ContextVar("becomes_a_task", default=False)
 
-READS = ToolAnnotations(
-    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-)
-SPENDS = ToolAnnotations(
-    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
-)
+# Only what differs from the defaults of the protocol, by which a tool writes, destroys, gives something else
+# when called again, and reaches the world outside.
+READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+SPENDS = ToolAnnotations(destructive_hint=False)
 # Writes new files and nothing else; a second call writes them again, under other names.
-CONVERTS = ToolAnnotations(
-    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
-)
-ENDS = ToolAnnotations(
-    read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
-)
+CONVERTS = ToolAnnotations(destructive_hint=False, open_world_hint=False)
+ENDS = ToolAnnotations(idempotent_hint=True, open_world_hint=False)
 
 
 @asynccontextmanager

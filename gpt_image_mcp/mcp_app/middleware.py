@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from gpt_image_mcp.errors import ImageError, InternalError, InvalidArgument, NotFound, cut, quoted
 from gpt_image_mcp.mcp_app.lifespan import settings_of
+from gpt_image_mcp.mcp_app.published import as_listed
 from gpt_image_mcp.mcp_app.tool_results import ToolFailure, add_notes, failure
 from gpt_image_mcp.settings import TOOL_GROUPS
 from gpt_image_mcp.studio import Studio
@@ -64,7 +65,7 @@ class ToolGroups(Middleware):
         server = context.fastmcp_context
         tools = await (server.fastmcp.local_provider.list_tools() if server else call_next(context))
         groups = _groups(server)
-        return [_for_every_converter(tool) for tool in tools if group_of(tool.name) in groups]
+        return [as_listed(tool) for tool in tools if group_of(tool.name) in groups]
 
     async def on_call_tool(
         self,
@@ -121,12 +122,6 @@ def _groups(context: Context | None) -> frozenset[ToolGroup]:
     """The configured groups; all of them where a server is only inspected."""
     settings = settings_of(context)
     return settings.tools if settings else frozenset(TOOL_GROUPS)
-
-
-def _for_every_converter(tool: Tool) -> Tool:
-    """A tool without the boolean ``additionalProperties`` that some clients cannot convert."""
-    parameters = {name: part for name, part in tool.parameters.items() if name != "additionalProperties"}
-    return tool.model_copy(update={"parameters": parameters})
 
 
 async def _meant(params: CallToolRequestParams, context: Context | None) -> tuple[Call, list[str]]:

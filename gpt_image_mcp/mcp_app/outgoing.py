@@ -33,6 +33,7 @@ _SINCE = {
     "structuredContent": "2025-06-18",
     "title": "2025-06-18",
 }
+_NO_TAGS = {"fastmcp": {"tags": []}}
 _LONGEST_ERROR, _LONG_ERROR_CUT = 1000, 120
 # The separators of lines and paragraphs, and the control characters that JSON lets stand, such as NEL.
 _BREAKS = re.compile(rb"\xe2\x80[\xa8\xa9]|\xc2[\x80-\x9f]")
@@ -70,17 +71,30 @@ async def send_what_is_known(ctx: ServerRequestContext[Any, Any], call_next: Cal
         result = await call_next(ctx)
     except MCPError as error:
         raise MCPError(error.code, _short(error.message), _short(error.data)) from error
-    wire = result if isinstance(result, dict) else {}
+    wire = _without_tags(result) if isinstance(result, dict) else {}
     # The answer to ``initialize`` is what settles the version.
     version = str(wire.get("protocolVersion", ctx.protocol_version))
     unknown = frozenset(name for name, first in _SINCE.items() if not is_version_at_least(version, first))
     if not (wire and unknown):
-        return result
+        return wire or result
     return {
         name: _known(value, unknown)
         for name, value in wire.items()
         if name == "_meta" or name not in unknown  # results had it from the first version on
     }
+
+
+def _without_tags(result: JsonObject) -> JsonObject:
+    """A result without the note that something listed has no tags, which FastMCP adds to everything."""
+    return {
+        name: [_untagged(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
+        for name, value in result.items()
+    }
+
+
+def _untagged(item: Any) -> Any:
+    is_note = isinstance(item, dict) and cast("JsonObject", item).get("_meta") == _NO_TAGS
+    return {name: part for name, part in item.items() if name != "_meta"} if is_note else item
 
 
 def _short(said: Any) -> Any:

@@ -16,13 +16,14 @@ from gpt_image_mcp.dates import today
 from gpt_image_mcp.errors import ImageError, InvalidArgument, cut, quoted
 from gpt_image_mcp.mcp_app.app import mcp
 from gpt_image_mcp.mcp_app.lifespan import studio_of
+from gpt_image_mcp.mcp_app.orders import CHOSEN_DRAFT
 from gpt_image_mcp.mcp_app.recipes import RECIPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gpt_image_mcp.catalogue.models import ImageModel
-    from gpt_image_mcp.mcp_app.recipes import Order
+    from gpt_image_mcp.mcp_app.orders import Order
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.json import JsonObject
 
@@ -100,24 +101,44 @@ def blanks_of(recipe: Callable[..., Order]) -> tuple[Blank, ...]:
 
 
 def message_of(order: Order, settings: Settings) -> str:
-    """The message that tells a model what to do: draft cheaply, look at the draft, finish.
+    """The message that tells a model what to do: draft cheaply, look at the draft, finish it.
 
     Raises:
         ImageError: If the model cannot make this size.
     """
-    call = json.dumps(_arguments(order), ensure_ascii=False, indent=1)
-    look = (
-        f"Look at the draft, show it to the user and check {order.check}. If something is wrong, change one "
-        "thing of the prompt and draft again."
+    final = order.finishing()
+    steps = (_draft(order), _look(order), final and _finish(final), order.then)
+    numbered = [f"{number}. {step}" for number, step in enumerate(filter(None, steps), start=1)]
+    return "\n".join(["Make this picture for me.", "", *numbered, "", *_remarks(order, final, settings)])
+
+
+def _draft(order: Order) -> str:
+    return f'Draft: call {order.tool} with quality "low" and these arguments:\n{_json(order.arguments())}'
+
+
+def _look(order: Order) -> str:
+    looked = "the draft, show it to the user"
+    if order.drafts > 1:
+        looked = "the drafts, show them to the user, ask which one to finish"
+    return (
+        f"Look at {looked} and check {order.check}. If something is wrong, change one thing of the prompt "
+        "and draft again."
     )
-    finish = (
-        f"Finish: when the user agrees, call {order.tool} with the same arguments and quality "
-        f'"{order.quality}".'
+
+
+def _finish(final: Order) -> str:
+    call = f"call {final.tool}"
+    if CHOSEN_DRAFT not in final.images:
+        return f'Finish: when the user agrees, {call} with the same arguments and quality "{final.quality}".'
+    arguments = _json({**final.arguments(), "quality": final.quality})
+    return (
+        f"Finish: when the user agrees, {call} on the draft; drawing anew would give another picture. "
+        f'With quality "{final.quality}", and the id of the draft for {CHOSEN_DRAFT}:\n{arguments}'
     )
-    draft = f'Draft: call {order.tool} with quality "low" and these arguments:\n```json\n{call}\n```'
-    steps = [step for step in (draft, look, finish, order.then) if step]
-    numbered = [f"{number}. {step}" for number, step in enumerate(steps, start=1)]
-    return "\n".join(["Make this picture for me.", "", *numbered, "", *_remarks(order, settings)])
+
+
+def _json(arguments: dict[str, object]) -> str:
+    return f"```json\n{json.dumps(arguments, ensure_ascii=False, indent=1)}\n```"
 
 
 def _blank(parameter: inspect.Parameter) -> Blank:
@@ -157,25 +178,13 @@ def _joined(blanks: tuple[Blank, ...], given: dict[str, str]) -> dict[str, str]:
     return {**{name: given[name] for name in names[:last]}, names[last]: text}
 
 
-def _arguments(order: Order) -> dict[str, object]:
-    """The arguments of the call, without those that say nothing."""
-    given: dict[str, object] = {"prompt": order.prompt, "size": order.size}
-    if order.images:
-        given |= {"images": list(order.images), "edit_type": order.edit_type}
-    if order.background != "auto":
-        given["background"] = order.background
-    if order.model:
-        given["model"] = order.model
-    return given
-
-
-def _remarks(order: Order, settings: Settings) -> list[str]:
-    """What draft and final picture cost, and what the model may refuse, as far as it is known."""
+def _remarks(order: Order, final: Order | None, settings: Settings) -> list[str]:
+    """What drafts and the finished picture cost, and what the model may refuse, as far as it is known."""
     from gpt_image_mcp.catalogue.models import load_catalogue
 
     name = order.model or settings.model
     model = load_catalogue().find(name)
-    remarks = [_prices(order, name, model)]
+    remarks = [_prices(order, name, final=final, model=model)]
     if order.background == "transparent" and (model is None or model.transparency != "yes"):
         remarks.append(f"If {name} refuses the transparent background: {_ways_to_transparency()}.")
     return remarks
@@ -189,24 +198,34 @@ def _ways_to_transparency() -> str:
     return f"pass one of the models {', '.join(names)}, or background opaque"
 
 
-def _prices(order: Order, name: str, model: ImageModel | None) -> str:
-    from gpt_image_mcp.catalogue.prices import quotes_by_quality
-    from gpt_image_mcp.catalogue.sizes import resolve_size
-    from gpt_image_mcp.presentation.text import quote_text
-    from gpt_image_mcp.values.requests import ImageRequest
-
-    size = resolve_size(model, order.size).size
-    request = ImageRequest(prompt=order.prompt, model=name, size=size, quality="low")
-    quotes = quotes_by_quality(model, request, input_images=len(order.images))
-    known = [
-        f"quality {quality} {quote_text(quotes[quality])}"
-        for quality in dict.fromkeys(("low", order.quality))
-        if quality in quotes
-    ]
+def _prices(order: Order, name: str, *, final: Order | None, model: ImageModel | None) -> str:
+    size, known = _size(order, model), list[str]()
+    for made, quality in ((order, "low"), (final, order.quality)):
+        price = _price(made, quality, size=size, model=model) if made else ""
+        known += [f"quality {quality} {price}"] if price else []
+    if known and order.drafts > 1:
+        known[0] += f" for each of {order.drafts} drafts"
     costs = f"One picture with {name} at size {size} costs: {', '.join(known)}. " if known else ""
     return (
         f"{costs}Tell the user the cost before the final call; estimate_cost quotes other choices for free."
     )
+
+
+def _size(order: Order, model: ImageModel | None) -> str:
+    from gpt_image_mcp.catalogue.sizes import resolve_size
+
+    return resolve_size(model, order.size).size
+
+
+def _price(order: Order, quality: str, *, size: str, model: ImageModel | None) -> str:
+    """What one picture of an order costs; empty where that is not known."""
+    from gpt_image_mcp.catalogue.prices import quotes_by_quality
+    from gpt_image_mcp.presentation.text import quote_text
+    from gpt_image_mcp.values.requests import ImageRequest
+
+    request = ImageRequest(prompt=order.prompt, model=order.model, size=size, quality=quality)
+    quotes = quotes_by_quality(model, request, input_images=len(order.images))
+    return quote_text(quotes[quality]) if quality in quotes else ""
 
 
 def _register(name: str, recipe: Callable[..., Order]) -> None:

@@ -8,12 +8,18 @@ what is required (see ``prompts.py``).
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-from gpt_image_mcp.errors import InvalidArgument, quoted
-from gpt_image_mcp.visible_text import normalized
+from gpt_image_mcp.mcp_app.orders import Order
+from gpt_image_mcp.mcp_app.sentences import (
+    empty_background,
+    in_quotes,
+    items_of,
+    one_by_one,
+    sentences,
+    spelled,
+    used_for,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,44 +32,12 @@ QualityBlank: TypeAlias = Annotated[
 ]
 ModelBlank: TypeAlias = Annotated[str, "Model; empty takes the configured one."]
 ImageBlank: TypeAlias = Annotated[str, "The image to change: an image id, a file path or an address."]
+ImagesBlank: TypeAlias = Annotated[
+    str, "The image to change: id, path or address; or a folder or glob of them."
+]
 BackgroundBlank: TypeAlias = Annotated[
     Literal["transparent", "opaque"], "Whether the background is transparent, for placing it elsewhere."
 ]
-_HARD_WORD = 9
-_LETTERS = re.compile(r"[^\W\d_]+")
-_QUOTES = (('"', '"'), ("“", "”"), ("«", "»"), ("「", "」"))
-_ENDINGS = tuple(".!?:\"'”»」。…")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """A tool call to draft and then to finish.
-
-    Attributes:
-        prompt: What the tool gets as prompt.
-        model: Empty for the configured one.
-        quality: Of the final picture.
-        images: Inputs; with any, the tool is ``edit_image``.
-        edit_type: For ``edit_image``.
-        background: ``auto``, ``opaque`` or ``transparent``.
-        check: What to look for in the draft.
-        then: What to do after the picture is finished; empty for nothing.
-    """
-
-    prompt: str
-    model: str
-    size: str
-    quality: str
-    images: tuple[str, ...] = field(default=())
-    edit_type: str = "free"
-    background: str = "auto"
-    check: str
-    then: str = ""
-
-    @property
-    def tool(self) -> str:
-        """The tool to call."""
-        return "edit_image" if self.images else "generate_image"
 
 
 def photorealistic(
@@ -80,13 +54,13 @@ def photorealistic(
     model: ModelBlank = "",
 ) -> Order:
     """A picture that looks like a photograph."""
-    prompt = _sentences(
+    prompt = sentences(
         setting and f"Setting: {setting}",
         f"A photorealistic photograph of {subject}",
         f"Light: {light}. Camera: {camera}",
         "Real materials and skin with pores, wear and small flaws; nothing retouched, nothing staged",
         "No text, no watermark",
-        _used_for(use),
+        used_for(use),
     )
     check = "hands, faces, shadows that agree with the light, and that nothing looks retouched"
     return Order(prompt=prompt, model=model, size=size, quality=quality, check=check)
@@ -103,12 +77,12 @@ def infographic(
     model: ModelBlank = "",
 ) -> Order:
     """A diagram or one-page explanation with exact text."""
-    items = _items("facts", facts)
-    blocks = "; ".join(f"{number}. {_quoted(item)}" for number, item in enumerate(items, start=1))
-    prompt = _sentences(
+    items = items_of("facts", facts)
+    blocks = "; ".join(f"{number}. {in_quotes(item)}" for number, item in enumerate(items, start=1))
+    prompt = sentences(
         f"An infographic for {audience}",
         f"Style: {style}",
-        f"Title at the top, exactly: {_quoted(topic)}",
+        f"Title at the top, exactly: {in_quotes(topic)}",
         f"{len(items)} block(s) in reading order, each with one simple icon and exactly this text: {blocks}",
         "One clear hierarchy, aligned to a grid, high contrast, every word legible",
         "No other text, no invented numbers, no watermark",
@@ -128,11 +102,11 @@ def text_poster(
     model: ModelBlank = "",
 ) -> Order:
     """A poster, cover or sign whose words must be right."""
-    prompt = _sentences(
+    prompt = sentences(
         f"A poster. Style: {style}",
         picture and f"Picture: {picture}",
-        f"The headline, large and exactly once: {_quoted(headline)}{_spelled(headline)}",
-        subline and f"Below it, smaller, exactly once: {_quoted(subline)}",
+        f"The headline, large and exactly once: {in_quotes(headline)}{spelled(headline)}",
+        subline and f"Below it, smaller, exactly once: {in_quotes(subline)}",
         "Text is horizontal, complete and legible, with room around it",
         "No other text, no watermark",
     )
@@ -151,15 +125,15 @@ def product_mockup(
     model: ModelBlank = "",
 ) -> Order:
     """A product in a scene, from words or from a picture of it."""
-    prompt = _sentences(
+    prompt = sentences(
         "A photorealistic product photograph",
         f"Scene: {scene}",
         f"Product: {product}",
         image and "Image 1 shows the product. Keep its form, proportions, colours and label exactly",
-        label and f"The label reads exactly: {_quoted(label)}",
+        label and f"The label reads exactly: {in_quotes(label)}",
         "Soft key light from the left, a natural contact shadow, the whole product in frame",
         "No other text, no props that hide the product, no watermark",
-        _used_for("a product page"),
+        used_for("a product page"),
     )
     check = "form and label of the product, the contact shadow, and that nothing is cut off"
     images = (image,) if image else ()
@@ -180,19 +154,20 @@ def logo_icon(
     model: ModelBlank = "",
 ) -> Order:
     """A logo, app icon or favicon."""
-    prompt = _sentences(
+    prompt = sentences(
         f"A {style} logo mark: {idea}",
         f"Colours: {colours}",
-        f"With the text, exactly: {_quoted(name)}" if name else "No text",
+        f"With the text, exactly: {in_quotes(name)}" if name else "No text",
         "One simple silhouette that is legible at 16 pixels, centred, with an even margin",
         "No gradient, no shadow, no mockup, no watermark",
-        _empty_background(background),
+        empty_background(background),
     )
     return Order(
         prompt=prompt,
         model=model,
         size=size,
         quality=quality,
+        drafts=4,
         background=background,
         check="the silhouette when small (get_image with max_edge 64), and that nothing surrounds it",
         then='If export_image is there, its presets "favicon" and "app_icon" make the files, at no cost.',
@@ -210,13 +185,13 @@ def ui_asset(
     model: ModelBlank = "",
 ) -> Order:
     """A picture for a user interface."""
-    prompt = _sentences(
+    prompt = sentences(
         f"A user interface asset: {asset}",
         f"Style: {style}",
         palette and f"Only these colours: {palette}",
         "One subject, centred, with an even margin, crisp edges, legible at half the size",
         "No text, no device frame, no interface around it, no watermark",
-        _empty_background(background),
+        empty_background(background),
     )
     check = "edges, colours and margin"
     return Order(prompt=prompt, model=model, size=size, quality=quality, background=background, check=check)
@@ -232,7 +207,7 @@ def style_transfer(
     model: ModelBlank = "",
 ) -> Order:
     """The same picture in another style."""
-    prompt = _sentences(
+    prompt = sentences(
         f"Redraw Image 1 in this style: {style}",
         f"Change only the style. Keep the rest exactly as it is: {keep}",
         "Add nothing, remove nothing",
@@ -250,15 +225,15 @@ def style_transfer(
 
 def background_swap(
     *,
-    image: ImageBlank,
+    image: ImagesBlank,
     background: Annotated[str, "The new background: place, time, light."],
     quality: QualityBlank = "high",
     keep: Annotated[str, "What must stay as it is."] = "the subject with its pose, edges, colours and face",
     size: SizeBlank = "auto",
     model: ModelBlank = "",
 ) -> Order:
-    """The same subject in front of another background."""
-    prompt = _sentences(
+    """The same subject in front of another background, also for all pictures of a folder."""
+    prompt = sentences(
         f"Replace the background of Image 1 by {background}",
         f"Change only the background. Keep exactly as it is: {keep}",
         "Match the direction and colour of the light at the edges, and give the subject a contact shadow",
@@ -286,28 +261,96 @@ def character_consistency(
     model: ModelBlank = "",
 ) -> Order:
     """The same character in several scenes."""
-    prompt = _sentences(
+    prompt = sentences(
         f"A character sheet on a plain background: {character}",
         f"Style: {style}",
         image and "Image 1 shows the character. Keep face, hair, clothes and colours exactly",
         "The whole figure from the front and from the side, and the face close up; the same person each time",
         "No text, no watermark",
     )
-    listed = " ".join(f"({number}) {scene}" for number, scene in enumerate(_items("scenes", scenes), start=1))
-    beginning = _sentences(
+    beginning = sentences(
         f"Image 1 is the character sheet of {character}",
         f"Style: {style}",
         "Draw this very character, same face, hair, clothes and colours, in a new scene:",
     )
-    then = _sentences(
-        f"Call edit_image once for each scene, with the id of the finished sheet as the only image: {listed}",
-        f"Begin each prompt with: {_quoted(beginning)}",
-        "Each scene is paid for like the sheet: tell the user the sum first",
-    )
-    images = (image,) if image else ()
-    check = "that the character is the same in all views"
     return Order(
-        prompt=prompt, model=model, size=size, quality=quality, images=images, check=check, then=then
+        prompt=prompt,
+        model=model,
+        size=size,
+        quality=quality,
+        images=(image,) if image else (),
+        check="that the character is the same in all views",
+        then=one_by_one("scene", items_of("scenes", scenes), beginning),
+    )
+
+
+def hero_banner(
+    *,
+    subject: Annotated[str, "What the banner shows."],
+    quality: QualityBlank = "high",
+    text_side: Annotated[
+        Literal["left", "right", "centre"], "Where the page puts its headline, and the picture is calm."
+    ] = "left",
+    style: Annotated[str, "How it looks."] = "a photograph with soft daylight and depth",
+    palette: Annotated[str, "The colours of the site, best as hex values."] = "",
+    size: SizeBlank = "16:9",
+    model: ModelBlank = "",
+) -> Order:
+    """A wide picture at the top of a website, with room for a headline."""
+    prompt = sentences(
+        f"A wide hero picture: {subject}",
+        f"Style: {style}",
+        palette and f"Colours that go with {palette}",
+        f"The {text_side} third is calm, low in contrast and free of detail, for a headline over it",
+        "The subject outside of that third, nothing important at the edges",
+        "No text, no logo, no interface, no watermark",
+        used_for("the first screen of a website"),
+    )
+    return Order(
+        prompt=prompt,
+        model=model,
+        size=size,
+        quality=quality,
+        check=f"that a headline on the {text_side} would be legible, and that the edges may be cut",
+        then="If export_image is there, it makes the exact width and height, as webp, at no cost.",
+    )
+
+
+def product_set(
+    *,
+    product: Annotated[str, "The product: form, material, colour."],
+    views: Annotated[str, "The pictures of the set, separated by semicolons."] = (
+        "from the side; a close-up of the material; in use; in its packaging"
+    ),
+    quality: QualityBlank = "high",
+    scene: Annotated[
+        str, "Backdrop and light of all pictures."
+    ] = "a seamless light grey backdrop, soft light",
+    image: Annotated[str, "A picture of the real product to keep: id, path or address."] = "",
+    size: SizeBlank = "square",
+    model: ModelBlank = "",
+) -> Order:
+    """One product in several pictures that belong together, as a shop shows it."""
+    prompt = sentences(
+        f"A photorealistic product photograph of {product}",
+        f"Scene: {scene}",
+        image and "Image 1 shows the product. Keep its form, proportions, colours and label exactly",
+        "From the front, slightly above, the whole product in frame with an even margin and a contact shadow",
+        "No further text, no props, no watermark",
+    )
+    beginning = sentences(
+        f"Image 1 is the main picture of {product}",
+        f"Scene: {scene}",
+        "Keep the product, its label, the backdrop and the light exactly as they are. Show it anew:",
+    )
+    return Order(
+        prompt=prompt,
+        model=model,
+        size=size,
+        quality=quality,
+        images=(image,) if image else (),
+        check="form, colours and label of the product, and that the backdrop is even",
+        then=one_by_one("view", items_of("views", views), beginning),
     )
 
 
@@ -321,43 +364,6 @@ RECIPES: dict[str, Callable[..., Order]] = {
     "style_transfer": style_transfer,
     "background_swap": background_swap,
     "character_consistency": character_consistency,
+    "hero_banner": hero_banner,
+    "product_set": product_set,
 }
-
-
-def _sentences(*parts: str) -> str:
-    """The parts that are not empty, each ending like a sentence."""
-    return " ".join(part if part.endswith(_ENDINGS) else f"{part}." for part in parts if part)
-
-
-def _items(name: str, text: str) -> list[str]:
-    """What a text lists, separated by semicolons.
-
-    Raises:
-        InvalidArgument: If it lists nothing.
-    """
-    items = [item.strip() for item in text.split(";") if item.strip()]
-    if not items:
-        message = f"{name} is {quoted(text)}, which lists nothing."
-        raise InvalidArgument(message, next_step=f"Pass {name} separated by semicolons.")
-    return items
-
-
-def _quoted(text: str) -> str:
-    """A text in quotation marks that it does not hold itself, so that it is clear where it ends."""
-    opening, closing = next((pair for pair in _QUOTES if not set(pair) & set(text)), _QUOTES[0])
-    return f"{opening}{text}{closing}"
-
-
-def _used_for(use: str) -> str:
-    return f"Intended use: {use}" if use else ""
-
-
-def _empty_background(background: str) -> str:
-    return "The background is transparent and empty" if background == "transparent" else "A plain background"
-
-
-def _spelled(text: str) -> str:
-    """The letters of long words one by one, which models get right more often."""
-    # An accent is a letter of its own until it is put together with the one below it.
-    words = dict.fromkeys(_LETTERS.findall(normalized("NFC", text)))
-    return "".join(f" ({word} is spelled {'-'.join(word)})" for word in words if len(word) >= _HARD_WORD)

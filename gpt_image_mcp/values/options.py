@@ -23,7 +23,7 @@ class OutputOptions:
 
     The one definition of these options: tools publish the fields as their parameters, commands as theirs.
     The metadata is pydantic's, for the tools. A ``Field`` with a description has nothing else in it, because
-    only one tool shows the descriptions (``mcp_app/tools/output_options.py``).
+    a tool may have other words (``mcp_app/tools/output_options.py``), as every tool has for ``model``.
 
     Attributes:
         model: Model name; empty takes the configured one, "sandbox" runs this call in the sandbox.
@@ -43,49 +43,48 @@ class OutputOptions:
         overwrite: Whether a file of the exact name is replaced.
     """
 
-    model: Annotated[
-        str,
-        Field(
-            description='Model name; empty = the configured default. "sandbox" = fake picture, free, no key.'
-        ),
-    ] = ""
+    model: str = ""
     size: Annotated[
         str,
         Field(
-            description="auto (an edit keeps image 1's shape), WxH, a ratio (16:9), or square, landscape, "
-            "portrait (also with _2k, _4k), wide, tall, 2k, 4k. Larger costs more."
+            description="auto (edits keep the shape), WxH, a ratio (16:9), square, landscape, portrait, "
+            "wide, tall, 2k, 4k."
         ),
     ] = "auto"
     exact_size: Annotated[
         str,
-        Field(
-            description="Any WxH, 16-3840 a side, at most 3:1, instead of size: a larger picture is made and "
-            "cut to the pixel."
-        ),
+        Field(description="Any WxH (16-3840) instead of size, cut to the pixel."),
     ] = ""
     quality: Annotated[
         str,
-        Field(description="low is cheap and fast: use it for drafts. xhigh and max: newest models only."),
+        Field(description="low = draft, high = final; xhigh, max: newest models."),
         # "standard" and "hd", which older models had, are understood too, and not published.
         _choices("auto", "low", "medium", "high", "xhigh", "max"),
         BeforeValidator(lowered),
     ] = "auto"
-    n: Annotated[int, Field(description="How many images; each is paid for."), Field(ge=1, le=10)] = 1
-    background: Annotated[str, _choices("auto", "opaque", "transparent"), BeforeValidator(lowered)] = "auto"
-    output_format: Annotated[
+    n: Annotated[
+        int,
+        Field(description="How many variations, each paid for; equal calls are not needed for more."),
+        Field(ge=1, le=10),
+    ] = 1
+    background: Annotated[
         str,
         Field(description="transparent needs png or webp."),
+        _choices("auto", "opaque", "transparent"),
+        BeforeValidator(lowered),
+    ] = "auto"
+    output_format: Annotated[
+        str,
+        Field(description="Never gif or svg."),
         _choices("png", "jpeg", "webp"),
         BeforeValidator(format_name),
     ] = "png"
-    output_compression: Annotated[
-        int, Field(description="0-100, jpeg and webp only."), Field(ge=0, le=100)
-    ] = 100
-    output_dir: Annotated[str, Field(description="Folder for the files; empty = the configured one.")] = ""
-    filename_prefix: Annotated[str, Field(description="A label put into the unique file name.")] = ""
+    output_compression: Annotated[int, Field(description="For jpeg and webp."), Field(ge=0, le=100)] = 100
+    output_dir: Annotated[str, Field(description="Folder; empty = the configured one.")] = ""
+    filename_prefix: Annotated[str, Field(description="Label in the automatic name.")] = ""
     filename: Annotated[
         str,
-        Field(description="Exact name or path instead, such as assets/logo.png; its ending is the format."),
+        Field(description="Exact name or path (assets/logo.png); its ending is the format."),
     ] = ""
     user: Annotated[str, Field(description="End-user id for OpenAI's safety checks.")] = ""
     overwrite: Annotated[bool, Field(description="Replace a file of that exact name.")] = False

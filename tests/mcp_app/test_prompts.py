@@ -15,8 +15,9 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import TextContent
 from PIL import Image
 
+from gpt_image_mcp.mcp_app.orders import CHOSEN_DRAFT
 from gpt_image_mcp.mcp_app.prompts import blanks_of, message_of
-from gpt_image_mcp.mcp_app.recipes import RECIPES
+from gpt_image_mcp.mcp_app.recipes import RECIPES, background_swap
 from gpt_image_mcp.server import mcp
 from gpt_image_mcp.settings import Settings
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 NAMES = [
     *("photorealistic", "infographic", "text_poster", "product_mockup", "logo_icon", "ui_asset"),
-    *("style_transfer", "background_swap", "character_consistency"),
+    *("style_transfer", "background_swap", "character_consistency", "hero_banner", "product_set"),
 ]
 # What each form needs at least.
 FILLED: dict[str, dict[str, str]] = {
@@ -35,9 +36,11 @@ FILLED: dict[str, dict[str, str]] = {
     "product_mockup": {"product": "a matt black bottle"},
     "logo_icon": {"idea": "a paper boat"},
     "ui_asset": {"asset": "an empty inbox"},
-    "style_transfer": {"image": "IMAGE", "style": "woodcut"},
-    "background_swap": {"image": "IMAGE", "background": "a beach at dusk"},
+    "style_transfer": {"image": "IMAGE.png", "style": "woodcut"},
+    "background_swap": {"image": "IMAGE.png", "background": "a beach at dusk"},
     "character_consistency": {"character": "a fox in a red coat", "scenes": "at sea; at school"},
+    "hero_banner": {"subject": "a harbour at dawn"},
+    "product_set": {"product": "a matt black bottle"},
 }
 EDITS = {"style_transfer": "style_transfer", "background_swap": "background_change"}
 
@@ -52,9 +55,16 @@ async def _message(client: Client[Any], prompt: str, /, **arguments: str) -> str
 
 def _call(message: str) -> tuple[str, dict[str, Any]]:
     """The tool and the arguments that a message tells to draft with."""
-    found = re.search(
-        r'call (\w+) with quality "low" and these arguments:\n```json\n(.*?)\n```', message, re.DOTALL
-    )
+    return _found(r'call (\w+) with quality "low" and these arguments:\n```json\n(.*?)\n```', message)
+
+
+def _finishing(message: str) -> tuple[str, dict[str, Any]]:
+    """The tool and the arguments that a message tells to finish the draft with."""
+    return _found(r"Finish: .*?call (\w+) .*?\n```json\n(.*?)\n```", message)
+
+
+def _found(pattern: str, message: str) -> tuple[str, dict[str, Any]]:
+    found = re.search(pattern, message, re.DOTALL)
     assert found, message
     return found[1], cast("dict[str, Any]", json.loads(found[2]))
 
@@ -80,7 +90,7 @@ async def test_choices_and_defaults_stand_in_the_description(client: Client[Any]
 @pytest.mark.parametrize("name", NAMES)
 async def test_what_a_prompt_tells_to_call_works(sandbox: None, project: Path, name: str) -> None:
     del sandbox
-    Image.new("RGB", (640, 480), "teal").save(project / "IMAGE", "PNG")
+    Image.new("RGB", (640, 480), "teal").save(project / "IMAGE.png")
     async with Client(mcp) as client:
         message = await _message(client, name, **FILLED[name])
         tool, arguments = _call(message)
@@ -106,7 +116,7 @@ async def test_a_price_is_of_the_size_and_model_that_are_filled_in(client: Clien
     assert "gpt-image-1.5 at size 1024x1024 costs: quality low $0.0090" in message
     _, arguments = _call(message)
     assert arguments["model"] == "gpt-image-1.5"
-    assert 'quality "medium"' in message
+    assert _finishing(message)[1]["quality"] == "medium"
 
 
 async def test_an_unknown_model_has_no_price(client: Client[Any]) -> None:
@@ -118,6 +128,73 @@ async def test_an_unknown_model_has_no_price(client: Client[Any]) -> None:
 async def test_a_draft_at_the_final_quality_is_priced_once(client: Client[Any]) -> None:
     message = await _message(client, "photorealistic", subject="x", size="square", quality="low")
     assert message.count("$") == 1
+    assert "Finish: " not in message
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_draft_is_finished_by_an_edit_of_it(sandbox: None, project: Path, name: str) -> None:
+    del sandbox
+    Image.new("RGB", (640, 480), "teal").save(project / "IMAGE.png")
+    async with Client(mcp) as client:
+        message = await _message(client, name, **FILLED[name])
+        draft_with, drafting = _call(message)
+        drafted = await client.call_tool(draft_with, {**drafting, "quality": "low"})
+        tool, arguments = _finishing(message)
+        draft = drafted.structured_content["images"][-1]["id"]
+        images = [draft if image == CHOSEN_DRAFT else image for image in arguments["images"]]
+        finished = await client.call_tool(tool, {**arguments, "images": images, "quality": "low"})
+    assert tool == "edit_image"
+    assert images == [draft, *drafting.get("images", [])]
+    assert arguments["prompt"].startswith("Image 1 is the chosen draft")
+    assert "n" not in arguments
+    assert len(finished.structured_content["images"]) == 1
+
+
+async def test_a_logo_has_four_drafts_from_one_call(client: Client[Any]) -> None:
+    message = await _message(client, "logo_icon", idea="a paper boat")
+    _, arguments = _call(message)
+    assert arguments["n"] == 4
+    assert "for each of 4 drafts" in message
+
+
+@pytest.mark.parametrize("images", ["photos", "photos/", "photos/*.png", "./photos", "photos\\"])
+async def test_the_pictures_of_a_folder_get_their_background_in_one_call(
+    sandbox: None, project: Path, images: str
+) -> None:
+    del sandbox
+    (project / "photos").mkdir()
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (64, 64), "teal").save(project / "photos" / name)
+    async with Client(mcp) as client:
+        message = await _message(client, "background_swap", image=images, background="beige")
+        tool, arguments = _call(message)
+    assert tool == "batch_edit_images"
+    assert arguments["images"] == [images]
+    assert 'call batch_edit_images with the same arguments and quality "high"' in message
+    if "\\" not in images:
+        async with Client(mcp) as client:
+            done = await client.call_tool(tool, {**arguments, "quality": "low"})
+        assert [item["status"] for item in done.structured_content["items"]] == ["completed"] * 2
+
+
+@pytest.mark.parametrize(
+    "image", ["a.png", "my photos/a.jpg", "https://example.com/a?b=*", "20261121-150301-a1b2c3", "a.b/c.webp"]
+)
+def test_one_picture_is_no_folder(image: str) -> None:
+    assert background_swap(image=image, background="beige").tool == "edit_image"
+
+
+async def test_every_view_of_a_product_is_listed(client: Client[Any]) -> None:
+    message = await _message(client, "product_set", product="a bottle", views="open; in a hand")
+    assert "edit_image once for each view" in message
+    assert "(1) open (2) in a hand." in message
+
+
+async def test_a_banner_leaves_room_where_the_headline_is(client: Client[Any]) -> None:
+    message = await _message(client, "hero_banner", subject="a harbour", text_side="right")
+    _, arguments = _call(message)
+    assert "The right third is calm" in arguments["prompt"]
+    assert arguments["size"] == "16:9"
 
 
 async def test_where_transparency_may_be_refused_a_way_out_is_named(client: Client[Any]) -> None:

@@ -7,19 +7,21 @@ from fastmcp.dependencies import CurrentContext, Depends
 from fastmcp.tools import ToolResult
 
 from gpt_image_mcp.mcp_app.app import SPENDS, current_studio, mcp, patience, watcher
+from gpt_image_mcp.mcp_app.published import WORDS
 from gpt_image_mcp.mcp_app.tool_results import present, present_batch
-from gpt_image_mcp.mcp_app.tools.output_options import output_options
+from gpt_image_mcp.mcp_app.tools.output_options import MAY_BE_SANDBOX, output_options
 from gpt_image_mcp.mcp_app.tools.parameters import (
     BatchImages,
+    BatchPrompt,
     BatchReferences,
     Concurrency,
+    EditPrompt,
     EditType,
     ImageReferences,
     InputFidelity,
     KeepUnmasked,
     Mask,
     OnError,
-    PlainEditType,
     Regions,
     Wait,
 )
@@ -31,18 +33,18 @@ from gpt_image_mcp.values.options import OutputOptions
 @mcp.tool(
     title="Edit image",
     description=(
-        "Change an image, or combine several into one, as the prompt says. Say what to change and what must "
-        'stay; call inputs "Image 1", "Image 2". To change only a part, pass regions (read positions off '
-        "get_image with grid) or a mask: the rest is kept pixel for pixel. Costs and waits like "
-        "generate_image, and the output parameters mean the same."
+        "Change an image, or combine several into one, as the prompt says, and save the result. To change "
+        "only a part, pass regions (read positions off get_image with grid) or a mask: the rest is kept "
+        f"pixel for pixel. Costs money ({WORDS.prices}; its inputs cost too) "
+        "and takes 5 s to 2 min. If it returns a job_id, call get_image with it and not this again."
     ),
     annotations=SPENDS,
     output_schema=OUTPUT_SCHEMAS["edit_image"],
 )
-@output_options()
+@output_options(words=MAY_BE_SANDBOX)
 async def edit_image(
     *,
-    prompt: str,
+    prompt: EditPrompt,
     images: ImageReferences,
     mask: Mask = "",
     regions: Regions = [],  # noqa: B006 - never changed; FastMCP shows it in the schema
@@ -70,22 +72,25 @@ async def edit_image(
 
 
 @mcp.tool(
-    title="Batch edit images",
+    title="Batch edit",
     description=(
-        "Make the same edit on each of many images; every image is paid for. Returns one entry per input, "
-        "in order: its file and cost, or its error. If it takes long it returns a job_id: collect that with "
-        "get_image."
+        "Make the same edit on each of many images. Costs money for each; estimate_cost tells how much. "
+        "Returns one entry per input, in order: its file and cost, or its error. If it "
+        "returns a job_id, call get_image with it and not this again."
     ),
     annotations=SPENDS,
     output_schema=OUTPUT_SCHEMAS["batch_edit_images"],
 )
-@output_options(without=("n",))
+@output_options(
+    words={"filename": "Exact name or path, such as out/{name}-red.jpg; {name} is the input's."},
+    without=("n",),
+)
 async def batch_edit_images(
     *,
-    prompt: str,
+    prompt: BatchPrompt,
     images: BatchImages,
     references: BatchReferences = [],  # noqa: B006 - never changed; FastMCP shows it in the schema
-    edit_type: PlainEditType = "free",
+    edit_type: EditType = "free",
     on_error: OnError = "continue",
     concurrency: Concurrency = 3,
     output: OutputOptions,

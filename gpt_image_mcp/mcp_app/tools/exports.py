@@ -10,11 +10,12 @@ from gpt_image_mcp.mcp_app.tool_results import present_export
 from gpt_image_mcp.mcp_app.tools.parameters import (
     AnyImage,
     BackgroundColour,
-    Edge,
     ExportFormat,
     FitMode,
-    PlainEdge,
+    Folder,
+    Height,
     Preset,
+    Width,
 )
 from gpt_image_mcp.presentation.schemas import OUTPUT_SCHEMAS
 from gpt_image_mcp.studio import Studio
@@ -34,12 +35,12 @@ async def export_image(
     *,
     ref: AnyImage,
     output_format: ExportFormat = "",
-    width: Edge = 0,
-    height: PlainEdge = 0,
+    width: Width = 0,
+    height: Height = 0,
     fit: FitMode = "auto",
     preset: Preset = "",
     background: BackgroundColour = "",
-    output_dir: str = "",
+    output_dir: Folder = "",
     studio: Studio = Depends(current_studio),
 ) -> ToolResult:
     result = await studio.export(

@@ -7,7 +7,15 @@ from fastmcp.tools import ToolResult
 
 from gpt_image_mcp.mcp_app.app import READS, current_studio, mcp
 from gpt_image_mcp.mcp_app.tool_results import present_history
-from gpt_image_mcp.mcp_app.tools.parameters import Limit, Offset, Query, Since
+from gpt_image_mcp.mcp_app.tools.parameters import (
+    Limit,
+    Offset,
+    OfModel,
+    OfSession,
+    Query,
+    Since,
+    Until,
+)
 from gpt_image_mcp.presentation.schemas import OUTPUT_SCHEMAS
 from gpt_image_mcp.studio import Studio
 
@@ -27,10 +35,10 @@ async def find_images(
     query: Query = "",
     limit: Limit = 20,
     offset: Offset = 0,
-    session_id: str = "",
-    model: str = "",
+    session_id: OfSession = "",
+    model: OfModel = "",
     since: Since = "",
-    until: str = "",
+    until: Until = "",
     studio: Studio = Depends(current_studio),
 ) -> ToolResult:
     found = await studio.history.search(

@@ -9,20 +9,21 @@ from fastmcp.dependencies import CurrentContext, Depends
 from fastmcp.tools import ToolResult
 
 from gpt_image_mcp.mcp_app.app import READS, SPENDS, current_studio, mcp, patience, watcher
+from gpt_image_mcp.mcp_app.published import WORDS
 from gpt_image_mcp.mcp_app.tool_results import present, present_comparison, present_estimate, present_found
-from gpt_image_mcp.mcp_app.tools.output_options import output_options
+from gpt_image_mcp.mcp_app.tools.output_options import MAY_BE_SANDBOX, output_options
 from gpt_image_mcp.mcp_app.tools.parameters import (
     BudgetUsd,
     CropBox,
     Grid,
     ImageCount,
     InputImages,
+    JobWait,
     MaxEdge,
     Moderation,
     Prompt,
     Ref,
     Wait,
-    WaitSeconds,
 )
 from gpt_image_mcp.presentation.schemas import OUTPUT_SCHEMAS
 from gpt_image_mcp.studio import Studio
@@ -33,21 +34,21 @@ from gpt_image_mcp.values.views import ViewOptions, parse_crop
 @mcp.tool(
     title="Generate image",
     description=(
-        "Make new images from a text prompt with OpenAI's gpt-image models. Costs money (about $0.006 to "
-        "$0.40 an image; estimate_cost tells) and takes 5 s to 2 min. Saves the files and returns their "
-        "paths, ids, pixel sizes and cost with a small preview. If it takes long it returns a job_id: "
-        "collect that with get_image and do not call this again."
+        "Draw new images from a text prompt, and save them; edit_image changes one. Costs money for each "
+        f"({WORDS.prices}; estimate_cost tells) and takes 5 s to 2 min. Returns paths, ids, sizes and cost "
+        "with a small preview. If it returns a job_id, call get_image with it and not this again. "
+        "No animation (gif) or vector file (svg) can be made: no parameter or model changes that."
     ),
     annotations=SPENDS,
     output_schema=OUTPUT_SCHEMAS["generate_image"],
 )
-@output_options(described=True, before={"output_dir": "moderation"})
+@output_options(words=MAY_BE_SANDBOX, before={"output_dir": "moderation"})
 async def generate_image(
     *,
     prompt: Prompt,
     output: OutputOptions,
     moderation: Moderation = "auto",
-    wait_seconds: WaitSeconds = -1,
+    wait_seconds: Wait = -1,
     context: Context = CurrentContext(),
     studio: Studio = Depends(current_studio),
 ) -> ToolResult:
@@ -77,7 +78,7 @@ async def get_image(
     max_edge: MaxEdge = 0,
     crop: CropBox = "",
     grid: Grid = False,
-    wait_seconds: Wait = -1,
+    wait_seconds: JobWait = -1,
     context: Context = CurrentContext(),
     studio: Studio = Depends(current_studio),
 ) -> ToolResult:

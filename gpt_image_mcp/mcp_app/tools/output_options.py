@@ -7,32 +7,40 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import fields
 from functools import wraps
 from inspect import Parameter
-from typing import Annotated, Any, TypeAlias, get_args, get_type_hints
+from typing import Annotated, Any, TypeAlias, get_args, get_origin, get_type_hints
 
 from fastmcp.tools import ToolResult
+from pydantic import Field
 
+from gpt_image_mcp.mcp_app.published import WORDS
 from gpt_image_mcp.values.options import OutputOptions
 
 _Tool: TypeAlias = Callable[..., Awaitable[ToolResult]]
 _PLACEHOLDER = "output"
 _TYPES = get_type_hints(OutputOptions, include_extras=True)
+# What the catalogue says, which the class does not know.
+_WORDS = {"model": f"Empty = configured; newest: {WORDS.newest_models}."}
+# For the tools that people try first.
+MAY_BE_SANDBOX = {"model": f'{_WORDS["model"][:-1]}; "sandbox" = free fake.'}
 
 
 def output_options(
-    *, described: bool = False, without: Collection[str] = (), before: Mapping[str, str] | None = None
+    *,
+    words: Mapping[str, str] | None = None,
+    without: Collection[str] = (),
+    before: Mapping[str, str] | None = None,
 ) -> Callable[[_Tool], _Tool]:
     """Publishes the fields of ``OutputOptions`` in place of a tool's parameter ``output``.
 
     The tool itself gets one ``OutputOptions``. Goes directly below ``@mcp.tool``.
 
     Args:
-        described: Whether the fields carry their descriptions. One tool shows them, because every
-            repetition is paid for in each conversation.
+        words: Descriptions of fields that mean something else in this tool, by their names.
         without: Fields that this tool does not have.
         before: Parameters of the tool itself that stand among the fields: the name of the field that
             follows, with the name of the parameter.
     """
-    published = _parameters(described=described, without=without)
+    published = _parameters({**_WORDS, **(words or {})}, without=without)
 
     def publish(function: _Tool) -> _Tool:
         parameters = _expanded(function, published, before or {})
@@ -64,21 +72,24 @@ def _expanded(function: _Tool, published: Iterable[Parameter], before: Mapping[s
     return expanded
 
 
-def _parameters(*, described: bool, without: Collection[str]) -> list[Parameter]:
-    """The fields of the class as parameters, with or without their descriptions."""
+def _parameters(words: Mapping[str, str], *, without: Collection[str]) -> list[Parameter]:
+    """The fields of the class as parameters, some with other words than in the class."""
     return [
         Parameter(
             field.name,
             Parameter.KEYWORD_ONLY,
             default=field.default,
-            annotation=_TYPES[field.name] if described else _without_description(_TYPES[field.name]),
+            annotation=_described(_TYPES[field.name], words.get(field.name)),
         )
         for field in fields(OutputOptions)
         if field.name not in without
     ]
 
 
-def _without_description(annotation: Any) -> Any:
-    kind, *metadata = get_args(annotation)
+def _described(annotation: Any, words: str | None) -> Any:
+    """An annotation with these words as its description; without them as it is."""
+    if words is None:
+        return annotation
+    kind, *metadata = get_args(annotation) if get_origin(annotation) is Annotated else [annotation]
     rest = [entry for entry in metadata if not getattr(entry, "description", None)]
-    return Annotated[(kind, *rest)] if rest else kind
+    return Annotated[(kind, Field(description=words), *rest)]

@@ -1,9 +1,9 @@
 """The types of tool parameters, with the descriptions that models read.
 
-The descriptions are short, because every byte of a schema is paid for in each conversation. Defaults stand in
-the signatures of the tools. Schemas keep to what every client's converter takes: one plain type for each
-value, lists with their items, objects with their members. ``aliases/binding.py`` brings what is close to it
-into that form.
+Each has its own, because some clients show a model one tool alone; they are short, because every byte of a
+schema is paid for in each conversation. Defaults stand in the signatures of the tools. Schemas keep to what
+every client's converter takes: one plain type for each value, lists with their items, objects with their
+members. ``aliases/binding.py`` brings what is close to it into that form.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ Prompt = Annotated[
     str,
     Field(description="What to show: scene, subject, details, style; quote literal text. Any language."),
 ]
-Moderation = Literal["auto", "low"]
-WaitSeconds = Annotated[
-    float,
-    Field(
-        ge=-1,
-        description="After so long the call returns a job id instead; -1 = as configured, 0 = at once.",
-    ),
+EditPrompt = Annotated[
+    str, Field(description='What to change and what must stay; call inputs "Image 1", "Image 2".')
 ]
-Wait = Annotated[float, Field(ge=-1)]
+BatchPrompt = Annotated[str, Field(description="What to change in each image, and what must stay.")]
+TurnPrompt = Annotated[str, Field(description="One change for this turn, and what must stay.")]
+Moderation = Annotated[Literal["auto", "low"], Field(description="low = less strict.")]
+Wait = Annotated[float, Field(ge=-1, description="Seconds until a job_id comes back; -1 = as configured.")]
+JobWait = Annotated[
+    float, Field(ge=-1, description="How long to wait for a running job; -1 = as configured.")
+]
 
-PlainImages = list[str]
 ImageReferences = Annotated[
-    PlainImages,
-    Field(description="1-16 file paths, URLs, data URLs or image ids; the first is the one edited."),
+    list[str],
+    Field(description="1-16 paths, URLs, data URLs or image ids; the first is edited."),
 ]
-ExtraImages = Annotated[PlainImages, Field(description="Extra references for this turn.")]
-BatchImages = Annotated[PlainImages, Field(description="1-100 images: also folders and globs.")]
+ExtraImages = Annotated[list[str], Field(description="More pictures to show in this turn: paths, ids.")]
+BatchImages = Annotated[list[str], Field(description="1-100 paths, ids or URLs; also folders and globs.")]
 BatchReferences = Annotated[
-    PlainImages, Field(description='Up to 8 pictures that go along with each as "Image 2", "Image 3", ...')
+    list[str], Field(description='Up to 8 pictures that go along with each as "Image 2", "Image 3", ...')
 ]
 Mask = Annotated[
-    str, Field(description="PNG of image 1's size: transparent (or white in black-and-white) is edited.")
+    str, Field(description="PNG of image 1's size; what is transparent (or white on black) is edited.")
 ]
 _NUMBERS: dict[str, Any] = {"type": "array", "items": {"type": "number"}}
 # What is in a region is judged by ``imaging/regions.py``.
@@ -54,40 +54,44 @@ _REGION = {
         "feather": {"type": "number"},
     },
 }
-PlainRegions = list[Annotated[Any, WithJsonSchema(_REGION)]]
 Regions = Annotated[
-    PlainRegions,
+    list[Annotated[Any, WithJsonSchema(_REGION)]],
     Field(
-        description="Parts of image 1 to edit: box [left, top, right, bottom] of a rectangle or ellipse, or "
-        "points [[x, y], ...] of a polygon, as fractions 0-1 (or unit px); invert = all but this, feather "
-        "0.02 = a soft edge."
+        description="Parts of image 1 to edit, in fractions 0-1 (or px): box [left, top, right, bottom], or "
+        "points [[x, y], ...] of a polygon; feather 0.02 = soft edge."
     ),
 ]
-PlainEditType = Literal[
-    "free",
-    "inpaint",
-    "outpaint",
-    "variation",
-    "style_transfer",
-    "object_removal",
-    "background_change",
-    "color_adjustment",
-    "enhancement",
-]
 EditType = Annotated[
-    PlainEditType,
-    Field(description="Words the request for this kind of edit; outpaint extends image 1 to size."),
+    Literal[
+        "free",
+        "inpaint",
+        "outpaint",
+        "variation",
+        "style_transfer",
+        "object_removal",
+        "background_change",
+        "color_adjustment",
+        "enhancement",
+    ],
+    Field(
+        description="free suits most edits; the others add to the prompt what must stay; outpaint "
+        "extends image 1 to size."
+    ),
 ]
 InputFidelity = Annotated[Literal["auto", "low", "high"], Field(description="Older models only.")]
 KeepUnmasked = Annotated[bool, Field(description="Put the original pixels back outside mask and regions.")]
-OnError = Literal["continue", "stop"]
+OnError = Annotated[
+    Literal["continue", "stop"], Field(description="stop = after a failure, begin no further image.")
+]
+SessionId = Annotated[str, Field(description="From start_edit_session or list_edit_sessions.")]
 Concurrency = Annotated[int, Field(ge=1, le=16)]
 FromTurn = Annotated[
-    int, Field(ge=-1, description="-1 = latest, 0 = the start images, 1 = the first result.")
+    int,
+    Field(ge=-1, description="Turn to change: -1 = latest, 0 = the start images, 1 = the first result."),
 ]
 ImageCount = Annotated[int, Field(ge=1, le=1000, description="How many, in as many calls as it takes.")]
 BudgetUsd = Annotated[float, Field(ge=0, description="Says what this pays for: qualities, models, how many.")]
-InputImages = Annotated[int, Field(ge=0, le=16, description="Input images, for an edit.")]
+InputImages = Annotated[int, Field(ge=0, le=16, description="For an edit: how many images it gets.")]
 # Published as text, because a choice of types is refused by some clients' converters.
 Ref = Annotated[
     str | list[str],
@@ -100,16 +104,20 @@ Ref = Annotated[
     ),
 ]
 Query = Annotated[str, Field(description="Words of the prompt, in any order.")]
-Limit = Annotated[int, Field(ge=0, le=100, description="0 = sums only.")]
-Offset = Annotated[int, Field(ge=0)]
-Since = Annotated[str, Field(description="ISO date or time, today, yesterday, 24h, 7d, 4w; so is until.")]
+Limit = Annotated[int, Field(ge=0, le=100, description="At most so many; 0 = sums only.")]
+SessionLimit = Annotated[int, Field(ge=1, le=100, description="At most so many.")]
+Offset = Annotated[int, Field(ge=0, description="Skip so many, as next_offset says.")]
+OfSession = Annotated[str, Field(description="Only of this session.")]
+OfModel = Annotated[str, Field(description="Only by this model.")]
+Since = Annotated[str, Field(description="ISO date or time, today, yesterday, 24h, 7d, 4w.")]
+Until = Annotated[str, Field(description="In the same form.")]
 AnyImage = Annotated[str, Field(description="Image id, file path, URL or data URL.")]
 # No enum where the default is empty: the Gemini API refuses a declaration with an empty choice.
 ExportFormat = Annotated[
     str, Field(description="png, jpeg, webp, avif, ico; empty = the source's."), BeforeValidator(format_name)
 ]
-Edge = Annotated[int, Field(ge=0, le=16383, description="Pixels; 0 = follows from the other.")]
-PlainEdge = Annotated[int, Field(ge=0, le=16383)]
+Width = Annotated[int, Field(ge=0, le=16383, description="Pixels; 0 = follows from height.")]
+Height = Annotated[int, Field(ge=0, le=16383, description="Pixels; 0 = follows from width.")]
 FitMode = Annotated[
     Literal["auto", "contain", "cover", "stretch"],
     Field(description="cover crops; auto = cover for presets, else contain."),
@@ -129,7 +137,8 @@ MaxEdge = Annotated[
 ]
 CropBox = Annotated[
     str,
-    Field(description='Part to show: "left,top,right,bottom" as fractions, e.g. "0,0,0.5,1".'),
+    Field(description="Part to show: left,top,right,bottom in fractions, such as 0,0,0.5,1."),
     BeforeValidator(comma_separated),
 ]
 Grid = Annotated[bool, Field(description="Draw rulers in fractions, to choose regions for an edit.")]
+Folder = Annotated[str, Field(description="Folder; empty = the configured one.")]

@@ -10,23 +10,30 @@ from gpt_image_mcp.mcp_app.app import ENDS, READS, SPENDS, current_studio, mcp, 
 from gpt_image_mcp.mcp_app.tool_results import present, present_ended, present_sessions
 from gpt_image_mcp.mcp_app.tools.output_options import output_options
 from gpt_image_mcp.mcp_app.tools.parameters import (
+    EditPrompt,
     ExtraImages,
     FromTurn,
-    Limit,
-    PlainImages,
-    PlainRegions,
+    ImageReferences,
+    Mask,
+    Regions,
+    SessionId,
+    SessionLimit,
+    TurnPrompt,
     Wait,
 )
 from gpt_image_mcp.presentation.schemas import OUTPUT_SCHEMAS
 from gpt_image_mcp.studio import Studio
 from gpt_image_mcp.values.options import OutputOptions
 
+_KEPT = "Default: the session's."
+
 
 @mcp.tool(
-    title="Start edit session",
+    title="Start session",
     description=(
-        "Start refining an image over several turns: makes the first edit and returns a session_id. For one "
-        "change use edit_image. Parameters and costs as there; later turns inherit the output parameters."
+        "Start refining an image over several turns: makes the first edit and returns a session_id for "
+        "continue_edit_session. For one change use edit_image. Costs money; estimate_cost tells how much. If "
+        "it returns a job_id, call get_image with it and not this again."
     ),
     annotations=SPENDS,
     output_schema=OUTPUT_SCHEMAS["start_edit_session"],
@@ -34,10 +41,10 @@ from gpt_image_mcp.values.options import OutputOptions
 @output_options(without=("n",))
 async def start_edit_session(
     *,
-    prompt: str,
-    images: PlainImages,
-    mask: str = "",
-    regions: PlainRegions = [],  # noqa: B006 - never changed; FastMCP shows it in the schema
+    prompt: EditPrompt,
+    images: ImageReferences,
+    mask: Mask = "",
+    regions: Regions = [],  # noqa: B006 - never changed; FastMCP shows it in the schema
     output: OutputOptions,
     wait_seconds: Wait = -1,
     context: Context = CurrentContext(),
@@ -56,23 +63,32 @@ async def start_edit_session(
 
 
 @mcp.tool(
-    title="Continue edit session",
+    title="Continue session",
     description=(
-        "Change the latest image of a session, or with from_turn branch from an earlier one. One change per "
-        "turn works best. What is left at its default keeps the session's choice."
+        "Change the latest image of a session, or with from_turn an earlier one. Costs money; estimate_cost "
+        "tells how much. If it returns a job_id, call get_image with it and not this again."
     ),
     annotations=SPENDS,
     output_schema=OUTPUT_SCHEMAS["continue_edit_session"],
 )
-@output_options(without=("n", "output_dir"))
+@output_options(
+    words={
+        "model": _KEPT,
+        "size": f"WxH, a ratio (16:9), 2k or 4k. {_KEPT}",
+        "quality": _KEPT,
+        "background": _KEPT,
+        "output_format": _KEPT,
+    },
+    without=("n", "output_dir"),
+)
 async def continue_edit_session(
     *,
-    session_id: str,
-    prompt: str,
+    session_id: SessionId,
+    prompt: TurnPrompt,
     from_turn: FromTurn = -1,
     images: ExtraImages = [],  # noqa: B006 - never changed; FastMCP shows it in the schema
-    mask: str = "",
-    regions: PlainRegions = [],  # noqa: B006 - as above
+    mask: Mask = "",
+    regions: Regions = [],  # noqa: B006 - as above
     output: OutputOptions,
     wait_seconds: Wait = -1,
     context: Context = CurrentContext(),
@@ -93,23 +109,25 @@ async def continue_edit_session(
 
 
 @mcp.tool(
-    title="End edit session",
+    title="End session",
     description="End a session for good; its images stay on disk. Free.",
     annotations=ENDS,
     output_schema=OUTPUT_SCHEMAS["end_edit_session"],
 )
-async def end_edit_session(session_id: str, studio: Studio = Depends(current_studio)) -> ToolResult:
+async def end_edit_session(session_id: SessionId, studio: Studio = Depends(current_studio)) -> ToolResult:
     return present_ended(await studio.end_session(session_id))
 
 
 @mcp.tool(
-    title="List edit sessions",
+    title="List sessions",
     description=(
         "List the sessions that can be continued, latest first, with turns, last prompt and last image. Free."
     ),
     annotations=READS,
     output_schema=OUTPUT_SCHEMAS["list_edit_sessions"],
 )
-async def list_edit_sessions(limit: Limit = 20, studio: Studio = Depends(current_studio)) -> ToolResult:
+async def list_edit_sessions(
+    limit: SessionLimit = 20, studio: Studio = Depends(current_studio)
+) -> ToolResult:
     # An object without members is refused by OpenAI's strict mode and by Gemini's API.
     return present_sessions((await studio.list_sessions())[:limit])
