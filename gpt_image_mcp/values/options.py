@@ -53,7 +53,7 @@ class OutputOptions:
     ] = "auto"
     exact_size: Annotated[
         str,
-        Field(description="Instead of size: any WxH, 16-3840 a side, cut to the pixel here."),
+        Field(description="Any WxH (16-3840) instead of size, cut to the pixel."),
     ] = ""
     quality: Annotated[
         str,
