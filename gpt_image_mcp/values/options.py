@@ -47,8 +47,8 @@ class OutputOptions:
     size: Annotated[
         str,
         Field(
-            description="auto (edits keep the shape), WxH, a ratio (16:9), square, landscape, portrait, "
-            "wide, tall, 2k, 4k."
+            description="auto (edits keep the shape), WxH, 16:9, square, landscape, portrait, wide, tall, "
+            "2k, 4k."
         ),
     ] = "auto"
     exact_size: Annotated[
@@ -80,8 +80,8 @@ class OutputOptions:
         BeforeValidator(format_name),
     ] = "png"
     output_compression: Annotated[int, Field(description="For jpeg and webp."), Field(ge=0, le=100)] = 100
-    output_dir: Annotated[str, Field(description="Folder; empty = the configured one.")] = ""
-    filename_prefix: Annotated[str, Field(description="Label in the automatic name.")] = ""
+    output_dir: Annotated[str, Field(description="Folder; empty = configured.")] = ""
+    filename_prefix: Annotated[str, Field(description="Label in automatic names.")] = ""
     filename: Annotated[
         str,
         Field(description="Exact name or path (assets/logo.png); its ending is the format."),

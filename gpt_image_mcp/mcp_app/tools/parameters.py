@@ -89,9 +89,9 @@ FromTurn = Annotated[
     int,
     Field(ge=-1, description="Turn to change: -1 = latest, 0 = the start images, 1 = the first result."),
 ]
-ImageCount = Annotated[int, Field(ge=1, le=1000, description="How many, in as many calls as it takes.")]
-BudgetUsd = Annotated[float, Field(ge=0, description="Says what this pays for: qualities, models, how many.")]
-InputImages = Annotated[int, Field(ge=0, le=16, description="For an edit: how many images it gets.")]
+ImageCount = Annotated[int, Field(ge=1, le=1000, description="How many in all.")]
+BudgetUsd = Annotated[float, Field(ge=0, description="Adds what this pays for.")]
+InputImages = Annotated[int, Field(ge=0, le=16, description="Inputs of an edit.")]
 # Published as text, because a choice of types is refused by some clients' converters.
 Ref = Annotated[
     str | list[str],
