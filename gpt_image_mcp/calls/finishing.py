@@ -69,9 +69,7 @@ def finish(result: ImageResult, plan: Plan, *, library: Library) -> ImageResult:
             continue
         images.append(made)
         notes += said
-    applied = (
-        replace(result.applied, size=f"{images[0].width}x{images[0].height}") if result.applied else None
-    )
+    applied = images[0].provenance.applied
     return replace(result, images=tuple(images), applied=applied, notes=(*result.notes, *notes))
 
 

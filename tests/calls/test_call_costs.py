@@ -24,7 +24,7 @@ QUICK: dict[str, Any] = {"size": "816x816", "quality": "low"}
 @pytest.fixture
 def photo(project: Path) -> str:
     """An image of the user's."""
-    Image.new("RGB", (512, 512), "teal").save(project / "photo.png")
+    Image.new("RGB", (1024, 1024), "teal").save(project / "photo.png")
     return "photo.png"
 
 

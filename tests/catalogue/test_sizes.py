@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt_image_mcp.catalogue.models import CustomSizes, ImageModel, load_catalogue
-from gpt_image_mcp.catalogue.size_rules import nearest, own_size, parse_pixels, violation
+from gpt_image_mcp.catalogue.size_rules import nearest, own_size, parse_pixels, shape_size, violation
 from gpt_image_mcp.catalogue.sizes import canvas_size, resolve_size
 from gpt_image_mcp.errors import InvalidArgument, RequestError, UnsupportedByModel
 from gpt_image_mcp.values.pixels import Pixels
@@ -52,6 +52,10 @@ RULE: CustomSizes = FREE.sizes
         ("landscape_4k", "3840x2160"),
         ("portrait_4k", "2160x3840"),
         ("square_4k", "2880x2880"),
+        ("2k", "2048x2048"),
+        ("4K", "3840x2160"),
+        ("wide", "1536x864"),
+        (" Tall ", "864x1536"),
         ("1:1", "1024x1024"),
         ("3:2", "1536x1024"),
         ("2/3", "1024x1536"),
@@ -67,7 +71,16 @@ def test_names_ratios_and_sizes_resolve(text: str, size: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("16:9", "1536x1024"), ("9:16", "1024x1536"), ("square_2k", "1024x1024"), ("landscape_4k", "1536x1024")],
+    [
+        ("16:9", "1536x1024"),
+        ("9:16", "1024x1536"),
+        ("square_2k", "1024x1024"),
+        ("landscape_4k", "1536x1024"),
+        ("2k", "1024x1024"),
+        ("4k", "1536x1024"),
+        ("wide", "1536x1024"),
+        ("tall", "1024x1536"),
+    ],
 )
 def test_a_model_with_few_sizes_gets_the_nearest_and_says_so(text: str, size: str) -> None:
     resolved = resolve_size(FIXED, text)
@@ -87,8 +100,8 @@ def test_what_became_of_a_ratio_or_a_name_is_said() -> None:
 @pytest.mark.parametrize(
     ("text", "rule", "valid"),
     [
-        ("1000x1000", "16", "992x992"),
-        ("872x2048", "16", "864x2048"),
+        ("1000x1000", "16", "1008x1008"),
+        ("872x2048", "16", "880x2048"),
         ("4096x2048", "3840", "3840x1920"),
         ("3840x1024", "3:1", "3456x1152"),
         ("256x256", "655,360", "816x816"),
@@ -104,6 +117,24 @@ def test_a_size_outside_the_rules_names_the_rule_and_the_nearest_valid_one(
     assert text in refusal.value.message
     assert rule in refusal.value.message
     assert valid in refusal.value.next_step
+
+
+def test_a_refused_size_names_valid_ones_that_are_not_smaller_and_the_exact_size() -> None:
+    with pytest.raises(InvalidArgument) as refusal:
+        resolve_size(FREE, "1920x1080")
+    for word in ("1920x1088", "2048x1152", "exact_size 1920x1080"):
+        assert word in refusal.value.next_step
+    with pytest.raises(UnsupportedByModel) as refused:
+        resolve_size(FIXED, "1200x630")
+    assert "not smaller is 1536x1024" in refused.value.next_step
+    assert "exact_size 1200x630" in refused.value.next_step
+
+
+@pytest.mark.parametrize("text", ["0x0", "4096x2048", "3840x1024"])
+def test_a_size_that_nothing_holds_is_not_offered_as_an_exact_one(text: str) -> None:
+    with pytest.raises(InvalidArgument) as refusal:
+        resolve_size(FREE, text)
+    assert "exact_size" not in refusal.value.next_step
 
 
 def test_a_size_that_only_this_model_does_not_make_is_unsupported_by_it() -> None:
@@ -204,6 +235,40 @@ def test_the_own_size_is_always_valid_and_stays_where_it_was_valid(width: int, h
 
 
 @pytest.mark.parametrize(
+    ("image", "size"),
+    [
+        ((1024, 1024), (1024, 1024)),
+        ((1536, 864), (1536, 864)),
+        ((1920, 1080), (1936, 1088)),
+        ((1000, 700), (1008, 704)),
+        ((640, 480), (960, 720)),
+        ((6000, 4000), (1872, 1248)),
+        ((3840, 2160), (2048, 1152)),
+        ((5000, 500), (2640, 880)),
+        ((1, 1), (816, 816)),
+    ],
+)
+def test_a_picture_keeps_its_shape_near_its_own_size_and_below_2_4_megapixels(
+    image: tuple[int, int], size: tuple[int, int]
+) -> None:
+    assert shape_size(FREE, Pixels(*image)) == Pixels(*size)
+
+
+@given(_EDGES, _EDGES)
+def test_a_kept_shape_is_within_a_percent_and_near_the_own_number_of_pixels(width: int, height: int) -> None:
+    image = Pixels(width, height)
+    size = shape_size(FREE, image)
+    assert violation(RULE, size) == ""
+    assert size.area <= 2_400_000
+    if 1 / 3 <= image.ratio <= 3:
+        assert abs(size.ratio / image.ratio - 1) <= 0.01
+        aimed = min(max(image.area, RULE.min_pixels), 2_400_000)
+        assert 0.85 < size.area / aimed < 1.2
+    assert shape_size(FREE, size) == size
+    assert str(shape_size(FIXED, image)) in {"1024x1024", "1536x1024", "1024x1536"}
+
+
+@pytest.mark.parametrize(
     ("text", "image", "canvas"),
     [
         ("16:9", (1024, 1024), (1824, 1024)),
@@ -213,6 +278,7 @@ def test_the_own_size_is_always_valid_and_stays_where_it_was_valid(width: int, h
         # Rounded to the nearest step it would be narrower than the image.
         ("3:2", (1125, 752), (1136, 752)),
         ("3:1", (1000, 1000), (3024, 1008)),
+        ("wide", (1024, 1024), (1824, 1024)),
         ("landscape", (3000, 3000), (1536, 1024)),
         ("1536x1024", (1024, 1024), (1536, 1024)),
         (" 1536 X 1024 ", (1024, 1024), (1536, 1024)),

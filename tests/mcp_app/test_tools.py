@@ -51,11 +51,28 @@ async def test_each_tool_is_published_as_its_snapshot_says(client: Client[Any]) 
 
 async def test_the_output_options_stand_where_the_tool_takes_them(client: Client[Any]) -> None:
     tools = {tool.name: list(tool.input_schema["properties"]) for tool in await client.list_tools()}
-    look = ["model", "size", "quality", "n", "background", "output_format", "output_compression"]
+    look = [
+        "model",
+        "size",
+        "exact_size",
+        "quality",
+        "n",
+        "background",
+        "output_format",
+        "output_compression",
+    ]
     file = ["output_dir", "filename_prefix", "filename", "user"]
     assert tools["generate_image"] == ["prompt", *look, "moderation", *file, "wait_seconds"]
     assert tools["edit_image"][-12:] == [*look, *file, "wait_seconds"]
-    assert tools["estimate_cost"] == ["model", "size", "quality", "n", "output_format", "input_images"]
+    assert tools["estimate_cost"] == [
+        "model",
+        "size",
+        "exact_size",
+        "quality",
+        "n",
+        "output_format",
+        "input_images",
+    ]
 
 
 async def test_the_whole_list_is_small_on_the_wire(client: Client[Any]) -> None:

@@ -45,7 +45,7 @@ def photo(project: Path) -> Path:
     return path
 
 
-def _signed(data: bytes) -> bytes:
+def signed(data: bytes) -> bytes:
     """A PNG with a C2PA manifest."""
     chunk = b"caBX" + b"jumb"
     return data[:33] + struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:]
@@ -138,8 +138,8 @@ async def test_a_composite_says_what_provenance_is_lost_and_where_it_is_kept(
 ) -> None:
     plain = saved(Image.new("RGB", (1024, 1024), PALE))
     original, answer = project / "original.png", project / "answer.png"
-    original.write_bytes(_signed(plain) if signs_original else plain)
-    answer.write_bytes(plain if signs_original else _signed(plain))
+    original.write_bytes(signed(plain) if signs_original else plain)
+    answer.write_bytes(plain if signs_original else signed(plain))
     async with serve_standin(CannedTransport(answer)) as standin:
         settings = Settings(api_key="sk-test", base_url=standin.base_url)  # type: ignore[arg-type]
         async with Studio(settings) as studio:
@@ -160,7 +160,7 @@ async def test_an_export_of_a_signed_picture_says_that_its_provenance_is_lost(
     studio: Studio, project: Path
 ) -> None:
     path = project / "signed.png"
-    path.write_bytes(_signed(saved(Image.new("RGB", (64, 64), PALE))))
+    path.write_bytes(signed(saved(Image.new("RGB", (64, 64), PALE))))
     result = await studio.export(str(path), output_format="webp")
     assert ["C2PA" in note and "lost" in note for note in result.notes] == [True]
 
