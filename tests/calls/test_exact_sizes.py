@@ -98,16 +98,16 @@ async def test_the_callers_name_goes_to_the_finished_picture(project: Path) -> N
 
 @pytest.mark.parametrize("output_format", ["png", "jpeg", "webp"])
 async def test_an_edit_and_every_turn_of_a_session_have_the_size(photo: str, output_format: str) -> None:
-    options = {"exact_size": "640x360", "output_format": output_format, **QUICK}
+    options: dict[str, Any] = {"exact_size": "640x360", "output_format": output_format, **QUICK}
     async with Studio(Settings(sandbox=True)) as studio:
-        edited = await studio.edit("night", [photo], **options)  # type: ignore[arg-type]
-        first = await studio.start_session("night", [photo], **options)  # type: ignore[arg-type]
+        edited = await studio.edit("night", [photo], **options)
+        first = await studio.start_session("night", [photo], **options)
         assert first.session is not None
-        continued = {"session_id": first.session.session_id, "prompt": "stars"}
+        continued: dict[str, Any] = {"session_id": first.session.session_id, "prompt": "stars"}
         second = await studio.continue_session(**continued)
         part = await studio.continue_session(**continued, regions=[{"box": [0, 0, 0.5, 0.5]}])
         other = await studio.continue_session(**continued, size="square")
-        (item,) = (await studio.batch_edit("night", [photo], **options)).items  # type: ignore[arg-type]
+        (item,) = (await studio.batch_edit("night", [photo], **options)).items
     for result in (edited, first, second, part, item):
         (image,) = result.images
         assert _pixels(image) == "640x360"

@@ -152,7 +152,7 @@ _OUTPUTS = Calls(
         "a folder of credentials": _draw(output_dir="~/.ssh"),
         "a folder that is a file": _draw(output_dir="note.txt"),
         "a folder that cannot be written": _draw(output_dir="/dev/null/images"),
-        "a file name with a path": _draw(filename="a/b.png"),
+        "a file name with a path": _draw(filename="../b.png"),
         "a file name that not every system takes": _draw(filename="a:b.png"),
     }
 )
