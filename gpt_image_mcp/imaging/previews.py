@@ -8,6 +8,7 @@ Everything here is CPU work for a worker thread.
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
@@ -19,6 +20,8 @@ from gpt_image_mcp.pillow_errors import DamagedImage
 from gpt_image_mcp.values.views import WHOLE, InlineImage
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from PIL import Image
 
     from gpt_image_mcp.imaging.source_type import SourceType
@@ -71,6 +74,11 @@ def make_preview(data: bytes, view: View) -> InlineImage:
     Raises:
         StorageFailed: If the bytes cannot be decoded.
     """
+    with _for_preview(), room_for(data):
+        return _preview(data, view)
+
+
+def _preview(data: bytes, view: View) -> InlineImage:
     image = drawn(data, view)
     has_checker = view.format == "jpeg" and is_transparent(image)
     if view.format == "jpeg" and not has_checker:
@@ -100,16 +108,21 @@ def thumbnail(data: bytes, max_edge: int) -> bytes:
 
 def drawn(data: bytes, view: View) -> Image.Image:
     """The part of an image that a view shows, in sRGB and at most as large as the view."""
+    with _for_preview(), room_for(data), open_picture(data) as image:
+        if view.crop is None:
+            # Lets the JPEG decoder skip detail that a small preview would not show.
+            image.draft("RGB", (view.max_edge, view.max_edge))
+        image.load()
+        decoded = pixels_of(image)
+        small = scaled(_cropped(decoded.image, view.crop), view.max_edge)
+        # A copy, because what was not scaled goes with the file.
+        return in_profile(replace(decoded, image=small), b"").image.copy()
+
+
+@contextmanager
+def _for_preview() -> Generator[None]:
     try:
-        with room_for(data), open_picture(data) as image:
-            if view.crop is None:
-                # Lets the JPEG decoder skip detail that a small preview would not show.
-                image.draft("RGB", (view.max_edge, view.max_edge))
-            image.load()
-            decoded = pixels_of(image)
-            small = scaled(_cropped(decoded.image, view.crop), view.max_edge)
-            # A copy, because what was not scaled goes with the file.
-            return in_profile(replace(decoded, image=small), b"").image.copy()
+        yield
     except DamagedImage as error:
         message = f"The image cannot be decoded for a preview: {error}."
         raise StorageFailed(message, next_step="Open the file itself; its path is in the result.") from error
