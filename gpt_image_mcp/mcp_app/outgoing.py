@@ -93,9 +93,9 @@ def _without_tags(result: JsonObject) -> JsonObject:
 
 
 def _untagged(item: object) -> object:
-    listed = cast("JsonObject", item) if isinstance(item, dict) else {}
-    is_tagless = listed.get("_meta") == _NO_TAGS
-    return {name: part for name, part in listed.items() if name != "_meta"} if is_tagless else item
+    if not isinstance(item, dict) or cast("JsonObject", item).get("_meta") != _NO_TAGS:
+        return cast("object", item)
+    return {name: part for name, part in cast("JsonObject", item).items() if name != "_meta"}
 
 
 def _short(said: Any) -> Any:
