@@ -66,7 +66,7 @@ def named_format(options: OutputOptions) -> str:
         UnsupportedByModel: If it is of an animation or a vector file.
     """
     asked, filename = str(format_name(options.output_format)), unquoted(options.filename)
-    refuse_animation_and_vectors("filename", filename)
+    refuse_animation_and_vectors("filename", filename, ending=Path(filename).suffix)
     if other := _NO_FORMAT_OF_OURS.search(filename):
         message = f"filename is {quoted(filename)}, and images are not made as {other[1].lower()}."
         raise OutputRejected(

@@ -15,6 +15,7 @@ from gpt_image_mcp.catalogue.exact_sizes import resolve_exact_size
 from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.catalogue.prompt_language import require_english
 from gpt_image_mcp.catalogue.sizes import AUTO, ResolvedSize, resolve_size
+from gpt_image_mcp.coercion import format_name
 from gpt_image_mcp.errors import InvalidArgument, MissingApiKey, UnsupportedByModel, quoted
 from gpt_image_mcp.values.images import Requested
 from gpt_image_mcp.values.requests import ImageRequest
@@ -273,17 +274,18 @@ def require_single(n: int, reason: str) -> None:
         raise UnsupportedByModel(message, next_step="Call again with n 1, once for each image you want.")
 
 
-def refuse_animation_and_vectors(name: str, value: str) -> None:
+def refuse_animation_and_vectors(name: str, value: str, *, ending: str) -> None:
     """Refuses a format that is an animation or a vector file, so that no other way to get one is tried.
 
     Args:
         name: The parameter that asks for it.
-        value: The name of a format, or a file name that ends with one.
+        value: What was passed.
+        ending: The format in it.
 
     Raises:
         UnsupportedByModel: If it is.
     """
-    kind = _NEVER.get(value.strip().lower().rpartition(".")[2].partition("+")[0])
+    kind = _NEVER.get(str(format_name(ending)).partition("+")[0])
     if kind:
         message = f"{name} is {quoted(value)}; no {kind} can be made, and no parameter or model changes that."
         step = "Tell the user so, and offer a still picture instead: png, jpeg or webp."
@@ -291,7 +293,7 @@ def refuse_animation_and_vectors(name: str, value: str) -> None:
 
 
 def _output_format(text: str) -> str:
-    refuse_animation_and_vectors("output_format", text)
+    refuse_animation_and_vectors("output_format", text, ending=text)
     name = text.strip().lower().removeprefix(".")
     return _one_of("output_format", _FORMAT_ALIASES.get(name, name), FORMATS)
 

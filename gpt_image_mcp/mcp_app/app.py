@@ -32,10 +32,10 @@ INSTRUCTIONS = """\
 Makes and edits images with OpenAI's gpt-image models and saves them to disk. generate_image draws from \
 words; edit_image changes or combines images; sessions refine one over several turns. These cost money and \
 take seconds to minutes: if a call returns a job_id, call get_image with it and never repeat the call. Draft \
-with quality low, finish with high. The other tools are free: estimate_cost before, find_images for what \
-was made and spent, get_image to look closer, export_image for icons and other formats. Results carry a \
-small preview, the file path and the id; show the user the path, pass the id on. An error text ends with \
-what to do next."""
+with quality low (n for variations), finish the chosen draft by editing it with high. The other tools are \
+free: estimate_cost before, find_images for what was spent and made, get_image to look closer and compare, \
+export_image for icons and other formats. Results carry a small preview, the file path and the id; show the \
+user the path, pass the id on. An error text ends with what to do next."""
 
 _becomes_a_task: ContextVar[bool] = ContextVar("becomes_a_task", default=False)
 

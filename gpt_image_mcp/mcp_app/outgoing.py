@@ -87,14 +87,15 @@ async def send_what_is_known(ctx: ServerRequestContext[Any, Any], call_next: Cal
 def _without_tags(result: JsonObject) -> JsonObject:
     """A result without the note that something listed has no tags, which FastMCP adds to everything."""
     return {
-        name: [_untagged(item) for item in value] if isinstance(value, list) else value
+        name: [_untagged(item) for item in cast("list[object]", value)] if isinstance(value, list) else value
         for name, value in result.items()
     }
 
 
-def _untagged(item: Any) -> Any:
-    is_note = isinstance(item, dict) and cast("JsonObject", item).get("_meta") == _NO_TAGS
-    return {name: part for name, part in item.items() if name != "_meta"} if is_note else item
+def _untagged(item: object) -> object:
+    if not isinstance(item, dict) or cast("JsonObject", item).get("_meta") != _NO_TAGS:
+        return cast("object", item)
+    return {name: part for name, part in cast("JsonObject", item).items() if name != "_meta"}
 
 
 def _short(said: Any) -> Any:

@@ -319,10 +319,10 @@ def hero_banner(
 def product_set(
     *,
     product: Annotated[str, "The product: form, material, colour."],
+    quality: QualityBlank = "high",
     views: Annotated[str, "The pictures of the set, separated by semicolons."] = (
         "from the side; a close-up of the material; in use; in its packaging"
     ),
-    quality: QualityBlank = "high",
     scene: Annotated[
         str, "Backdrop and light of all pictures."
     ] = "a seamless light grey backdrop, soft light",

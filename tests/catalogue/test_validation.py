@@ -77,7 +77,9 @@ def test_formats_are_understood_as_people_write_them(asked: str, sent: str) -> N
     [
         ({"quality": "best"}, InvalidArgument, "low, medium, high"),
         ({"quality": "max"}, UnsupportedByModel, "gpt-image-2.5-sunburst"),
-        ({"output_format": "gif"}, InvalidArgument, "png, jpeg, webp"),
+        ({"output_format": "bmp"}, InvalidArgument, "png, jpeg, webp"),
+        ({"output_format": "gif"}, UnsupportedByModel, "no parameter or model changes that"),
+        ({"output_format": "image/svg+xml"}, UnsupportedByModel, "no vector file"),
         ({"background": "blue"}, InvalidArgument, "auto, opaque, transparent"),
         ({"background": "transparent", "output_format": "jpg"}, InvalidArgument, "transparent"),
         ({"output_compression": 50}, InvalidArgument, "50"),

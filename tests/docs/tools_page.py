@@ -16,31 +16,9 @@ if TYPE_CHECKING:
     from mcp.types import Prompt, Tool
     from pydantic import BaseModel
 
-# A parameter that needs no words for a model, or that another tool explains, still needs some for a person.
-_WORDS = {
-    "prompt": "What to change and what must stay.",
-    "images": "1-16 file paths, URLs, data URLs or image ids; the first is the one edited.",
-    "moderation": "How strictly OpenAI moderates.",
-    "background": "auto leaves it to the model.",
-    "output_format": "transparent needs png or webp.",
-    "edit_type": "As for `edit_image`.",
-    "on_error": "stop begins no further image after a failure.",
-    "concurrency": "How many images at once.",
-    "session_id": "From `start_edit_session`.",
-    "mask": "As for `edit_image`.",
-    "regions": "As for `edit_image`.",
-    "height": "As width.",
-    "limit": "How many at most.",
-    "offset": "How many to skip.",
-    "until": "As since.",
-}
-_WORDS_OF = {
-    ("find_images", "session_id"): "Only images of this edit session.",
-    ("find_images", "model"): "Only images of this model.",
-}
 _FULL = "generate_image"
 # Those of generate_image that say how the result should be, which other tools share.
-_NOT_SHARED = {"prompt", "moderation"}
+_NOT_SHARED = {"prompt"}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "generate_image": {
         "prompt": "a paper boat on a calm lake",
@@ -101,9 +79,13 @@ def _parameters(tool: Tool, full: Tool) -> str:
         ]
     required = set(tool.input_schema.get("required", []))
     body = [
-        [f"`{name}`", _type(schema), _default(schema, is_required=name in required), cell(words)]
+        [
+            f"`{name}`",
+            _type(schema),
+            _default(schema, is_required=name in required),
+            cell(schema["description"]),
+        ]
         for name, schema in schemas.items()
-        for words in [_words(tool, full, name)]
         if name not in shared
     ]
     parts = [table(["parameter", "type", "default", "meaning"], body)] if body else []
@@ -115,14 +97,6 @@ def _parameters(tool: Tool, full: Tool) -> str:
 def _is_same(schema: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two parameters differ in their words at most."""
     return {**schema, "description": ""} == {**other, "description": ""}
-
-
-def _words(tool: Tool, full: Tool, name: str) -> str:
-    """The words for a parameter: its own, those of this page, those of the tool that explains most."""
-    own = _WORDS_OF.get((tool.name, name)) or tool.input_schema["properties"][name].get("description")
-    words = own or _WORDS.get(name) or full.input_schema["properties"].get(name, {}).get("description")
-    assert words, f"the parameter {name} of {tool.name} has no description: add one to _WORDS in {__name__}"
-    return str(words)
 
 
 def _type(schema: dict[str, Any]) -> str:

@@ -69,6 +69,11 @@ def _found(pattern: str, message: str) -> tuple[str, dict[str, Any]]:
     return found[1], cast("dict[str, Any]", json.loads(found[2]))
 
 
+async def _done(client: Client[Any], tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The structured content of a call."""
+    return (await client.call_tool(tool, arguments)).structured_content or {}
+
+
 async def test_every_prompt_is_a_form_with_descriptions(client: Client[Any]) -> None:
     listed = {prompt.name: prompt for prompt in await client.list_prompts()}
     assert list(listed) == NAMES
@@ -138,16 +143,16 @@ async def test_the_draft_is_finished_by_an_edit_of_it(sandbox: None, project: Pa
     async with Client(mcp) as client:
         message = await _message(client, name, **FILLED[name])
         draft_with, drafting = _call(message)
-        drafted = await client.call_tool(draft_with, {**drafting, "quality": "low"})
+        drafted = await _done(client, draft_with, {**drafting, "quality": "low"})
         tool, arguments = _finishing(message)
-        draft = drafted.structured_content["images"][-1]["id"]
+        draft = drafted["images"][-1]["id"]
         images = [draft if image == CHOSEN_DRAFT else image for image in arguments["images"]]
-        finished = await client.call_tool(tool, {**arguments, "images": images, "quality": "low"})
+        finished = await _done(client, tool, {**arguments, "images": images, "quality": "low"})
     assert tool == "edit_image"
     assert images == [draft, *drafting.get("images", [])]
     assert arguments["prompt"].startswith("Image 1 is the chosen draft")
     assert "n" not in arguments
-    assert len(finished.structured_content["images"]) == 1
+    assert len(finished["images"]) == 1
 
 
 async def test_a_logo_has_four_drafts_from_one_call(client: Client[Any]) -> None:
@@ -173,8 +178,8 @@ async def test_the_pictures_of_a_folder_get_their_background_in_one_call(
     assert 'call batch_edit_images with the same arguments and quality "high"' in message
     if "\\" not in images:
         async with Client(mcp) as client:
-            done = await client.call_tool(tool, {**arguments, "quality": "low"})
-        assert [item["status"] for item in done.structured_content["items"]] == ["completed"] * 2
+            done = await _done(client, tool, {**arguments, "quality": "low"})
+        assert [item["status"] for item in done["items"]] == ["completed"] * 2
 
 
 @pytest.mark.parametrize(
