@@ -284,7 +284,8 @@ def sessions_using(connection: Connection, image_id: str, now: datetime) -> tupl
                 connection.execute(turns.order_by(session_turns.c.turn), {"session": row.id}).scalars()
             ),
             keeps_copy=any(image.image_id == image_id for image in _start_images(row)),
-            is_busy=bool(row.lease_holder) and now.timestamp() <= row.lease_until,
+            is_busy=bool(row.lease_holder)
+            and now <= datetime.fromtimestamp(row.lease_until, UTC) <= now + _LEASE,
         )
         for row in found
     )
