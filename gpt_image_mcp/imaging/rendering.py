@@ -182,9 +182,8 @@ def _file(image: Image.Image, target: Target, source_type: SourceType) -> Fitted
     kind, usual = target.output_format.upper(), _QUALITY[target.output_format]
 
     def encoded(picture: Image.Image, quality: int) -> bytes:
-        return encode(
-            picture, kind, source_type=source_type, **(usual | {"quality": quality} if quality else usual)
-        )
+        chosen: dict[str, Any] = {**usual, "quality": quality} if quality else usual
+        return encode(picture, kind, source_type=source_type, **chosen)
 
     best = target.quality or usual.get("quality", 0)
     if not target.max_bytes:

@@ -94,7 +94,7 @@ def _without_tags(result: JsonObject) -> JsonObject:
 
 def _untagged(item: object) -> object:
     if not isinstance(item, dict) or cast("JsonObject", item).get("_meta") != _NO_TAGS:
-        return cast("object", item)
+        return item  # pyright: ignore[reportUnknownVariableType] - JSON, as it came
     return {name: part for name, part in cast("JsonObject", item).items() if name != "_meta"}
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.standin import Standin
 
 QUICK: dict[str, Any] = {"quality": "low"}
+TO_THE_PIXEL: dict[str, Any] = {"exact_size": "1200x630"}
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ async def test_what_cannot_be_is_refused_before_anything_is_sent(
 ) -> None:
     async with serve_standin() as standin, _studio(standin) as studio:
         with pytest.raises(error) as refusal:
-            await studio.edit("night", [photo], **{"exact_size": "1200x630", **arguments})
+            await studio.edit("night", [photo], **{**TO_THE_PIXEL, **arguments})
         assert (await studio.estimate()).budget.spent_today_usd == 0
     assert words in refusal.value.message
     assert refusal.value.next_step

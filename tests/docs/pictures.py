@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from gpt_image_mcp.values.images import StoredImage
+
 WIDTH = 960
 _GAP, _CAPTION = 12, 26
 _PAPER, _INK = "white", "#333333"  # of their own, so that they are legible on light and dark pages
@@ -64,7 +66,7 @@ def gallery(executable: str, folder: Path) -> bytes:
         "a red kite",
         "tea",
     ]
-    images = []
+    images: list[StoredImage] = []
     for number, prompt in enumerate(words):
         path = folder / f"{number}.png"
         Image.linear_gradient("L").resize((640, 480)).rotate(30 * number).convert("RGB").save(path)
