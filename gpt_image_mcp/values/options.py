@@ -64,7 +64,7 @@ class OutputOptions:
     ] = "auto"
     n: Annotated[
         int,
-        Field(description="How many variations, each paid for; equal calls are not needed for more."),
+        Field(description="How many variations, each paid for; no need for equal calls."),
         Field(ge=1, le=10),
     ] = 1
     background: Annotated[

@@ -53,7 +53,7 @@ PUBLISHED = {
     "batch_edit_images": Published("status items cost_usd_estimated next job_id", (BatchContent,)),
     "get_image": Published("status images items next job_id", (ImagesContent, BatchContent, InputContent)),
     "find_images": Published(
-        "images total cost_usd_total cost_usd_by_model unpaid_in_sandbox_usd next next_offset",
+        "images total cost_usd_total cost_usd_by_model next next_offset",
         (HistoryContent,),
     ),
     "estimate_cost": Published(

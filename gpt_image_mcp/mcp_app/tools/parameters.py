@@ -24,7 +24,7 @@ EditPrompt = Annotated[
 BatchPrompt = Annotated[str, Field(description="What to change in each image, and what must stay.")]
 TurnPrompt = Annotated[str, Field(description="One change for this turn, and what must stay.")]
 Moderation = Annotated[Literal["auto", "low"], Field(description="low = less strict.")]
-Wait = Annotated[float, Field(ge=-1, description="Seconds until a job_id comes back; -1 = as configured.")]
+Wait = Annotated[float, Field(ge=-1, description="Seconds until a job_id comes back; -1 = configured.")]
 JobWait = Annotated[
     float, Field(ge=-1, description="How long to wait for a running job; -1 = as configured.")
 ]
@@ -91,7 +91,7 @@ FromTurn = Annotated[
 ]
 ImageCount = Annotated[int, Field(ge=1, le=1000, description="How many in all.")]
 BudgetUsd = Annotated[float, Field(ge=0, description="Adds what this pays for.")]
-InputImages = Annotated[int, Field(ge=0, le=16, description="Inputs of an edit.")]
+InputImages = Annotated[int, Field(ge=0, le=16, description="Number of inputs of an edit.")]
 # Published as text, because a choice of types is refused by some clients' converters.
 Ref = Annotated[
     str | list[str],
@@ -127,27 +127,25 @@ FitMode = Annotated[
 Preset = Annotated[
     Literal["none", "favicon", "app_icon", "social"],
     Field(
-        description="A set of files: favicon (ico, PNGs 16 to 48, apple touch icon 180, icons 192 and 512, "
-        "web manifest), app_icon (opaque 1024, 512, 256, 180, 120), social (1200x630, 1080x1080, 1080x1920)."
+        description="A set of files: favicon (ico, PNGs 16-48, apple touch icon, icons 192 and 512, "
+        "manifest), app_icon (opaque, 1024-120), social (1200x630, 1080x1080, 1080x1920)."
     ),
     BeforeValidator(lowered),
 ]
-ExportQuality = Annotated[
-    int, Field(ge=0, le=100, description="Of jpeg, webp, avif; 0 = no visible loss. png has none.")
-]
+ExportQuality = Annotated[int, Field(ge=0, le=100, description="Of jpeg, webp, avif; 0 = no visible loss.")]
 MaxKilobytes = Annotated[
     float,
     Field(description="Most kB: the best quality that fits, then fewer pixels if width and height are 0."),
 ]
 ExportName = Annotated[
-    str, Field(description="Exact name or path, such as assets/logo.webp; its ending is the format.")
+    str, Field(description="Exact name or path (assets/logo.webp); its ending is the format.")
 ]
 ExportFolder = Annotated[
     str, Field(description="Folder; empty = beside a source in the project, else as for images.")
 ]
 BackgroundColour = Annotated[
     str,
-    Field(description='Colour behind transparency and in the bars of contain; "transparent" = clear bars.'),
+    Field(description='Colour of bars and behind transparency; "transparent" = clear bars.'),
 ]
 MaxEdge = Annotated[
     int,
