@@ -41,18 +41,22 @@ class Deletions:
 
     def delete(
         self, image_id: str, now: datetime, *, permit: Callable[[tuple[SessionUse, ...]], None]
-    ) -> None:
+    ) -> bool:
         """Forgets an image, except what it cost; with the last image of a call go its prompt and result.
 
+        False for one that is not there, or that another call deleted meanwhile; then nothing is done.
+
         Args:
-            image_id: One that may be gone already, which changes nothing.
+            image_id: The image.
             now: The time of the deletion.
             permit: Given the sessions that use the image, deletes its files, or raises to leave all as it is.
         """
         with self.database.writing() as connection:
             users = sessions_using(connection, image_id, now)
             row = remove_image(connection, image_id)
-            if row is not None:
-                kept = {name: getattr(row, name) for name in _KEPT}
-                connection.execute(insert(deleted_images), {**kept, "deleted_at": now.timestamp()})
-                permit(users)
+            if row is None:
+                return False
+            kept = {name: getattr(row, name) for name in _KEPT}
+            connection.execute(insert(deleted_images), {**kept, "deleted_at": now.timestamp()})
+            permit(users)
+            return True

@@ -46,7 +46,7 @@ SPENDS = ToolAnnotations(destructive_hint=False)
 # Writes new files and nothing else; a second call writes them again, under other names.
 CONVERTS = ToolAnnotations(destructive_hint=False, open_world_hint=False)
 # A second call finds nothing left to delete, and says so as an error.
-DELETES = ToolAnnotations(open_world_hint=False)
+DELETES = ToolAnnotations(destructive_hint=True, open_world_hint=False)
 ENDS = ToolAnnotations(idempotent_hint=True, open_world_hint=False)
 
 

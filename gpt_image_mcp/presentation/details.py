@@ -40,6 +40,7 @@ class ImageDetails(StoredImageContent):
         file: Whether the file is present, missing or changed.
         c2pa: Whether it carries signed provenance.
         parents: Ids of the images it was made from; ``children`` those made from it.
+        deleted_parents: Those of the parents that a user deleted.
         cost_usd_estimated: Its share of the cost of its call.
     """
 
@@ -57,6 +58,7 @@ class ImageDetails(StoredImageContent):
     cost_usd_estimated: float | None = None
     cost_basis: CostBasis
     parents: list[str]
+    deleted_parents: list[str] | None = None
     children: list[str]
     edit_type: str
     session_id: str
@@ -117,6 +119,7 @@ def image_details(lineage: Lineage) -> ImageDetails:
         cost_usd_estimated=dollars(made.cost.usd),
         cost_basis=made.cost.basis,
         parents=list(made.parents),
+        deleted_parents=[parent.image_id for parent in lineage.parents if parent.is_deleted] or None,
         children=[child.image_id for child in lineage.children],
         edit_type=made.edit_type,
         session_id=made.session_id,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.calls.stored_results import images_in
@@ -58,7 +59,9 @@ def delete(text: str, library: Library, *, settings: Settings, is_confirmed: boo
     parents = tuple(known for known in image.provenance.parents if library.images.find_image(known))
     children = library.images.children_of(image.id)
     if is_confirmed:
-        library.deletions.delete(image.id, now, permit=lambda users: _remove_files(image, state, users))
+        permit = partial(_remove_files, image, state)
+        if not library.deletions.delete(image.id, now, permit=permit):
+            image_of(image.id, library, settings=settings)  # raises: another call deleted it meanwhile
         with contextlib.suppress(StorageFailed):  # the image is gone; this is done again by the next one
             redact_emptied_results(library)
     return Deletion(

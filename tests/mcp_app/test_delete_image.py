@@ -73,7 +73,6 @@ async def test_other_spellings_of_the_call_are_understood_and_none_confirms_by_i
 async def test_the_tool_says_that_it_destroys_and_is_not_repeatable(client: Client[Any]) -> None:
     hints = {tool.name: tool.annotations for tool in await client.list_tools()}["delete_image"]
     assert hints is not None
-    # Where nothing is said, a tool writes, destroys, and does more when it is called again.
+    # Where nothing is said, a tool writes, and does more when it is called again.
     assert (hints.read_only_hint or False, hints.idempotent_hint or False) == (False, False)
-    assert hints.destructive_hint is not False
-    assert hints.open_world_hint is False
+    assert (hints.destructive_hint, hints.open_world_hint) == (True, False)

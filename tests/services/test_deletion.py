@@ -21,6 +21,7 @@ from gpt_image_mcp.errors import (
 )
 from gpt_image_mcp.imaging.preview_cache import LARGE_PREVIEWS
 from gpt_image_mcp.library.sidecars import metadata_path
+from gpt_image_mcp.presentation.details import image_details
 from gpt_image_mcp.values.results import BatchResult, ImageResult
 
 if TYPE_CHECKING:
@@ -120,8 +121,10 @@ async def test_children_stay_and_their_lineage_says_that_the_parent_was_deleted(
     child = (await studio.edit("night", [parent.id], **QUICK)).images[0]
     await studio.delete(parent.id, confirm=True)
     assert await _is_whole(studio, child)
-    (relative,) = (await studio.history.trace(child.id)).parents
+    lineage = await studio.history.trace(child.id)
+    (relative,) = lineage.parents
     assert (relative.image_id, relative.image, relative.is_deleted) == (parent.id, None, True)
+    assert image_details(lineage).deleted_parents == [parent.id]
 
 
 async def test_parents_stay(studio: Studio) -> None:
