@@ -110,7 +110,7 @@ def plan_edit(
     return replace(
         plan,
         request=replace(plan.request, prompt=sent, input_fidelity=fidelity),
-        requested=replace(plan.requested, size=output.size),
+        requested=replace(plan.requested, size=output.size) if is_outpaint else plan.requested,
         edit_type=edit_type,
     )
 

@@ -75,6 +75,17 @@ def test_an_image_that_is_gone_before_it_is_retouched_is_told_of_as_it_was_retur
     assert any("keep_unmasked failed" in note and "no longer at" in note for note in result.notes)
 
 
+def test_an_image_that_is_gone_before_it_is_cut_is_told_of_as_it_was_returned() -> None:
+    options = OutputOptions(exact_size="100x100", filename="fox")
+    plan = plan_call("image", "a fox", options, call_id="job-1", settings=Settings(sandbox=True))
+    with contextlib.closing(Cleared(Settings(sandbox=True))) as library:
+        result = _kept(plan, library)
+    assert "fox-as-returned" in result.images[0].file_path.name
+    assert result.applied is not None
+    assert result.applied.size == "64x64"
+    assert any("exact_size failed" in note and "no longer at" in note for note in result.notes)
+
+
 def test_an_image_that_cannot_be_retouched_is_kept_as_it_was_returned() -> None:
     with contextlib.closing(Library(Settings(sandbox=True))) as library:
         result = _kept(_plan(coverage=(8, 8)), library)

@@ -41,6 +41,11 @@ def _format(path: Path) -> str | None:
         return image.format
 
 
+def _size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        return image.size
+
+
 def test_demo_makes_images_without_key_and_network(project: Path) -> None:
     done = _run("demo", "--output-dir", str(project / "out"))
     assert done.returncode == 0, done.stderr
@@ -67,6 +72,22 @@ def test_generate_prints_the_path_on_stdout_and_the_rest_on_stderr(project: Path
     assert done.stdout == f"{project / 'fox.webp'}\n"
     assert "Cost outside the sandbox: $0.00" in done.stderr
     assert _format(project / "fox.webp") == "WEBP"
+
+
+def test_a_picture_is_written_in_exactly_the_size_that_is_asked_for(
+    capsys: pytest.CaptureFixture[str], project: Path
+) -> None:
+    asked = ("--quality", "low", "--exact-size", "120x63")
+    done = _run_here(capsys, "generate", "a fox", "--sandbox", *asked, "-o", "card.jpg")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in project.iterdir()] == ["card.jpg"]
+    with Image.open(project / "card.jpg") as image:
+        assert (image.size, image.format) == ((120, 63), "JPEG")
+    quoted = json.loads(_run_here(capsys, "estimate", *asked, "--json").stdout)
+    assert quoted["size"] == "1120x592"
+    refused = _run_here(capsys, "generate", "a fox", "--sandbox", "--exact-size", "16x3840")
+    assert refused.returncode == 1
+    assert "at most 3:1" in refused.stderr
 
 
 def test_generate_prints_the_structured_result_as_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -327,6 +348,18 @@ def test_a_manifest_gives_each_image_its_own_prompt_and_options(
     assert (_format(first), _format(second)) == ("WEBP", "PNG")
     assert second == project / "out" / "day.png"
     assert first.stem.endswith("-photo")
+
+
+def test_the_size_of_a_line_takes_the_place_of_an_exact_size_of_all(
+    capsys: pytest.CaptureFixture[str], project: Path, photo: str
+) -> None:
+    lines = [{"image": photo}, {"image": photo, "size": "square"}, {"image": photo, "exact_size": "32x48"}]
+    (project / "jobs.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    options = ("--sandbox", "--quality", "low", "--exact-size", "64x64")
+    done = _run_here(capsys, "batch", "make it day", "--manifest", "jobs.jsonl", *options)
+    assert done.returncode == 0, done.stderr
+    sizes = [_size(Path(line)) for line in done.stdout.split()]
+    assert sizes == [(64, 64), (1024, 1024), (32, 48)]
 
 
 @pytest.mark.parametrize(

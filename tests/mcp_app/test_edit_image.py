@@ -73,6 +73,19 @@ async def test_images_may_be_a_list_a_text_or_json(client: Client[Any], photo: P
     assert _answer(await _edit(client, images=images))["status"] == "completed"
 
 
+async def test_an_edit_to_the_pixel_says_both_sizes_and_where_the_file_as_returned_is(
+    client: Client[Any], photo: Path
+) -> None:
+    result = await _edit(client, images=[str(photo)], exact_size="640x360", filename="hero.png")
+    answer = _answer(result)
+    assert (answer["requested"]["size"], answer["applied"]["size"]) == ("640x360", "640x360")
+    assert _opened(answer).size == (640, 360)
+    assert answer["images"][0]["filename"] == "hero.png"
+    (note,) = (note for note in answer["notes"] if "640x360" in note)
+    assert "as-returned" in note
+    assert note in _text(result)
+
+
 async def test_an_edit_of_our_own_image_knows_its_parent(client: Client[Any], photo: Path) -> None:
     first = _answer(await _edit(client, images=[str(photo)]))["images"][0]
     for ref in (first["id"], first["uri"], first["file_path"], Path(first["file_path"]).as_uri()):
@@ -215,6 +228,14 @@ async def test_each_kind_of_edit_changes_what_is_sent(
             "nothing to extend",
         ),
         ({"images": ["photo.png"], "input_fidelity": "high"}, "unsupported_by_model", "takes none"),
+        ({"images": ["photo.png"], "size": "1000x700"}, "invalid_argument", "exact_size 1000x700"),
+        ({"images": ["photo.png"], "exact_size": "16x3840"}, "invalid_argument", "at most 3:1"),
+        ({"images": ["photo.png"], "exact_size": "64x64", "size": "2k"}, "invalid_argument", "too."),
+        (
+            {"images": ["photo.png"], "exact_size": "64x64", "regions": [BOX]},
+            "invalid_argument",
+            "does not go with regions",
+        ),
         (
             {"images": ["photo.png"], "prompt": "x" * 31_990, "edit_type": "inpaint"},
             "invalid_argument",
