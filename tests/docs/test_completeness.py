@@ -19,6 +19,7 @@ from gpt_image_mcp.cli.client_config.launching import Launch
 from gpt_image_mcp.errors import ImageError
 from gpt_image_mcp.mcp_app.aliases import translate
 from gpt_image_mcp.mcp_app.aliases.tables import ARGUMENTS
+from gpt_image_mcp.mcp_app.published import UNLISTED
 from gpt_image_mcp.settings import Settings, variable_names
 from tests.docs.commands_page import commands, option_names
 from tests.docs.pages import DOCS, README, ROOT, all_pages, code_spans, read_page, rows
@@ -133,14 +134,16 @@ async def test_every_old_name_is_understood_or_refused_with_the_new_one(client: 
     tools = {tool.name: set(tool.input_schema["properties"]) for tool in await client.list_tools()}
     assert {translate(name, {}).tool for name in OLD_TOOLS} <= set(tools)
     others = {name for rows in ARGUMENTS.values() for row in rows for name in row.names.split()}
-    understood = others.union({"batch_settings"}, *tools.values())
+    understood = others.union({"batch_settings"}, UNLISTED, *tools.values())
     assert understood >= {name.rpartition(".")[2] for name in OLD_PARAMETERS}
 
 
 async def test_the_new_names_that_old_ones_lead_to_exist(client: Client[Any]) -> None:
     tools = {tool.name: set(tool.input_schema["properties"]) for tool in await client.list_tools()}
     known = (
-        set(tools).union(*tools.values()) | _variables() | {"gpt-image-mcp history prune", "gpt-image-mcp"}
+        set(tools).union(UNLISTED, *tools.values())
+        | _variables()
+        | {"gpt-image-mcp history prune", "gpt-image-mcp"}
     )
     for heading, text in read_page(DOCS / "migrating.md").sections().items():
         for row in rows(text):

@@ -278,7 +278,7 @@ _STORIES: Mapping[str, Provoke] = {
     "deleting without a limit": _story(lambda studio: studio.history.prune()),
     "deleting to a size that is none": _story(lambda studio: studio.history.prune(keep_mb=-1)),
     "rebuilding from nowhere": _story(lambda studio: studio.history.rebuild([Path("nowhere")])),
-    "a limit that is none": _story(lambda studio: studio.history.search(limit=0)),
+    "a limit that is none": _story(lambda studio: studio.history.search(limit=-1)),
     "a negative offset": _story(lambda studio: studio.history.search(offset=-1)),
     "a turn whose start image is gone": _story(_lost_start),
     "a quality that the model has not": _story(
