@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.calls.destination import choose_destination, named_format
-from gpt_image_mcp.errors import OutputRejected, UnsupportedByModel
+from gpt_image_mcp.errors import OutputRejected
 from gpt_image_mcp.folders import default_folder
 from gpt_image_mcp.library.sidecars import metadata_path
 from gpt_image_mcp.values.options import OutputOptions
