@@ -97,7 +97,12 @@ def home_folder(folder: Path, settings: Settings) -> Path:
 
 def is_own(folder: Path, settings: Settings) -> bool:
     """Whether a folder is the configured one, or in that of all projects' default folders."""
-    return _real(folder) == _real(_meant(settings, "")) or is_within(folder, (default_root(),))
+    if is_within(folder, (default_root(),)):
+        return True
+    try:
+        return _real(folder) == _real(_meant(settings, ""))
+    except OutputRejected:  # it is relative, and there is no project
+        return False
 
 
 def default_root() -> Path:
@@ -129,6 +134,44 @@ def require_allowed(path: Path, settings: Settings) -> Path:
     if not settings.allow_unsafe_output_dir:
         _guard(path)
     return path
+
+
+def require_target(target: Path, settings: Settings, *, overwrite: bool) -> None:
+    """Refuses a path that may not be written, or a thing there that is not to be replaced. Blocking.
+
+    Replaced is a regular file, also through a link that leads to one near it and of the same ending.
+
+    Raises:
+        OutputRejected: If that is so.
+    """
+    require_allowed(target, settings)
+    if overwrite and (kind := _kind(target, settings)):
+        message = f"overwrite is true, and {quoted(str(target))} is {kind}, which is not replaced."
+        raise OutputRejected(message, next_step="Choose another filename, or leave out overwrite.")
+
+
+def _kind(target: Path, settings: Settings) -> str:
+    """What a path is that no image may replace; empty for one that may be, or where nothing is."""
+    is_link = os.path.islink(target)  # noqa: PTH114 - Path.is_symlink fails for a name that is too long
+    # In folders that an operator named, the link was judged by them.
+    if is_link and settings.output_roots is None and not is_within(target, _around(target, settings)):
+        return "a link that leads elsewhere"
+    try:
+        mode = target.stat().st_mode
+    except OSError:
+        return "a link that leads nowhere" if is_link else ""
+    if not stat.S_ISREG(mode):
+        return "a folder" if stat.S_ISDIR(mode) else "no regular file"
+    is_renamed = is_link and not os.path.realpath(target).endswith(target.suffix)
+    return "a link to a file of another ending" if is_renamed else ""
+
+
+def _around(target: Path, settings: Settings) -> tuple[Path, ...]:
+    """The folder of a file, and the project."""
+    try:
+        return (target.parent, _below_project(Path(), settings))
+    except OutputRejected:
+        return (target.parent,)
 
 
 def _meant(settings: Settings, output_dir: str) -> Path:

@@ -7,15 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.coercion import format_name
+from gpt_image_mcp.calls.destination import exact_names
 from gpt_image_mcp.errors import OutputRejected
 from gpt_image_mcp.paths import local_path
 
 if TYPE_CHECKING:
     from gpt_image_mcp.values.options import OutputOptions
-
-_FORMAT_OF_SUFFIX = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
-_USUAL_SUFFIX = {"jpeg": ".jpg"}
 
 
 def absolute_path(text: str) -> Path:
@@ -32,31 +29,21 @@ def absolute_path(text: str) -> Path:
 
 
 def written_to(options: OutputOptions, output: str) -> OutputOptions:
-    """The options with the folder, the name and the format of a file, or with a folder alone.
-
-    A name without an ending gets the one of ``options.output_format``. Without either nothing changes.
+    """The options with the exact path of a file, or with a folder; without either nothing changes.
 
     Raises:
-        OutputRejected: If it is no path, its ending belongs to no format that images can have, or the file
-            exists and ``overwrite`` is not set.
+        OutputRejected: If it is no path, its ending cannot be had, or a file exists and ``overwrite`` is not
+            set: a person does not look for a name that was not asked for.
     """
     if not output:
         return options
     file = absolute_path(output)
     if output.endswith(("/", os.sep)) or file.is_dir():
         return replace(options, output_dir=str(file))
-    asked = str(format_name(options.output_format))
-    suffix = file.suffix.lower() or _USUAL_SUFFIX.get(asked, f".{asked}")
-    if suffix not in _FORMAT_OF_SUFFIX:
-        message = f"{file.name} ends with {suffix}, and images are made as {', '.join(_FORMAT_OF_SUFFIX)}."
-        raise OutputRejected(message, next_step="Choose one of these endings.")
-    file = file.with_suffix(suffix)
-    if file.exists() and not options.overwrite:
-        message = f"The file {file} exists."
+    file = Path(os.path.realpath(file.parent)) / file.name if ".." in file.parts else file
+    files = [file.parent / name for name in exact_names(file.name, options)]
+    existing = next(filter(os.path.lexists, files), None)
+    if existing and not options.overwrite:
+        message = f"The file {existing} exists."
         raise OutputRejected(message, next_step="Choose another --output, or pass --overwrite.")
-    return replace(
-        options,
-        output_dir=str(file.parent),
-        filename=file.name,
-        output_format=_FORMAT_OF_SUFFIX[suffix],
-    )
+    return replace(options, output_dir="", filename=str(file))

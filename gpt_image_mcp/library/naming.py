@@ -106,6 +106,20 @@ def numbered(filename: str, number: int) -> str:
     return _cut(stem, LONGEST_NAME_BYTES - len(ending)) + ending if stem else filename
 
 
+def numbered_path(path: str, number: int) -> str:
+    """An exact name or path with a number before its extension; unchanged if it ends with no name.
+
+    Args:
+        path: What the caller asked for, with slashes of either kind between folders.
+        number: Which of several this is, from 1.
+    """
+    start = max(path.rfind("/"), path.rfind("\\")) + 1
+    name, ending = path[start:], _KNOWN_EXTENSION.search(path)
+    if not without_extension(name):
+        return path
+    return f"{path[:start]}{numbered(name, number)}{ending[0] if ending else ''}"
+
+
 def without_extension(filename: str) -> str:
     """An exact name as it is seen, without the extension of an image format; other endings belong to it."""
     return _KNOWN_EXTENSION.sub("", without_unseen(filename).strip()).strip().rstrip(". ")

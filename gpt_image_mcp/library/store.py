@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gpt_image_mcp import regular_files
 from gpt_image_mcp.atomic_files import write_exclusive, write_over
 from gpt_image_mcp.errors import NotFound, OutputRejected, StorageFailed, cut
-from gpt_image_mcp.folders import fallback_folders, require_allowed
+from gpt_image_mcp.folders import fallback_folders, require_allowed, require_target
 from gpt_image_mcp.ids import new_image_id
 from gpt_image_mcp.imaging.formats import read_picture
 from gpt_image_mcp.imaging.xmp import NOT_EMBEDDED, NOT_EMBEDDED_C2PA, embed, has_c2pa, metadata_of
@@ -98,10 +98,13 @@ class Library:
         for number, data in enumerate(images, start=1):
             try:
                 image, problems = self._write(
-                    data, provenance, naming=naming, folder=folder, number=number if len(images) > 1 else 0
+                    data,
+                    provenance,
+                    naming=naming,
+                    folder=folder,
+                    home=home or folder,
+                    number=number if len(images) > 1 else 0,
                 )
-                if home and home != folder and image.file_path.parent == folder:
-                    image = replace(image, home_folder=home)
             except StorageFailed as error:
                 lost.append(error)
                 continue
@@ -180,7 +183,7 @@ class Library:
         return replace(moved, file_path=path)
 
     def _write(
-        self, data: bytes, provenance: Provenance, *, naming: Naming, folder: Path, number: int
+        self, data: bytes, provenance: Provenance, *, naming: Naming, folder: Path, home: Path, number: int
     ) -> tuple[StoredImage, list[str]]:
         """Writes one image into the first folder that takes it; gives it with notes on what went wrong."""
         now = datetime.now().astimezone()
@@ -188,7 +191,7 @@ class Library:
         data, problems = self._embedded(data, image_id, now, provenance=provenance)
         picture = read_picture(data) or _UNKNOWN
         names = partial(file_names, image_id=image_id, extension=picture.extension, number=number)
-        path, notes = self._place(data, folder, naming=naming, names=names)
+        path, taken, notes = self._place(data, folder, naming=naming, names=names)
         image = StoredImage(
             id=image_id,
             file_path=path,
@@ -200,6 +203,7 @@ class Library:
             created_at=now,
             provenance=provenance,
             c2pa=has_c2pa(data),
+            home_folder=home if taken == folder != home else None,
         )
         return image, [*problems, *notes, *_on_name(path, naming, number)]
 
@@ -216,7 +220,8 @@ class Library:
 
     def _place(
         self, data: bytes, folder: Path, *, naming: Naming, names: Callable[[Naming], Iterator[str]]
-    ) -> tuple[Path, list[str]]:
+    ) -> tuple[Path, Path, list[str]]:
+        """Writes a file; gives its path, the folder that took it, and notes on those that did not."""
         failures: dict[Path, str] = {}
         folders = [folder]  # the others are made when they are needed
         # The file system may refuse the caller's name, so the last attempts are without it.
@@ -232,10 +237,14 @@ class Library:
                 folders[1:] = folders[1:] or fallback_folders(self._settings)
                 failures.setdefault(candidate, getattr(error, "strerror", None) or str(error.args[0]))
             else:
-                return path, [
-                    f"{failed} could not be written ({why}); the image is {path}."
-                    for failed, why in failures.items()
-                ]
+                return (
+                    path,
+                    candidate,
+                    [
+                        f"{failed} could not be written ({why}); the image is {path}."
+                        for failed, why in failures.items()
+                    ],
+                )
         reasons = "; ".join(f"{failed}: {why}" for failed, why in failures.items())
         message = f"An image was made and paid for, but no folder could be written ({reasons})."
         raise StorageFailed(message, next_step="Free some space or fix the folders before the next call.")
@@ -244,7 +253,9 @@ class Library:
         if not (naming.overwrite and naming.filename):
             return write_exclusive(folder, names, data)
         path = folder / next(names)
-        require_allowed(path, self._settings)
+        require_target(
+            path, self._settings, overwrite=True
+        )  # there may be another thing now than before the call
         return write_over(path, data, follows_links=True)
 
     def _record(self, image: StoredImage) -> list[str]:

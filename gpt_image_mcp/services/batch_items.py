@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field, replace
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.errors import InvalidArgument, quoted
+from gpt_image_mcp.calls.destination import named_format, target_files
+from gpt_image_mcp.errors import InvalidArgument, OutputRejected, quoted
 from gpt_image_mcp.folders import project_folder
-from gpt_image_mcp.library.naming import clean_label, numbered, without_extension
+from gpt_image_mcp.library.naming import clean_label, numbered_path
+from gpt_image_mcp.paths import unquoted
 from gpt_image_mcp.references import classify
 from gpt_image_mcp.services.edit_planning import EditOptions
 from gpt_image_mcp.services.globbing import expand
@@ -53,6 +55,7 @@ def make_items(
     Raises:
         InputNotFound: If a folder or glob has no images.
         InputRejected: If one is not allowed.
+        OutputRejected: If the ending of the exact name cannot be had.
         InvalidArgument: If there are too many references, or the exact name of several files is one.
     """
     if len(references) > MOST_REFERENCES:
@@ -76,6 +79,7 @@ def make_items(
 
 def _named(output: OutputOptions, image: str, number: int) -> OutputOptions:
     if output.filename:
+        named_format(output)  # an ending that cannot be had would be hidden by the number
         return replace(output, filename=_exact_name(output.filename, classify(image).stem, number))
     return label(output, image)
 
@@ -87,9 +91,35 @@ def _exact_name(filename: str, stem: str, number: int) -> str:
         raise InvalidArgument(message, next_step=f"{_STEM} stands for the name of each image.")
     if _STEM in filename:
         return filename.replace(_STEM, clean_label(stem) or str(number))
-    path = PurePath(filename)
-    ending = path.name.removeprefix(without_extension(path.name))
-    return str(path.with_name(f"{numbered(path.name, number)}{ending}"))
+    return numbered_path(unquoted(filename), number)
+
+
+def without_collisions(items: Sequence[BatchItem], settings: Settings) -> tuple[BatchItem, ...]:
+    """Items that may replace files, but not each other's: the second of a name gets a number. Blocking."""
+    if not any(item.output.overwrite for item in items):
+        return tuple(items)  # a taken name gets its number when it is written
+    taken: set[str] = set()
+    return tuple(_apart(item, taken, settings) for item in items)
+
+
+def _apart(item: BatchItem, taken: set[str], settings: Settings) -> BatchItem:
+    """The item with the first name whose files are not taken; they are then."""
+    filename, number, output = unquoted(item.output.filename), 1, item.output
+    if not filename:
+        return item
+    try:
+        while (files := _files(output, settings)) & taken:
+            number += 1
+            output = replace(output, filename=numbered_path(filename, number))
+    except OutputRejected:
+        return item  # it is refused when it is planned
+    taken |= files
+    return replace(item, output=output)
+
+
+def _files(output: OutputOptions, settings: Settings) -> set[str]:
+    """The files of an item, spelled as one where some file systems take them for one."""
+    return {os.path.realpath(file).casefold() for file in target_files(output, settings)}
 
 
 def label(output: OutputOptions, image: str) -> OutputOptions:

@@ -27,6 +27,7 @@ from gpt_image_mcp.errors import (
 from gpt_image_mcp.ids import new_call_id
 from gpt_image_mcp.money import Quote
 from gpt_image_mcp.references import classify
+from gpt_image_mcp.services.batch_items import without_collisions
 from gpt_image_mcp.services.edits import Edit, EditServices
 from gpt_image_mcp.threads import in_database, in_folders, to_the_end
 from gpt_image_mcp.values.progress import Progress, Stage
@@ -147,6 +148,7 @@ class Batches:
         # A reference that is not there would fail for every image.
         await self.services.inputs.load(list(dict.fromkeys(ref for item in items for ref in item.references)))
         limiter = asyncio.Semaphore(concurrency)
+        items = await in_folders(without_collisions, items, self.services.settings)
         calls = [self._call(item, limiter) for item in items]
         # A few more than may be sent at once: they read inputs and save images while others are drawn.
         workers = concurrency if on_error == _STOP else concurrency + concurrency // 2

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.calls.destination import folder_and_name, require_target
+from gpt_image_mcp.calls.destination import folder_and_name
 from gpt_image_mcp.errors import OutputRejected, quoted
-from gpt_image_mcp.folders import project_root, require_allowed, require_writable
+from gpt_image_mcp.folders import project_root, require_allowed, require_target, require_writable
 from gpt_image_mcp.library.naming import check_filename
 from gpt_image_mcp.paths import is_within, unquoted
 from gpt_image_mcp.values.options import OutputOptions

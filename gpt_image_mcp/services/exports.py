@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from gpt_image_mcp.atomic_files import write_exclusive, write_over
-from gpt_image_mcp.calls.destination import require_target
 from gpt_image_mcp.errors import StorageFailed
-from gpt_image_mcp.folders import require_allowed, require_writable
+from gpt_image_mcp.folders import require_allowed, require_target, require_writable
 from gpt_image_mcp.imaging.export_presets import ExportOptions, plan_targets, validate_options
 from gpt_image_mcp.imaging.formats import room_for
 from gpt_image_mcp.imaging.limits import MAX_PIXELS

@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.calls.destination import format_of_ending, parse_filename
 from gpt_image_mcp.errors import InputNotFound, InvalidArgument, StorageFailed
+from gpt_image_mcp.folders import is_own
 from gpt_image_mcp.ids import new_session_id
 from gpt_image_mcp.library.sessions import Turn
+from gpt_image_mcp.paths import local_path, unquoted
 from gpt_image_mcp.regular_files import read_unchanged
 from gpt_image_mcp.services.edit_planning import check_count
 from gpt_image_mcp.services.edits import Edit
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.calls.planning import Plan
     from gpt_image_mcp.library.sessions import SessionRecord, StartImage
     from gpt_image_mcp.services.edit_sessions import EditSessions
+    from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.images import Kind
     from gpt_image_mcp.values.options import OutputOptions
     from gpt_image_mcp.values.results import ImageResult
@@ -55,8 +60,9 @@ class FirstTurn(Edit):
         chosen = replace(
             self.output,
             model=self.output.model if plan.sandbox else plan.request.model,
-            output_dir=str(plan.destination.folder),
+            output_dir=_folder_of_turns(self.output, plan),
             filename="",
+            overwrite=False,
             n=1,
         )
         return _written(
@@ -103,7 +109,8 @@ class NextTurn(Edit):
         """
         session = self.sessions.require(self.session_id)
         parent = _parent(session, self.from_turn)
-        planned = self.plan_with(self._merged(session.options), call_id)
+        chosen = self._merged(session.options)
+        planned = self.plan_with(_named(chosen, self.output, settings=self.services.settings), call_id)
         return _on_turn(planned, _next_turn(session, parent))
 
     def occupy(self, job: PaidJob) -> AbstractAsyncContextManager[None]:
@@ -187,6 +194,31 @@ def _parent(session: SessionRecord, from_turn: int) -> Turn | None:
             message, next_step="Use one of these, 0 for the start images, or -1 for the latest turn."
         )
     return turn
+
+
+def _folder_of_turns(output: OutputOptions, plan: Plan) -> str:
+    """The folder that a session goes on in: the caller's choice, whatever the name of the first turn was."""
+    if output_dir := unquoted(output.output_dir):
+        return str(local_path(output_dir, base=plan.project_dir))
+    folder, home = plan.destination.folder, plan.destination.home
+    return str(folder) if folder == home else ""
+
+
+def _named(chosen: OutputOptions, output: OutputOptions, *, settings: Settings) -> OutputOptions:
+    """What was chosen for a turn, with the folder and the format that its own exact name says.
+
+    Raises:
+        OutputRejected: If the name cannot be used.
+    """
+    if not unquoted(output.filename):
+        return chosen
+    path, choices = parse_filename(output.filename), output.choices()
+    if "output_format" not in choices:
+        chosen = replace(chosen, output_format=format_of_ending(path) or chosen.output_format)
+    is_elsewhere = path.is_absolute() or (len(path.parts) > 1 and is_own(Path(chosen.output_dir), settings))
+    if "output_dir" not in choices and is_elsewhere:
+        chosen = replace(chosen, output_dir="")
+    return chosen
 
 
 def _read(image: StartImage) -> InputImage:

@@ -59,6 +59,8 @@ def _written(project: Path) -> list[str]:
         ({"filename": '"assets/夜景.jpeg"'}, "project/assets/夜景.jpeg"),
         ({"filename": "assets/logo", "output_format": "webp"}, "project/assets/logo.webp"),
         ({"filename": "~/logo.png"}, "home/logo.png"),
+        ({"filename": "assets/gif"}, "project/assets/gif.png"),
+        ({"filename": "svg", "output_dir": "art"}, "project/art/svg.png"),
         ({"output_dir": "art", "filename_prefix": "x"}, None),
     ],
 )
@@ -130,6 +132,8 @@ async def test_overwriting_replaces_the_file_and_the_name_means_the_new_image(
         (".git/hooks/logo.png", "holds"),
         ("/etc/logo.png", "holds"),
         ("logo.tiff", "not made as tiff"),
+        ("assets/logo.xyz", "not made as xyz"),
+        ("logo.png.txt", "not made as txt"),
     ],
 )
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -168,7 +172,11 @@ def test_outside_the_roots_no_name_is_taken(filename: str, project: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "kind", ["a folder", "a link that leads elsewhere", "leads nowhere", "no regular file"]
+    "kind",
+    [
+        *("a folder", "a link that leads elsewhere", "leads nowhere", "no regular file"),
+        "a link to a file of another ending",
+    ],
 )
 def test_what_is_no_file_of_its_place_is_not_replaced(kind: str, project: Path) -> None:
     target, outside = project / "art" / "fox.png", project.parent / "secret.png"
@@ -179,11 +187,84 @@ def test_what_is_no_file_of_its_place_is_not_replaced(kind: str, project: Path) 
         "a link that leads elsewhere": lambda: target.symlink_to(outside),
         "leads nowhere": lambda: target.symlink_to("missing.png"),
         "no regular file": lambda: os.mkfifo(target),
+        "a link to a file of another ending": lambda: target.symlink_to(project / "art" / "fox.jpg"),
     }
+    (project / "art" / "fox.jpg").write_bytes(b"mine")
     make[kind]()
     with pytest.raises(OutputRejected, match=kind):
         choose_destination(OutputOptions(filename="art/fox.png", overwrite=True), Settings(sandbox=True))
     assert outside.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"filename": "a/fox.PNG"}, "fox.png"),
+        ({"filename": "a/fox.jpeg"}, "fox.jpeg"),
+        ({"filename": "a/fox", "output_format": "jpg"}, "fox.jpg"),
+        ({"filename": "a/fox.png", "n": 2}, "fox-2.png"),
+    ],
+)
+async def test_what_cannot_be_replaced_is_found_under_the_name_that_is_written(
+    studio: Studio, project: Path, options: dict[str, Any], name: str
+) -> None:
+    (project / "a" / name).mkdir(parents=True)
+    with pytest.raises(OutputRejected, match="a folder"):
+        await _make(studio, **options, overwrite=True)
+    assert _written(project) == []
+
+
+async def test_of_one_name_a_rebuild_knows_the_image_that_is_there(studio: Studio, project: Path) -> None:
+    await _make(studio, filename="a/fox.png")
+    (second,) = await _make(studio, filename="a/fox.png", size="1024x1024", overwrite=True)
+    async with Studio(Settings(sandbox=True, database_url=SecretStr(f"sqlite:///{project}/new.db"))) as other:
+        await other.history.rebuild()
+        assert await other.find("a/fox.png") == second
+
+
+async def test_an_absolute_folder_needs_no_project_though_the_configured_one_does(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(sandbox=True, project_dir="/", output_dir="pictures")
+    async with Studio(settings) as studio:
+        (image,) = await _make(studio, output_dir=str(tmp_path / "own"))
+        assert _files(tmp_path / "own") == [image.file_path.name]
+        assert metadata_path(image).is_relative_to(default_folder(settings))
+        pruned = await studio.history.prune(keep_mb=0, is_confirmed=True)
+        assert image.file_path.exists()
+        assert len(pruned.kept) == 1
+
+
+async def test_a_turn_of_a_session_goes_where_its_name_says(
+    studio: Studio, project: Path, tmp_path: Path
+) -> None:
+    (source,) = await _make(studio)
+    started = await studio.start_session("red", [source.id], filename="assets/fox.png", overwrite=True)
+    assert started.session
+    session = started.session.session_id
+    plain = await studio.continue_session(session, "blue")
+    assert plain.images[0].file_path.parent == default_folder(studio.settings)
+    named = await studio.continue_session(session, "green", filename="art/green.webp")
+    assert named.images[0].file_path == project / "art" / "green.webp"
+    absolute = await studio.continue_session(session, "grey", filename=str(tmp_path / "own" / "grey.png"))
+    assert absolute.images[0].file_path == tmp_path / "own" / "grey.png"
+    assert absolute.images[0].mime_type == "image/png"
+    again = await studio.continue_session(session, "red", filename="assets/fox.png")
+    assert again.images[0].file_path == project / "assets" / "fox-2.png"
+
+
+async def test_a_turn_of_a_session_with_a_folder_of_its_own_stays_below_it(
+    studio: Studio, project: Path
+) -> None:
+    (source,) = await _make(studio)
+    started = await studio.start_session("red", [source.id], output_dir="art", output_format="webp")
+    assert started.session
+    session = started.session.session_id
+    turn = await studio.continue_session(session, "blue", filename="deep/blue")
+    assert turn.images[0].file_path == project / "art" / "deep" / "blue.webp"
+    turn = await studio.continue_session(session, "green", filename="green.jpg")
+    assert turn.images[0].file_path == project / "art" / "green.jpg"
+    assert turn.images[0].mime_type == "image/jpeg"
 
 
 @given(st.text(alphabet=st.sampled_from("ab./\\~:c png\u202e"), max_size=14))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import os
 import resource
 import shutil
 import sqlite3
@@ -22,7 +23,7 @@ from tests.faults.observed import QUICK, calls, database_file, files, spent_usd,
 from tests.faults.scripted import held, picture, serve_script
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator, Callable, Generator
     from pathlib import Path
 
     from gpt_image_mcp import Studio
@@ -83,12 +84,14 @@ class Drawing:
 
 
 @contextlib.asynccontextmanager
-async def _drawing(image: bytes | None = None, **settings: Any) -> AsyncGenerator[Drawing]:
+async def _drawing(
+    image: bytes | None = None, *, named: dict[str, Any] | None = None, **settings: Any
+) -> AsyncGenerator[Drawing]:
     """A studio whose request has arrived at the endpoint and is not answered yet."""
     gate = asyncio.Event()
     reply = held(gate, picture(image))
     async with serve_script(reply) as endpoint, studio_for(endpoint, **settings) as studio:
-        call = asyncio.create_task(studio.generate("a fox", **QUICK))
+        call = asyncio.create_task(studio.generate("a fox", **QUICK, **(named or {})))
         await endpoint.received(posts=1)
         yield Drawing(endpoint, studio, gate, call)
 
@@ -190,18 +193,45 @@ async def test_a_folder_that_becomes_a_link_while_drawing_is_not_written_to(
         assert list(hooks.iterdir()) == []
 
 
-async def test_a_file_that_is_a_link_out_of_the_roots_is_not_replaced(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("roots", [(), None])
+async def test_a_file_that_is_a_link_out_of_the_roots_is_refused_before_anything_is_sent(
+    folder: Path, tmp_path: Path, roots: tuple[Path, ...] | None
+) -> None:
     folder.mkdir()
     (tmp_path / "private.png").write_bytes(b"mine")
     (folder / "logo.png").symlink_to(tmp_path / "private.png")
     async with (
         serve_script() as endpoint,
-        studio_for(endpoint, output_dir=str(folder), output_roots=()) as studio,
+        studio_for(endpoint, output_dir=str(folder), output_roots=roots) as studio,
     ):
-        result = await studio.generate("a fox", **QUICK, filename="logo", overwrite=True)
-        assert _note(result, "outside the folders")
-        assert result.images[0].file_path.is_file()
-        assert (tmp_path / "private.png").read_bytes() == b"mine"
+        with pytest.raises(OutputRejected, match=r"outside the folders|leads elsewhere"):
+            await studio.generate("a fox", **QUICK, filename="logo", overwrite=True)
+        assert endpoint.posts == []
+    assert (tmp_path / "private.png").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("roots", [(), None])
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
+async def test_what_takes_the_name_while_drawing_is_not_replaced_and_the_image_is_kept(
+    folder: Path, tmp_path: Path, roots: tuple[Path, ...] | None, kind: str
+) -> None:
+    private, target = tmp_path / "private.png", folder / "logo.png"
+    private.write_bytes(b"mine")
+    make: dict[str, Callable[[], object]] = {
+        "link": lambda: target.symlink_to(private),
+        "folder": target.mkdir,
+        "pipe": lambda: os.mkfifo(target),
+    }
+    named = {"filename": "logo.png", "overwrite": True}
+    async with _drawing(named=named, output_dir=str(folder), output_roots=roots) as drawing:
+        make[kind]()
+        result = await drawing.finish()
+        (image,) = result.images
+        assert _note(result, str(image.file_path))
+        assert await drawing.studio.find(image.id) == image
+        assert image.file_path.is_file()
+        assert image.file_path != target
+    assert private.read_bytes() == b"mine"
 
 
 @pytest.mark.parametrize("unwritable", ["/proc/images", "/sys/images", "/dev/null", "/dev/null/images"])

@@ -20,6 +20,7 @@ from gpt_image_mcp.library.naming import (
     clean_label,
     file_names,
     numbered,
+    numbered_path,
 )
 
 ID = "20260422-150301-a1b2c3"
@@ -141,6 +142,20 @@ def test_several_images_of_an_exact_name_are_numbered() -> None:
 )
 def test_only_the_extension_of_an_image_gives_way_to_a_number(filename: str, number: int, name: str) -> None:
     assert numbered(filename, number) == name
+
+
+@pytest.mark.parametrize(
+    ("path", "numbered_one"),
+    [
+        ("boat.png", "boat-3.png"),
+        ("a.png/boat", "a.png/boat-3"),
+        ("a\\boat.JPG", "a\\boat-3.JPG"),
+        ("/a/v1.2", "/a/v1.2-3"),
+        *((path, path) for path in ("", ".", "..", "/", "a/", "a/..", ".png", "a/.png")),
+    ],
+)
+def test_the_number_of_a_path_is_before_its_extension(path: str, numbered_one: str) -> None:
+    assert numbered_path(path, 3) == numbered_one
 
 
 @given(st.text(st.characters(), max_size=300), st.integers(1, 100))

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from gpt_image_mcp import Settings, Studio
-from gpt_image_mcp.errors import Cancelled, InternalError
+from gpt_image_mcp.errors import Cancelled, InternalError, OutputRejected
 from gpt_image_mcp.services.batch_items import BatchItem
 from gpt_image_mcp.values.options import OutputOptions
 from gpt_image_mcp.values.results import BatchResult
@@ -104,6 +104,62 @@ async def test_a_batch_that_is_stopped_before_an_image_is_done_is_cancelled(phot
         again = await studio.batch_edit(SLOW, photos, **QUICK)
     assert [item.status for item in again.items] == ["completed"] * 3
     assert len(standin.posts) == 3
+
+
+@pytest.mark.parametrize(
+    ("filename", "names"),
+    [
+        ("fox.png", ["fox-1.png", "fox-2.png", "fox-3.png"]),
+        ("art/fox.webp", ["art/fox-1.webp", "art/fox-2.webp", "art/fox-3.webp"]),
+        ("art\\fox", ["art/fox-1.png", "art/fox-2.png", "art/fox-3.png"]),
+        ('"art/fox.png"', ["art/fox-1.png", "art/fox-2.png", "art/fox-3.png"]),
+        ("{name}.png", ["a.png", "b.png", "c.png"]),
+        ("art/{name}-night", ["art/a-night.png", "art/b-night.png", "art/c-night.png"]),
+        ("{name}/fox.jpg", ["a/fox.jpg", "b/fox.jpg", "c/fox.jpg"]),
+    ],
+)
+async def test_each_image_of_a_batch_has_the_name_asked_for(
+    photos: list[str], project: Path, filename: str, names: list[str]
+) -> None:
+    async with Studio(Settings(sandbox=True)) as studio:
+        result = await studio.batch_edit("warmer", photos, filename=filename, output_dir="made", **QUICK)
+    made = [image.file_path for item in result.items for image in item.images]
+    assert [str(path.relative_to(project / "made")) for path in made] == names
+
+
+@pytest.mark.parametrize("filename", [".", "/", "art/", "..", "../fox.png", ".png", "fox.xyz"])
+async def test_a_name_that_cannot_be_used_is_refused_for_the_whole_batch(
+    photos: list[str], project: Path, filename: str
+) -> None:
+    before = sorted(project.rglob("*"))
+    async with Studio(Settings(sandbox=True)) as studio:
+        with pytest.raises(OutputRejected):
+            await studio.batch_edit("warmer", photos, filename=filename, **QUICK)
+    assert sorted(project.rglob("*")) == before
+
+
+@pytest.mark.parametrize("filename", ["art/{name}.png", "art/{name}"])
+async def test_images_of_one_batch_never_replace_each_other(
+    photos: list[str], project: Path, filename: str
+) -> None:
+    twin = project / "other" / "A.png"
+    twin.parent.mkdir()
+    twin.write_bytes((project / "a.png").read_bytes())
+    (project / "art").mkdir()
+    (project / "art" / "a.png").write_bytes(b"old")
+    inputs = [photos[0], str(twin)]
+    async with Studio(Settings(sandbox=True)) as studio:
+        result = await studio.batch_edit("warmer", inputs, filename=filename, overwrite=True, **QUICK)
+    assert [item.images[0].file_path.name for item in result.items] == ["a.png", "A-2.png"]
+    assert sorted(path.name for path in (project / "art").iterdir()) == ["A-2.png", "a.png"]
+
+
+async def test_lines_of_a_manifest_never_replace_each_other(photos: list[str], project: Path) -> None:
+    output = OutputOptions(filename="art/fox.png", overwrite=True, size="816x816", quality="low")
+    items = [BatchItem(image=photo, prompt="warmer", output=output) for photo in photos]
+    async with Studio(Settings(sandbox=True)) as studio:
+        await studio.edit_each(items)
+    assert sorted(path.name for path in (project / "art").iterdir()) == ["fox-2.png", "fox-3.png", "fox.png"]
 
 
 async def test_a_defect_ends_a_batch_that_is_remembered_as_failed(photos: list[str]) -> None:

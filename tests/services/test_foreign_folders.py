@@ -94,6 +94,23 @@ async def test_a_picture_of_the_users_own_is_never_deleted_because_a_file_descri
     assert not made.file_path.exists()
 
 
+async def test_a_copy_of_the_users_own_is_never_deleted_because_its_metadata_are_in_it(
+    tmp_path: Path,
+) -> None:
+    own = tmp_path / "own" / "photo.png"
+    own.parent.mkdir()
+    async with Studio(Settings(sandbox=True, embed_metadata=True)) as studio:
+        made = await _make(studio)
+        made.file_path.rename(own)
+    elsewhere = SecretStr(f"sqlite:///{tmp_path}/other.db")
+    async with Studio(Settings(sandbox=True, database_url=elsewhere)) as studio:
+        metadata_path(made).unlink()
+        assert (await studio.history.rebuild([own.parent])).images == 1
+        pruned = await studio.history.prune(keep_mb=0, is_confirmed=True)
+        assert pruned.kept == (f"{own} is in a folder of your own",)
+    assert own.exists()
+
+
 async def test_a_file_that_is_no_image_never_becomes_one_because_a_file_says_so(
     studio: Studio, tmp_path: Path
 ) -> None:
