@@ -91,7 +91,7 @@ async def _drawing(
     gate = asyncio.Event()
     reply = held(gate, picture(image))
     async with serve_script(reply) as endpoint, studio_for(endpoint, **settings) as studio:
-        call = asyncio.create_task(studio.generate("a fox", **QUICK, **(named or {})))
+        call = asyncio.create_task(studio.generate("a fox", **{**QUICK, **(named or {})}))
         await endpoint.received(posts=1)
         yield Drawing(endpoint, studio, gate, call)
 
