@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
 from typing import TYPE_CHECKING, Any
@@ -301,7 +302,11 @@ async def test_while_a_turn_is_made_its_session_keeps_its_images(studio: Studio,
 async def test_the_same_call_makes_a_new_picture_once_its_result_was_deleted(studio: Studio) -> None:
     async with Studio(studio.settings) as first:
         started = await first.generate("a fox [sandbox:delay=0.3]", wait_seconds=0, **QUICK)
-    image = (await studio.history.search()).images[0].image
+        # A request that was not sent when its server closes is never made.
+        async with asyncio.timeout(60):
+            while not (found := await studio.history.search()).total:
+                pass
+    image = found.images[0].image
     assert image.provenance.call_id == started.call_id
     await studio.delete(image.id, confirm=True)
     with pytest.raises(NotFound, match="was deleted"):
