@@ -21,7 +21,7 @@ from gpt_image_mcp.errors import (
     StorageFailed,
     cut,
 )
-from gpt_image_mcp.folders import require_allowed
+from gpt_image_mcp.folders import is_own, require_allowed
 from gpt_image_mcp.imaging.preview_cache import evict
 from gpt_image_mcp.library.sidecars import metadata_path, write_metadata
 from gpt_image_mcp.references import reference_to
@@ -52,6 +52,8 @@ def delete(text: str, library: Library, *, settings: Settings, is_confirmed: boo
     """
     image = _image_of(text, library, settings)
     state = _require_unchanged(image, library)
+    if state == "present":
+        _require_described_by_us(image, settings)
     _require_reachable(image, settings)
     now = datetime.now(UTC)
     sessions = library.deletions.users_of(image.id, now)
@@ -142,6 +144,17 @@ def _require_unchanged(image: StoredImage, library: Library) -> FileState:
     return "present"
 
 
+def _require_described_by_us(image: StoredImage, settings: Settings) -> None:
+    """Refuses a file that only a metadata file beside it calls ours: it may be the user's own."""
+    if not is_own(metadata_path(image).parent.parent, settings):
+        message = (
+            f"Image {image.id} is known by a metadata file in {cut(image.file_path.parent)}, which "
+            "others may have written, so nothing was deleted."
+        )
+        step = "If it is of no more use, delete or move the file yourself; then this call deletes the entry."
+        raise InputRejected(message, next_step=step)
+
+
 def _require_reachable(image: StoredImage, settings: Settings) -> None:
     """Refuses what lies where this server writes nothing."""
     try:
@@ -165,9 +178,8 @@ def _remove_files(image: StoredImage, state: FileState, users: tuple[SessionUse,
     """Deletes previews, metadata file and image; if one cannot be deleted, all of them stay."""
     _require_idle(image, users)
     described = metadata_path(image)
-    files = (
-        [] if described.parent.is_symlink() else [described]
-    )  # in a folder that is a link, nothing is ours
+    # In a folder that is a link, nothing is ours.
+    files = [] if described.parent.is_symlink() else [described]
     files += [image.file_path] if state == "present" else []
     gone: list[Path] = []
     try:

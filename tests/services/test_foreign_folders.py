@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.cli.console import Console
-from gpt_image_mcp.errors import Cancelled, NotFound, StorageFailed
+from gpt_image_mcp.errors import Cancelled, InputRejected, NotFound, StorageFailed
 from gpt_image_mcp.library.sidecars import metadata_path
 from gpt_image_mcp.steps import on_step, step
 from gpt_image_mcp.threads import in_database
@@ -89,9 +89,13 @@ async def test_a_picture_of_the_users_own_is_never_deleted_because_a_file_descri
     )
     rebuilt = await studio.history.rebuild([own.parent, tmp_path / "named"])
     assert rebuilt.unreadable == (elsewhere,)
+    with pytest.raises(InputRejected, match="others may have written"):
+        await studio.delete("20261121-150301-a1b2c3", confirm=True)
     await studio.history.prune(keep_mb=0, is_confirmed=True)
     assert own.exists()
     assert not made.file_path.exists()
+    own.unlink()
+    assert (await studio.delete("20261121-150301-a1b2c3", confirm=True)).file == "missing"
 
 
 async def test_a_copy_of_the_users_own_is_never_deleted_because_its_metadata_are_in_it(
