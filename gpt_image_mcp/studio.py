@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.requests import InputImage
     from gpt_image_mcp.values.results import BatchResult, ImageResult
     from gpt_image_mcp.values.sessions import EndedSession, SessionSummary
-    from gpt_image_mcp.values.views import InlineImage, Previews
+    from gpt_image_mcp.values.views import Previews
 
 
 class Studio:
@@ -387,16 +387,6 @@ class Studio:
         """
         viewing = await self._services.viewing()
         return await in_drawing(viewing.show, result, options or ViewOptions())
-
-    async def thumbnail(self, ref: str) -> InlineImage:
-        """A small preview of an image of the library.
-
-        Raises:
-            NotFound: If there is no such image, or its file is gone.
-            StorageFailed: If its file cannot be decoded.
-        """
-        viewing = await self._services.viewing()
-        return await in_drawing(viewing.thumbnail, await self.find(ref))
 
     @staticmethod
     def answering() -> AbstractContextManager[None]:

@@ -45,7 +45,7 @@ async def image_file(image_id: str, context: Context = CurrentContext()) -> Reso
 async def image_preview(image_id: str, context: Context = CurrentContext()) -> ResourceResult:
     """A small preview of an image, by its id."""
     with _explained():
-        preview = await studio_of(context).thumbnail(_address(image_id))
+        preview = await studio_of(context).history.thumbnail(_address(image_id))
     return ResourceResult([ResourceContent(preview.data, mime_type=preview.mime_type)])
 
 

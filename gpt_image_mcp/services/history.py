@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
 
-from gpt_image_mcp.threads import in_database, in_folders
+from gpt_image_mcp.threads import in_database, in_drawing, in_folders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.history import FoundImages
     from gpt_image_mcp.values.images import StoredImage
+    from gpt_image_mcp.values.views import InlineImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,18 @@ class History:
             StorageFailed: If it was changed and may not be read.
         """
         return await in_folders((await self.bench.library()).read, image)
+
+    async def thumbnail(self, ref: str) -> InlineImage:
+        """A small preview of an image.
+
+        Raises:
+            NotFound: If there is no such image, or its file is gone.
+            StorageFailed: If its file cannot be decoded.
+        """
+        from gpt_image_mcp.services.references import find_image
+
+        image = await in_folders(find_image, ref, await self.bench.library(), settings=self.settings)
+        return await in_drawing((await self.bench.viewing()).thumbnail, image)
 
     async def trace(self, ref: str) -> Lineage:
         """The lineage of an image: what it was made from, and what was made from it.

@@ -114,7 +114,7 @@ async def test_what_is_no_image_of_ours_any_more_leaves_by_no_way(
     change(image.file_path)
     for ask in (
         studio.history.read(image),
-        studio.thumbnail(image.id),
+        studio.history.thumbnail(image.id),
         studio.edit("x", [image.id], **QUICK),
     ):
         with pytest.raises(ImageError) as caught:

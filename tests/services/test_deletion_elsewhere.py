@@ -55,7 +55,7 @@ async def test_of_deletions_at_once_one_deletes_and_the_others_are_told(studio: 
 
 async def test_the_previews_of_a_large_image_go_too(studio: Studio, tmp_path: Path) -> None:
     image = (await studio.generate("a fox", size="2048x2048", quality="low")).images[0]
-    await studio.thumbnail(image.id)
+    await studio.history.thumbnail(image.id)
     cached = [path for path in (tmp_path / "home").rglob(f"*{image.sha256}*") if path.is_file()]
     assert cached
     await studio.delete(image.id, confirm=True)

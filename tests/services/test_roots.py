@@ -56,7 +56,7 @@ async def _said(studio: Studio, ref: str) -> set[str]:
         studio.start_session("x", [ref], **QUICK),
         studio.export(ref),
         studio.find(ref),
-        studio.thumbnail(ref),
+        studio.history.thumbnail(ref),
         studio.history.trace(ref),
     ):
         with pytest.raises(ImageError) as caught:

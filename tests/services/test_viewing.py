@@ -96,11 +96,11 @@ async def test_a_batch_shows_its_first_images_and_says_so(studio: Studio, projec
 
 async def test_a_thumbnail_is_made_of_an_image_whose_file_is_there(studio: Studio) -> None:
     (image,) = (await _drawn(studio)).images
-    small = await studio.thumbnail(image.id)
+    small = await studio.history.thumbnail(image.id)
     assert len(small.data) <= MAX_BYTES * 3 / 4
     image.file_path.unlink()
     with pytest.raises(NotFound):
-        await studio.thumbnail(image.id)
+        await studio.history.thumbnail(image.id)
 
 
 async def _draw_and_lose(studio: Studio) -> None:
