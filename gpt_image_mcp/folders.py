@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -196,7 +197,9 @@ def require_writable(folder: Path) -> Path:
     try:
         try_writing(folder, _PROBE)
     except OSError as error:
-        message = f"The output folder {cut(folder)} cannot be written: {error.strerror or error}."
+        # One that is too long says nothing more when more of it is shown.
+        shown = quoted(str(folder)) if error.errno == errno.ENAMETOOLONG else cut(folder)
+        message = f"The output folder {shown} cannot be written: {error.strerror or error}."
         raise OutputRejected(
             message, next_step="Pass another output_dir, or set GPT_IMAGE_OUTPUT_DIR to a folder of yours."
         ) from error

@@ -24,6 +24,7 @@ MOST_CHARACTERS = 10_000
 KINDS: dict[str, Any] = {
     "word": LONG,
     "path": f"/tmp/{LONG}/{LONG}.png",
+    "folder": f"{LONG}/a.png",
     "names": "/".join(["x" * 190] * 100),
     "address": f"https://example.invalid/{LONG}",
     "data URL": f"data:{LONG}",

@@ -9,6 +9,7 @@ from typing import Annotated, cast
 from cyclopts import Parameter
 
 from gpt_image_mcp.atomic_files import write_exclusive, write_over
+from gpt_image_mcp.calls.destination import format_of_ending, target_files
 from gpt_image_mcp.cli.commands.parameters import AsJson, Flag, OutputFile
 from gpt_image_mcp.cli.console import Console
 from gpt_image_mcp.cli.output_file import written_to
@@ -41,16 +42,16 @@ async def compare(
         overwrite: Replace the file of this name.
         as_json: Print the structured result on stdout.
     """
-    options = written_to(OutputOptions(output_format="jpeg", overwrite=overwrite), output)
+    options = written_to(OutputOptions(overwrite=overwrite), output)
     console, settings = Console(), read_settings()
-    folder = output_folder(settings, options.output_dir)
+    file = output_folder(settings, options.output_dir) / "compare.jpg"
+    if options.filename:
+        (file,) = target_files(options, settings)
     async with Studio(settings) as studio:
-        output_format = cast("PreviewFormat", options.output_format)
+        output_format = cast("PreviewFormat", format_of_ending(file))
         compared = await studio.compare(refs, max_bytes=_MOST_BYTES, output_format=output_format)
     sheet = cast("InlineImage", compared.sheet)  # no sheet has as many bytes
-    path = await in_saving(
-        _write, sheet.data, folder / (options.filename or "compare.jpg"), overwrite=overwrite
-    )
+    path = await in_saving(_write, sheet.data, file, overwrite=overwrite)
     if as_json:
         console.print_json(comparison_content(compared, next_step=NEXT_STEP, file_path=path))
     else:
