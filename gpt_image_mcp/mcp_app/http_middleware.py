@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 75_000_000
 # Larger bodies hold images; they go to disk, and are left to the SDK.
 _SMALL_BYTES = 1 << 16
-_MOST_SESSIONS = 2_000  # 40 kB each, for half an hour; the SDK would keep five times as many
+_MOST_SESSIONS = 1_000  # 40 kB each, for half an hour; the SDK would keep ten times as many
 _BYTES_OF_A_VALUE = 64  # an empty list takes twenty times as much memory as its text
 _JSON, _STREAM = "application/json", "text/event-stream"
 _NOT_ONE_MESSAGE = (
