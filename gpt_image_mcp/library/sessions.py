@@ -40,7 +40,7 @@ _CLOSED_SHOWN = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartImage:
-    """A start image as it was sent; its bytes are kept in a file of our own, as the original may change."""
+    """A start image as it is sent; the file that it is made of is kept by us, as the original may change."""
 
     name: str
     file_path: Path
@@ -308,7 +308,7 @@ def _add(connection: Connection, session_id: str, turn: Turn) -> None:
 
 def _keep(image: InputImage) -> StartImage:
     """Keeps the bytes of a start image in a file named by their hash, so that the same image is kept once."""
-    digest = hashlib.sha256(image.data).hexdigest()
+    digest = hashlib.sha256(image.as_passed).hexdigest()
     extension = image.name.rpartition(".")[2]
     path = platformdirs.user_data_path(APP, appauthor=False) / "inputs" / f"{digest}.{extension}"
     # Others may not look into the folder, so that no file in it is theirs to read, not even at first.
@@ -317,7 +317,7 @@ def _keep(image: InputImage) -> StartImage:
     try:
         read_unchanged(path, digest)
     except OSError:
-        write_over(path, image.data)
+        write_over(path, image.as_passed)
     path.chmod(0o600)
     return StartImage(
         name=image.name,

@@ -274,7 +274,7 @@ def input_content(image: InputImage, *, next_step: str) -> InputContent:
         width=image.width,
         height=image.height,
         mime_type=image.mime_type,
-        size_bytes=len(image.data),
+        size_bytes=len(image.as_passed),
         notes=list(image.notes),
         next=next_step,
     )

@@ -109,7 +109,7 @@ def next_step_after_batch(result: BatchResult) -> str:
 
 def input_text(image: InputImage, next_step: str) -> str:
     """The text of an image that this program did not make."""
-    size = readable_size(len(image.data))
+    size = readable_size(len(image.as_passed))
     lines = [f"{image.source}: {image.width}x{image.height}, {image.mime_type}, {size}."]
     return joined(lines, notes=image.notes, next_step=next_step)
 

@@ -157,7 +157,7 @@ def complete_plan(
     Raises:
         RequestError: If the mask or the regions do not fit image 1.
     """
-    decoded = (images[0].data,) if plan.edit_type == OUTPAINT or mask or edit.regions else ()
+    decoded = (images[0].as_passed,) if plan.edit_type == OUTPAINT or mask or edit.regions else ()
     seen = read_picture(mask.data) if mask else None
     with damage_refused("Image 1"), room_for(*decoded, more_pixels=seen.width * seen.height if seen else 0):
         coverage = _coverage(images[0], mask, edit.regions)
@@ -205,7 +205,7 @@ def _masked(plan: Plan, images: tuple[InputImage, ...], coverage: _Coverage, *, 
     own = Pixels(images[0].width, images[0].height)
     wanted = parse_pixels(plan.request.size) or own_size(plan.model, own)
     notes = [*mask.notes, *_size_notes(own, wanted, keeps=keeps)]
-    backdrop = Backdrop(original=images[0].data, coverage=mask.coverage) if keeps else None
+    backdrop = Backdrop(original=images[0].as_passed, coverage=mask.coverage) if keeps else None
     request = replace(plan.request, images=images, mask=mask.file, size=str(wanted))
     return replace(plan, request=request, backdrop=backdrop, notes=(*plan.notes, *notes))
 
@@ -247,7 +247,7 @@ def _outpainted(
     if canvas == own:
         message = f"Image 1 already has the size {canvas}, so there is nothing to extend."
         raise InvalidArgument(message, next_step="Pass a larger size or another ratio.")
-    decoded = decode(first.data)
+    decoded = decode(first.as_passed)
     extended, area = place_on_canvas(
         decoded.image, canvas, coverage.image, may_enlarge=parse_pixels(size) is None
     )
@@ -257,7 +257,13 @@ def _outpainted(
     mask = make_mask(area, notes=coverage.notes)
     data = encode(extended, "PNG", profile=decoded.profile, compress_level=4)
     sent = replace(
-        first, name="image-1.png", data=data, mime_type="image/png", width=canvas.width, height=canvas.height
+        first,
+        name="image-1.png",
+        data=data,
+        mime_type="image/png",
+        width=canvas.width,
+        height=canvas.height,
+        original=b"",
     )
     notes = [f"Image 1 ({own}) was placed on a canvas of {canvas}; the new area is masked.", *mask.notes]
     if own.width > canvas.width or own.height > canvas.height:

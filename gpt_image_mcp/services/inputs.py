@@ -178,6 +178,7 @@ class Inputs:
             source=source.label,
             image_id=image_id,
             notes=(*source.notes, *notes, *converted.notes),
+            original=source.data if converted.data is not source.data else b"",
         )
 
     def _origin(self, source: Source) -> tuple[str, tuple[str, ...]]:

@@ -12,12 +12,13 @@ from gpt_image_mcp.calls.destination import format_of_ending, parse_filename
 from gpt_image_mcp.errors import InputNotFound, InvalidArgument, StorageFailed
 from gpt_image_mcp.folders import is_own
 from gpt_image_mcp.ids import new_session_id
+from gpt_image_mcp.imaging.normalise import normalise
 from gpt_image_mcp.library.sessions import Turn
 from gpt_image_mcp.paths import local_path, unquoted
 from gpt_image_mcp.regular_files import read_unchanged
 from gpt_image_mcp.services.edit_planning import check_count
 from gpt_image_mcp.services.edits import Edit
-from gpt_image_mcp.threads import in_database, in_thread
+from gpt_image_mcp.threads import in_database, in_drawing
 from gpt_image_mcp.values.requests import InputImage
 from gpt_image_mcp.values.sessions import SessionTurn
 
@@ -140,9 +141,9 @@ class NextTurn(Edit):
 
     async def _load(self, session: SessionRecord, parent: Turn | None) -> tuple[InputImage, ...]:
         """What the turn edits: the parent's image, the references of the start, and those of this turn."""
-        kept = session.start_images[1:] if parent else session.start_images
+        kept = list(enumerate(session.start_images))[1 if parent else 0 :]
         check_count(self.images, already=len(kept) + (1 if parent else 0))
-        starting = await in_thread(lambda: tuple(_read(image) for image in kept))
+        starting = await in_drawing(lambda: tuple(_read(image, is_first=index == 0) for index, image in kept))
         load = self.services.inputs.load
         if parent is None:
             return (*starting, *await load(self.images, already=len(starting)))
@@ -221,8 +222,8 @@ def _named(chosen: OutputOptions, output: OutputOptions, *, settings: Settings) 
     return chosen
 
 
-def _read(image: StartImage) -> InputImage:
-    """A start image as it was sent before.
+def _read(image: StartImage, *, is_first: bool) -> InputImage:
+    """A start image, converted again as it was before.
 
     Raises:
         InputNotFound: If its file is gone, or another than it was.
@@ -234,12 +235,13 @@ def _read(image: StartImage) -> InputImage:
         raise InputNotFound(message, next_step="Start a new session with the images you have.") from error
     return InputImage(
         name=image.name,
-        data=data,
+        data=normalise(data, source=image.source, is_first=is_first).data,
         mime_type=image.mime_type,
         width=image.width,
         height=image.height,
         source=image.source,
         image_id=image.image_id,
+        original=data,
     )
 
 

@@ -17,6 +17,7 @@ class InputImage:
         source: How the caller called it, shortened, for messages.
         image_id: Its id in the library; empty for an image from elsewhere.
         notes: What had to be converted, a sentence each.
+        original: The file as the caller passed it, if ``data`` was converted from it.
     """
 
     name: str
@@ -27,6 +28,12 @@ class InputImage:
     source: str = ""
     image_id: str = ""
     notes: tuple[str, ...] = ()
+    original: bytes = field(default=b"", repr=False)
+
+    @property
+    def as_passed(self) -> bytes:
+        """The file as the caller passed it, with every pixel that conversion may have changed."""
+        return self.original or self.data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
