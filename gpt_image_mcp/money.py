@@ -74,6 +74,7 @@ class Estimate:
         n: How many, also more than one call makes.
         key: Whether there is a key to make it with.
         budget_usd: The amount that ``fits`` was made for, if one was named.
+        best_fit: The best quality of which the amount pays for all, and of equal ones the dearest.
     """
 
     model: str
@@ -88,10 +89,5 @@ class Estimate:
     key: KeyState
     budget_usd: Decimal | None = None
     fits: tuple[Fit, ...] = ()
+    best_fit: Fit | None = None
     notes: tuple[str, ...] = ()
-
-    @property
-    def best_fit(self) -> Fit | None:
-        """The dearest kind of which the amount pays for all; None if there is none."""
-        enough = [fit for fit in self.fits if fit.is_enough and fit.total.high_usd]
-        return max(enough, key=lambda fit: fit.total.high_usd or 0, default=None)

@@ -136,6 +136,11 @@ def parse_filename(text: str) -> Path:
     return path
 
 
+def names_folder(filename: str) -> bool:
+    """Whether an exact name says where its file goes: ``assets/logo.png`` does, and ``./logo.png``."""
+    return "/" in unquoted(filename).replace("\\", "/")
+
+
 def folder_and_name(options: OutputOptions, settings: Settings) -> tuple[Path, str]:
     """The folder, judged, and the exact name without it."""
     asked = unquoted(options.filename)
@@ -145,7 +150,7 @@ def folder_and_name(options: OutputOptions, settings: Settings) -> tuple[Path, s
     if path.is_absolute() and unquoted(options.output_dir):
         message = f"filename is {quoted(asked)}, an absolute path, and output_dir names a folder too."
         raise OutputRejected(message, next_step="Leave one of them out.")
-    if len(path.parts) > 1 and not unquoted(options.output_dir):
+    if names_folder(asked) and not unquoted(options.output_dir):
         folder = project_path(path.parent, settings)
     else:
         folder = output_folder(settings, options.output_dir) / path.parent

@@ -146,7 +146,7 @@ def experimental_note(rule: FixedSizes | CustomSizes, size: Pixels) -> str:
     """A remark on a size that OpenAI calls experimental; else empty."""
     if isinstance(rule, FixedSizes) or size.area <= rule.experimental_above_pixels:
         return ""
-    return f"{size} is above 2560x1440, which OpenAI calls experimental."
+    return f"{size} has more pixels than 2560x1440: OpenAI calls such sizes experimental."
 
 
 def _checked_fixed(model: ImageModel | None, size: Pixels, rule: FixedSizes) -> ResolvedSize:

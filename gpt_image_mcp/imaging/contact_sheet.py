@@ -106,9 +106,10 @@ def _sheet(entries: Sequence[Entry], width: int) -> Image.Image:
 
 
 def _best_grid(entries: Sequence[Entry], width: int, font: _Font) -> _Grid:
-    """The grid in which the pictures are largest together."""
+    """The grid in which the pictures are largest together; two are always side by side."""
     most = min(len(entries), (width - _GAP) // (_NARROWEST_CELL + _GAP))
-    grids = [_grid(entries, columns, width=width, font=font) for columns in range(1, most + 1)]
+    fewest = 2 if len(entries) == 2 else 1  # noqa: PLR2004 - two
+    grids = [_grid(entries, columns, width=width, font=font) for columns in range(fewest, most + 1)]
     return max(grids, key=lambda grid: sum(_fit(entry.image, grid.cell).area for entry in entries))
 
 

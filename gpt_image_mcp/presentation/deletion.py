@@ -69,7 +69,13 @@ def _notes(deletion: Deletion) -> list[str]:
     """What stays, a sentence each."""
     made = deletion.image.provenance
     notes = [] if made.sandbox else [f"What it cost stays in sums and budgets: {cost_text(made.cost)}."]
-    for what, ids in (("made from it", deletion.children), ("it was made from", deletion.parents)):
+    if deletion.as_returned:
+        notes.append(
+            f"Image {deletion.as_returned}, the same picture as the API returned it, stays; delete it too if "
+            "nothing is to be left."
+        )
+    sources = [parent for parent in deletion.parents if parent != deletion.as_returned]
+    for what, ids in (("made from it", deletion.children), ("it was made from", sources)):
         if ids:
             notes.append(f"{counted(len(ids), 'image')} {what} {_stay(len(ids))}: {', '.join(ids)}.")
     for session in deletion.sessions:

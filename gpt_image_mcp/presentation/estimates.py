@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 _KEYS = {
     "set": "The key is set; gpt-image-mcp doctor tests it, free of charge.",
     "missing": "No key is set (OPENAI_API_KEY), so a call would be refused; gpt-image-mcp doctor tests one.",
-    "sandbox": "In the sandbox nothing is paid and no key is needed: these are OpenAI's prices.",
+    "sandbox": (
+        "In the sandbox nothing is paid and no key is needed: these are OpenAI's prices. "
+        "gpt-image-mcp doctor tests a key, free of charge."
+    ),
 }
 
 

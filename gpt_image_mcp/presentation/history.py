@@ -196,7 +196,7 @@ def latest_markdown(images: Iterable[StoredImage]) -> str:
 
 def _latest_line(image: StoredImage) -> str:
     made = image.provenance
-    cost = "sandbox" if made.sandbox else cost_text(made.cost)
+    cost = f"sandbox, {cost_text(made.cost)} if paid" if made.sandbox else cost_text(made.cost)
     name, prompt = map(_plain, (image.file_path.name, shortened(made.prompt, _LATEST_CHARACTERS)))
     size = f"{image.width}x{image.height}"
     return f"- [{name}]({image.file_path.as_uri()}): {prompt} ({size}, {cost}, id {image.id})"
@@ -245,7 +245,7 @@ def _count_line(found: FoundImages) -> str:
 
 def _found_line(hit: FoundImage) -> str:
     image, made = hit.image, hit.image.provenance
-    cost = "sandbox" if made.sandbox else cost_text(made.cost)
+    cost = f"sandbox, {cost_text(made.cost)} if paid" if made.sandbox else cost_text(made.cost)
     state = "" if hit.file == "present" else f" (file {hit.file})"
     prompt = shortened(made.prompt, FOUND_CHARACTERS)
     return (

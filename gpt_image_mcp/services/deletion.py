@@ -30,6 +30,7 @@ from gpt_image_mcp.services.references import find_file, image_of, not_there
 from gpt_image_mcp.values.deletions import Deletion
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from gpt_image_mcp.library.store import Library
@@ -71,9 +72,17 @@ def delete(text: str, library: Library, *, settings: Settings, is_confirmed: boo
         file=state,
         parents=parents,
         children=children,
+        as_returned=_as_returned(image, parents, library),
         sessions=sessions,
         is_done=is_confirmed,
     )
+
+
+def _as_returned(image: StoredImage, parents: Sequence[str], library: Library) -> str:
+    """The id of the picture as the API returned it, where the image was finished from it; else empty."""
+    made_by = {known: library.images.find_image(known) for known in parents}
+    call_id = image.provenance.call_id
+    return next((known for known, made in made_by.items() if made and made.provenance.call_id == call_id), "")
 
 
 def redact_emptied_results(library: Library) -> None:
@@ -135,13 +144,14 @@ def _require_unchanged(image: StoredImage, library: Library) -> FileState:
     owner = library.images.find_by_path(path)
     if owner and owner.id != image.id:
         return "missing"  # another image of ours replaced it
-    if path.is_symlink() or true_state(image, library) != "present":
+    state = "changed" if path.is_symlink() else true_state(image, library)
+    if state == "changed":
         message = (
             f"{cut(path)} is no longer the file of image {image.id} as it was saved, so nothing was deleted."
         )
         step = "If it is of no more use, delete or move it yourself; then this call deletes what is left."
         raise InputRejected(message, next_step=step)
-    return "present"
+    return state
 
 
 def _require_described_by_us(image: StoredImage, settings: Settings) -> None:

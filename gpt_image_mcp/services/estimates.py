@@ -13,12 +13,18 @@ from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.catalogue.prices import quote
 from gpt_image_mcp.catalogue.size_rules import makeable_size
 from gpt_image_mcp.catalogue.sizes import AUTO
-from gpt_image_mcp.catalogue.validation import PINNED, require_single, validate_input_images, validate_request
+from gpt_image_mcp.catalogue.validation import (
+    PINNED,
+    QUALITIES,
+    require_single,
+    validate_input_images,
+    validate_request,
+)
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.money import Budget, Estimate, Fit, Quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from gpt_image_mcp.catalogue.models import ImageModel
     from gpt_image_mcp.catalogue.validation import ValidRequest
@@ -58,6 +64,9 @@ def estimate(
     price = partial(_quote, input_images=input_images, host_model=host_model)
     model = checked.model
     amount = Decimal(str(budget_usd)) if budget_usd else None
+    fits: tuple[Fit, ...] = ()
+    if model and amount:
+        fits = tuple(_fits(model, request, amount, price=price, exact_size=checked.exact_size))
     return Estimate(
         model=request.model,
         size=request.size,
@@ -73,9 +82,8 @@ def estimate(
         budget=_budget(settings, library),
         key=_key(options, settings),
         budget_usd=amount,
-        fits=tuple(_fits(model, request, amount, price=price, exact_size=checked.exact_size))
-        if model and amount
-        else (),
+        fits=fits,
+        best_fit=_best(fits),
         notes=(*_exact_notes(checked), *checked.notes),
     )
 
@@ -169,6 +177,12 @@ def _fit(
             count=min(int(amount // each.high_usd), MOST_IMAGES),
             is_enough=total.high_usd <= amount,
         )
+
+
+def _best(fits: Sequence[Fit]) -> Fit | None:
+    """The best quality of which the amount pays for all, and of equal ones the dearest."""
+    enough = [fit for fit in fits if fit.is_enough]
+    return max(enough, key=lambda fit: (QUALITIES.index(fit.quality), fit.total.high_usd or 0), default=None)
 
 
 def _about(quality: str, model: ImageModel) -> tuple[str, ...]:

@@ -303,7 +303,7 @@ def _limit_notes(made: _Made, rendered: Sequence[tuple[Rendered, ExportedFile]])
     for entry, (picture, file) in zip(made.pictures, rendered, strict=True):
         name, limit = file.file_path.name, f"max_kb {entry.target.max_bytes / 1000:g}"
         if entry.target.max_bytes and picture.quality:
-            notes.append(f"{name} has quality {picture.quality}, the best of {limit}.")
+            notes.append(f"{name} has quality {picture.quality} within {limit}.")
         if picture.shrunk_from:
             more = "" if picture.quality else " A png has no quality; webp or jpeg would keep more pixels."
             notes.append(

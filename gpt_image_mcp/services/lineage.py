@@ -111,4 +111,6 @@ class _Walk:
 def true_state(image: StoredImage, library: Library) -> FileState:
     """The state of an image's file, judged by its bytes."""
     state = file_state(image)
-    return "changed" if state == "present" and library.digest(image) != image.sha256 else state
+    if state != "present" or library.digest(image) == image.sha256:
+        return state
+    return "changed" if image.file_path.exists() else "missing"  # it may have gone while it was read

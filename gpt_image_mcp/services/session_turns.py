@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.calls.destination import format_of_ending, parse_filename
+from gpt_image_mcp.calls.destination import format_of_ending, names_folder, parse_filename
 from gpt_image_mcp.errors import InputNotFound, InvalidArgument, StorageFailed
 from gpt_image_mcp.folders import is_own
 from gpt_image_mcp.ids import new_session_id
@@ -216,7 +216,9 @@ def _named(chosen: OutputOptions, output: OutputOptions, *, settings: Settings) 
     path, choices = parse_filename(output.filename), output.choices()
     if "output_format" not in choices:
         chosen = replace(chosen, output_format=format_of_ending(path) or chosen.output_format)
-    is_elsewhere = path.is_absolute() or (len(path.parts) > 1 and is_own(Path(chosen.output_dir), settings))
+    is_elsewhere = path.is_absolute() or (
+        names_folder(output.filename) and is_own(Path(chosen.output_dir), settings)
+    )
     if "output_dir" not in choices and is_elsewhere:
         chosen = replace(chosen, output_dir="")
     return chosen

@@ -18,6 +18,7 @@ class Deletion:
     Attributes:
         file: What was there of its file: ``present``, or ``missing``.
         parents: Ids of the images that it was made from and that stay; ``children`` those made from it.
+        as_returned: The one of the parents that the same call made, of which the image was cut or composited.
         sessions: Edit sessions that use it, and stay.
         is_done: Whether it was deleted; false if this is a plan.
     """
@@ -26,5 +27,6 @@ class Deletion:
     file: FileState
     parents: tuple[str, ...]
     children: tuple[str, ...]
+    as_returned: str
     sessions: tuple[SessionUse, ...]
     is_done: bool

@@ -47,8 +47,8 @@ class OutputOptions:
     size: Annotated[
         str,
         Field(
-            description="auto (edits keep the shape), WxH, 16:9, square, landscape, portrait, wide, tall, "
-            "2k, 4k."
+            description="auto (edits keep the shape), WxH, 16:9, square, landscape, portrait, wide (16:9), "
+            "tall, 2k (square), 4k."
         ),
     ] = "auto"
     exact_size: Annotated[
@@ -57,7 +57,7 @@ class OutputOptions:
     ] = ""
     quality: Annotated[
         str,
-        Field(description="low = draft, high = final; xhigh, max: newest models."),
+        Field(description="low = draft, high = final; auto may cost as high; xhigh, max: newest."),
         # "standard" and "hd", which older models had, are understood too, and not published.
         _choices("auto", "low", "medium", "high", "xhigh", "max"),
         BeforeValidator(lowered),
@@ -81,10 +81,10 @@ class OutputOptions:
     ] = "png"
     output_compression: Annotated[int, Field(description="For jpeg and webp."), Field(ge=0, le=100)] = 100
     output_dir: Annotated[str, Field(description="Folder; empty = configured.")] = ""
-    filename_prefix: Annotated[str, Field(description="Label in automatic names.")] = ""
+    filename_prefix: Annotated[str, Field(description="Label in the name.")] = ""
     filename: Annotated[
         str,
-        Field(description="Exact name or path (assets/logo.png); its ending is the format."),
+        Field(description="Exact name or path (./a.png, assets/logo.png); its ending is the format."),
     ] = ""
     user: Annotated[str, Field(description="End-user id for OpenAI's safety checks.")] = ""
     overwrite: Annotated[bool, Field(description="Replace that file.")] = False

@@ -59,6 +59,8 @@ def _written(project: Path) -> list[str]:
         ({"filename": '"assets/夜景.jpeg"'}, "project/assets/夜景.jpeg"),
         ({"filename": "assets/logo", "output_format": "webp"}, "project/assets/logo.webp"),
         ({"filename": "~/logo.png"}, "home/logo.png"),
+        ({"filename": "./logo.png"}, "project/logo.png"),
+        ({"filename": ".\\logo.png"}, "project/logo.png"),
         ({"filename": "assets/gif"}, "project/assets/gif.png"),
         ({"filename": "svg", "output_dir": "art"}, "project/art/svg.png"),
         ({"output_dir": "art", "filename_prefix": "x"}, None),

@@ -52,6 +52,14 @@ def _count(image: Image.Image, colour: tuple[int, int, int]) -> int:
     return _near(image, colour).histogram()[255]
 
 
+@pytest.mark.parametrize("size", [(1536, 512), (1024, 1024), (512, 1536)])
+def test_two_pictures_are_side_by_side_whatever_their_shape(size: tuple[int, int]) -> None:
+    sheet = _opened([_entry(*size, colour) for colour in COLOURS[:2]])
+    left, right = ((_near(sheet, colour).getbbox() or (0, 0, 0, 0)) for colour in COLOURS[:2])
+    assert left[2] <= right[0]
+    assert abs(left[3] - right[3]) <= 2
+
+
 def test_every_picture_is_on_the_sheet_in_its_place_and_alike_in_size() -> None:
     sheet = _opened([_entry(1024, 1024, colour) for colour in COLOURS])
     assert all(_count(sheet, colour) > sheet.width * sheet.height // 6 for colour in COLOURS)

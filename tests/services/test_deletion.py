@@ -22,6 +22,7 @@ from gpt_image_mcp.errors import (
 )
 from gpt_image_mcp.imaging.preview_cache import LARGE_PREVIEWS
 from gpt_image_mcp.library.sidecars import metadata_path
+from gpt_image_mcp.presentation.deletion import deletion_text
 from gpt_image_mcp.presentation.details import image_details
 from gpt_image_mcp.values.results import BatchResult, ImageResult
 
@@ -67,6 +68,16 @@ async def test_without_confirmation_it_is_only_said_what_would_go(studio: Studio
     assert (planned.parents, planned.children) == ((), (child.id,))
     assert (await studio.delete(child.id)).parents == (image.id,)
     assert await _is_whole(studio, image)
+
+
+async def test_the_same_picture_as_returned_is_named_because_it_stays(studio: Studio) -> None:
+    image = await _make(studio, size="auto", exact_size="500x300")
+    (returned,) = image.provenance.parents
+    planned = await studio.delete(image.id)
+    assert planned.as_returned == returned
+    assert f"Image {returned}, the same picture as the API returned it, stays" in deletion_text(planned, "")
+    child = (await studio.edit("night", [returned], **QUICK)).images[0]
+    assert (await studio.delete(child.id)).as_returned == ""
 
 
 @pytest.mark.parametrize("by", ["id", "uri", "path", "relative path", "file URL"])

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.catalogue.models import load_catalogue
+from gpt_image_mcp.catalogue.validation import QUALITIES
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.presentation.estimates import estimate_content, estimate_text, next_step_after_estimate
 
@@ -47,6 +48,15 @@ async def test_one_quote_says_what_an_amount_pays_for_at_each_quality_and_of_eac
     assert f"model {best.model} and quality {best.quality}" in text
     fits = estimate_content(estimate, next_step="").model_dump()["fits"]
     assert [fit["fits"] for fit in fits] == [fit.count for fit in estimate.fits]
+
+
+async def test_the_best_that_fits_is_the_best_quality_and_not_the_dearest() -> None:
+    estimate = await _estimate(**SHOTS, model="gpt-image-2.6-sunburst")
+    fitting = [
+        fit.quality for fit in estimate.fits if fit.is_enough and fit.model == "gpt-image-2.6-sunburst"
+    ]
+    assert estimate.best_fit
+    assert QUALITIES.index(estimate.best_fit.quality) == max(map(QUALITIES.index, fitting))
 
 
 async def test_models_are_compared_at_the_quality_that_was_asked_for() -> None:

@@ -1,4 +1,4 @@
-"""The pixels outside mask and regions are those of the file that the caller passed, however it was converted."""
+"""Outside mask and regions the pixels are those of the file of the caller, however it was converted."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from gpt_image_mcp.studio import Studio
     description=(
         "Convert, resize or crop an image into new files: a format, a size, favicons, app icons, social "
         "cards. Free and local: use it instead of a paid edit when nothing new has to be drawn. The "
-        "original stays. Returns the files' paths and sizes."
+        "original stays. Returns paths and sizes; of favicons the HTML lines."
     ),
     annotations=CONVERTS,
     output_schema=OUTPUT_SCHEMAS["export_image"],

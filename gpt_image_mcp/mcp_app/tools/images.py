@@ -35,8 +35,8 @@ from gpt_image_mcp.values.views import ViewOptions, parse_crop
     title="Generate image",
     description=(
         "Draw new images from a text prompt, and save them; edit_image changes one. Costs money for each "
-        f"({WORDS.prices}; estimate_cost tells) and takes 5 s to 2 min. Returns paths, ids, sizes and cost "
-        "with a small preview. If it returns a job_id, call get_image with it and not this again. "
+        f"({WORDS.prices}; estimate_cost tells) and takes 5 to 120 s. Returns paths, ids, sizes and cost "
+        "with a small preview. Collect a job_id with get_image, and do not call this again. "
         "No animation (gif) or vector file (svg) can be made: no parameter or model changes that."
     ),
     annotations=SPENDS,

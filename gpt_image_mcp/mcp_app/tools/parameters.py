@@ -24,7 +24,7 @@ EditPrompt = Annotated[
 BatchPrompt = Annotated[str, Field(description="What to change in each image, and what must stay.")]
 TurnPrompt = Annotated[str, Field(description="One change for this turn, and what must stay.")]
 Moderation = Annotated[Literal["auto", "low"], Field(description="low = less strict.")]
-Wait = Annotated[float, Field(ge=-1, description="Seconds until a job_id comes back; -1 = configured.")]
+Wait = Annotated[float, Field(ge=-1, description="Seconds until a job_id comes back; 0 = at once.")]
 JobWait = Annotated[
     float, Field(ge=-1, description="How long to wait for a running job; -1 = as configured.")
 ]
@@ -57,7 +57,7 @@ _REGION = {
 Regions = Annotated[
     list[Annotated[Any, WithJsonSchema(_REGION)]],
     Field(
-        description="Parts of image 1 to edit, in fractions 0-1 (or px): box [left, top, right, bottom], or "
+        description="Parts of image 1 to edit, in fractions (or px): box [left, top, right, bottom], or "
         "points [[x, y], ...] of a polygon; feather 0.02 = soft edge."
     ),
 ]
@@ -109,8 +109,8 @@ Query = Annotated[str, Field(description="Words of the prompt, in any order.")]
 Limit = Annotated[int, Field(ge=0, le=100, description="At most so many; 0 = sums only.")]
 SessionLimit = Annotated[int, Field(ge=1, le=100, description="At most so many.")]
 Offset = Annotated[int, Field(ge=0, description="Skip so many, as next_offset says.")]
-OfSession = Annotated[str, Field(description="Only of this session.")]
-OfModel = Annotated[str, Field(description="Only by this model.")]
+OfSession = Annotated[str, Field(description="Of this session.")]
+OfModel = Annotated[str, Field(description="By this model.")]
 Since = Annotated[str, Field(description="ISO date or time, today, yesterday, 24h, 7d, 4w.")]
 Until = Annotated[str, Field(description="In the same form.")]
 AnyImage = Annotated[str, Field(description="Image id, file path, URL or data URL.")]

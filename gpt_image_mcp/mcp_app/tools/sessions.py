@@ -32,8 +32,8 @@ _KEPT = "Default: the session's."
     title="Start session",
     description=(
         "Start refining an image over several turns: makes the first edit and returns a session_id for "
-        "continue_edit_session. For one change use edit_image. Costs money; estimate_cost tells how much. If "
-        "it returns a job_id, call get_image with it and not this again."
+        "continue_edit_session. For one change use edit_image. Costs money; estimate_cost tells how much. "
+        "Collect a job_id with get_image, and do not call this again."
     ),
     annotations=SPENDS,
     output_schema=OUTPUT_SCHEMAS["start_edit_session"],
@@ -66,7 +66,7 @@ async def start_edit_session(
     title="Continue session",
     description=(
         "Change the latest image of a session, or with from_turn an earlier one. Costs money; estimate_cost "
-        "tells how much. If it returns a job_id, call get_image with it and not this again."
+        "tells how much. Collect a job_id with get_image, and do not call this again."
     ),
     annotations=SPENDS,
     output_schema=OUTPUT_SCHEMAS["continue_edit_session"],
@@ -110,7 +110,7 @@ async def continue_edit_session(
 
 @mcp.tool(
     title="End session",
-    description="End a session for good; its images stay on disk. Free.",
+    description="End a session for good; its images stay. Free.",
     annotations=ENDS,
     output_schema=OUTPUT_SCHEMAS["end_edit_session"],
 )
