@@ -7,93 +7,42 @@ environment. A ``.env`` file is never read.
 
 from __future__ import annotations
 
-import os
 import re
 import warnings
-from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Literal, cast
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
 from gpt_image_mcp.coercion import format_name, lowered
 from gpt_image_mcp.environment import clean_for_libraries, refused, unfilled, variables, variables_set
-from gpt_image_mcp.paths import local_path, unquoted
+from gpt_image_mcp.setting_types import (
+    TOOL_GROUPS,
+    Aliases,
+    Groups,
+    Hosts,
+    Paths,
+    UsdLimit,
+    database_address,
+    web_address,
+)
 from gpt_image_mcp.values.options import QualityName
 from gpt_image_mcp.values.views import PreviewFormat
 
 _PREFIX = "GPT_IMAGE_"
-ToolGroup = Literal["core", "sessions", "export"]
-TOOL_GROUPS: tuple[ToolGroup, ...] = ("core", "sessions", "export")
 # Clearer words than pydantic's, by pydantic's type of error.
 _NUMBER = "Input should be a number such as 2, without a unit or commas"
 _REASONS = {
     **dict.fromkeys(("int_parsing", "float_parsing", "decimal_parsing"), _NUMBER),
     "bool_parsing": "Input should be 1 or 0",
 }
-_DATABASE_ADDRESS = re.compile(r"\s*[a-z]\w*(\+\w+)?://", re.IGNORECASE)
-# A name, or all that end in one; people paste it with the rest of an address.
-_HOST = re.compile(r"(?:https?://)?(?P<name>(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?(?::\d+)?(?:/\S*)?")
 _LONGEST_TTL_MS = 10 * 365 * 24 * 3_600_000
-
-
-def _split_paths(value: object) -> object:
-    """Splits ``/a:/b`` (``;`` on Windows) into folders; other values stay the same."""
-    if not isinstance(value, str):
-        return value
-    try:
-        paths = tuple(local_path(part, base=Path()) for part in value.split(os.pathsep) if unquoted(part))
-    except RuntimeError as error:
-        raise ValueError(str(error)) from error
-    if any(str(path).startswith("~") for path in paths):
-        raise ValueError("the home of another user is not looked up; write the folder itself")
-    return paths
-
-
-def _split_groups(value: object) -> object:
-    """Splits ``core,sessions`` into a set; ``all`` means every group."""
-    if isinstance(value, str):
-        names = frozenset(name.strip().lower() for name in value.split(",") if name.strip())
-        return frozenset(TOOL_GROUPS) if not names or "all" in names else names
-    return value
-
-
-def _split_hosts(value: object) -> object:
-    """Splits ``a.example, http://b:8000/mcp`` into names; other values stay the same."""
-    if not isinstance(value, str):
-        return value
-    found = [_HOST.fullmatch(part) for part in re.split(r"[\s,;]+", value.lower()) if part]
-    if not all(found):
-        message = "it must be names such as host.docker.internal or *.example.com, with commas between"
-        raise ValueError(message)
-    return tuple(host["name"] for host in found if host)
-
-
-def _web_address(value: object) -> object:
-    if isinstance(value, str) and not value.startswith(("http://", "https://")):
-        message = "it must begin with http:// or https://"
-        raise ValueError(message)
-    return value
-
-
-def _database_address(value: object) -> object:
-    if isinstance(value, str) and value and not _DATABASE_ADDRESS.match(value):
-        message = "it must be an address such as postgresql+psycopg://user:password@host/name"
-        raise ValueError(message)
-    return value
-
-
-Paths = Annotated[tuple[Path, ...] | None, NoDecode, BeforeValidator(_split_paths)]
-Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_hosts)]
-Groups = Annotated[frozenset[ToolGroup], NoDecode, BeforeValidator(_split_groups)]
-UsdLimit = Annotated[Decimal | None, Field(ge=0, allow_inf_nan=False)]
+_OPENAI_ADDRESS = re.compile(r"https://([\w-]+\.)?api\.openai\.com(:443)?(/.*)?")
 
 
 def _env(name: str, *aliases: str) -> AliasChoices:
@@ -132,7 +81,7 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(
         default=None, validation_alias=_env("OPENAI_API_KEY"), description="OpenAI API key."
     )
-    base_url: Annotated[str | None, BeforeValidator(_web_address)] = Field(
+    base_url: Annotated[str | None, BeforeValidator(web_address)] = Field(
         default=None,
         validation_alias=_env("OPENAI_BASE_URL"),
         repr=False,
@@ -145,6 +94,10 @@ class Settings(BaseSettings):
         default=None, validation_alias=_env("OPENAI_PROJECT_ID"), description="OpenAI project to bill."
     )
     model: str = Field(default="gpt-image-2", description="What an empty model means.")
+    model_aliases: Aliases = Field(
+        default={},
+        description="What a deployment or gateway calls known models: NAME=MODEL, with commas between.",
+    )
     quality: Annotated[QualityName, BeforeValidator(lowered)] = Field(
         default="auto", description="What quality auto means."
     )
@@ -271,9 +224,10 @@ class Settings(BaseSettings):
         description="Send every edit through the Responses API.",
     )
     responses_edit_model: str = Field(
-        default="gpt-4.1-mini",
+        default="",
         validation_alias=_env("OPENAI_RESPONSES_EDIT_MODEL"),
-        description="The chat model that hosts edits on the Responses API.",
+        description="The chat model that hosts edits on the Responses API; empty means the first known one "
+        "that lives.",
     )
     use_direct_edits: str | None = Field(
         default=None,
@@ -299,7 +253,7 @@ class Settings(BaseSettings):
         default=False,
         description="Also write each image's metadata into its file, where that breaks no provenance.",
     )
-    database_url: Annotated[SecretStr, BeforeValidator(_database_address)] = Field(
+    database_url: Annotated[SecretStr, BeforeValidator(database_address)] = Field(
         default=SecretStr(""),
         description="SQLAlchemy address of the library database; empty means SQLite in the user data folder. "
         "`postgresql://` needs the extra `postgres`.",
@@ -334,6 +288,11 @@ class Settings(BaseSettings):
                 "OPENAI_FORCE_RESPONSES_EDITS=1 to pin the Responses route.",
                 stacklevel=2,
             )
+
+    @property
+    def is_openai(self) -> bool:
+        """Whether OpenAI itself is asked, also in one of its regions, or the sandbox in its place."""
+        return self.sandbox or self.base_url is None or bool(_OPENAI_ADDRESS.fullmatch(self.base_url))
 
     @property
     def request_timeout_seconds(self) -> float:

@@ -289,7 +289,12 @@ class Studio:
         return await in_database(sessions.list)
 
     async def estimate(
-        self, *, input_images: int = 0, budget_usd: float = 0, **output: Unpack[OutputArguments]
+        self,
+        *,
+        input_images: int = 0,
+        budget_usd: float = 0,
+        markup: bool = False,
+        **output: Unpack[OutputArguments],
     ) -> Estimate:
         """Quotes images without making them, at every quality, and what an amount pays for.
 
@@ -304,6 +309,7 @@ class Studio:
             OutputOptions(**output),
             input_images=input_images,
             budget_usd=budget_usd,
+            has_markup=markup,
             settings=self.settings,
             library=library,
         )

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.catalogue.validation import refuse_animation_and_vectors
 from gpt_image_mcp.coercion import format_name
 from gpt_image_mcp.errors import OutputRejected, quoted
 from gpt_image_mcp.folders import (
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.options import OutputOptions
 
-_FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+_FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp", ".gif": "gif", ".svg": "svg"}
 _USUAL_FORMAT, _USUAL_ENDING = "png", {"jpeg": "jpg"}
 # Endings are letters; what follows the dot in v1.2 or boat.v2 belongs to the name.
 _NO_FORMAT_OF_OURS = re.compile(r"\.([a-z]{2,5})", re.IGNORECASE)
@@ -90,11 +89,9 @@ def named_format(options: OutputOptions) -> str:
 
     Raises:
         OutputRejected: If the ending is of a format that images are not made in, or not of the one chosen.
-        UnsupportedByModel: If it is of an animation or a vector file.
     """
     asked, filename = str(format_name(options.output_format)), unquoted(options.filename)
     ending, said = Path(filename).suffix, format_of_ending(Path(filename))
-    refuse_animation_and_vectors("filename", filename, ending=ending)
     if not said and (other := _NO_FORMAT_OF_OURS.fullmatch(ending)):
         message = f"filename is {quoted(filename)}, and images are not made as {other[1].lower()}."
         raise OutputRejected(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.calls.destination import choose_destination, named_format
 from gpt_image_mcp.catalogue.prices import quote
-from gpt_image_mcp.catalogue.validation import require_key, validate_request
+from gpt_image_mcp.catalogue.validation import require_key, require_still, validate_request
 from gpt_image_mcp.folders import project_folder
 from gpt_image_mcp.library.naming import Naming
 from gpt_image_mcp.settings import Settings
@@ -58,7 +58,7 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def plan_call(
+def plan_call(  # noqa: PLR0913 - each is a choice of the caller
     kind: Kind,
     prompt: str,
     options: OutputOptions,
@@ -66,6 +66,7 @@ def plan_call(
     call_id: str,
     settings: Settings,
     moderation: str = "auto",
+    has_markup: bool = False,
 ) -> Plan:
     """What all calls have in common: model, options, name and folder, checked.
 
@@ -73,7 +74,11 @@ def plan_call(
         RequestError: If the model, the folder or an argument cannot be used.
     """
     chosen = replace(without_sandbox(options, settings), output_format=named_format(options))
-    checked = validate_request(prompt, chosen, moderation=moderation, settings=settings)
+    checked = validate_request(
+        prompt, chosen, moderation=moderation, settings=settings, has_markup=has_markup
+    )
+    if kind in ("batch", "session"):
+        require_still(checked.request.output_format, f"a {kind}")
     is_free = settings.sandbox or is_sandbox(_named(options, settings))
     if not is_free:
         require_key(settings)

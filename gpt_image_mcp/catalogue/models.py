@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Confidence = Literal["documented", "third_party", "inferred"]
 QualityLevel = Literal["low", "medium", "high", "xhigh", "max"]
+# A check of the data file that is older is worth a warning.
+_FRESH_DAYS = 60
 
 
 class Fact(BaseModel):
@@ -51,30 +53,21 @@ class CustomSizes(Fact):
 
 
 class Prices(Fact):
-    """US dollars per 1,000,000 tokens."""
+    """US dollars per 1,000,000 tokens; ``text_output`` is None where nobody names a rate."""
 
     text_input: Decimal
     cached_text_input: Decimal
     image_input: Decimal
     cached_image_input: Decimal
     image_output: Decimal
-    text_output: Decimal
-
-
-class HostPrices(Fact):
-    """US dollars per 1,000,000 tokens of a chat model that hosts the image tool."""
-
-    input: Decimal
-    cached_input: Decimal
-    output: Decimal
+    text_output: Decimal | None = None
 
 
 class FormulaTokens(Fact):
-    """Output tokens by OpenAI's calculator formula; ``exact_sizes`` says where it was checked, if not all."""
+    """Output tokens by OpenAI's calculator formula."""
 
     kind: Literal["formula"]
     factors: dict[QualityLevel, int]
-    exact_sizes: tuple[str, ...] = ()
 
 
 class RangeTokens(Fact):
@@ -109,7 +102,31 @@ class Shutdown(Fact):
     """When a model stops, or stopped, and what OpenAI points to instead."""
 
     date: dt.date
-    successor: str
+    successors: tuple[str, ...]
+
+    @property
+    def instead(self) -> str:
+        """The successors in words."""
+        return " or ".join(self.successors)
+
+    def is_over(self, today: dt.date) -> bool:
+        """Whether the model is gone for certain; a date that only third parties name does not count."""
+        return self.confidence == "documented" and self.date <= today
+
+
+class HostModel(Fact):
+    """A chat model that hosts the image tool: US dollars per 1,000,000 tokens, and its end.
+
+    Attributes:
+        reasoning_effort: What to send so that it does not reason; empty for a model that never does.
+    """
+
+    name: str
+    input: Decimal
+    cached_input: Decimal
+    output: Decimal
+    reasoning_effort: str = ""
+    shutdown: Shutdown | None = None
 
 
 SizeRule = Annotated[FixedSizes | CustomSizes, Field(discriminator="kind")]
@@ -120,7 +137,9 @@ class ImageModel(Fact):
     """One model.
 
     Attributes:
-        transparency: ``preview`` is sent, and its refusal explained; ``unknown`` is sent too.
+        extra_formats: What it makes besides pictures of pixels: animations and vector files.
+        transparency: ``unknown`` is sent, and its refusal explained.
+        complexity: Whether it takes the parameter of this name.
         input_fidelity: The values it accepts; empty where the parameter is refused.
         prices: None where OpenAI no longer sells it.
         typical_seconds: How long an image takes, where anyone has said so.
@@ -134,9 +153,10 @@ class ImageModel(Fact):
     qualities: tuple[QualityLevel, ...]
     formats: tuple[str, ...]
     extra_formats: tuple[str, ...]
-    transparency: Literal["yes", "no", "preview", "unknown"]
+    transparency: Literal["yes", "no", "unknown"]
     input_fidelity: tuple[str, ...]
     markup: bool
+    complexity: bool
     max_n: int
     max_input_images: int
     streams: bool
@@ -146,28 +166,55 @@ class ImageModel(Fact):
     typical_seconds: float | None = None
 
     def is_shut_down(self, today: dt.date) -> bool:
-        """Whether it is gone for certain; a date that only third parties name does not count."""
-        end = self.shutdown
-        return end is not None and end.confidence == "documented" and end.date <= today
+        """Whether it is gone for certain."""
+        return self.shutdown is not None and self.shutdown.is_over(today)
 
 
 class ModelCatalogue(BaseModel):
-    """All models that the data file knows, and the day it was last checked."""
+    """All models that the data file knows, and the day it was last checked.
+
+    Attributes:
+        fallbacks: Names of models for what the configured one cannot do, best first.
+        hosts: Chat models of the Responses route, best first.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     checked: dt.date
+    fallbacks: tuple[str, ...]
     models: tuple[ImageModel, ...]
-    hosts: dict[str, HostPrices]
-
-    def host_prices(self, name: str) -> HostPrices | None:
-        """The prices of a host model of the Responses route; None if they are not known."""
-        return self.hosts.get(name.strip().lower())
+    hosts: tuple[HostModel, ...]
 
     def find(self, name: str) -> ImageModel | None:
         """The model of this name, with case and blanks forgiven; None if it is not known."""
         wanted = name.strip().lower()
         return next((model for model in self.models if model.name == wanted), None)
+
+    def find_host(self, name: str) -> HostModel | None:
+        """The host model of this name; None if it is not known."""
+        wanted = name.strip().lower()
+        return next((host for host in self.hosts if host.name == wanted), None)
+
+    def default_host(self, today: dt.date) -> str:
+        """The first host model that lives, or the last one if none does."""
+        living = (host for host in self.hosts if not (host.shutdown and host.shutdown.is_over(today)))
+        return next(living, self.hosts[-1]).name
+
+    def offered(self, today: dt.date) -> tuple[ImageModel, ...]:
+        """The models that live, without the dated snapshots of others."""
+        return tuple(
+            model for model in self.models if not model.snapshot_of and not model.is_shut_down(today)
+        )
+
+    def age_note(self, today: dt.date) -> str:
+        """A warning if the last check is so long ago that much may have changed; else empty."""
+        days = (today - self.checked).days
+        if days <= _FRESH_DAYS:
+            return ""
+        return (
+            f"This list of models was checked {days} days ago ({self.checked}): prices and models may have "
+            "changed; a newer version of gpt-image-mcp knows."
+        )
 
 
 @cache
@@ -185,8 +232,9 @@ def parse_catalogue(text: str) -> ModelCatalogue:
     """A catalogue from TOML text, with references to shared tables and snapshots resolved."""
     document = tomllib.loads(text)
     models = [_resolve(name, document) for name in document["models"]]
-    hosts = {name: {"checked": document["checked"], **fact} for name, fact in document["hosts"].items()}
-    return ModelCatalogue.model_validate({"checked": document["checked"], "models": models, "hosts": hosts})
+    hosts = [_dated({**fact, "name": name}, document) for name, fact in document["hosts"].items()]
+    top = {name: document[name] for name in ("checked", "fallbacks")}
+    return ModelCatalogue.model_validate({**top, "models": models, "hosts": hosts})
 
 
 def _resolve(name: str, document: JsonObject) -> JsonObject:
@@ -196,9 +244,16 @@ def _resolve(name: str, document: JsonObject) -> JsonObject:
     inherited = _resolve(original, document) if original else document["defaults"]
     entry = {**inherited, **entry, "name": name, "checked": entry.get("checked", document["checked"])}
     for table in ("sizes", "prices", "tokens", "input_tokens", "shutdown"):
-        fact = entry.get(table)
-        if isinstance(fact, str):
-            fact = document[table][fact]
-        if fact is not None:
-            entry[table] = {"checked": document["checked"], **fact}
-    return entry
+        if isinstance(entry.get(table), str):
+            entry[table] = document[table][entry[table]]
+    return _dated(entry, document)
+
+
+def _dated(entry: JsonObject, document: JsonObject) -> JsonObject:
+    """A block of facts, with the day of the last check where it or a block in it names no other."""
+    blocks = {key: _dated(value, document) for key, value in entry.items() if _is_fact(value)}
+    return {"checked": document["checked"], **entry, **blocks}
+
+
+def _is_fact(value: object) -> bool:
+    return isinstance(value, dict) and "source" in value

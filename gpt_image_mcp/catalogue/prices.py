@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
+from gpt_image_mcp.catalogue.animations import sheet_size
 from gpt_image_mcp.catalogue.models import (
     CustomSizes,
     FormulaTokens,
@@ -19,15 +20,16 @@ from gpt_image_mcp.catalogue.models import (
     UnknownTokens,
     load_catalogue,
 )
-from gpt_image_mcp.catalogue.size_rules import parse_pixels, shape_size
+from gpt_image_mcp.catalogue.size_rules import nearest, parse_pixels, shape_size
 from gpt_image_mcp.catalogue.sizes import AUTO
 from gpt_image_mcp.money import Cost, Quote
 from gpt_image_mcp.values.pixels import Pixels
+from gpt_image_mcp.values.requests import SVG
 
 if TYPE_CHECKING:
     from gpt_image_mcp.catalogue.models import ImageModel, Prices, QualityLevel, TokenRule
     from gpt_image_mcp.values.requests import ImageRequest
-    from gpt_image_mcp.values.responses import GeneratedImages, HostUsage, TokenUsage
+    from gpt_image_mcp.values.responses import ChatUsage, GeneratedImages, TokenUsage
 
 _MILLION = Decimal(1_000_000)
 PARTIAL_IMAGE_TOKENS = 100
@@ -35,6 +37,7 @@ PARTIAL_IMAGE_TOKENS = 100
 _USUAL_CHARACTERS_PER_TOKEN = 4
 # A generous bound for what a chat model reads of an image, and writes to call the image tool.
 _HOST_TOKENS_PER_IMAGE, _HOST_OUTPUT_TOKENS = 4000, 2000
+_SVG_OUTPUT_TOKENS = 30_000
 # The pictures that an edit in the shape of image 1 costs least and most for.
 _EXTREME_INPUTS = (Pixels(48, 16), Pixels(4096, 4096))
 # What the API was seen to choose for size auto.
@@ -82,11 +85,12 @@ def quote(
     model: ImageModel | None, request: ImageRequest, *, input_images: int = 0, host_model: str = ""
 ) -> Quote:
     """What a request may cost before it is made, on the Responses route if it names a host model."""
-    if not host_model:
-        return _quote_images(model, request, input_images=input_images)
-    # That route makes no partial images.
-    plain = _quote_images(model, replace(request, partial_images=0), input_images=input_images)
-    return _with_host(plain, host_model, request.prompt, input_images=input_images)
+    # The Responses route makes no partial images.
+    made = replace(request, partial_images=0) if host_model else request
+    plain = _quote_images(model, made, input_images=input_images)
+    if request.output_format == SVG:
+        plain = _with_author(plain, request.prompt)
+    return _with_host(plain, host_model, request.prompt, input_images=input_images) if host_model else plain
 
 
 def _quote_images(model: ImageModel | None, request: ImageRequest, *, input_images: int) -> Quote:
@@ -124,7 +128,7 @@ def quotes_by_quality(
 def cost(model: ImageModel | None, generated: GeneratedImages, *, quote: Quote) -> Cost:
     """What a call did cost: by the returned usage, else by an exact quote, else unknown.
 
-    On the Responses route the host model's tokens are added if its prices are known.
+    The tokens of the chat model that hosted an edit, or wrote an SVG, are added if its prices are known.
     """
     prices = model.prices if model else None
     if prices is not None and generated.usage is not None:
@@ -133,15 +137,16 @@ def cost(model: ImageModel | None, generated: GeneratedImages, *, quote: Quote) 
         made = Cost(usd=quote.expected_usd, basis="usage+quote" if generated.host else "quote")
     else:
         return Cost(usd=None, basis="unknown")
-    return replace(made, usd=(made.usd or Decimal(0)) + host_usd(generated.host))
+    chats = chat_usd(generated.host) + chat_usd(generated.svg_author)
+    return replace(made, usd=(made.usd or Decimal(0)) + chats)
 
 
-def host_usd(host: HostUsage | None) -> Decimal:
-    """What the host model of the Responses route cost; 0 where its usage or prices are unknown."""
-    prices = load_catalogue().host_prices(host.model) if host else None
-    if host is None or host.usage is None or prices is None:
+def chat_usd(chat: ChatUsage | None) -> Decimal:
+    """What a chat model cost, the host of an edit or the author of an SVG; 0 where that is unknown."""
+    prices = load_catalogue().find_host(chat.model) if chat else None
+    if chat is None or chat.usage is None or prices is None:
         return Decimal(0)
-    used = host.usage
+    used = chat.usage
     cached = min(used.cached_text_tokens or 0, used.input_tokens)
     return (
         _usd(used.input_tokens - cached, prices.input)
@@ -152,7 +157,7 @@ def host_usd(host: HostUsage | None) -> Decimal:
 
 def _with_host(quote: Quote, host_model: str, prompt: str, *, input_images: int) -> Quote:
     """A quote with what the host model may cost at most added to its upper end; it is then a range."""
-    prices = load_catalogue().host_prices(host_model)
+    prices = load_catalogue().find_host(host_model)
     if prices is None or quote.high_usd is None:
         return quote
     # One image more, for a mask.
@@ -162,8 +167,23 @@ def _with_host(quote: Quote, host_model: str, prompt: str, *, input_images: int)
     return replace(quote, expected_usd=None, high_usd=quote.high_usd + most, basis=basis)
 
 
+def _with_author(quote: Quote, prompt: str) -> Quote:
+    """A quote with what the chat model that writes an SVG may cost added to its upper end.
+
+    Nobody has published how many tokens that takes, or which model it is, so a generous number is reserved at
+    the rates of the dearest chat model in the catalogue.
+    """
+    if quote.high_usd is None:
+        return quote
+    dearest = max(load_catalogue().hosts, key=lambda host: host.output)
+    read = len(prompt.encode("utf-8", "replace")) + _HOST_TOKENS_PER_IMAGE
+    most = _usd(read, dearest.input) + _usd(_SVG_OUTPUT_TOKENS, dearest.output)
+    basis = f"{quote.basis} The model that writes the svg is assumed to add up to ${most:.4f}."
+    return replace(quote, expected_usd=None, high_usd=quote.high_usd + most, basis=basis)
+
+
 def _usage_usd(prices: Prices, usage: TokenUsage) -> Decimal:
-    """Each kind of token at its own rate; tokens of an unreported kind at the dearer one."""
+    """Each kind of token at its own rate; tokens of an unreported kind or unknown rate at the dearer one."""
     text, image = _split(usage.input_tokens, usage.input_text_tokens, usage.input_image_tokens)
     cached_text, cached_image = usage.cached_text_tokens or 0, usage.cached_image_tokens or 0
     out_text, out_image = _split(usage.output_tokens, usage.output_text_tokens, usage.output_image_tokens)
@@ -173,7 +193,7 @@ def _usage_usd(prices: Prices, usage: TokenUsage) -> Decimal:
             _usd(cached_text, prices.cached_text_input),
             _usd(max(image - cached_image, 0), prices.image_input),
             _usd(cached_image, prices.cached_image_input),
-            _usd(out_text, prices.text_output),
+            _usd(out_text, prices.text_output or prices.image_output),
             _usd(out_image, prices.image_output),
         ),
         Decimal(0),
@@ -194,6 +214,8 @@ def _sizes(model: ImageModel, request: ImageRequest, *, input_images: int) -> tu
     """The sizes that a request may come to; of an edit that keeps its shape the cheapest and the dearest."""
     if exact := parse_pixels(request.size):
         return (exact,)
+    if request.frame_count and not input_images:
+        return (nearest(model.sizes, ratio=1, pixels=_AUTO_SIZES[0].area),)
     if input_images and isinstance(model.sizes, CustomSizes):
         return tuple(shape_size(model, image) for image in _EXTREME_INPUTS)
     return _AUTO_SIZES
@@ -202,7 +224,8 @@ def _sizes(model: ImageModel, request: ImageRequest, *, input_images: int) -> tu
 def _output_range(model: ImageModel, request: ImageRequest, sizes: tuple[Pixels, ...]) -> TokenRange | None:
     """Tokens of one image over everything the model may choose for ``auto``."""
     qualities = model.qualities if request.quality == AUTO else (cast("QualityLevel", request.quality),)
-    ranges = [output_tokens(model, size, quality) for size in sizes for quality in qualities]
+    sheets = [sheet_size(size, request.frame_count) for size in sizes]
+    ranges = [output_tokens(model, size, quality) for size in sheets for quality in qualities]
     known = [tokens for tokens in ranges if tokens is not None]
     if not known or len(known) < len(ranges):
         return None  # a gap in a table must not make the range look narrower than it is
@@ -245,20 +268,13 @@ def _basis(
 ) -> str:
     count = f"{made.low:,}" if made.low == made.high else f"{made.low:,} to {made.high:,}"
     origin = {"formula": "formula", "table": "table", "range": "observed range"}[model.tokens.kind]
-    rule = f"{origin} of {model.name}{_certainty(model, request)}"
+    rule = f"{origin} of {model.name}"
     named = ", ".join(map(str, sizes))
-    one_of = f"one of {named}" if sizes == _AUTO_SIZES else f"image 1's shape, {sizes[0]} to {sizes[-1]}"
+    one_of = f"image 1's shape, {sizes[0]} to {sizes[-1]}"
+    one_of = f"one of {named}" if sizes == _AUTO_SIZES or len(sizes) == 1 else one_of
     auto = f", size auto as {one_of}" if request.size == AUTO else ""
     return (
         f"{count} output tokens by the {rule}{auto} at ${prices.image_output} per million, input text at "
         f"${prices.text_input}, an input image as {model.input_tokens.max_tokens:,} tokens at "
         f"${prices.image_input}."
     )
-
-
-def _certainty(model: ImageModel, request: ImageRequest) -> str:
-    """A remark if the formula was only checked at other sizes; else empty."""
-    rule = model.tokens
-    if isinstance(rule, FormulaTokens) and rule.exact_sizes and request.size not in rule.exact_sizes:
-        return f" (inferred, checked only at {', '.join(rule.exact_sizes)})"
-    return ""

@@ -112,9 +112,14 @@ def _match_ratio(text: str) -> re.Match[str] | None:
 def _for_ratio(rule: FixedSizes | CustomSizes, ratio: float) -> Pixels:
     """The classic size of this ratio, which price lists have, or else the nearest valid size."""
     for shape, (width, height) in _SHAPES.items():
-        if math.isclose(width / height, ratio) and (classic := parse_pixels(_NAMED[shape])):
+        classic = parse_pixels(_NAMED[shape])
+        if math.isclose(width / height, ratio) and classic and not _breaks(rule, classic):
             return classic
     return nearest(rule, ratio=ratio, pixels=_RATIO_PIXELS)
+
+
+def _breaks(rule: FixedSizes | CustomSizes, size: Pixels) -> bool:
+    return isinstance(rule, CustomSizes) and bool(violation(rule, size))
 
 
 def _checked_pixels(model: ImageModel | None, size: Pixels, text: str) -> ResolvedSize:
@@ -160,13 +165,13 @@ def _checked_fixed(model: ImageModel | None, size: Pixels, rule: FixedSizes) -> 
 
 def _named(model: ImageModel | None, name: str) -> ResolvedSize:
     rule, pixels = rule_of(model), parse_pixels(_NAMED[name])
-    if pixels and isinstance(rule, CustomSizes):
+    if pixels and isinstance(rule, CustomSizes) and not violation(rule, pixels):
         said = f"Size {name} is {pixels}. {experimental_note(rule, pixels)}"
         return ResolvedSize(str(pixels), said.rstrip())
     if isinstance(rule, FixedSizes) and _NAMED[name] in rule.allowed:
         return ResolvedSize(_NAMED[name], f"Size {name} is {_NAMED[name]}.")
-    ratio = pixels.ratio if pixels else 1
-    return _noted(name, nearest(rule, ratio=ratio, pixels=0), exact_ratio=None)
+    pixels = pixels or Pixels(1, 1)
+    return _noted(name, nearest(rule, ratio=pixels.ratio, pixels=pixels.area), exact_ratio=None)
 
 
 def _noted(text: str, size: Pixels, *, exact_ratio: float | None) -> ResolvedSize:

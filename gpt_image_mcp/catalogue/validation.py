@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp import dates
+from gpt_image_mcp.catalogue.animations import as_animator, frame_count_of, frame_duration_of
 from gpt_image_mcp.catalogue.exact_sizes import resolve_exact_size
-from gpt_image_mcp.catalogue.models import load_catalogue
+from gpt_image_mcp.catalogue.model_choice import Needs, choose_model
 from gpt_image_mcp.catalogue.prompt_language import require_english
 from gpt_image_mcp.catalogue.sizes import AUTO, ResolvedSize, resolve_size
-from gpt_image_mcp.coercion import format_name
 from gpt_image_mcp.errors import InvalidArgument, MissingApiKey, UnsupportedByModel, quoted
 from gpt_image_mcp.values.images import Requested
-from gpt_image_mcp.values.requests import ImageRequest
+from gpt_image_mcp.values.requests import GIF, STILLS, SVG, ImageRequest
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -32,17 +32,15 @@ if TYPE_CHECKING:
 PINNED = "OPENAI_FORCE_RESPONSES_EDITS is set"
 MAX_PROMPT_CHARACTERS = 32_000
 MAX_USER_CHARACTERS = 256
-FORMATS = ("png", "jpeg", "webp")
+FORMATS = (*STILLS, GIF, SVG)
 BACKGROUNDS = ("auto", "opaque", "transparent")
 MODERATIONS = ("auto", "low")
 FIDELITIES = ("auto", "low", "high")
 QUALITIES = ("auto", "low", "medium", "high", "xhigh", "max")
-# What no model is asked for here, with what it would be.
-_NEVER = {"gif": "animation", "apng": "animation", "svg": "vector file"}
+COMPLEXITIES = ("auto", "low", "medium", "high")
 _QUALITY_ALIASES = {"standard": "medium", "hd": "high"}
 _FORMAT_ALIASES = {"jpg": "jpeg"}
 _BEST_COMPRESSION = 100
-_LONGEST_MODEL_NAME = 256
 # For models that the catalogue does not know.
 _USUAL_MAX_N, _USUAL_MAX_INPUT_IMAGES = 10, 16
 # NULs end strings in many places, and a lone surrogate is not text that UTF-8 can carry.
@@ -54,7 +52,9 @@ class ValidRequest:
     """A request that the model should accept, with notes for the caller.
 
     Attributes:
-        model: The catalogue's entry; None for a model it does not know.
+        model: The catalogue's entry, with the sizes of a frame for an animation; None for a model it does not
+            know.
+        needs: What not every model can do of it.
         requested: The caller's own choices, for the result.
         exact_size: What the images are cut to on this machine; None to keep them as returned.
     """
@@ -62,6 +62,7 @@ class ValidRequest:
     request: ImageRequest
     model: ImageModel | None
     requested: Requested
+    needs: Needs
     exact_size: Pixels | None = None
     notes: tuple[str, ...] = ()
 
@@ -73,6 +74,7 @@ def validate_request(
     moderation: str,
     settings: Settings,
     today: dt.date | None = None,
+    has_markup: bool = False,
 ) -> ValidRequest:
     """Checks every argument of a generation and fills in the configured defaults.
 
@@ -82,29 +84,43 @@ def validate_request(
         moderation: ``auto`` or ``low``.
         settings: For what the options leave open.
         today: The day by which models are shut down or not; None for the present one.
+        has_markup: Whether hints are drawn onto image 1, which not every model takes.
 
     Raises:
         InvalidArgument: If a value is one that no model accepts.
-        UnsupportedByModel: If this model does not accept it, or was shut down.
+        UnsupportedByModel: If no model that may be used accepts it all, or the one that was named does not.
     """
     notes: list[str] = []
-    name = options.model.strip() or settings.model
-    model = _known_model(name, settings, notes, today=today or dates.today())
-    size, exact_size = _size(options, model)
     output_format = _output_format(options.output_format)
+    needs = Needs(
+        transparent=_background(options.background, output_format) == "transparent",
+        output_format=output_format,
+        quality=_quality(options.quality, settings),
+        complexity=_one_of("complexity", options.complexity.strip().lower() or "auto", COMPLEXITIES),
+        markup=has_markup,
+    )
+    chosen = choose_model(options.model, needs, settings=settings, today=today or dates.today())
+    notes.extend([chosen.note] if chosen.note else [])
+    frame_count = frame_count_of(options.frame_count, output_format)
+    model = as_animator(chosen.model, frame_count) if chosen.model else None
+    size, exact_size = _size(options, model)
     request = ImageRequest(
         prompt=validate_prompt(prompt, settings, notes),
-        model=model.name if model else name,
+        model=chosen.name,
         size=size.size,
-        quality=_quality(options.quality, model, settings),
-        n=_count(options.n, model),
-        background=_background(options.background, output_format, model=model, notes=notes),
+        quality=needs.quality,
+        n=_count(options.n, model, output_format),
+        background=_background(options.background, output_format),
         output_format=output_format,
         output_compression=_compression(options.output_compression, output_format),
         moderation=_one_of("moderation", moderation, MODERATIONS),
         safety_identifier=_user(options.user),
-        partial_images=_partial_images(options.n, model, settings=settings, notes=notes),
+        partial_images=_partial_images(options, model, settings=settings, notes=notes),
+        complexity="" if needs.complexity == "auto" else needs.complexity,
+        frame_count=frame_count,
+        frame_duration_ms=frame_duration_of(options.frame_duration_ms, output_format),
     )
+    notes.extend(_transparency_notes(needs, model))
     notes.extend([size.note] if size.note else [])
     requested = Requested(
         size=str(exact_size or options.size),
@@ -114,7 +130,12 @@ def validate_request(
         background=options.background,
     )
     return ValidRequest(
-        request=request, model=model, requested=requested, exact_size=exact_size, notes=tuple(notes)
+        request=request,
+        model=model,
+        requested=requested,
+        exact_size=exact_size,
+        needs=needs,
+        notes=tuple(notes),
     )
 
 
@@ -185,34 +206,12 @@ def validate_input_images(count: int, model: ImageModel | None) -> None:
         raise InvalidArgument(message, next_step="Pass the number of input images of one call.")
 
 
-def _known_model(name: str, settings: Settings, notes: list[str], *, today: dt.date) -> ImageModel | None:
-    model = load_catalogue().find(name)
-    if len(name) > _LONGEST_MODEL_NAME:
-        message = f"model is {quoted(name)}, which is no name: it has {len(name):,} characters."
-        raise InvalidArgument(message, next_step="Pass the name of a model, or leave it empty.")
-    if model is None:
-        notes.append(f"The model {quoted(name)} is not in the catalogue; it is passed on unchecked.")
-        return None
-    end = model.shutdown
-    if end is None:
-        return model
-    if not model.is_shut_down(today):
-        notes.append(f"{model.name} is to be shut down on {end.date}; its successor is {end.successor}.")
-        return model
-    if settings.base_url is None:
-        message = f"OpenAI shut {model.name} down on {end.date}."
-        raise UnsupportedByModel(message, next_step=f"Use {end.successor}, or leave model empty.")
-    notes.append(
-        f"OpenAI shut {model.name} down on {end.date}; it is passed on to OPENAI_BASE_URL unchecked."
-    )
-    return None
-
-
 def _size(options: OutputOptions, model: ImageModel | None) -> tuple[ResolvedSize, Pixels | None]:
     """The size to ask for, and the one that is then cut from it, if that is wanted."""
     size = resolve_size(model, options.size)
     if not options.exact_size.strip():
         return size, None
+    require_still(_output_format(options.output_format), "exact_size")
     if size.size != AUTO:
         message = f"size is {quoted(options.size)} and exact_size is {quoted(options.exact_size)} too."
         raise InvalidArgument(message, next_step="Leave size at auto, or leave exact_size empty.")
@@ -221,29 +220,17 @@ def _size(options: OutputOptions, model: ImageModel | None) -> tuple[ResolvedSiz
     return resolve_size(model, str(exact.asked)), exact.wanted
 
 
-def _quality(text: str, model: ImageModel | None, settings: Settings) -> str:
+def _quality(text: str, settings: Settings) -> str:
     quality = _QUALITY_ALIASES.get(text.strip().lower(), text.strip().lower()) or "auto"
     if quality == "auto":
         quality = _QUALITY_ALIASES.get(settings.quality, settings.quality)
-    _one_of("quality", quality, QUALITIES)
-    if model is not None and quality != "auto" and quality not in model.qualities:
-        message = f"{model.name} has no quality {quality!r}; it takes auto, {', '.join(model.qualities)}."
-        raise UnsupportedByModel(
-            message,
-            next_step=f"Use one of these, or a model that has it: {_models_with_quality(quality)}.",
-        )
-    return quality
+    return _one_of("quality", quality, QUALITIES)
 
 
-def _models_with_quality(quality: str) -> str:
-    return ", ".join(
-        model.name
-        for model in load_catalogue().models
-        if quality in model.qualities and not model.shutdown and not model.snapshot_of
-    )
-
-
-def _count(n: int, model: ImageModel | None) -> int:
+def _count(n: int, model: ImageModel | None, output_format: str) -> int:
+    if n > 1 and output_format == SVG:
+        message = f"n is {n}, but an svg is made alone."
+        raise InvalidArgument(message, next_step="Pass n 1, and make a call for each.")
     most = model.max_n if model else _USUAL_MAX_N
     if not 1 <= n <= most:
         message = f"n is {n}; it must be from 1 to {most}."
@@ -251,11 +238,15 @@ def _count(n: int, model: ImageModel | None) -> int:
     return n
 
 
-def _partial_images(n: int, model: ImageModel | None, *, settings: Settings, notes: list[str]) -> int:
+def _partial_images(
+    options: OutputOptions, model: ImageModel | None, *, settings: Settings, notes: list[str]
+) -> int:
     """How many to ask for: none for n > 1, where nothing says which image a partial one belongs to."""
     wanted = settings.partial_images if model and model.streams else 0
-    if wanted and n > 1:
-        notes.append(f"No partial images (GPT_IMAGE_PARTIAL_IMAGES is {wanted}) are made for n above 1.")
+    output_format = _output_format(options.output_format)
+    reason = "n above 1" if options.n > 1 else "" if output_format in STILLS else output_format
+    if wanted and reason:
+        notes.append(f"No partial images (GPT_IMAGE_PARTIAL_IMAGES is {wanted}) are made for {reason}.")
         return 0
     return wanted
 
@@ -274,43 +265,40 @@ def require_single(n: int, reason: str) -> None:
         raise UnsupportedByModel(message, next_step="Call again with n 1, once for each image you want.")
 
 
-def refuse_animation_and_vectors(name: str, value: str, *, ending: str) -> None:
-    """Refuses a format that is an animation or a vector file, so that no other way to get one is tried.
-
-    Args:
-        name: The parameter that asks for it.
-        value: What was passed.
-        ending: The format in it.
-
-    Raises:
-        UnsupportedByModel: If it is.
-    """
-    kind = _NEVER.get(str(format_name(ending)).partition("+")[0])
-    if kind:
-        message = f"{name} is {quoted(value)}; no {kind} can be made, and no parameter or model changes that."
-        step = "Tell the user so, and offer a still picture instead: png, jpeg or webp."
-        raise UnsupportedByModel(message, next_step=step)
-
-
 def _output_format(text: str) -> str:
-    refuse_animation_and_vectors("output_format", text, ending=text)
     name = text.strip().lower().removeprefix(".")
     return _one_of("output_format", _FORMAT_ALIASES.get(name, name), FORMATS)
 
 
-def _background(text: str, output_format: str, *, model: ImageModel | None, notes: list[str]) -> str:
+def require_still(output_format: str, what: str) -> None:
+    """Refuses an animation or a vector file where only a picture of pixels can be had.
+
+    Args:
+        output_format: As it will be sent.
+        what: What cannot be done with them.
+
+    Raises:
+        InvalidArgument: If it is one.
+    """
+    if output_format not in STILLS:
+        message = f"output_format is {output_format}, which does not go with {what}."
+        step = f"Choose png, jpeg or webp, or make the {output_format} without {what}."
+        raise InvalidArgument(message, next_step=step)
+
+
+def _background(text: str, output_format: str) -> str:
     background = _one_of("background", text.strip().lower(), BACKGROUNDS)
-    if background != "transparent":
-        return background
-    if output_format == "jpeg":
+    if background == "transparent" and output_format == "jpeg":
         message = "background is 'transparent', but JPEG has no transparency."
         raise InvalidArgument(message, next_step="Use output_format png or webp, or background opaque.")
-    if model is not None and model.transparency == "no":
-        message = f"{model.name} has no transparent background."
-        raise UnsupportedByModel(message, next_step="Use background opaque, or another model.")
-    if model is not None and model.transparency != "yes":
-        notes.append(f"Transparency of {model.name} is in preview; some accounts and gateways refuse it.")
     return background
+
+
+def _transparency_notes(needs: Needs, model: ImageModel | None) -> list[str]:
+    """What is not sure about the transparency that was asked for."""
+    if not needs.transparent or model is None or model.transparency == "yes":
+        return []
+    return [f"Whether {model.name} makes transparent backgrounds is not sure; its API may refuse it."]
 
 
 def _compression(percent: int, output_format: str) -> int | None:
@@ -320,8 +308,8 @@ def _compression(percent: int, output_format: str) -> int | None:
         raise InvalidArgument(message, next_step="Pass a quality from 0 to 100, for jpeg or webp.")
     if percent == _BEST_COMPRESSION:
         return None
-    if output_format == "png":
-        message = f"output_compression is {percent}, but png is lossless and takes none."
+    if output_format not in ("jpeg", "webp"):
+        message = f"output_compression is {percent}, but {output_format} takes none."
         raise InvalidArgument(message, next_step="Use output_format jpeg or webp, or leave it at 100.")
     return percent
 

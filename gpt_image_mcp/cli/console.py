@@ -242,5 +242,5 @@ def _status(model: ImageModel, today: date) -> str:
         return "current"
     sure = "" if end.confidence == "documented" else " (unconfirmed)"
     if end.date <= today:
-        return f"ended {end.date}{sure}, use {end.successor}"
-    return f"ends {end.date}{sure}, then {end.successor}"
+        return f"ended {end.date}{sure}, use {end.instead}"
+    return f"ends {end.date}{sure}, then {end.instead}"

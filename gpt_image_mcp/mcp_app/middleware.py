@@ -17,7 +17,7 @@ from gpt_image_mcp.errors import ImageError, InternalError, InvalidArgument, Not
 from gpt_image_mcp.mcp_app.lifespan import settings_of
 from gpt_image_mcp.mcp_app.published import as_listed
 from gpt_image_mcp.mcp_app.tool_results import ToolFailure, add_notes, failure
-from gpt_image_mcp.settings import TOOL_GROUPS
+from gpt_image_mcp.setting_types import TOOL_GROUPS
 from gpt_image_mcp.studio import Studio
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from gpt_image_mcp.mcp_app.aliases import Call
-    from gpt_image_mcp.settings import ToolGroup
+    from gpt_image_mcp.setting_types import ToolGroup
     from gpt_image_mcp.values.json import JsonObject
 
 # Which tools each group of GPT_IMAGE_TOOLS stands for. FastMCP's tags would say it too, but they are

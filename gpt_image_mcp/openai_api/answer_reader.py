@@ -15,7 +15,7 @@ from gpt_image_mcp.openai_api.responses_response import ResponsesBody, read_resp
 from gpt_image_mcp.openai_api.sdk_errors import lost, read_error, request_id_of, unusable
 from gpt_image_mcp.openai_api.sse import read_stream
 from gpt_image_mcp.threads import in_thread
-from gpt_image_mcp.values.responses import GeneratedImages, HostUsage
+from gpt_image_mcp.values.responses import ChatUsage, GeneratedImages
 
 if TYPE_CHECKING:
     import httpx2
@@ -79,7 +79,7 @@ class AnswerReader:
             answer = await in_thread(read_response_body, whole)
         except UnusableBody as error:
             made = await self._salvage(whole, self._unusable(error, whole, response), response)
-            return replace(made, route="responses", host=HostUsage(model=host_model, usage=None))
+            return replace(made, route="responses", host=ChatUsage(model=host_model, usage=None))
         return await self._of_host(answer, whole, response=response, host_model=host_model)
 
     async def _of_host(
@@ -96,8 +96,8 @@ class AnswerReader:
             # The words of a host model that called no tool may link anywhere.
             with_links = answer.was_called or not answer.outputs
             made = await self._salvage(whole, failure, response, with_links=with_links)
-        host = HostUsage(model=host_model, usage=answer.host_usage)
-        return replace(made, route="responses", host=host, usage=answer.usage)
+        host = ChatUsage(model=host_model, usage=answer.host_usage)
+        return replace(made, route="responses", host=host, usage=answer.usage, svg_author=answer.svg_author)
 
     async def _receive(self, response: httpx2.Response, received: list[bytes]) -> bytes:
         """The answer; of a stream, its final event."""
@@ -144,6 +144,7 @@ class AnswerReader:
             images=(*answer.images, *fetched),
             properties=answer.properties,
             usage=answer.usage,
+            svg_author=answer.svg_author,
             request_id=request_id_of(response),
             notes=tuple(notes),
         )

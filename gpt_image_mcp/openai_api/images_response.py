@@ -20,7 +20,7 @@ from gpt_image_mcp.openai_api.image_extraction import (
     extract_images,
     find_image,
 )
-from gpt_image_mcp.values.responses import ImageProperties, TokenUsage
+from gpt_image_mcp.values.responses import ChatUsage, ImageProperties, TokenUsage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -45,6 +45,7 @@ class ImagesBody:
     urls: tuple[str, ...]
     properties: ImageProperties
     usage: TokenUsage | None
+    svg_author: ChatUsage | None = None
 
 
 class _Image(BaseModel):
@@ -184,6 +185,7 @@ def _images_body(found: ExtractedImages, said: Mapping[str, object]) -> ImagesBo
         urls=found.links,
         properties=read_properties(said),
         usage=read_usage(said.get("usage")),
+        svg_author=read_author(said.get("svg_usage")),
     )
 
 
@@ -220,6 +222,12 @@ def read_usage(value: object) -> TokenUsage | None:
         output_text_tokens=made.text_tokens,
         output_image_tokens=made.image_tokens,
     )
+
+
+def read_author(value: object) -> ChatUsage | None:
+    """The model that wrote an SVG, and its tokens, from an ``svg_usage`` object; None if there is none."""
+    model = as_object(value).get("model")
+    return ChatUsage(model=model, usage=read_usage(value)) if isinstance(model, str) else None
 
 
 def _concrete(value: object) -> str | None:

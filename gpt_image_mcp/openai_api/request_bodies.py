@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from typing import IO, TYPE_CHECKING
 
+from gpt_image_mcp.catalogue.models import load_catalogue
+
 if TYPE_CHECKING:
     from gpt_image_mcp.values.json import JsonObject
     from gpt_image_mcp.values.requests import ImageRequest, InputImage
@@ -68,6 +70,9 @@ def response_body(
     }
     if identifier:
         body["safety_identifier"] = identifier
+    host = load_catalogue().find_host(host_model)
+    if host and host.reasoning_effort:
+        body["reasoning"] = {"effort": host.reasoning_effort}
     return body
 
 
@@ -103,6 +108,10 @@ def _output(request: ImageRequest) -> JsonObject:
         body["output_compression"] = request.output_compression
     if request.safety_identifier:
         body["safety_identifier"] = request.safety_identifier
+    if request.complexity:
+        body["complexity"] = request.complexity
+    if request.frame_count:
+        body |= {"frame_count": request.frame_count, "frame_duration_ms": request.frame_duration_ms}
     return body
 
 

@@ -12,12 +12,12 @@ from pydantic_core import from_json
 
 from gpt_image_mcp.openai_api.answer_documents import as_list, as_object
 from gpt_image_mcp.openai_api.image_extraction import NotBase64, decode_image
-from gpt_image_mcp.openai_api.images_response import UnusableBody, read_properties, read_usage
+from gpt_image_mcp.openai_api.images_response import UnusableBody, read_author, read_properties, read_usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gpt_image_mcp.values.responses import ImageProperties, TokenUsage
+    from gpt_image_mcp.values.responses import ChatUsage, ImageProperties, TokenUsage
 
 _CALL = "image_generation_call"
 
@@ -41,6 +41,7 @@ class ResponsesBody:
     properties: ImageProperties
     usage: TokenUsage | None = None
     host_usage: TokenUsage | None = None
+    svg_author: ChatUsage | None = None
     status: str = ""
     outputs: tuple[str, ...] = ()
     said: str = ""
@@ -69,6 +70,7 @@ def read_response_body(body: bytes) -> ResponsesBody:
         properties=read_properties(made[0] if made else {}),
         usage=read_usage(as_object(answer.get("tool_usage")).get("image_gen")),
         host_usage=read_usage(answer.get("usage")),
+        svg_author=read_author(made[0].get("svg_usage")) if made else None,
         status=_text(answer, "status") or "unknown",
         outputs=tuple(_text(item, "type") or "unknown" for item in items),
         said=_said(items),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.openai_api.observer import Observer
     from gpt_image_mcp.openai_api.request_bodies import Upload
     from gpt_image_mcp.values.requests import ImageRequest
-    from gpt_image_mcp.values.responses import GeneratedImages, HostUsage
+    from gpt_image_mcp.values.responses import ChatUsage, GeneratedImages
 
 REMEMBERED_FOR = timedelta(minutes=10)
 # How long a call waits at its end for the deletion of an upload.
@@ -163,7 +163,7 @@ def is_launch_era(error: UpstreamRejected, model: str) -> bool:
     return found is not None and found["model"] == model
 
 
-def _notes(reason: str, host: HostUsage | None) -> tuple[str, ...]:
+def _notes(reason: str, host: ChatUsage | None) -> tuple[str, ...]:
     limits = "it makes one image a call and shows no partial images"
     notes = [f"Made through the Responses API, because {reason}; {limits}."]
     if host is not None and host.usage is not None:

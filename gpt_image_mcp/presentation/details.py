@@ -75,7 +75,7 @@ class ModelDetails(StructuredContent):
     Attributes:
         status: ``available``, or the date on which the model ended or will end.
         sizes: The allowed sizes, or the rules for them.
-        transparency: ``yes``, ``no``, or ``preview`` and ``unknown``, which are sent and may be refused.
+        transparency: ``yes``, ``no``, or ``unknown``, which is sent and may be refused.
         prices_1024x1024: US dollars of one image by quality; empty where they are not known.
     """
 
@@ -86,6 +86,8 @@ class ModelDetails(StructuredContent):
     qualities: list[str]
     formats: list[str]
     transparency: str
+    markup: bool
+    complexity: bool
     input_fidelity: list[str]
     max_input_images: int
     max_n: int
@@ -142,11 +144,13 @@ def _model_details(model: ImageModel, today: date) -> ModelDetails:
     return ModelDetails(
         name=model.name,
         status=_status(model, today),
-        successor=model.shutdown.successor if model.shutdown else None,
+        successor=model.shutdown.instead if model.shutdown else None,
         sizes=_sizes(model),
         qualities=list(model.qualities),
-        formats=list(model.formats),
+        formats=[*model.formats, *model.extra_formats],
         transparency=model.transparency,
+        markup=model.markup,
+        complexity=model.complexity,
         input_fidelity=list(model.input_fidelity),
         max_input_images=model.max_input_images,
         max_n=model.max_n,

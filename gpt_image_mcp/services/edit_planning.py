@@ -12,7 +12,7 @@ from gpt_image_mcp.catalogue.exact_sizes import require_whole_picture
 from gpt_image_mcp.catalogue.prices import quote
 from gpt_image_mcp.catalogue.size_rules import UNSEEN_SHARE, own_size, parse_pixels, shape_size
 from gpt_image_mcp.catalogue.sizes import AUTO, canvas_size
-from gpt_image_mcp.catalogue.validation import MAX_PROMPT_CHARACTERS, validate_input_fidelity
+from gpt_image_mcp.catalogue.validation import MAX_PROMPT_CHARACTERS, require_still, validate_input_fidelity
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.imaging.decoding import decode
 from gpt_image_mcp.imaging.encoding import encode
@@ -96,10 +96,13 @@ def plan_edit(
     edit_type = edit.edit_type.strip().lower() or FREE
     is_outpaint = edit_type == OUTPAINT
     parts = {"a mask": edit.mask.strip(), "regions": edit.regions, "edit_type outpaint": is_outpaint}
-    require_whole_picture(output.exact_size, [name for name, is_given in parts.items() if is_given])
+    given = [name for name, is_given in parts.items() if is_given]
+    require_whole_picture(output.exact_size, given)
     # What the size of an outpaint means depends on image 1, so only its spelling is checked here.
     shape = replace(output, size=AUTO) if is_outpaint else output
     plan = plan_call(kind, prompt, shape, call_id=call_id, settings=settings)
+    if given:
+        require_still(plan.request.output_format, given[0])
     if is_outpaint:
         canvas_size(plan.model, output.size, Pixels(1, 1))
     sent = apply_edit_type(plan.prompt, edit_type)

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp import dates
 from gpt_image_mcp.calls.paid_call import PaidCall, PaidJob
+from gpt_image_mcp.catalogue.model_choice import host_of
 from gpt_image_mcp.catalogue.validation import require_single
 from gpt_image_mcp.openai_api.routing import Router
 from gpt_image_mcp.services.edit_planning import EditOptions, check_count, complete_plan, plan_edit, quoted
@@ -46,7 +48,7 @@ class EditServices:
             self.connections.api(sandbox=sandbox),
             self.inputs.library.route_memo,
             endpoint="sandbox" if sandbox else settings.base_url or "",
-            host_model=settings.responses_edit_model,
+            host_model=host_of(settings, dates.today()),
             is_pinned=settings.force_responses_edits,
             clock=self.clock,
         )
@@ -104,7 +106,7 @@ class Edit(PaidCall):
         if detour:
             require_single(plan.request.n, detour)
         mask = await services.inputs.read(options.mask) if options.mask.strip() else None
-        host_model = services.settings.responses_edit_model if detour else ""
+        host_model = host_of(services.settings, dates.today()) if detour else ""
         return await in_drawing(
             complete_plan, plan, images, mask=mask, size=size, edit=options, host_model=host_model
         )
@@ -121,7 +123,7 @@ class Edit(PaidCall):
             BudgetExceeded: If a limit does not leave enough.
         """
         settings = self.services.settings
-        quote = quoted(job.plan, settings.responses_edit_model)
+        quote = quoted(job.plan, host_of(settings, dates.today()))
         if quote == job.plan.quote:
             return
         await in_database(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp import dates
 from gpt_image_mcp.calls.planning import is_sandbox, without_sandbox
+from gpt_image_mcp.catalogue.model_choice import host_of
 from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.catalogue.prices import quote
 from gpt_image_mcp.catalogue.size_rules import makeable_size
@@ -24,7 +25,7 @@ from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.money import Budget, Estimate, Fit, Quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from gpt_image_mcp.catalogue.models import ImageModel
     from gpt_image_mcp.catalogue.validation import ValidRequest
@@ -41,7 +42,13 @@ _USUAL_MAX_N = 10
 
 
 def estimate(
-    options: OutputOptions, *, input_images: int, budget_usd: float, settings: Settings, library: Library
+    options: OutputOptions,
+    *,
+    input_images: int,
+    budget_usd: float,
+    settings: Settings,
+    library: Library,
+    has_markup: bool = False,
 ) -> Estimate:
     """Quotes images of this kind, at every quality, without making them.
 
@@ -54,19 +61,20 @@ def estimate(
     _check(options.n, budget_usd)
     real = without_sandbox(options, settings)
     one = replace(real, n=1 if real.n > _USUAL_MAX_N else real.n)
-    checked = validate_request(_ANY_PROMPT, one, moderation="auto", settings=settings)
+    checked = validate_request(_ANY_PROMPT, one, moderation="auto", settings=settings, has_markup=has_markup)
     validate_input_images(input_images, checked.model)
     host_model = ""
     if input_images and settings.force_responses_edits:
         require_single(options.n, PINNED)
-        host_model = settings.responses_edit_model
+        host_model = host_of(settings, dates.today())
     request = replace(checked.request, prompt="", n=options.n)
     price = partial(_quote, input_images=input_images, host_model=host_model)
     model = checked.model
     amount = Decimal(str(budget_usd)) if budget_usd else None
     fits: tuple[Fit, ...] = ()
     if model and amount:
-        fits = tuple(_fits(model, request, amount, price=price, exact_size=checked.exact_size))
+        others = [other for other in _others(model) if not checked.needs.lacking(other)]
+        fits = tuple(_fits(model, request, amount, price=price, exact_size=checked.exact_size, others=others))
     return Estimate(
         model=request.model,
         size=request.size,
@@ -133,16 +141,12 @@ def _fits(
     *,
     price: Callable[[ImageModel, ImageRequest], Quote],
     exact_size: Pixels | None,
+    others: Iterable[ImageModel],
 ) -> Iterator[Fit]:
     """What an amount pays for: the model at each quality, then each other at about the one asked for.
 
     For ``auto``, that is the best that the amount pays for.
     """
-    others = (
-        model
-        for model in load_catalogue().models
-        if model is not asked and not model.snapshot_of and not model.is_shut_down(dates.today())
-    )
     for quality in asked.qualities:
         yield from _fit(asked, replace(request, quality=quality), amount, price=price)
     for model in others:
@@ -156,6 +160,11 @@ def _fits(
             for fit in _fit(model, replace(like, quality=quality), amount, price=price)
         ]
         yield from [fit for fit in kinds if fit.is_enough][-1:] or kinds[:1]
+
+
+def _others(asked: ImageModel) -> list[ImageModel]:
+    """The other models that live."""
+    return [model for model in load_catalogue().offered(dates.today()) if model.name != asked.name]
 
 
 def _fit(

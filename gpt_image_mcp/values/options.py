@@ -33,12 +33,14 @@ class OutputOptions:
         quality: auto, low, medium, high, on newer models xhigh and max; standard means medium, hd means high.
         n: How many images, 1 to 10.
         background: auto, opaque or transparent (png and webp).
-        output_format: png, jpeg or webp.
+        output_format: png, jpeg or webp; of newer models also gif (animation) and svg (vector file).
         output_compression: 0 to 100, jpeg and webp only.
         output_dir: Folder for the files; empty takes the configured one.
         filename_prefix: A label put into the unique file name.
         filename: An exact name instead of a unique one; a folder in it starts at the project or output_dir,
             its ending is the format, and a taken name gets a number.
+        complexity: auto, low, medium or high: how much newer models plan before they draw.
+        frame_count: Frames of a gif, 2 to 16; 0 for 9. ``frame_duration_ms`` is 200 for 0.
         user: An end-user id, sent to OpenAI as the safety identifier.
         overwrite: Whether a file of the exact name is replaced.
     """
@@ -75,8 +77,8 @@ class OutputOptions:
     ] = "auto"
     output_format: Annotated[
         str,
-        Field(description="Never gif or svg."),
-        _choices("png", "jpeg", "webp"),
+        Field(description="gif = animation, svg = vector file."),
+        _choices("png", "jpeg", "webp", "gif", "svg"),
         BeforeValidator(format_name),
     ] = "png"
     output_compression: Annotated[int, Field(description="For jpeg and webp."), Field(ge=0, le=100)] = 100
@@ -88,6 +90,14 @@ class OutputOptions:
     ] = ""
     user: Annotated[str, Field(description="End-user id for OpenAI's safety checks.")] = ""
     overwrite: Annotated[bool, Field(description="Replace that file.")] = False
+    complexity: Annotated[
+        str,
+        Field(description="How much newest models plan."),
+        _choices("auto", "low", "medium", "high"),
+        BeforeValidator(lowered),
+    ] = "auto"
+    frame_count: Annotated[int, Field(description="Of a gif: 2-16; 0 = 9."), Field(ge=0)] = 0
+    frame_duration_ms: Annotated[int, Field(description="Of a gif; 0 = 200."), Field(ge=0)] = 0
 
     def arguments(self) -> OutputArguments:
         """The options as keyword arguments: ``studio.generate(prompt, **options.arguments())``."""
@@ -126,3 +136,6 @@ class OutputArguments(TypedDict, total=False):
     filename: str
     user: str
     overwrite: bool
+    complexity: str
+    frame_count: int
+    frame_duration_ms: int

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+GIF, SVG = "gif", "svg"
+# Pictures of pixels, which every model makes and takes.
+STILLS = ("png", "jpeg", "webp")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputImage:
@@ -60,6 +64,8 @@ class ImageRequest:
         partial_images: 0 for a plain call; 1-3 streams that many previews.
         mask: A PNG of image 1's size whose transparent pixels are to be edited; empty for none.
         input_fidelity: ``low`` or ``high``; not sent when empty.
+        complexity: ``low``, ``medium`` or ``high``; not sent when empty.
+        frame_count: Of an animation, with ``frame_duration_ms``; 0 for a still picture.
     """
 
     prompt: str
@@ -76,3 +82,6 @@ class ImageRequest:
     images: tuple[InputImage, ...] = ()
     mask: bytes = field(default=b"", repr=False)
     input_fidelity: str = ""
+    complexity: str = ""
+    frame_count: int = 0
+    frame_duration_ms: int = 0

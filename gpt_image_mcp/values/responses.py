@@ -24,8 +24,8 @@ class TokenUsage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HostUsage:
-    """The tokens of the chat model through which the Responses API makes an image."""
+class ChatUsage:
+    """The tokens of a chat model that helped: the host of the Responses API, or the author of an SVG."""
 
     model: str
     usage: TokenUsage | None
@@ -49,6 +49,7 @@ class GeneratedImages:
         usage: The tokens of the image model.
         route: The endpoint that made it.
         host: On the Responses route, the model in between.
+        svg_author: The model that wrote an SVG.
         notes: Sentences a user should know, such as "the endpoint reported no usage".
     """
 
@@ -57,5 +58,6 @@ class GeneratedImages:
     usage: TokenUsage | None = None
     request_id: str | None = None
     route: Route = "images"
-    host: HostUsage | None = None
+    host: ChatUsage | None = None
+    svg_author: ChatUsage | None = None
     notes: tuple[str, ...] = ()

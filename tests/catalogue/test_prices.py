@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from gpt_image_mcp.catalogue.models import ImageModel, QualityLevel, load_catalogue
 from gpt_image_mcp.catalogue.prices import (
     TokenRange,
+    chat_usd,
     cost,
     formula_tokens,
-    host_usd,
     output_tokens,
     quote,
     quotes_by_quality,
@@ -23,7 +23,7 @@ from gpt_image_mcp.catalogue.prices import (
 from gpt_image_mcp.money import Cost, Quote
 from gpt_image_mcp.values.pixels import Pixels
 from gpt_image_mcp.values.requests import ImageRequest
-from gpt_image_mcp.values.responses import GeneratedImages, HostUsage, Route, TokenUsage
+from gpt_image_mcp.values.responses import ChatUsage, GeneratedImages, Route, TokenUsage
 
 
 def _model(name: str = "gpt-image-2") -> ImageModel:
@@ -197,7 +197,7 @@ def test_a_cost_never_falls_below_the_cheapest_rate(
     assert spent.usd >= (total * Decimal(5) + out * Decimal(10)) / 10**6
 
 
-def _generated(usage: TokenUsage | None, host: HostUsage | None = None) -> GeneratedImages:
+def _generated(usage: TokenUsage | None, host: ChatUsage | None = None) -> GeneratedImages:
     route: Route = "responses" if host else "images"
     return GeneratedImages(images=(b"x",), usage=usage, route=route, host=host)
 
@@ -210,7 +210,7 @@ def test_the_responses_route_adds_the_host_model_at_its_own_rates() -> None:
     usage = TokenUsage(input_tokens=0, output_tokens=1000, total_tokens=1000)
     direct = cost(_model(), _generated(usage), quote=Quote(basis=""))
     hosted = cost(
-        _model(), _generated(usage, HostUsage(model="gpt-4.1-mini", usage=HOST_TOKENS)), quote=Quote(basis="")
+        _model(), _generated(usage, ChatUsage(model="gpt-4.1-mini", usage=HOST_TOKENS)), quote=Quote(basis="")
     )
     assert direct.usd is not None
     assert hosted == Cost(usd=direct.usd + HOST_USD, basis="usage")
@@ -218,7 +218,7 @@ def test_the_responses_route_adds_the_host_model_at_its_own_rates() -> None:
 
 def test_without_the_image_tools_usage_the_quote_stands_in_for_its_part() -> None:
     exact = Quote(expected_usd=Decimal("0.2"), basis="")
-    host = HostUsage(model="gpt-4.1-mini", usage=HOST_TOKENS)
+    host = ChatUsage(model="gpt-4.1-mini", usage=HOST_TOKENS)
     spent = cost(_model(), _generated(None, host), quote=exact)
     assert spent == Cost(usd=Decimal("0.2") + HOST_USD, basis="usage+quote")
     assert cost(_model(), _generated(None, host), quote=Quote(basis="")).usd is None
@@ -226,8 +226,8 @@ def test_without_the_image_tools_usage_the_quote_stands_in_for_its_part() -> Non
 
 def test_tokens_of_a_host_model_that_reports_no_cached_ones_cost_the_full_rate() -> None:
     usage = TokenUsage(input_tokens=2000, output_tokens=0, total_tokens=2000)
-    host = HostUsage(model="gpt-4.1-mini", usage=usage)
-    assert host_usd(host) == 2000 * Decimal("0.40") / 1_000_000
+    host = ChatUsage(model="gpt-4.1-mini", usage=usage)
+    assert chat_usd(host) == 2000 * Decimal("0.40") / 1_000_000
 
 
 def test_a_quote_for_size_auto_names_the_sizes_that_it_covers() -> None:
@@ -236,9 +236,9 @@ def test_a_quote_for_size_auto_names_the_sizes_that_it_covers() -> None:
 
 
 def test_a_host_model_without_known_prices_adds_nothing() -> None:
-    assert host_usd(HostUsage(model="my-host", usage=HOST_TOKENS)) == 0
-    assert host_usd(HostUsage(model="gpt-4.1-mini", usage=None)) == 0
-    assert host_usd(None) == 0
+    assert chat_usd(ChatUsage(model="my-host", usage=HOST_TOKENS)) == 0
+    assert chat_usd(ChatUsage(model="gpt-4.1-mini", usage=None)) == 0
+    assert chat_usd(None) == 0
 
 
 def test_the_responses_route_is_quoted_with_the_most_that_its_host_model_costs() -> None:

@@ -10,7 +10,7 @@ from mcp.shared.exceptions import MCPError
 
 from gpt_image_mcp.mcp_app.middleware import TOOLS_OF_GROUP
 from gpt_image_mcp.server import mcp
-from gpt_image_mcp.settings import TOOL_GROUPS
+from gpt_image_mcp.setting_types import TOOL_GROUPS
 
 
 def _client(era: str) -> Client[Any]:

@@ -18,6 +18,9 @@ async def estimate(
     n: int = 1,
     output_format: str = "png",
     background: str = "auto",
+    complexity: str = "auto",
+    frame_count: int = 0,
+    markup: bool = False,
     input_images: int = 0,
     budget_usd: float = 0,
     as_json: AsJson = False,
@@ -31,8 +34,11 @@ async def estimate(
         exact_size: Any WxH from 16 to 3840 a side instead of size, cut to the pixel on this machine.
         quality: auto, low, medium, high, on newer models xhigh and max; the others are quoted too.
         n: How many images, 1 to 1000, in as many calls as it takes.
-        output_format: png, jpeg or webp.
-        background: auto, opaque or transparent (png and webp).
+        output_format: png, jpeg or webp; of newer models also gif and svg.
+        background: auto, opaque or transparent (not jpeg).
+        complexity: auto, low, medium or high, on newer models.
+        frame_count: Frames of a gif, 2 to 16; 0 for 9.
+        markup: Whether the edit has hints drawn onto its first image.
         input_images: How many input images an edit would have.
         budget_usd: An amount for which to say what fits it: qualities, models, how many.
         as_json: Print the structured quote on stdout.
@@ -46,6 +52,9 @@ async def estimate(
             n=n,
             output_format=output_format,
             background=background,
+            complexity=complexity,
+            frame_count=frame_count,
+            markup=markup,
             input_images=input_images,
             budget_usd=budget_usd,
         )

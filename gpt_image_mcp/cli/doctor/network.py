@@ -213,7 +213,7 @@ def _no_model(settings: Settings) -> Finding:
         return skipped("model", said, "If images fail, ask the gateway how it calls the model.")
     known = load_catalogue().find(name)
     gone = f" OpenAI shuts it down on {known.shutdown.date}." if known and known.shutdown else ""
-    other = known.shutdown.successor if known and known.shutdown else "another model"
+    other = known.shutdown.instead if known and known.shutdown else "another model"
     return failed(
         "model",
         f"{name} is not available to this key, its project or its organisation.{gone}",

@@ -9,7 +9,7 @@ from fastmcp.tools import ToolResult
 from gpt_image_mcp.mcp_app.app import SPENDS, current_studio, mcp, patience, watcher
 from gpt_image_mcp.mcp_app.published import WORDS
 from gpt_image_mcp.mcp_app.tool_results import present, present_batch
-from gpt_image_mcp.mcp_app.tools.output_options import MAY_BE_SANDBOX, output_options
+from gpt_image_mcp.mcp_app.tools.output_options import MAY_BE_SANDBOX, STILLS_ONLY, output_options
 from gpt_image_mcp.mcp_app.tools.parameters import (
     BatchImages,
     BatchPrompt,
@@ -23,6 +23,7 @@ from gpt_image_mcp.mcp_app.tools.parameters import (
     Mask,
     OnError,
     Regions,
+    StillFormat,
     Wait,
 )
 from gpt_image_mcp.presentation.schemas import OUTPUT_SCHEMAS
@@ -82,8 +83,11 @@ async def edit_image(
     output_schema=OUTPUT_SCHEMAS["batch_edit_images"],
 )
 @output_options(
-    words={"filename": "Exact name or path, such as out/{name}-red.jpg; {name} is the input's."},
-    without=("n",),
+    words={
+        "filename": "Exact name or path, such as out/{name}-red.jpg; {name} is the input's.",
+        "output_format": StillFormat,
+    },
+    without=("n", *STILLS_ONLY),
 )
 async def batch_edit_images(
     *,

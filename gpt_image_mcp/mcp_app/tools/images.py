@@ -13,6 +13,7 @@ from gpt_image_mcp.mcp_app.published import WORDS
 from gpt_image_mcp.mcp_app.tool_results import present, present_comparison, present_estimate, present_found
 from gpt_image_mcp.mcp_app.tools.output_options import MAY_BE_SANDBOX, output_options
 from gpt_image_mcp.mcp_app.tools.parameters import (
+    AboutMarkup,
     BudgetUsd,
     CropBox,
     Grid,
@@ -36,8 +37,7 @@ from gpt_image_mcp.values.views import ViewOptions, parse_crop
     description=(
         "Draw new images from a text prompt, and save them; edit_image changes one. Costs money for each "
         f"({WORDS.prices}; estimate_cost tells) and takes 5 to 120 s. Returns paths, ids, sizes and cost "
-        "with a small preview. Collect a job_id with get_image, and do not call this again. "
-        "No animation (gif) or vector file (svg) can be made: no parameter or model changes that."
+        "with a small preview. Collect a job_id with get_image, and do not call this again."
     ),
     annotations=SPENDS,
     output_schema=OUTPUT_SCHEMAS["generate_image"],
@@ -99,15 +99,21 @@ async def get_image(
     output_schema=OUTPUT_SCHEMAS["estimate_cost"],
 )
 @output_options(
-    without=(*("n", "output_compression", "output_dir", "filename_prefix", "filename", "overwrite", "user"),)
+    without=(
+        *("n", "output_compression", "output_dir", "filename_prefix", "filename", "overwrite", "user"),
+        "frame_duration_ms",
+    )
 )
 async def estimate_cost(
     *,
     output: OutputOptions,
     n: ImageCount = 1,
+    markup: AboutMarkup = False,
     input_images: InputImages = 0,
     budget_usd: BudgetUsd = 0,
     studio: Studio = Depends(current_studio),
 ) -> ToolResult:
     images = replace(output, n=n).arguments()
-    return present_estimate(await studio.estimate(input_images=input_images, budget_usd=budget_usd, **images))
+    return present_estimate(
+        await studio.estimate(input_images=input_images, budget_usd=budget_usd, markup=markup, **images)
+    )

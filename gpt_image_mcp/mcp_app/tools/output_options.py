@@ -20,13 +20,16 @@ _PLACEHOLDER = "output"
 _TYPES = get_type_hints(OutputOptions, include_extras=True)
 # What the catalogue says, which the class does not know.
 _WORDS = {"model": f"Empty = configured; newest: {WORDS.newest_models}."}
+# What only tools have that make animations and vector files.
+ANIMATION = ("frame_count", "frame_duration_ms")
+STILLS_ONLY = ("complexity", *ANIMATION)
 # For the tools that people try first.
 MAY_BE_SANDBOX = {"model": f'{_WORDS["model"][:-1]}; "sandbox" = free fake.'}
 
 
 def output_options(
     *,
-    words: Mapping[str, str] | None = None,
+    words: Mapping[str, Any] | None = None,
     without: Collection[str] = (),
     before: Mapping[str, str] | None = None,
 ) -> Callable[[_Tool], _Tool]:
@@ -35,7 +38,8 @@ def output_options(
     The tool itself gets one ``OutputOptions``. Goes directly below ``@mcp.tool``.
 
     Args:
-        words: Descriptions of fields that mean something else in this tool, by their names.
+        words: Descriptions of fields that mean something else in this tool, or their whole types, by their
+            names.
         without: Fields that this tool does not have.
         before: Parameters of the tool itself that stand among the fields: the name of the field that
             follows, with the name of the parameter.
@@ -72,7 +76,7 @@ def _expanded(function: _Tool, published: Iterable[Parameter], before: Mapping[s
     return expanded
 
 
-def _parameters(words: Mapping[str, str], *, without: Collection[str]) -> list[Parameter]:
+def _parameters(words: Mapping[str, Any], *, without: Collection[str]) -> list[Parameter]:
     """The fields of the class as parameters, some with other words than in the class."""
     return [
         Parameter(
@@ -86,10 +90,10 @@ def _parameters(words: Mapping[str, str], *, without: Collection[str]) -> list[P
     ]
 
 
-def _described(annotation: Any, words: str | None) -> Any:
-    """An annotation with these words as its description; without them as it is."""
-    if words is None:
-        return annotation
+def _described(annotation: Any, words: Any) -> Any:
+    """An annotation with these words as its description; another in its place, or as it is without."""
+    if not isinstance(words, str):
+        return annotation if words is None else words
     kind, *metadata = get_args(annotation) if get_origin(annotation) is Annotated else [annotation]
     rest = [entry for entry in metadata if not getattr(entry, "description", None)]
     return Annotated[(kind, Field(description=words), *rest)]

@@ -38,6 +38,10 @@ BatchImages = Annotated[list[str], Field(description="1-100 paths, ids or URLs; 
 BatchReferences = Annotated[
     list[str], Field(description='Up to 8 pictures that go along with each as "Image 2", "Image 3", ...')
 ]
+_STILLS = Field(json_schema_extra={"enum": ["png", "jpeg", "webp"]})
+StillFormat = Annotated[str, Field(description="Format of the files."), _STILLS, BeforeValidator(format_name)]
+KEPT = "Default: the session's."
+TurnFormat = Annotated[str, Field(description=KEPT), _STILLS, BeforeValidator(format_name)]
 Mask = Annotated[
     str, Field(description="PNG of image 1's size; what is transparent (or white on black) is edited.")
 ]
@@ -90,6 +94,7 @@ FromTurn = Annotated[
     Field(ge=-1, description="Turn to change: -1 = latest, 0 = the start images, 1 = the first result."),
 ]
 ImageCount = Annotated[int, Field(ge=1, le=1000, description="How many in all.")]
+AboutMarkup = Annotated[bool, Field(description="With markup or marks.")]
 BudgetUsd = Annotated[float, Field(ge=0, description="Adds what this pays for.")]
 InputImages = Annotated[int, Field(ge=0, le=16, description="Number of inputs of an edit.")]
 # Published as text, because a choice of types is refused by some clients' converters.

@@ -8,8 +8,9 @@ from fastmcp.tools import ToolResult
 
 from gpt_image_mcp.mcp_app.app import ENDS, READS, SPENDS, current_studio, mcp, patience, watcher
 from gpt_image_mcp.mcp_app.tool_results import present, present_ended, present_sessions
-from gpt_image_mcp.mcp_app.tools.output_options import output_options
+from gpt_image_mcp.mcp_app.tools.output_options import STILLS_ONLY, output_options
 from gpt_image_mcp.mcp_app.tools.parameters import (
+    KEPT,
     EditPrompt,
     ExtraImages,
     FromTurn,
@@ -18,14 +19,14 @@ from gpt_image_mcp.mcp_app.tools.parameters import (
     Regions,
     SessionId,
     SessionLimit,
+    StillFormat,
+    TurnFormat,
     TurnPrompt,
     Wait,
 )
 from gpt_image_mcp.presentation.schemas import OUTPUT_SCHEMAS
 from gpt_image_mcp.studio import Studio
 from gpt_image_mcp.values.options import OutputOptions
-
-_KEPT = "Default: the session's."
 
 
 @mcp.tool(
@@ -38,7 +39,7 @@ _KEPT = "Default: the session's."
     annotations=SPENDS,
     output_schema=OUTPUT_SCHEMAS["start_edit_session"],
 )
-@output_options(without=("n",))
+@output_options(words={"output_format": StillFormat}, without=("n", *STILLS_ONLY))
 async def start_edit_session(
     *,
     prompt: EditPrompt,
@@ -73,13 +74,13 @@ async def start_edit_session(
 )
 @output_options(
     words={
-        "model": _KEPT,
-        "size": f"WxH, a ratio (16:9), 2k or 4k. {_KEPT}",
-        "quality": _KEPT,
-        "background": _KEPT,
-        "output_format": _KEPT,
+        "model": KEPT,
+        "size": f"WxH, a ratio (16:9), 2k or 4k. {KEPT}",
+        "quality": KEPT,
+        "background": KEPT,
+        "output_format": TurnFormat,
     },
-    without=("n", "output_dir"),
+    without=("n", "output_dir", *STILLS_ONLY),
 )
 async def continue_edit_session(
     *,

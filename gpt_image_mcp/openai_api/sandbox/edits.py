@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MAX_IMAGES = 16
 MAX_IMAGE_BYTES, MAX_MASK_BYTES = 50 * 2**20, 4 * 2**20
 _FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
-_NUMBERS = frozenset({"n", "output_compression", "partial_images"})
+_NUMBERS = frozenset({"n", "output_compression", "partial_images", "frame_count", "frame_duration_ms"})
 _PATCH, _MOST_PATCHES = 32, 1536
 _BIT_DEPTH_OFFSET = 24
 _INTEGER = re.compile(r"-?[0-9]{1,9}")

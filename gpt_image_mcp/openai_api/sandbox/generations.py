@@ -8,10 +8,13 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from gpt_image_mcp.catalogue.animations import sheet_size
 from gpt_image_mcp.catalogue.prices import PARTIAL_IMAGE_TOKENS, output_tokens
 from gpt_image_mcp.catalogue.size_rules import parse_pixels
 from gpt_image_mcp.openai_api.sandbox.drawing import Drawing, draw, draw_edit
+from gpt_image_mcp.openai_api.sandbox.vector import author_usage, draw_vector
 from gpt_image_mcp.values.pixels import Pixels
+from gpt_image_mcp.values.requests import GIF, SVG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.json import JsonObject
 
 _AUTO_SIZES = (Pixels(1024, 1024), Pixels(1536, 1024), Pixels(1024, 1536))
+_FRAME = Pixels(720, 720)
 _CHARACTERS_PER_TOKEN = 4
 # How unfinished each partial image looks, first to last.
 _BLURS = (60, 30, 12)
@@ -45,6 +49,8 @@ class ResolvedRequest:
     n: int
     partial_images: int
     created: int
+    frame_count: int = 0
+    frame_duration_ms: int = 0
     pictures: Pictures | None = None
 
     @property
@@ -73,6 +79,8 @@ class ResolvedRequest:
 
     def picture(self, drawing: Drawing) -> bytes:
         """The file of one image."""
+        if self.output_format == SVG:
+            return draw_vector(drawing)
         if self.pictures is None:
             return draw(drawing)
         return draw_edit(drawing, self.pictures.images, self.pictures.mask)
@@ -81,7 +89,8 @@ class ResolvedRequest:
         """Token counts as the API would report them."""
         images = self.pictures.tokens if self.pictures else 0
         text = max(1, len(self.prompt) // _CHARACTERS_PER_TOKEN)
-        tokens = output_tokens(self.model, self.size, self.quality)  # type: ignore[arg-type]
+        sheet = sheet_size(self.size, self.frame_count)
+        tokens = output_tokens(self.model, sheet, self.quality)  # type: ignore[arg-type]
         each = (tokens.low + tokens.high) // 2 if tokens else _UNKNOWN_TOKENS
         made = (each + PARTIAL_IMAGE_TOKENS * self.partial_images) * self.n
         return {
@@ -109,10 +118,11 @@ def resolve(
     quality = body.get("quality") or "auto"
     background = body.get("background") or "auto"
     compression = body.get("output_compression")
+    frame_count = (body.get("frame_count") or 9) if body.get("output_format") == GIF else 0
     return ResolvedRequest(
         model=model,
         prompt=prompt,
-        size=parse_pixels(body.get("size") or "") or _auto_size(prompt, pictures),
+        size=parse_pixels(body.get("size") or "") or _auto_size(prompt, pictures, frame_count),
         quality="high" if quality == "auto" else quality,
         background="opaque" if background == "auto" else background,
         output_format=body.get("output_format") or "png",
@@ -120,12 +130,16 @@ def resolve(
         n=body.get("n") or 1,
         partial_images=body.get("partial_images") or 0,
         created=created,
+        frame_count=frame_count,
+        frame_duration_ms=body.get("frame_duration_ms") or 200,
         pictures=pictures,
     )
 
 
-def _auto_size(prompt: str, pictures: Pictures | None) -> Pixels:
-    """The size of an edit follows the first image, and that of a generation the prompt."""
+def _auto_size(prompt: str, pictures: Pictures | None, frame_count: int) -> Pixels:
+    """The size of an edit follows the first image, and that of a generation the prompt; frames are square."""
+    if frame_count:
+        return _FRAME
     if pictures is not None:
         ratio = pictures.width / pictures.height
         return min(_AUTO_SIZES, key=lambda size: abs(size.ratio - ratio))
@@ -135,11 +149,13 @@ def _auto_size(prompt: str, pictures: Pictures | None) -> Pixels:
 
 def answer(resolved: ResolvedRequest, images: list[bytes]) -> JsonObject:
     """The JSON of a plain call."""
+    drawn = resolved.drawing(1)
     return {
         "created": resolved.created,
         **resolved.echo(),
         "data": [{"b64_json": base64.b64encode(data).decode()} for data in images],
         "usage": resolved.usage(),
+        **({"svg_usage": author_usage(drawn, images[0])} if resolved.output_format == SVG else {}),
     }
 
 

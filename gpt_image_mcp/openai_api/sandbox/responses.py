@@ -22,10 +22,15 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.json import JsonObject
 
 _HOST = re.compile(r"(gpt-(?!image)|o\d)[\w.-]*")
-_FIELDS = frozenset({"model", "input", "tools", "tool_choice", "store", "safety_identifier", "user"})
+_FIELDS = frozenset(
+    {"model", "input", "reasoning", "safety_identifier", "store", "tool_choice", "tools", "user"}
+)
 _TOOL_ONLY = frozenset({"type", "action", "input_image_mask", "moderation"})
 _TOOL_OUTPUT = frozenset(
-    {"background", "input_fidelity", "model", "output_compression", "output_format", "quality", "size"}
+    {
+        *("background", "complexity", "frame_count", "frame_duration_ms", "input_fidelity", "model"),
+        *("output_compression", "output_format", "quality", "size"),
+    }
 )
 _PARTS = ("input_text", "input_image")
 _MODERATION = ("auto", "low")

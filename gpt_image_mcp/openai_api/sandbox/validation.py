@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _MAX_PROMPT = 32_000
 _MAX_PARTIALS = 3
 _LONGEST_SIZE = 11
+# Up to so many frames, columns and rows of the sheet that they are made on.
+_SHEETS = ((8, 4, 2), (9, 3, 3), (12, 4, 3), (16, 4, 4))
+_SHEET_EDGE, _SHEET_PIXELS = 3840, 8_294_400
 
 
 class RequestRefused(Exception):
@@ -83,9 +86,16 @@ def _validate(body: JsonObject, accepted: frozenset[str], today: dt.date) -> Ima
         raise refused(message, "prompt", "missing_required_parameter")
     for name, value in body.items():
         if value is not None:
-            _RULES[name](name, value, model)
+            _RULES[name](name, value, _of_frames(model, body))
     _check_combinations(body)
     return model
+
+
+def _of_frames(model: ImageModel, body: JsonObject) -> ImageModel:
+    """The model; of an animation without a lower limit of pixels, which only the sheet of all frames has."""
+    if body.get("output_format") != "gif" or not isinstance(model.sizes, CustomSizes):
+        return model
+    return model.model_copy(update={"sizes": model.sizes.model_copy(update={"min_pixels": 1})})
 
 
 def _prompt(name: str, value: object, _model: ImageModel) -> None:
@@ -141,7 +151,7 @@ def _quality(name: str, value: object, model: ImageModel) -> None:
 
 
 def _format(name: str, value: object, model: ImageModel) -> None:
-    _member(name, value, model.formats)
+    _member(name, value, (*model.formats, *model.extra_formats))
 
 
 def _background(name: str, value: object, model: ImageModel) -> None:
@@ -208,14 +218,66 @@ def _between(name: str, value: object, *, low: int, high: int) -> None:
         raise refused(message, name, "integer_out_of_range")
 
 
+def _complexity(name: str, value: object, model: ImageModel) -> None:
+    if not model.complexity:
+        message = f"The model '{model.name}' does not support the 'complexity' parameter."
+        raise refused(message, name, "unsupported_parameter")
+    _member(name, value, ("low", "medium", "high"))
+
+
+def _frames(name: str, value: object, _model: ImageModel) -> None:
+    _between(name, value, low=2, high=16)
+
+
+def _duration(name: str, value: object, _model: ImageModel) -> None:
+    _between(name, value, low=1, high=655_350)
+
+
+def _check_animation(body: JsonObject) -> None:
+    """What a GIF excludes, and the sheet that its frames have to fit on."""
+    if body.get("output_format") != "gif":
+        for name in ("frame_count", "frame_duration_ms"):
+            if body.get(name) is not None:
+                message = f"The '{name}' parameter is only supported for GIF output format."
+                raise refused(message, name)
+        return
+    _exclude(body, "GIF", ("stream", "partial_images"))
+    if body.get("size") in (None, "auto"):
+        return
+    frames = body.get("frame_count") or 9
+    columns, rows = next(grid for most, *grid in _SHEETS if frames <= most)
+    width, height = (int(edge) for edge in str(body["size"]).split("x"))
+    if max(columns * width, rows * height) > _SHEET_EDGE or columns * width * rows * height > _SHEET_PIXELS:
+        message = f"Invalid size '{body['size']}': {frames} frames would need a sheet of "
+        message += f"{columns * width}x{rows * height}, which exceeds the current pixel budget."
+        raise refused(message, "size")
+
+
+def _check_vector(body: JsonObject) -> None:
+    if body.get("output_format") == "svg":
+        _exclude(body, "SVG", ("stream", "partial_images", "output_compression"))
+        if body.get("n") not in (None, 1):
+            message = "Only one image can be made with SVG output format."
+            raise refused(message, "n")
+
+
+def _exclude(body: JsonObject, kind: str, names: tuple[str, ...]) -> None:
+    for name in names:
+        if body.get(name):
+            message = f"The '{name}' parameter is not supported for {kind} output format."
+            raise refused(message, name)
+
+
 def _check_combinations(body: JsonObject) -> None:
     output_format = body.get("output_format") or "png"
+    _check_animation(body)
+    _check_vector(body)
     if body.get("background") == "transparent" and output_format == "jpeg":
         message = "Transparent background is not supported for JPEG output format."
         raise refused(message, "background")
     compression = body.get("output_compression")
-    if output_format == "png" and compression is not None and compression < 100:  # noqa: PLR2004 - percent
-        message = "Compression less than 100 is not supported for PNG output format."
+    if output_format in ("png", "gif") and compression is not None and compression < 100:  # noqa: PLR2004 - percent
+        message = f"Compression less than 100 is not supported for {output_format.upper()} output format."
         raise refused(message, "output_compression")
     if body.get("partial_images") and not body.get("stream"):
         message = "The 'partial_images' parameter is only supported when 'stream' is true."
@@ -237,6 +299,9 @@ _RULES: dict[str, Callable[[str, object, ImageModel], None]] = {
     "stream": _boolean,
     "partial_images": _partials,
     "input_fidelity": _fidelity,
+    "complexity": _complexity,
+    "frame_count": _frames,
+    "frame_duration_ms": _duration,
 }
 _GENERATION = frozenset(_RULES) - {"input_fidelity"}
 _EDIT = frozenset(_RULES) - {"moderation"}

@@ -1,0 +1,96 @@
+"""What values of settings look like in the environment, where each is text."""
+
+from __future__ import annotations
+
+import os
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode
+
+from gpt_image_mcp.paths import local_path, unquoted
+
+ToolGroup = Literal["core", "sessions", "export"]
+TOOL_GROUPS: tuple[ToolGroup, ...] = ("core", "sessions", "export")
+_DATABASE_ADDRESS = re.compile(r"\s*[a-z]\w*(\+\w+)?://", re.IGNORECASE)
+# A name, or all that end in one; people paste it with the rest of an address.
+_HOST = re.compile(r"(?:https?://)?(?P<name>(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?(?::\d+)?(?:/\S*)?")
+
+
+def _split_paths(value: object) -> object:
+    """Splits ``/a:/b`` (``;`` on Windows) into folders; other values stay the same."""
+    if not isinstance(value, str):
+        return value
+    try:
+        paths = tuple(local_path(part, base=Path()) for part in value.split(os.pathsep) if unquoted(part))
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
+    if any(str(path).startswith("~") for path in paths):
+        raise ValueError("the home of another user is not looked up; write the folder itself")
+    return paths
+
+
+def _split_groups(value: object) -> object:
+    """Splits ``core,sessions`` into a set; ``all`` means every group."""
+    if isinstance(value, str):
+        names = frozenset(name.strip().lower() for name in value.split(",") if name.strip())
+        return frozenset(TOOL_GROUPS) if not names or "all" in names else names
+    return value
+
+
+def _split_hosts(value: object) -> object:
+    """Splits ``a.example, http://b:8000/mcp`` into names; other values stay the same."""
+    if not isinstance(value, str):
+        return value
+    found = [_HOST.fullmatch(part) for part in re.split(r"[\s,;]+", value.lower()) if part]
+    if not all(found):
+        message = "it must be names such as host.docker.internal or *.example.com, with commas between"
+        raise ValueError(message)
+    return tuple(host["name"] for host in found if host)
+
+
+def _split_aliases(value: object) -> object:
+    """Splits ``ours=gpt-image-2, other=gpt-image-1.5`` into a mapping; other values stay the same."""
+    if not isinstance(value, str):
+        return value
+    pairs = [
+        [side.strip() for side in part.split("=")] for part in re.split(r"[,;\n]+", value) if part.strip()
+    ]
+    if not all(len(pair) == 2 and all(pair) for pair in pairs):  # noqa: PLR2004 - name and model
+        message = "it must be names such as my-deployment=gpt-image-2, with commas between"
+        raise ValueError(message)
+    return dict(pairs)
+
+
+def web_address(value: object) -> object:
+    """The value, if it can be the address of a server.
+
+    Raises:
+        ValueError: If it cannot.
+    """
+    if isinstance(value, str) and not value.startswith(("http://", "https://")):
+        message = "it must begin with http:// or https://"
+        raise ValueError(message)
+    return value
+
+
+def database_address(value: object) -> object:
+    """The value, if it can be the address of a database.
+
+    Raises:
+        ValueError: If it cannot.
+    """
+    if isinstance(value, str) and value and not _DATABASE_ADDRESS.match(value):
+        message = "it must be an address such as postgresql+psycopg://user:password@host/name"
+        raise ValueError(message)
+    return value
+
+
+Paths = Annotated[tuple[Path, ...] | None, NoDecode, BeforeValidator(_split_paths)]
+Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_hosts)]
+Groups = Annotated[frozenset[ToolGroup], NoDecode, BeforeValidator(_split_groups)]
+Aliases = Annotated[dict[str, str], NoDecode, BeforeValidator(_split_aliases)]
+UsdLimit = Annotated[Decimal | None, Field(ge=0, allow_inf_nan=False)]
