@@ -24,7 +24,7 @@ def format_name(value: object) -> object:
     text = lowered(value)
     if isinstance(text, str):
         text = text.removeprefix("image/").removeprefix(".")
-        return "jpeg" if text == "jpg" else text
+        return {"jpg": "jpeg", "svg+xml": "svg"}.get(text, text)
     return text
 
 

@@ -16,6 +16,7 @@ from gpt_image_mcp.catalogue.exact_sizes import resolve_exact_size
 from gpt_image_mcp.catalogue.model_choice import Needs, choose_model
 from gpt_image_mcp.catalogue.prompt_language import require_english
 from gpt_image_mcp.catalogue.sizes import AUTO, ResolvedSize, resolve_size
+from gpt_image_mcp.coercion import format_name
 from gpt_image_mcp.errors import InvalidArgument, MissingApiKey, UnsupportedByModel, quoted
 from gpt_image_mcp.values.images import Requested
 from gpt_image_mcp.values.requests import GIF, STILLS, SVG, ImageRequest
@@ -39,7 +40,6 @@ FIDELITIES = ("auto", "low", "high")
 QUALITIES = ("auto", "low", "medium", "high", "xhigh", "max")
 COMPLEXITIES = ("auto", "low", "medium", "high")
 _QUALITY_ALIASES = {"standard": "medium", "hd": "high"}
-_FORMAT_ALIASES = {"jpg": "jpeg"}
 _BEST_COMPRESSION = 100
 # For models that the catalogue does not know.
 _USUAL_MAX_N, _USUAL_MAX_INPUT_IMAGES = 10, 16
@@ -266,8 +266,7 @@ def require_single(n: int, reason: str) -> None:
 
 
 def _output_format(text: str) -> str:
-    name = text.strip().lower().removeprefix(".")
-    return _one_of("output_format", _FORMAT_ALIASES.get(name, name), FORMATS)
+    return _one_of("output_format", str(format_name(text)), FORMATS)
 
 
 def require_still(output_format: str, what: str) -> None:

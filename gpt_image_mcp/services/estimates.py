@@ -73,7 +73,8 @@ def estimate(
     amount = Decimal(str(budget_usd)) if budget_usd else None
     fits: tuple[Fit, ...] = ()
     if model and amount:
-        others = [other for other in _others(model) if not checked.needs.lacking(other)]
+        needs = replace(checked.needs, quality=AUTO)
+        others = [other for other in _others(model) if not needs.lacking(other)]
         fits = tuple(_fits(model, request, amount, price=price, exact_size=checked.exact_size, others=others))
     return Estimate(
         model=request.model,

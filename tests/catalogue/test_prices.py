@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpt_image_mcp.catalogue.animations import as_animator
 from gpt_image_mcp.catalogue.models import ImageModel, QualityLevel, load_catalogue
 from gpt_image_mcp.catalogue.prices import (
     TokenRange,
@@ -110,17 +111,55 @@ def test_input_images_and_partial_images_are_paid_for() -> None:
     assert streamed == plain + 200 * Decimal(30) / 10**6
 
 
-def test_an_inferred_formula_says_so_where_it_was_not_checked() -> None:
-    model = _model("gpt-image-2.5-sunburst")
-    assert "inferred" not in quote(model, _request(model.name)).basis
-    assert "inferred, checked only at 1024x1024" in quote(model, _request(model.name, size="2048x2048")).basis
+@pytest.mark.parametrize("size", ["1024x1024", "2048x2048", "3840x2160"])
+def test_a_quality_of_2_5_costs_what_its_factor_costs_of_2(size: str) -> None:
+    older, newer = _model("gpt-image-2"), _model("gpt-image-2.5-sunburst")
+    alike = {"low": "low", "medium": "high", "high": "max"}
+    for quality, same in alike.items():
+        asked = quote(older, _request(size=size, quality=quality))
+        assert quote(newer, _request(newer.name, size=size, quality=same)).expected_usd == asked.expected_usd
+
+
+@pytest.mark.parametrize(
+    ("size", "prices"),
+    [("1024x1024", ("0.005", "0.011", "0.036")), ("1536x1024", ("0.006", "0.015", "0.052"))],
+)
+def test_an_image_of_1_mini_costs_what_openai_says(size: str, prices: tuple[str, ...]) -> None:
+    quotes = quotes_by_quality(_model("gpt-image-1-mini"), _request("gpt-image-1-mini", size=size))
+    assert [quote.expected_usd for quote in quotes.values()] == [Decimal(price) for price in prices]
+
+
+def test_frames_cost_what_the_sheet_of_them_all_costs() -> None:
+    model = as_animator(_model("gpt-image-2.6-flare"), 9)
+    frames = replace(_request(model.name, size="960x960"), output_format="gif", frame_count=9)
+    sheet = quote(_model(model.name), _request(model.name, size="2880x2880"))
+    assert quote(model, frames).high_usd == sheet.high_usd
+    unsaid = quote(model, replace(frames, size="auto"))
+    assert unsaid.high_usd == sheet.high_usd
+
+
+def test_the_author_of_an_svg_is_reserved_and_counted() -> None:
+    model = _model("gpt-image-2.6-flare")
+    still, vector = _request(model.name), replace(_request(model.name), output_format="svg")
+    reserved, plain = quote(model, vector).high_usd, quote(model, still).high_usd
+    assert reserved is not None
+    assert plain is not None
+    assert reserved > plain
+    author = ChatUsage(
+        model="gpt-6-luna", usage=TokenUsage(input_tokens=0, output_tokens=10**6, total_tokens=0)
+    )
+    usage = TokenUsage(input_tokens=0, output_tokens=100, total_tokens=100, output_image_tokens=100)
+    without = cost(model, _generated(usage), quote=Quote(basis="")).usd
+    spent = cost(model, replace(_generated(usage), svg_author=author), quote=Quote(basis="")).usd
+    assert without is not None
+    assert spent == without + Decimal("0.50")
 
 
 def test_unknown_tokens_give_a_range_from_nothing_to_the_most() -> None:
-    model = _model("gpt-image-1-mini")
+    model = _model("chatgpt-image-latest")
     quoted = quote(model, _request(model.name, n=2))
     assert (quoted.expected_usd, quoted.low_usd) == (None, Decimal(0))
-    assert quoted.high_usd == 2 * 6240 * Decimal(8) / 10**6
+    assert quoted.high_usd == 2 * 6240 * Decimal(32) / 10**6
     assert "publishes no token counts" in quoted.basis
 
 
@@ -160,8 +199,15 @@ def test_a_cost_counts_each_kind_of_token_at_its_own_rate() -> None:
         output_text_tokens=76,
         output_image_tokens=7024,
     )
-    expected = (100 * 5 + 100 * Decimal("1.25") + 500 * 8 + 300 * 2 + 76 * 10 + 7024 * 30) / Decimal(10**6)
-    assert cost(_model(), _generated(usage), quote=Quote(basis="")) == Cost(usd=expected, basis="usage")
+    expected = (100 * 5 + 100 * Decimal("1.25") + 500 * 8 + 300 * 2 + 76 * 10 + 7024 * 32) / Decimal(10**6)
+    priced = _model().model_copy(update={"prices": _model("gpt-image-1.5").prices})
+    assert cost(priced, _generated(usage), quote=Quote(basis="")) == Cost(usd=expected, basis="usage")
+
+
+def test_text_of_no_known_rate_costs_as_much_as_pictures() -> None:
+    usage = TokenUsage(input_tokens=0, output_tokens=10, total_tokens=10, output_text_tokens=10)
+    spent = cost(_model(), _generated(usage), quote=Quote(basis=""))
+    assert spent.usd == 10 * Decimal(30) / 10**6
 
 
 def test_tokens_of_an_unreported_kind_count_at_the_dearer_rate() -> None:

@@ -76,10 +76,18 @@ def test_formats_are_understood_as_people_write_them(asked: str, sent: str) -> N
     ("options", "error", "words"),
     [
         ({"quality": "best"}, InvalidArgument, "low, medium, high"),
-        ({"quality": "max"}, UnsupportedByModel, "gpt-image-2.5-sunburst"),
+        ({"quality": "max", "model": "gpt-image-2"}, UnsupportedByModel, "gpt-image-2.5-sunburst"),
         ({"output_format": "bmp"}, InvalidArgument, "png, jpeg, webp"),
-        ({"output_format": "gif"}, UnsupportedByModel, "no parameter or model changes that"),
-        ({"output_format": "image/svg+xml"}, UnsupportedByModel, "no vector file"),
+        ({"output_format": "apng"}, InvalidArgument, "gif, svg"),
+        ({"output_format": "image/svg+xml", "n": 2}, InvalidArgument, "an svg is made alone"),
+        ({"output_format": "svg", "output_compression": 50}, InvalidArgument, "svg takes none"),
+        ({"output_format": "svg", "exact_size": "500x300"}, InvalidArgument, "svg, which does not go with"),
+        ({"output_format": "gif", "frame_count": 1}, InvalidArgument, "2 to 16"),
+        ({"output_format": "gif", "frame_count": 17}, InvalidArgument, "2 to 16"),
+        ({"output_format": "gif", "frame_duration_ms": 655_360}, InvalidArgument, "655,350"),
+        ({"frame_count": 4}, InvalidArgument, "Use output_format gif"),
+        ({"frame_duration_ms": 40}, InvalidArgument, "Use output_format gif"),
+        ({"complexity": "most"}, InvalidArgument, "auto, low, medium, high"),
         ({"background": "blue"}, InvalidArgument, "auto, opaque, transparent"),
         ({"background": "transparent", "output_format": "jpg"}, InvalidArgument, "transparent"),
         ({"output_compression": 50}, InvalidArgument, "50"),
@@ -111,10 +119,10 @@ def test_compression_is_sent_where_it_means_something() -> None:
     assert _check(output_format="jpeg", output_compression=100).request.output_compression is None
 
 
-def test_transparency_in_preview_is_sent_with_a_note() -> None:
-    checked = _check(background="transparent")
+def test_transparency_of_which_nobody_knows_is_sent_with_a_note() -> None:
+    checked = _check(background="transparent", model="gpt-image-1-mini", today=date(2026, 11, 30))
     assert checked.request.background == "transparent"
-    assert any("preview" in note for note in checked.notes)
+    assert any("not sure" in note for note in checked.notes)
     sure = _check(background="transparent", model="gpt-image-2.5-flare")
     assert not sure.notes
 

@@ -137,7 +137,8 @@ async def test_a_transparent_first_image_stays_transparent_where_that_is_asked(
     client: openai.AsyncOpenAI,
 ) -> None:
     clear = upload(Image.new("RGBA", SIZE, (0, 0, 0, 0)))
-    image = picture(await make(client, image=clear, background="transparent"))
+    newer = "gpt-image-2.5-flare"
+    image = picture(await make(client, image=clear, background="transparent", model=newer))
     assert image.mode == "RGBA"
     alpha = image.getchannel("A").getextrema()
     assert alpha[0] == 0

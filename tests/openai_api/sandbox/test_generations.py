@@ -24,6 +24,9 @@ ARGUMENTS: dict[str, Any] = {
     "size": "1024x1024",
     "quality": "low",
 }
+NEWEST = {"model": "gpt-image-2.6-flare"}
+GIF = {**NEWEST, "output_format": "gif", "size": "auto"}
+SVG = {**NEWEST, "output_format": "svg"}
 
 
 @pytest.fixture
@@ -81,7 +84,7 @@ async def test_several_images_differ(client: openai.AsyncOpenAI) -> None:
 
 
 async def test_a_transparent_background_is_really_transparent(client: openai.AsyncOpenAI) -> None:
-    response = await make(client, background="transparent")
+    response = await make(client, background="transparent", model="gpt-image-2.5-flare")
     image = _picture(response)
     assert image.mode == "RGBA"
     assert image.getpixel((0, 0)) == (0, 0, 0, 0)
@@ -131,7 +134,22 @@ async def test_every_current_model_answers_with_plausible_usage(
         ({"n": "two"}, "n", "integer"),
         ({"background": "blue"}, "background", "opaque"),
         ({"output_format": "gif"}, "output_format", "webp"),
-        ({"background": "transparent", "output_format": "jpeg"}, "background", "JPEG"),
+        ({"background": "transparent"}, "background", "not supported for this model"),
+        (
+            {"background": "transparent", "output_format": "jpeg", **NEWEST},
+            "background",
+            "JPEG",
+        ),
+        ({"complexity": "low"}, "complexity", "does not support"),
+        ({"complexity": "most", **NEWEST}, "complexity", "'medium'"),
+        ({**GIF, "frame_count": 17}, "frame_count", "from 2 to 16"),
+        ({**GIF, "frame_count": 6, "size": "1024x1024"}, "size", "sheet of 4096x2048"),
+        ({**GIF, "stream": True}, "stream", "GIF"),
+        ({**GIF, "output_compression": 50}, "output_compression", "GIF"),
+        ({"frame_count": 4, **NEWEST}, "frame_count", "only supported for GIF"),
+        ({**SVG, "n": 2}, "n", "Only one image"),
+        ({**SVG, "stream": True}, "stream", "SVG"),
+        ({**SVG, "output_compression": 100}, "output_compression", "SVG"),
         ({"output_compression": 50}, "output_compression", "PNG"),
         ({"output_compression": 101, "output_format": "webp"}, "output_compression", "100"),
         ({"moderation": "none"}, "moderation", "low"),
