@@ -16,7 +16,7 @@ import platformdirs
 
 from gpt_image_mcp.atomic_files import try_writing
 from gpt_image_mcp.errors import OutputRejected, cut, quoted
-from gpt_image_mcp.paths import is_within, local_path, unquoted
+from gpt_image_mcp.paths import is_within, local_path, real_path, unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +37,13 @@ _SYSTEM = (
 _RUN = (
     *(".config/autostart", ".config/autostart-scripts", ".config/systemd", ".config/fish", ".config/git"),
     *(".local/share/systemd", ".local/bin", ".bashrc.d", ".zshrc.d", ".oh-my-zsh", "Library/LaunchAgents"),
-    *("Documents/PowerShell", "AppData/Roaming/Microsoft/Windows/Start Menu/Programs/Startup"),
+    *("bin", ".local/share/applications", "Documents/PowerShell"),
+    "AppData/Roaming/Microsoft/Windows/Start Menu/Programs/Startup",
 )
+# What a project runs on commits.
+_RUN_IN_PROJECTS = frozenset({".git", ".husky"})
+# Variables that move a folder out of the home, with the folder.
+_MOVED = (("XDG_CONFIG_HOME", ".config/"), ("XDG_DATA_HOME", ".local/share/"))
 _CREDENTIALS = (
     *(".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".password-store", "Library/Keychains"),
     *(".config/gcloud", ".config/gh", ".config/op", ".local/share/keyrings", ".oci", ".terraform.d"),
@@ -65,7 +70,7 @@ def project_folder(settings: Settings) -> Path:
 
 def project_root(settings: Settings) -> Path:
     """The real path of the git repository that the project folder belongs to, else of the folder itself."""
-    return _project_root(project_folder(settings).resolve())
+    return _project_root(real_path(project_folder(settings)))
 
 
 def default_folder(settings: Settings) -> Path:
@@ -101,7 +106,7 @@ def is_own(folder: Path, settings: Settings) -> bool:
     if is_within(folder, (default_root(),)):
         return True
     try:
-        return _real(folder) == _real(_meant(settings, ""))
+        return real_path(folder) == real_path(_meant(settings, ""))
     except OutputRejected:  # it is relative, and there is no project
         return False
 
@@ -249,8 +254,8 @@ def _below_project(folder: Path, settings: Settings) -> Path:
 
 def _guard(folder: Path) -> None:
     """Refuses system and credential folders, also if they are reached through links."""
-    home = _real(Path(os.path.expanduser("~")))  # noqa: PTH111 - Path.home fails for a user without one
-    real = _real(folder)
+    home = real_path(Path(os.path.expanduser("~")))  # noqa: PTH111 - Path.home fails for a user without one
+    real = real_path(folder)
     hit = next((part for part in _guarded(home, real) if _contains(part, real)), None)
     if hit is not None:
         holds = "system files, credentials or what others run"
@@ -264,15 +269,16 @@ def _guard(folder: Path) -> None:
 
 def _guarded(home: Path, real: Path) -> Iterator[Path]:
     """The guarded folders for a target; a home in a system folder, such as /root, is open to its user."""
-    yield from (_real(home / part) for part in (*_CREDENTIALS, *_RUN))
-    yield from (part for part in (real, *real.parents) if part.name.casefold() == ".git")
-    for system in map(_real, filter(Path.is_absolute, map(Path, _SYSTEM))):
+    parts = (*_CREDENTIALS, *_RUN)
+    yield from (real_path(home / part) for part in parts)
+    for name, below in _MOVED:
+        if moved := os.environ.get(name):
+            inside = [part.removeprefix(below) for part in parts if part.startswith(below)]
+            yield from (real_path(Path(moved) / part) for part in inside)
+    yield from (part for part in (real, *real.parents) if part.name.casefold() in _RUN_IN_PROJECTS)
+    for system in map(real_path, filter(Path.is_absolute, map(Path, _SYSTEM))):
         if not (_contains(system, home) and _contains(home, real)):
             yield system
-
-
-def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))
 
 
 def _contains(folder: Path, path: Path) -> bool:

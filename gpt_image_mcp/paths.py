@@ -76,6 +76,11 @@ def named_path(text: str, *, base: Path, within: Iterable[Path] | None) -> Path:
     return path if within is None else Path(os.path.normpath(path))
 
 
+def real_path(path: Path) -> Path:
+    """A path with all links followed; unlike ``Path.resolve``, it never fails, as for links in a circle."""
+    return Path(os.path.realpath(path))
+
+
 def is_within(path: Path, folders: Iterable[Path] | None) -> bool:
     """Whether a path is in one of these folders, also when links are followed; None allows every folder."""
     if folders is None:
@@ -85,7 +90,7 @@ def is_within(path: Path, folders: Iterable[Path] | None) -> bool:
     folders = [folder for folder in folders if folder.absolute().drive.lower() == drive]
     if not folders:
         return False
-    real = Path(os.path.realpath(path))
+    real = real_path(path)
     return any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)
 
 

@@ -9,9 +9,12 @@ import unicodedata
 from typing import Any, Literal, TypeAlias
 
 Form: TypeAlias = Literal["NFC", "NFKD"]
-# Control characters but the tab, separators of lines, embeddings, overrides and isolates of direction, and
-# halves of characters. Marks between letters, which Persian, Arabic and emoji need, stay.
-_OBEYED = re.compile("[\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# Control characters but the tab, separators of lines, embeddings, overrides and isolates of direction, halves
+# of characters, and tags, which spell words that no person sees. Marks between letters, which Persian, Arabic
+# and emoji need, stay.
+_OBEYED = re.compile("[\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\U000e0001-\U000e007f]")
+# The tags of a flag, such as that of Scotland, belong to a picture that is seen.
+_FLAG = re.compile("\U0001f3f4[\U000e0061-\U000e007a]{3,6}\U000e007f")
 # What is not shown, though Unicode calls it a letter, mark or symbol; the rest of it is of category Cf.
 # Source: https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt
 _UNSEEN = re.compile(
@@ -31,7 +34,16 @@ def normalized(form: Form, text: str) -> str:
 
 def visible(text: str) -> str:
     """A text on one line, with what would be obeyed written as JSON writes it; the rest stays."""
-    return _OBEYED.sub(lambda found: "\\n" if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
+    if _FLAG.search(text):
+        flags, others = _FLAG.findall(text), _FLAG.split(text)
+        return "".join(map("".join, zip(map(visible, others), [*flags, ""], strict=True)))
+    return _OBEYED.sub(lambda found: "\\n" if found[0] == "\n" else _escaped(found[0]), text)
+
+
+def _escaped(letter: str) -> str:
+    """A character as JSON writes it: one beyond 16 bits in two halves."""
+    halves = letter.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{halves[start : start + 4]}" for start in range(0, len(halves), 4))
 
 
 def visible_lines(text: str) -> str:

@@ -238,6 +238,7 @@ def test_a_project_whose_name_is_not_unicode_is_refused(tmp_path: Path) -> None:
     "part",
     [
         *(".config/autostart", ".config/systemd/user", ".config/fish", "Library/LaunchAgents/x"),
+        *("bin", ".local/share/applications", "work/.husky"),
         *(".local/bin", "AppData/Roaming/Microsoft/Windows/Start Menu/Programs/Startup", "work/.GIT/hooks"),
     ],
 )
@@ -245,6 +246,19 @@ def test_folders_whose_files_somebody_else_runs_are_refused(part: str) -> None:
     with pytest.raises(OutputRejected, match="what others run"):
         output_folder(Settings(), f"~/{part}")
     output_folder(Settings(allow_unsafe_output_dir=True), f"~/{part}")
+
+
+@pytest.mark.parametrize(
+    ("variable", "part"),
+    [("XDG_CONFIG_HOME", "autostart"), ("XDG_CONFIG_HOME", "gh/x"), ("XDG_DATA_HOME", "systemd/user")],
+)
+def test_they_are_refused_where_a_variable_moves_them_too(
+    variable: str, part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, str(tmp_path / "moved"))
+    with pytest.raises(OutputRejected, match="what others run"):
+        output_folder(Settings(), str(tmp_path / "moved" / part))
+    assert output_folder(Settings(), str(tmp_path / "moved" / "pictures"))
 
 
 def test_a_link_into_the_hooks_of_a_repository_is_refused(project: Path) -> None:

@@ -58,6 +58,7 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
         ("a\r\nb\x0b\x0c\x85\u2028\u2029", "a\\u000d\\nb\\u000b\\u000c\\u0085\\u2028\\u2029"),
         ("gnp.\u202egod\u2066", "gnp.\\u202egod\\u2066"),
         ("\ud800", "\\ud800"),
+        ("obey\U000e0041\U000e007f", "obey\\udb40\\udc41\\udb40\\udc7f"),
     ],
 )
 def test_what_would_be_obeyed_is_written_out(text: str, shown: str) -> None:

@@ -26,6 +26,7 @@ from gpt_image_mcp.library.route_memo import RouteMemo
 from gpt_image_mcp.library.search.query import ImageSearch
 from gpt_image_mcp.library.sessions import Sessions
 from gpt_image_mcp.library.sidecars import moved_to, write_metadata
+from gpt_image_mcp.paths import real_path
 from gpt_image_mcp.values.images import Picture, Provenance, StoredImage
 from gpt_image_mcp.visible_text import without_unseen
 
@@ -170,13 +171,13 @@ class Library:
 
     def at(self, path: Path) -> StoredImage | None:
         """The image that was last known to be at an absolute path, also if that is through a link."""
-        return self.images.find_by_path(path) or self.images.find_by_path(path.resolve())
+        return self.images.find_by_path(path) or self.images.find_by_path(real_path(path))
 
     def follow(self, image: StoredImage, path: Path) -> StoredImage:
         """The image with this path; remembers it, unless the file is still where it was too."""
         if image.file_path.exists():
             return replace(image, file_path=path)
-        moved = moved_to(image, path.resolve())
+        moved = moved_to(image, real_path(path))
         self.images.add_image(moved)
         with contextlib.suppress(OSError, ValueError):
             write_metadata(moved)

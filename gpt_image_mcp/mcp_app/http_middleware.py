@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import re
 from http import HTTPStatus
@@ -121,6 +122,9 @@ def bodies_on_disk(app: ASGIApp, *, patience_seconds: float = 60) -> ASGIApp:
                 file.seek(0)
                 await app(scope, _replayed({"type": "http.request", "body": file.read()}, receive), send)
             finally:
+                if large:
+                    # What a refusal keeps of it lies in circles, which are collected by number, not by size.
+                    await in_thread(gc.collect)
                 large_bytes -= large
                 async with room:
                     room.notify_all()

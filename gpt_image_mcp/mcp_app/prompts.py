@@ -18,6 +18,7 @@ from gpt_image_mcp.mcp_app.app import mcp
 from gpt_image_mcp.mcp_app.lifespan import studio_of
 from gpt_image_mcp.mcp_app.orders import CHOSEN_DRAFT
 from gpt_image_mcp.mcp_app.recipes import RECIPES
+from gpt_image_mcp.visible_text import visible_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +139,7 @@ def _finish(final: Order) -> str:
 
 
 def _json(arguments: dict[str, object]) -> str:
-    return f"```json\n{json.dumps(arguments, ensure_ascii=False, indent=1)}\n```"
+    return f"```json\n{visible_lines(json.dumps(arguments, ensure_ascii=False, indent=1))}\n```"
 
 
 def _blank(parameter: inspect.Parameter) -> Blank:

@@ -17,7 +17,7 @@ import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
-from urllib.parse import unquote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from gpt_image_mcp.references import BASE64_SIGNATURE
 
@@ -53,6 +53,7 @@ _ADDRESSES_OF_JOBS = ("urls",)
 _WORD_BREAK = re.compile(r"[_\W]+|(?<=[a-z0-9])(?=[A-Z])")
 LONGEST_LINK_CHARACTERS = 8_000
 _MOST_NESTED = 20
+_PIECE = 65_536
 _SIGNATURE = re.compile(
     rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|GIF8[79]a|....ftyp(avi[fs]|hei|hev|mif1|msf1)", re.DOTALL
 )
@@ -127,10 +128,10 @@ def decode_image(text: str) -> bytes:
         head, _, text = text.partition(",")
         # Some write base64 without saying so.
         if not head.rstrip().lower().endswith("base64") and not _BASE64_IMAGE.match(text):
-            return unquote_to_bytes(text)
+            return without_escapes(text)
     # Each of these would cost a copy of megabytes, so it is made only where there is something to change.
     if "%" in text:
-        text = unquote(text)
+        text = without_escapes(text).decode(errors="replace")
     if "\\" in text:
         text = text.replace("\\n", "").replace("\\r", "").replace("\\/", "/")
     if len(pieces := text.split()) > 1:
@@ -146,6 +147,19 @@ def decode_image(text: str) -> bytes:
     except ValueError as error:
         message = "the image data is not valid base64"
         raise NotBase64(message) from error
+
+
+def without_escapes(text: str) -> bytes:
+    """The bytes of a text in which some are written as %XX, piece by piece: at once, each would take 240."""
+    found, start = bytearray(), 0
+    while start < len(text):
+        end = start + _PIECE
+        # No escape is cut in two.
+        percent = text.rfind("%", end - 2, end)
+        end = percent if percent > 0 else end
+        found += unquote_to_bytes(text[start:end])
+        start = end
+    return bytes(found)
 
 
 def _extract(value: object, name: str, depth: int) -> ExtractedImages:

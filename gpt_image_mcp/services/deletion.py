@@ -24,6 +24,7 @@ from gpt_image_mcp.errors import (
 from gpt_image_mcp.folders import is_own, require_allowed
 from gpt_image_mcp.imaging.preview_cache import evict
 from gpt_image_mcp.library.sidecars import metadata_path, write_metadata
+from gpt_image_mcp.paths import real_path
 from gpt_image_mcp.references import reference_to
 from gpt_image_mcp.services.lineage import true_state
 from gpt_image_mcp.services.references import find_file, image_of, not_there
@@ -129,7 +130,7 @@ def _image_at(ref: Reference, library: Library, settings: Settings) -> StoredIma
         raise InputRejected(
             f"{cut(path)} is no image of the library, and was left alone.", next_step=_NOT_OURS
         )
-    if known.file_path.resolve() != path.resolve():
+    if real_path(known.file_path) != real_path(path):
         message = f"{cut(path)} is a copy of image {known.id}, whose own file is {cut(known.file_path)}."
         step = f"Pass {known.id} to delete the image; delete the copy yourself."
         raise InputRejected(message, next_step=step)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.images import StoredImage
 
 MOST_AT_ONCE = 100
+_LARGEST_OFFSET = 1_000_000_000
 _MOST_OPEN_CALLS = 5
 
 
@@ -80,8 +81,8 @@ def _require_page(limit: int, offset: int) -> None:
     if not 0 <= limit <= MOST_AT_ONCE:
         message = f"limit is {limit}; it goes from 0 (sums only) to {MOST_AT_ONCE}."
         raise InvalidArgument(message, next_step="Use a limit in this range, and offset for further pages.")
-    if offset < 0:
-        message = f"offset is {offset}; it begins with 0."
+    if not 0 <= offset <= _LARGEST_OFFSET:
+        message = f"offset is {offset}; it goes from 0 to {_LARGEST_OFFSET:,}."
         raise InvalidArgument(message, next_step="Use next_offset of the last page as offset.")
 
 

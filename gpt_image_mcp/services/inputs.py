@@ -10,12 +10,11 @@ import asyncio
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from gpt_image_mcp.downloads import Fetcher
 from gpt_image_mcp.errors import InputNotFound, InputRejected, NotFound, StorageFailed, cut
 from gpt_image_mcp.imaging.normalise import normalise
-from gpt_image_mcp.openai_api.image_extraction import decode_image
+from gpt_image_mcp.openai_api.image_extraction import decode_image, without_escapes
 from gpt_image_mcp.references import reference_to
 from gpt_image_mcp.regular_files import NotAFile, TooManyBytes, read_regular
 from gpt_image_mcp.services.references import NEXT_STEP, find_file, find_image, not_there
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 4
 _LONGEST_HEAD = 10_000  # of a data URL, before its comma
-_MOST_ESCAPES = 3_000_000  # decoding takes a hundred times the memory of each
+_MOST_ESCAPES = 3_000_000  # decoding takes seconds for more
 _BYTES_PER_MB = 1_000_000
 
 
@@ -146,7 +145,7 @@ class Inputs:
             raise InputRejected(
                 message, next_step="Encode it in base64 (data:image/png;base64,…), or pass a path."
             )
-        text = unquote(ref.text) if ref.text[4:5] == "%" else ref.text
+        text = without_escapes(ref.text).decode(errors="replace") if ref.text[4:5] == "%" else ref.text
         is_url = text[:5].lower() == "data:"
         label = f"the data URL ({ref.shown.partition(',')[0]})" if is_url else f"the base64 {ref.shown}"
         # In base64 no more than two characters make a byte, or four where some are written as %XX.

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gpt_image_mcp.openai_api.image_extraction import without_escapes
 from gpt_image_mcp.openai_api.images_response import UnusableBody, read_images_body, read_partial_images
 from tests.faults.answers import (
     BODIES,
@@ -124,3 +129,19 @@ def test_nesting_of_thousands_is_no_image() -> None:
     for body in (b"[" * 100_000, b'{"data":' * 100_000, json_of({"data": "[" * 100_000})):
         with pytest.raises(UnusableBody):
             read_images_body(body)
+
+
+@given(st.text(alphabet="%4aF1é,/", max_size=400), st.integers(0, 70_000))
+def test_escapes_mean_the_same_piece_by_piece(text: str, padding: int) -> None:
+    text = "x" * padding + text
+    assert without_escapes(text) == unquote_to_bytes(text)
+
+
+def test_millions_of_escapes_take_a_few_times_their_size() -> None:
+    text = "%41" * 2_000_000
+    tracemalloc.start()
+    try:
+        assert len(without_escapes(text)) == 2_000_000
+        assert tracemalloc.get_traced_memory()[1] < 5 * len(text)
+    finally:
+        tracemalloc.stop()

@@ -123,6 +123,15 @@ async def test_a_second_deletion_says_when_the_first_was(studio: Studio) -> None
         await studio.get(image.id)
 
 
+async def test_links_in_a_circle_lead_to_no_image(studio: Studio, project: Path) -> None:
+    (project / "loop.png").symlink_to("loop.png")
+    for ref in ("loop.png", "loop.png/x.png", (project / "loop.png").as_uri()):
+        with pytest.raises((InputNotFound, InputRejected, NotFound)):
+            await studio.delete(ref, confirm=True)
+        with pytest.raises((InputRejected, NotFound)):
+            await studio.get(ref)
+
+
 async def test_an_image_that_never_was_is_not_found(studio: Studio) -> None:
     with pytest.raises(NotFound, match="has no image"):
         await studio.delete("20260101-000000-ffffff", confirm=True)

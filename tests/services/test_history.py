@@ -82,7 +82,7 @@ async def test_pages_go_on_until_the_last(studio: Studio) -> None:
 
 @pytest.mark.parametrize(
     ("name", "number"),
-    [("limit", -1), ("limit", 101), ("offset", -1)],
+    [("limit", -1), ("limit", 101), ("offset", -1), ("offset", 2**63)],
 )
 async def test_numbers_out_of_range_are_refused(name: str, number: int, studio: Studio) -> None:
     with pytest.raises(InvalidArgument, match=rf"\b{name}\b.*{number}"):

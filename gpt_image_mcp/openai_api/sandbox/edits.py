@@ -5,15 +5,20 @@ from __future__ import annotations
 import io
 import math
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.memory import BYTES_PER_PIXEL, MEMORY
 from gpt_image_mcp.openai_api.sandbox.failures import LAUNCH_ERA, REFUSALS
 from gpt_image_mcp.openai_api.sandbox.validation import RequestRefused, refused, validate_edit_fields
-from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
+from gpt_image_mcp.pillow_errors import DamagedImage, Oversized, unify_pillow_errors
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Generator
+
+    from PIL import Image
 
     from gpt_image_mcp.catalogue.models import ImageModel
     from gpt_image_mcp.openai_api.sandbox.forms import Form, FormFile
@@ -31,12 +36,13 @@ _COLOUR_MODES = ("RGB", "RGBA")
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """The checked files of an edit; the size is that of the first."""
+    """The checked files of an edit; the size is that of the first, ``most_pixels`` those of the largest."""
 
     images: tuple[bytes, ...] = field(repr=False)
     mask: bytes | None = field(repr=False)
     width: int
     height: int
+    most_pixels: int
     tokens: int
 
 
@@ -83,7 +89,22 @@ def check_pictures(images: tuple[FormFile, ...], mask: FormFile | None) -> Pictu
         min(_MOST_PATCHES, math.ceil(width / _PATCH) * math.ceil(height / _PATCH)) for width, height in sizes
     )
     data = tuple(file.data for file in images)
-    return Pictures(data, mask.data if mask else None, *sizes[0], tokens)
+    most = max(width * height for width, height in sizes)
+    return Pictures(data, mask.data if mask else None, *sizes[0], most, tokens)
+
+
+@contextmanager
+def _opened(data: bytes) -> Generator[Image.Image]:
+    """A picture, decoded in the memory that all pictures of this process have together."""
+    from PIL import Image
+
+    with (
+        unify_pillow_errors(),
+        Image.open(io.BytesIO(data)) as image,
+        MEMORY.reserved(image.width * image.height * BYTES_PER_PIXEL),
+    ):
+        image.load()
+        yield image
 
 
 def _typed(name: str, value: str) -> object:
@@ -94,8 +115,6 @@ def _typed(name: str, value: str) -> object:
 
 def _check_image(number: int, file: FormFile) -> tuple[int, int]:
     """The size of an image that the API takes."""
-    from PIL import Image
-
     if file.content_type not in _FORMATS:
         message = (
             f"Invalid file 'image': unsupported mimetype ('{file.content_type}'). Supported file formats are "
@@ -107,10 +126,12 @@ def _check_image(number: int, file: FormFile) -> tuple[int, int]:
         raise refused(message, "image", "image_too_large")
     bad = f"Invalid image file or mode for image {number}, please check your image file."
     try:
-        with unify_pillow_errors(), Image.open(io.BytesIO(file.data)) as image:
-            image.load()
+        with _opened(file.data) as image:
             mode, size, kind = image.mode, image.size, image.format
             frames = getattr(image, "n_frames", 1)
+    except Oversized as error:
+        message = f"The sandbox cannot read image {number}: {error}."
+        raise refused(message, "image", "image_too_large") from error
     except DamagedImage as error:
         raise refused(bad, "image", "invalid_image_file") from error
     is_deep = kind == "PNG" and file.data[_BIT_DEPTH_OFFSET] != 8  # noqa: PLR2004 - bits
@@ -122,8 +143,6 @@ def _check_image(number: int, file: FormFile) -> tuple[int, int]:
 
 
 def _check_mask(mask: FormFile, size: tuple[int, int]) -> None:
-    from PIL import Image
-
     if mask.content_type != "image/png" or not mask.data.startswith(b"\x89PNG"):
         message = "Invalid file 'mask': it must be a PNG."
         raise refused(message, "mask", "unsupported_file_mimetype")
@@ -131,8 +150,7 @@ def _check_mask(mask: FormFile, size: tuple[int, int]) -> None:
         message = "Invalid mask: the file must be less than 4MB."
         raise refused(message, "mask", "image_too_large")
     try:
-        with unify_pillow_errors(), Image.open(io.BytesIO(mask.data)) as image:
-            image.load()
+        with _opened(mask.data) as image:
             mode, mask_size = image.mode, image.size
     except DamagedImage as error:
         message = "Invalid mask image, please check your image file."

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gpt_image_mcp.catalogue.animations import sheet_size
 from gpt_image_mcp.catalogue.prices import PARTIAL_IMAGE_TOKENS, output_tokens
 from gpt_image_mcp.catalogue.size_rules import parse_pixels
+from gpt_image_mcp.memory import BYTES_PER_PIXEL, MEMORY
 from gpt_image_mcp.openai_api.sandbox.drawing import Drawing, draw, draw_edit
 from gpt_image_mcp.openai_api.sandbox.vector import author_usage, draw_vector
 from gpt_image_mcp.values.pixels import Pixels
@@ -78,7 +79,13 @@ class ResolvedRequest:
         return [self.picture(self.drawing(number)) for number in range(1, self.n + 1)]
 
     def picture(self, drawing: Drawing) -> bytes:
-        """The file of one image."""
+        """The file of one image, drawn in the memory that all pictures of this process have together."""
+        pixels = sheet_size(self.size, self.frame_count).area
+        pixels += self.pictures.most_pixels if self.pictures else 0
+        with MEMORY.reserved(min(pixels * BYTES_PER_PIXEL, MEMORY.limit_bytes)):
+            return self._drawn(drawing)
+
+    def _drawn(self, drawing: Drawing) -> bytes:
         if self.output_format == SVG:
             return draw_vector(drawing)
         if self.pictures is None:

@@ -233,6 +233,15 @@ async def test_an_image_of_fifty_megabytes_is_refused(client: openai.AsyncOpenAI
         await make(client, image=("i.png", PHOTO[1].ljust(50 * 2**20, b"\0"), "image/png"))
 
 
+async def test_a_picture_that_would_take_all_memory_is_refused_before_it_is_decoded(
+    client: openai.AsyncOpenAI,
+) -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (9000, 9000)).save(stream, "PNG", compress_level=1)
+    with pytest.raises(openai.BadRequestError, match="GPT_IMAGE_MEMORY_MB"):
+        await make(client, image=("large.png", stream.getvalue(), "image/png"))
+
+
 async def test_a_model_that_takes_fidelity_gets_it(client: openai.AsyncOpenAI) -> None:
     response = await make(client, model="gpt-image-1.5", size="1024x1024", input_fidelity="high")
     assert picture(response).size == (1024, 1024)
