@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from gpt_image_mcp.atomic_files import try_writing
+from gpt_image_mcp.environment import variables_set
 from gpt_image_mcp.errors import OutputRejected, cut, quoted
 from gpt_image_mcp.paths import is_within, local_path, real_path, unquoted
 
@@ -43,7 +44,7 @@ _RUN = (
 # What a project runs on commits.
 _RUN_IN_PROJECTS = frozenset({".git", ".husky"})
 # Variables that move a folder out of the home, with the folder.
-_MOVED = (("XDG_CONFIG_HOME", ".config/"), ("XDG_DATA_HOME", ".local/share/"))
+_MOVED = {"XDG_CONFIG_HOME": ".config/", "XDG_DATA_HOME": ".local/share/"}
 _CREDENTIALS = (
     *(".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".password-store", "Library/Keychains"),
     *(".config/gcloud", ".config/gh", ".config/op", ".local/share/keyrings", ".oci", ".terraform.d"),
@@ -271,10 +272,9 @@ def _guarded(home: Path, real: Path) -> Iterator[Path]:
     """The guarded folders for a target; a home in a system folder, such as /root, is open to its user."""
     parts = (*_CREDENTIALS, *_RUN)
     yield from (real_path(home / part) for part in parts)
-    for name, below in _MOVED:
-        if moved := os.environ.get(name):
-            inside = [part.removeprefix(below) for part in parts if part.startswith(below)]
-            yield from (real_path(Path(moved) / part) for part in inside)
+    for name, moved in variables_set(_MOVED).items():
+        inside = [part.removeprefix(_MOVED[name]) for part in parts if part.startswith(_MOVED[name])]
+        yield from (real_path(Path(moved) / part) for part in inside)
     yield from (part for part in (real, *real.parents) if part.name.casefold() in _RUN_IN_PROJECTS)
     for system in map(real_path, filter(Path.is_absolute, map(Path, _SYSTEM))):
         if not (_contains(system, home) and _contains(home, real)):

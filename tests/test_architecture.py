@@ -35,7 +35,7 @@ OWNERS = {
     "fastmcp": {"mcp_app"},
     "starlette": {"mcp_app"},
     "uvicorn": {"mcp_app"},
-    "pydantic_settings": {"settings"},
+    "pydantic_settings": {"setting_types", "settings"},
     "cyclopts": {"cli"},
     "rich": {"cli"},
     "tomlkit": {"cli"},
