@@ -200,11 +200,19 @@ class ModelCatalogue(BaseModel):
         living = (host for host in self.hosts if not (host.shutdown and host.shutdown.is_over(today)))
         return next(living, self.hosts[-1]).name
 
-    def offered(self, today: dt.date) -> tuple[ImageModel, ...]:
+    def living(self, today: dt.date) -> list[ImageModel]:
+        """The models that are not shut down."""
+        return [model for model in self.models if not model.is_shut_down(today)]
+
+    def offered(self, today: dt.date) -> list[ImageModel]:
         """The models that live, without the dated snapshots of others."""
-        return tuple(
-            model for model in self.models if not model.snapshot_of and not model.is_shut_down(today)
-        )
+        return [model for model in self.living(today) if not model.snapshot_of]
+
+    def endings(self, today: dt.date) -> list[str]:
+        """A sentence for each model that was shut down, with what to use instead."""
+        gone = [model for model in self.models if model.is_shut_down(today)]
+        ends = [(model.name, model.shutdown) for model in gone if model.shutdown and not model.snapshot_of]
+        return [f"{name} ended {end.date}, use {end.instead}." for name, end in ends]
 
     def age_note(self, today: dt.date) -> str:
         """A warning if the last check is so long ago that much may have changed; else empty."""

@@ -70,7 +70,12 @@ class Console:
         width = None if self._out.is_terminal else _WIDTH_OF_PIPES
         console = rich.console.Console(file=self._out.file, width=width)
         is_wide = console.width >= _WIDE_ENOUGH
-        console.print(_models_table(catalogue, today) if is_wide else _narrow_models_table(catalogue, today))
+        models = catalogue.living(today)
+        table = _models_table if is_wide else _narrow_models_table
+        console.print(table(catalogue, models))
+        console.print(
+            *catalogue.endings(today), catalogue.age_note(today), sep="\n", markup=False, highlight=False
+        )
 
     def print_findings(self, findings: Sequence[Finding]) -> None:
         """Prints the findings of ``doctor``: a table on a terminal, one line for each in a pipe."""
@@ -191,25 +196,24 @@ def _described(
     )
 
 
-def _models_table(catalogue: ModelCatalogue, today: date) -> Table:
+def _models_table(catalogue: ModelCatalogue, models: Sequence[ImageModel]) -> Table:
     """The models, what each accepts and what a 1024x1024 image costs at each quality."""
     table = _table_of_names(catalogue)
-    for heading in ("sizes", "transparent", "1024x1024 in USD", "status"):
+    for heading in ("sizes", "can", "1024x1024 in USD", "status"):
         table.add_column(heading, overflow="fold")
-    for model in catalogue.models:
-        prices, status = _square_prices(model), _status(model, today)
-        table.add_row(model.name, _sizes(model), model.transparency, prices, status)
+    for model in models:
+        table.add_row(model.name, _sizes(model), _abilities(model), _square_prices(model), _status(model))
     return table
 
 
-def _narrow_models_table(catalogue: ModelCatalogue, today: date) -> Table:
+def _narrow_models_table(catalogue: ModelCatalogue, models: Sequence[ImageModel]) -> Table:
     """The same table with one cell for all facts about a model."""
     table = _table_of_names(catalogue)
     table.show_lines = True
-    table.add_column("sizes, transparency, price of 1024x1024", overflow="fold")
-    for model in catalogue.models:
-        prices, status = _square_prices(model), _status(model, today)
-        said = (_sizes(model), f"transparent: {model.transparency}", f"price: {prices}", status)
+    table.add_column("sizes, abilities, price of 1024x1024", overflow="fold")
+    for model in models:
+        prices = f"price: {_square_prices(model)}"
+        said = (_sizes(model), f"can: {_abilities(model)}", prices, _status(model))
         table.add_row(model.name, "\n".join(said))
     return table
 
@@ -227,6 +231,13 @@ def _sizes(model: ImageModel) -> str:
     return f"any to {rule.max_edge} px, multiples of {rule.multiple}, up to {rule.max_ratio}:1"
 
 
+def _abilities(model: ImageModel) -> str:
+    """What not every model can."""
+    transparent = {"yes": ["transparent"], "unknown": ["transparent (not sure)"]}.get(model.transparency, [])
+    others = {"markup": model.markup, "complexity": model.complexity}
+    return ", ".join([*transparent, *model.extra_formats, *(name for name, can in others.items() if can)])
+
+
 def _square_prices(model: ImageModel) -> str:
     request = ImageRequest(prompt="", model=model.name, size="1024x1024", quality="auto")
     quotes = quotes_by_quality(model, request)
@@ -234,13 +245,11 @@ def _square_prices(model: ImageModel) -> str:
     return ", ".join(known) or "unknown"
 
 
-def _status(model: ImageModel, today: date) -> str:
+def _status(model: ImageModel) -> str:
     if model.snapshot_of:
         return f"snapshot of {model.snapshot_of}"
     end = model.shutdown
     if end is None:
         return "current"
     sure = "" if end.confidence == "documented" else " (unconfirmed)"
-    if end.date <= today:
-        return f"ended {end.date}{sure}, use {end.instead}"
     return f"ends {end.date}{sure}, then {end.instead}"

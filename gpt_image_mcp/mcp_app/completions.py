@@ -65,7 +65,7 @@ def _models() -> tuple[str, ...]:
     """The models that can be used, the newest first."""
     from gpt_image_mcp.catalogue.models import load_catalogue
 
-    there = [model for model in load_catalogue().models if not model.is_shut_down(today())]
+    there = load_catalogue().living(today())
     there.sort(key=lambda model: model.released or date.min, reverse=True)
     return tuple(model.name for model in there)
 

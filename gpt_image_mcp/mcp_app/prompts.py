@@ -13,7 +13,7 @@ from fastmcp.prompts import Prompt, PromptArgument
 from fastmcp.server.dependencies import get_context
 
 from gpt_image_mcp.dates import today
-from gpt_image_mcp.errors import ImageError, InvalidArgument, cut, quoted
+from gpt_image_mcp.errors import ImageError, InvalidArgument, RequestError, cut, quoted
 from gpt_image_mcp.mcp_app.app import mcp
 from gpt_image_mcp.mcp_app.lifespan import studio_of
 from gpt_image_mcp.mcp_app.orders import CHOSEN_DRAFT
@@ -181,22 +181,31 @@ def _joined(blanks: tuple[Blank, ...], given: dict[str, str]) -> dict[str, str]:
 
 def _remarks(order: Order, final: Order | None, settings: Settings) -> list[str]:
     """What drafts and the finished picture cost, and what the model may refuse, as far as it is known."""
-    from gpt_image_mcp.catalogue.models import load_catalogue
-
-    name = order.model or settings.model
-    model = load_catalogue().find(name)
+    name, model = _chosen(order, settings)
     remarks = [_prices(order, name, final=final, model=model)]
     if order.background == "transparent" and (model is None or model.transparency != "yes"):
         remarks.append(f"If {name} refuses the transparent background: {_ways_to_transparency()}.")
     return remarks
 
 
-def _ways_to_transparency() -> str:
+def _chosen(order: Order, settings: Settings) -> tuple[str, ImageModel | None]:
+    """The model that will make a picture; one that cannot is refused when the picture is asked for."""
+    from gpt_image_mcp.catalogue.model_choice import Needs, choose_model
     from gpt_image_mcp.catalogue.models import load_catalogue
 
-    able = [model for model in load_catalogue().models if model.transparency == "yes" and model.released]
-    names = [model.name for model in able if not model.snapshot_of and not model.is_shut_down(today())]
-    return f"pass one of the models {', '.join(names)}, or background opaque"
+    needs = Needs(transparent=order.background == "transparent", quality=order.quality)
+    try:
+        chosen = choose_model(order.model, needs, settings=settings, today=today())
+    except RequestError:
+        name = order.model or settings.model
+        return name, load_catalogue().find(name)
+    return chosen.name, chosen.model
+
+
+def _ways_to_transparency() -> str:
+    from gpt_image_mcp.catalogue.model_choice import Needs
+
+    return f"pass one of the models {Needs(transparent=True).able(today())}, or background opaque"
 
 
 def _prices(order: Order, name: str, *, final: Order | None, model: ImageModel | None) -> str:

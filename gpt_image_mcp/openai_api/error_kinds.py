@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.catalogue.model_choice import Needs
 from gpt_image_mcp.errors import (
     AuthenticationFailed,
     ImageError,
@@ -58,6 +59,7 @@ class ErrorKind:
         words: A pattern in its message.
         is_html: Whether a page for people in place of JSON is of this kind.
         is_openai: Whether only OpenAI's own host is believed.
+        needs: What the model lacked; ``{able}`` in the next step becomes the models that have it.
     """
 
     error: type[ImageError]
@@ -70,6 +72,7 @@ class ErrorKind:
     words: str = ""
     is_html: bool = False
     is_openai: bool = False
+    needs: Needs | None = None
 
     def matches(self, response: ErrorResponse) -> bool:
         """Whether a response is of this kind."""
@@ -328,17 +331,23 @@ ERROR_KINDS = (
 )
 
 
-def _rejection(words: str, next_step: str) -> ErrorKind:
+def _rejection(words: str, next_step: str, *, needs: Needs | None = None) -> ErrorKind:
     said = "The API rejected the request"
-    return ErrorKind(error=UpstreamRejected, said=said, next_step=next_step, words=words)
+    return ErrorKind(error=UpstreamRejected, said=said, next_step=next_step, words=words, needs=needs)
 
 
 # What remains, by what to do about it; the last one matches anything.
 REJECTIONS = (
     _rejection("input_fidelity", "Leave input_fidelity at auto for this model."),
     _rejection(
-        "transparent",
-        "Use background opaque, or a model that supports transparency (the models command lists them).",
+        "transparent", "Use background opaque, or a model that can: {able}.", needs=Needs(transparent=True)
+    ),
+    _rejection("complexity", "Leave complexity at auto, or use {able}.", needs=Needs(complexity="high")),
+    _rejection("markup", "Leave markup and marks out, or use {able}.", needs=Needs(markup=True)),
+    _rejection(
+        r"invalid value: '(?:gif|svg)'",
+        "Use output_format png, jpeg or webp, or a model that can: {able}.",
+        needs=Needs(output_format="gif"),
     ),
     _rejection(
         "invalid size|pixel budget|divisible", "Choose a size that the message allows, or leave size at auto."

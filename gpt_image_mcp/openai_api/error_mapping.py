@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp import dates
 from gpt_image_mcp.errors import (
     ImageError,
     OutcomeUnknown,
@@ -65,7 +66,8 @@ def _error(kind: ErrorKind, response: ErrorResponse, model: str) -> ImageError:
         milliseconds=response.retry_after_ms, header=response.retry_after, words=response.own_words
     )
     said = kind.said.format(url=response.url or "The address", model=cut(model), refused=_refused(response))
-    next_step = kind.next_step.format(model=cut(model), when=_when(pause))
+    able = kind.needs.able(dates.today()) if kind.needs else ""
+    next_step = kind.next_step.format(model=cut(model), when=_when(pause), able=able)
     message = f"{said} ({_circumstances(response)}): {_words(response)}."
     if not issubclass(kind.error, UpstreamError):
         return kind.error(message, next_step=next_step, request_id=response.request_id)

@@ -73,7 +73,7 @@ class ModelDetails(StructuredContent):
     """What a model accepts and costs.
 
     Attributes:
-        status: ``available``, or the date on which the model ended or will end.
+        status: ``available``, or with the date on which the model will end.
         sizes: The allowed sizes, or the rules for them.
         transparency: ``yes``, ``no``, or ``unknown``, which is sent and may be refused.
         prices_1024x1024: US dollars of one image by quality; empty where they are not known.
@@ -95,11 +95,13 @@ class ModelDetails(StructuredContent):
 
 
 class CatalogueDetails(StructuredContent):
-    """All models, and the day on which this list was checked."""
+    """All models that live, what became of the others, and the day on which this list was checked."""
 
     checked: str
     default: str
     models: list[ModelDetails]
+    ended: list[str]
+    note: str | None = None
 
 
 def image_details(lineage: Lineage) -> ImageDetails:
@@ -135,15 +137,20 @@ def image_details(lineage: Lineage) -> ImageDetails:
 
 def catalogue_details(catalogue: ModelCatalogue, *, default: str, today: date) -> CatalogueDetails:
     """The details of the models, as of a given day; dated snapshots of them are left out."""
-    models = [_model_details(model, today) for model in catalogue.models if not model.snapshot_of]
-    return CatalogueDetails(checked=catalogue.checked.isoformat(), default=default, models=models)
+    return CatalogueDetails(
+        checked=catalogue.checked.isoformat(),
+        default=default,
+        models=[_model_details(model) for model in catalogue.offered(today)],
+        ended=catalogue.endings(today),
+        note=catalogue.age_note(today) or None,
+    )
 
 
-def _model_details(model: ImageModel, today: date) -> ModelDetails:
+def _model_details(model: ImageModel) -> ModelDetails:
     request = ImageRequest(prompt="", model=model.name, size=PRICED_SIZE, quality="auto")
     return ModelDetails(
         name=model.name,
-        status=_status(model, today),
+        status=_status(model),
         successor=model.shutdown.instead if model.shutdown else None,
         sizes=_sizes(model),
         qualities=list(model.qualities),
@@ -160,11 +167,9 @@ def _model_details(model: ImageModel, today: date) -> ModelDetails:
     )
 
 
-def _status(model: ImageModel, today: date) -> str:
+def _status(model: ImageModel) -> str:
     if model.shutdown is None:
         return "available"
-    if model.is_shut_down(today):
-        return f"shut down on {model.shutdown.date}"
     return f"available, announced to end on {model.shutdown.date}"
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.cli.app import run
 from gpt_image_mcp.cli.console import Console
+from gpt_image_mcp.dates import today
 from tests.standin import serve_standin
 
 
@@ -120,8 +121,8 @@ def test_a_file_without_an_ending_gets_the_one_of_the_format(
     done = _run_here(capsys, "generate", "a fox", *QUICK, "-o", "fox", "--output-format", asked)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{project / file}\n"
-    refused = _run_here(capsys, "generate", "a fox", *QUICK, "-o", "fox", "--output-format", "gif")
-    assert (refused.returncode, "unsupported_by_model: " in refused.stderr) == (1, True)
+    refused = _run_here(capsys, "generate", "a fox", *QUICK, "-o", "fox", "--output-format", "bmp")
+    assert (refused.returncode, "invalid_argument: " in refused.stderr) == (1, True)
 
 
 def test_an_existing_file_is_only_replaced_when_told(
@@ -191,7 +192,7 @@ def test_a_wrong_command_line_exits_with_2(
         (("generate", "", "--sandbox"), "prompt"),
         (("generate", "a fox", "--sandbox", "--size", "banana"), "banana"),
         (("generate", "a fox", "--sandbox", "--output-dir", "/etc/x"), "output_rejected"),
-        (("generate", "a fox", "--sandbox", "-o", "fox.gif", "--overwrite"), "no animation can be made"),
+        (("generate", "a fox", "--sandbox", "-o", "fox.bmp", "--overwrite"), "not made as bmp"),
         (("generate", "a [sandbox:insufficient_quota]", "--sandbox"), "quota_exhausted"),
         (("estimate", "--quality", "best"), "best"),
     ],
@@ -263,20 +264,32 @@ def test_models_breaks_no_name_on_a_terminal(
     monkeypatch.setenv("COLUMNS", width)
     shown = _run_here(capsys, "models").stdout
     assert max(len(line) for line in shown.splitlines() if line.startswith("│")) <= int(width)
-    models = load_catalogue().models
+    models = load_catalogue().living(today())
     for model in models:
         snapshots = sum(other.snapshot_of == model.name for other in models)
         assert shown.count(f" {model.name} ") >= 1 + snapshots
 
 
-@pytest.mark.parametrize(
-    ("day", "words"), [("2026-05-11", "ends 2026-05-12, then"), ("2026-05-12", "ended 2026-05-12, use")]
-)
-def test_models_says_ended_from_the_day_of_the_end(
-    capsys: pytest.CaptureFixture[str], day: str, words: str
-) -> None:
-    Console().print_models(load_catalogue(), today=dt.date.fromisoformat(day))
-    assert f"{words} gpt-image-2" in capsys.readouterr().out
+def test_models_lists_what_lives_and_says_what_became_of_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    def printed(day: str) -> str:
+        Console().print_models(load_catalogue(), today=dt.date.fromisoformat(day))
+        return " ".join(capsys.readouterr().out.split())
+
+    before, after = printed("2026-11-30"), printed("2026-12-01")
+    assert "ends 2026-12-01, then gpt-image-2.6-sunburst or gpt-image-2.6-flare" in before
+    for name in ("gpt-image-1.5", "gpt-image-1-mini", "chatgpt-image-latest"):
+        sentence = f"{name} ended 2026-12-01, use gpt-image-2.6-sunburst or gpt-image-2.6-flare."
+        assert sentence not in before
+        assert sentence in after
+        assert after.count(name) == 1
+    assert "transparent, gif, svg, markup, complexity" in after
+
+
+def test_an_old_list_of_models_is_said_to_be_old(capsys: pytest.CaptureFixture[str]) -> None:
+    checked = load_catalogue().checked
+    for days, is_old in ((60, False), (61, True)):
+        Console().print_models(load_catalogue(), today=checked + dt.timedelta(days=days))
+        assert (f"checked {days} days ago" in capsys.readouterr().out) is is_old
 
 
 def test_version_and_help_are_there(capsys: pytest.CaptureFixture[str]) -> None:

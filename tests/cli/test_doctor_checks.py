@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from gpt_image_mcp import Settings
 from gpt_image_mcp.cli.doctor.configuration import check_key
 from gpt_image_mcp.cli.doctor.machine import judge_space
+from gpt_image_mcp.cli.doctor.models import check_models
 from gpt_image_mcp.cli.doctor.network import check_clock, check_network
 from gpt_image_mcp.openai_api.sandbox.transport import SandboxTransport
 from gpt_image_mcp.openai_api.unsent import without_password
@@ -124,3 +125,26 @@ def test_addresses_are_shown_without_what_they_hide(url: str, shown: str) -> Non
 def test_little_space_is_a_warning() -> None:
     assert judge_space(100_000_000).state == "warning"
     assert judge_space(600_000_000).state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("settings", "day", "name", "state"),
+    [
+        ({}, dt.date(2026, 12, 1), "list of models", "ok"),
+        ({}, dt.date(2027, 3, 1), "list of models", "warning"),
+        ({"model": "gpt-image-1.5"}, dt.date(2026, 11, 29), "GPT_IMAGE_MODEL", "warning"),
+        ({}, dt.date(2026, 12, 1), "host model", "ok"),
+        (
+            {"responses_edit_model": "gpt-4.1-mini"},
+            dt.date(2026, 12, 1),
+            "OPENAI_RESPONSES_EDIT_MODEL",
+            "warning",
+        ),
+    ],
+)
+def test_how_long_models_live_is_said_from_now_on(
+    settings: dict[str, str], day: dt.date, name: str, state: str
+) -> None:
+    found = {finding.name: finding for finding in check_models(Settings(**settings), day)}
+    assert found[name].state == state
+    assert ("host model" in found) is ("responses_edit_model" not in settings and day < dt.date(2027, 1, 14))

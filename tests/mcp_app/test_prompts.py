@@ -203,9 +203,11 @@ async def test_a_banner_leaves_room_where_the_headline_is(client: Client[Any]) -
 
 
 async def test_where_transparency_may_be_refused_a_way_out_is_named(client: Client[Any]) -> None:
-    assert "gpt-image-2.6-sunburst" in await _message(client, "ui_asset", asset="x")
-    sure = await _message(client, "ui_asset", asset="x", model="gpt-image-2.6-sunburst")
-    assert "refuses" not in sure
+    unsure = await _message(client, "ui_asset", asset="x", model="gpt-image-2")
+    assert "If gpt-image-2 refuses" in unsure
+    assert "gpt-image-2.6-sunburst" in unsure
+    for sure in ({}, {"model": "gpt-image-2.6-sunburst"}):
+        assert "refuses" not in await _message(client, "ui_asset", asset="x", **sure)
     assert "refuses" not in await _message(client, "ui_asset", asset="x", background="opaque")
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.library.sidecars import read_metadata
 from gpt_image_mcp.library.store import Library
-from gpt_image_mcp.presentation.details import catalogue_details
+from gpt_image_mcp.presentation.details import CatalogueDetails, catalogue_details
 from gpt_image_mcp.server import mcp
 from gpt_image_mcp.settings import Settings
 
@@ -236,12 +236,14 @@ def test_the_status_of_a_model_follows_the_day() -> None:
         if model.shutdown and model.shutdown.confidence == "documented"
     )
 
-    def status(today: date) -> str:
-        listed = catalogue_details(catalogue, default="", today=today).models
-        return next(model.status for model in listed if model.name == name)
+    def listed(today: date) -> CatalogueDetails:
+        return catalogue_details(catalogue, default="", today=today)
 
-    assert status(date(2020, 1, 1)) == f"available, announced to end on {end}"
-    assert status(end) == f"shut down on {end}"
+    statuses = {model.name: model.status for model in listed(date(2020, 1, 1)).models}
+    assert statuses[name] == f"available, announced to end on {end}"
+    assert name not in [model.name for model in listed(end).models]
+    assert any(f"{name} ended {end}" in sentence for sentence in listed(end).ended)
+    assert "days ago" in (listed(date(2099, 1, 1)).note or "")
 
 
 async def test_the_guide_is_short_markdown(client: Client[Any]) -> None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from gpt_image_mcp.cli.doctor.configuration import check_key, check_settings
 from gpt_image_mcp.cli.doctor.findings import refused
 from gpt_image_mcp.cli.doctor.machine import check_folders, check_installation, check_library
+from gpt_image_mcp.cli.doctor.models import check_models
 from gpt_image_mcp.cli.doctor.network import check_network
+from gpt_image_mcp.dates import today
 from gpt_image_mcp.errors import InvalidSetting
 from gpt_image_mcp.settings import Settings, read_settings
 from gpt_image_mcp.threads import in_thread
@@ -33,4 +35,5 @@ def _check_machine(settings: Settings) -> tuple[Finding, ...]:
         *check_folders(settings),
         *check_library(settings),
         check_key(settings),
+        *check_models(settings, today()),
     )

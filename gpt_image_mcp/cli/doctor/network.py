@@ -84,7 +84,7 @@ def check_sandbox_model(name: str) -> Finding:
     Args:
         name: The model's name; ``sandbox`` stands for the default one.
     """
-    there = [model for model in load_catalogue().models if not model.is_shut_down(today())]
+    there = load_catalogue().living(today())
     if is_sandbox(name) or load_catalogue().find(name) in there:
         return ok("model", f"{name} is there in the sandbox.")
     names = ", ".join(model.name for model in there if not model.snapshot_of)

@@ -160,8 +160,7 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
         return _Checked(asked.body, prompt, asked.model, asked.pictures, asked)
 
     def _model_names(self) -> list[str]:
-        today = self._today()
-        return [model.name for model in load_catalogue().models if not model.is_shut_down(today)]
+        return [model.name for model in load_catalogue().living(self._today())]
 
     def _files_endpoint(self, request: httpx2.Request, received: ReceivedRequest) -> httpx2.Response:
         if self._file_failures and (name := self._file_failures.popleft()):
