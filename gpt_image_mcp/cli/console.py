@@ -73,9 +73,8 @@ class Console:
         models = catalogue.living(today)
         table = _models_table if is_wide else _narrow_models_table
         console.print(table(catalogue, models))
-        console.print(
-            *catalogue.endings(today), catalogue.age_note(today), sep="\n", markup=False, highlight=False
-        )
+        more = "\n".join((*catalogue.endings(today), catalogue.age_note(today)))
+        console.print(more, markup=False, highlight=False)
 
     def print_findings(self, findings: Sequence[Finding]) -> None:
         """Prints the findings of ``doctor``: a table on a terminal, one line for each in a pipe."""

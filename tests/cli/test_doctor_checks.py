@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from email.utils import format_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -143,7 +143,7 @@ def test_little_space_is_a_warning() -> None:
     ],
 )
 def test_how_long_models_live_is_said_from_now_on(
-    settings: dict[str, str], day: dt.date, name: str, state: str
+    settings: dict[str, Any], day: dt.date, name: str, state: str
 ) -> None:
     found = {finding.name: finding for finding in check_models(Settings(**settings), day)}
     assert found[name].state == state

@@ -18,6 +18,7 @@ from mcp.types import BlobResourceContents, TextResourceContents
 from PIL import Image
 
 from gpt_image_mcp.catalogue.models import load_catalogue
+from gpt_image_mcp.dates import today
 from gpt_image_mcp.library.sidecars import read_metadata
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.presentation.details import CatalogueDetails, catalogue_details
@@ -207,7 +208,7 @@ async def test_the_latest_images_are_short_markdown_for_people(client: Client[An
     assert made["id"] in line
     assert "a \\*bold\\* \\[link\\](http" in line
     assert "\\<b\\>\\`boat\\`" in line
-    assert "(1024x1024, sandbox, id " in line
+    assert "(1024x1024, sandbox, $" in line
     assert len(line) < 500
     ids = [(await _made(client))["id"] for _ in range(11)]
     lines = await _latest(client)
@@ -218,7 +219,7 @@ async def test_the_latest_images_are_short_markdown_for_people(client: Client[An
 async def test_models_tell_what_each_accepts_and_costs(client: Client[Any]) -> None:
     told = await _json(client, "gpt-image://models")
     models = {model["name"]: model for model in told["models"]}
-    assert set(models) == {model.name for model in load_catalogue().models if not model.snapshot_of}
+    assert set(models) == {model.name for model in load_catalogue().offered(today())}
     assert len(models) < len(load_catalogue().models)
     assert told["default"] == "gpt-image-2"
     newest = models["gpt-image-2"]
