@@ -6,11 +6,13 @@ are their first one everywhere.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.imaging.decoding import in_profile, pixels_of, upright
 from gpt_image_mcp.imaging.formats import announced_format, open_picture
+from gpt_image_mcp.pillow_errors import Oversized
 from gpt_image_mcp.values.pixels import Pixels
 
 if TYPE_CHECKING:
@@ -68,13 +70,12 @@ def find_animation(data: bytes) -> Animation | None:
     """
     if announced_format(data) not in _FORMATS:
         return None
-    with open_picture(data) as image:
-        if not getattr(image, "is_animated", False):
-            return None
+    with suppress(Oversized), open_picture(data) as image:
         count, size = getattr(image, "n_frames", 1), Pixels(*image.size)
-        if count * max(size.area, _PIXELS_PER_FRAME) > _MOST_PIXELS:
+        if count == 1 or count * max(size.area, _PIXELS_PER_FRAME) > _MOST_PIXELS:
             return None
         loops: int = image.info.get("loop", 0)
         if image.format == "GIF" and (loops or "loop" not in image.info):
             loops += 1  # a GIF says how often it is played again, and nothing if never
         return Animation(data=data, count=count, size=size, loops=loops)
+    return None
