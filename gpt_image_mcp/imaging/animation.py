@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.imaging.decoding import in_profile, pixels_of, upright
 from gpt_image_mcp.imaging.formats import announced_format, open_picture
-from gpt_image_mcp.pillow_errors import Oversized
+from gpt_image_mcp.pillow_errors import DamagedImage
 from gpt_image_mcp.values.pixels import Pixels
 
 if TYPE_CHECKING:
@@ -63,14 +63,10 @@ class Animation:
 
 
 def find_animation(data: bytes) -> Animation | None:
-    """The animation that a file is; None of a still, and of one that would take too long to decode.
-
-    Raises:
-        DamagedImage: If it cannot be opened.
-    """
+    """The animation that a file is; None of a still, of what is damaged or takes too long to decode."""
     if announced_format(data) not in _FORMATS:
         return None
-    with suppress(Oversized), open_picture(data) as image:
+    with suppress(DamagedImage), open_picture(data) as image:
         count, size = getattr(image, "n_frames", 1), Pixels(*image.size)
         if count == 1 or count * max(size.area, _PIXELS_PER_FRAME) > _MOST_PIXELS:
             return None

@@ -108,11 +108,11 @@ def animation_notes(data: bytes, view: View) -> tuple[str, ...]:
     Raises:
         StorageFailed: If a frame cannot be decoded.
     """
-    with _for_preview(data, view):
-        animation = find_animation(data)
-        durations = [milliseconds for _, milliseconds in animation.frames()] if animation else []
+    animation = find_animation(data)
     if animation is None:
         return ()
+    with _for_preview(data, view):
+        durations = [milliseconds for _, milliseconds in animation.frames()]
     low, high = min(durations), max(durations)
     each = f"{low} ms each" if low == high else f"{low} to {high} ms each"
     seen = f"{animation.shown} frames side by side" if view.shows_frames else "the first frame"

@@ -134,11 +134,13 @@ def render(
     drawn, fill = _filled(_drawn(image, placement), target, background)
     moving: dict[str, Any] = {}
     if animation:
-        # Held at once, because Pillow wants them so.
-        frames = [(_drawn(frame, placement), lasting_ms) for frame, lasting_ms in animation.frames()]
-        following = [_filled(frame, target, background)[0] for frame, _ in frames[1:]]
-        moving = {"save_all": True, "append_images": following, "loop": animation.loops}
-        moving["duration"] = [lasting_ms for _, lasting_ms in frames]
+        # All are held at once, because Pillow wants them so.
+        frames = [
+            (_filled(_drawn(frame, placement), target, background)[0], lasting_ms)
+            for frame, lasting_ms in animation.frames()
+        ]
+        moving = {"save_all": True, "append_images": [frame for frame, _ in frames[1:]]}
+        moving |= {"duration": [lasting_ms for _, lasting_ms in frames], "loop": animation.loops}
     file = _file(drawn, target, source_type=source_type, moving=moving)
     is_automatic = fill is not None and background is None
     return Rendered(

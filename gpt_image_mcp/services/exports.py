@@ -146,12 +146,11 @@ def _make(source: Source, options: ExportOptions, background: Colour | None) -> 
     targets = plan_targets(options, source=size, source_format=picture.format)
     for target in targets:
         require_writer(target.output_format)
-    with damage_refused(source.label):
-        animation = find_animation(source.data) if targets[0].output_format == "webp" else None
+    animation = find_animation(source.data) if targets[0].output_format == "webp" else None
     asked = options.width * options.height or max(options.width, options.height) ** 2
     drawn = asked if asked <= MAX_PIXELS else 0  # more is refused before it is drawn
     if animation:
-        drawn += max(drawn, size.area) * animation.count // _HELD
+        drawn += (drawn or size.area) * animation.count // _HELD
     with damage_refused(source.label), room_for(source.data, more_pixels=drawn):
         decoded = decode_input(source.data, source=source.label)
         kind = _source_type(source)

@@ -58,15 +58,14 @@ def test_the_frames_come_in_order_with_their_durations(kind: str) -> None:
 
 @pytest.mark.parametrize(("kind", "count"), [("GIF", 1), ("WEBP", 1), ("PNG", 4), ("TIFF", 4), ("PNG", 1)])
 def test_stills_and_other_files_of_several_pictures_are_no_animations(kind: str, count: int) -> None:
-    options = {} if kind != "TIFF" else {"compression": "raw"}
-    assert find_animation(_saved(count, kind, **options)) is None
+    assert find_animation(_saved(count, kind)) is None
 
 
 @given(st.integers(2, 40), st.integers(1, 40))
 def test_of_many_frames_as_many_as_wanted_are_chosen_evenly_from_the_first_on(count: int, most: int) -> None:
     animation = find_animation(_saved(count, size=(2, 2)))
     assert animation
-    reds = [frame.getpixel((0, 0))[0] for frame, _ in animation.frames(most)]  # type: ignore[index]
+    reds: list[int] = [frame.tobytes()[0] for frame, _ in animation.frames(most)]
     chosen = [round(red / 12) for red in reds] if count <= 21 else reds
     assert len(chosen) == min(count, most)
     assert chosen[0] == 0

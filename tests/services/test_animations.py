@@ -145,7 +145,7 @@ async def test_an_export_to_webp_keeps_frames_durations_and_repetition(
     assert result.notes == ("All 4 frames of the animation were written.",)
     with Image.open(path) as image:
         assert (image.format, getattr(image, "n_frames", 1), image.info["loop"]) == ("WEBP", 4, 0)
-        durations = []
+        durations: list[int] = []
         for frame in ImageSequence.Iterator(image):
             frame.load()
             durations.append(frame.info["duration"])
@@ -237,20 +237,20 @@ async def test_a_gif_is_refused_as_an_input_however_it_comes(project: Path, coun
     refs = {"file URL": path.as_uri(), "data URL": f"data:image/png;base64,{encoded}", "base64": encoded}
     still = project / "still.png"
     Image.new("RGB", (300, 300), "navy").save(still)
-    async with serve({"/a.png": answer(data)}) as site:
-        async with Studio(Settings(sandbox=True, allow_private_urls=True)) as opened:
-            ref = site.url("/a.png") if way == "URL" else refs.get(way, str(path))
-            for call in (
-                opened.edit("warmer", [ref]),
-                opened.edit("warmer", [str(still), ref]),
-                opened.start_session("warmer", [ref]),
-                opened.batch_edit("warmer", [str(still)], references=[ref]),
-                opened.edit("warmer", [str(still)], mask=ref),
-            ):
-                with pytest.raises(InputRejected, match="is a GIF, which cannot be an input") as caught:
-                    await call
-                assert "export_image" in str(caught.value.next_step)
-            assert isinstance(await opened.get(ref), InputImage)
+    allowing = Studio(Settings(sandbox=True, allow_private_urls=True))
+    async with serve({"/a.png": answer(data)}) as site, allowing as opened:
+        ref = site.url("/a.png") if way == "URL" else refs.get(way, str(path))
+        for call in (
+            opened.edit("warmer", [ref]),
+            opened.edit("warmer", [str(still), ref]),
+            opened.start_session("warmer", [ref]),
+            opened.batch_edit("warmer", [str(still)], references=[ref]),
+            opened.edit("warmer", [str(still)], mask=ref),
+        ):
+            with pytest.raises(InputRejected, match="is a GIF, which cannot be an input") as caught:
+                await call
+            assert "export_image" in str(caught.value.next_step)
+        assert isinstance(await opened.get(ref), InputImage)
 
 
 async def test_a_gif_of_the_library_is_refused_by_its_id_and_its_export_is_taken(project: Path) -> None:
@@ -262,7 +262,7 @@ async def test_a_gif_of_the_library_is_refused_by_its_id_and_its_export_is_taken
             with pytest.raises(InputRejected, match="is a GIF"):
                 await studio.edit("warmer", [ref])
         _, still = await _exported(studio, image.id, output_format="png")
-        assert await studio.edit("warmer", [str(still)])
+        assert (await studio.edit("warmer", [str(still)])).status == "completed"
 
 
 async def test_in_a_batch_a_gif_fails_alone(studio: Studio, gif: Path, project: Path) -> None:
@@ -271,3 +271,31 @@ async def test_in_a_batch_a_gif_fails_alone(studio: Studio, gif: Path, project: 
     assert [entry.status for entry in result.items] == ["failed", "completed"]
     assert "is a GIF" in str(result.items[0].error)
     assert gif.exists()
+
+
+async def test_a_hostile_or_cut_animation_is_refused_or_its_first_frame(
+    studio: Studio, project: Path
+) -> None:
+    frame = b"!\xf9\x04\0\1\0\0\0,\0\0\0\0\1\0\1\0\0\2\2\x44\1\0"
+    path = project / "bomb.gif"
+    path.write_bytes(b"GIF89a\xb8\x0b\xb8\x0b\x80\0\0" + bytes(6) + frame * 200 + b";")
+    result, made = await _exported(studio, path, output_format="webp", width=300)
+    assert "its first frame was used" in result.notes[0]
+    assert len(_frames(made)) == 1
+    Image.effect_noise((300, 300), 90).save(
+        path, save_all=True, append_images=[Image.effect_noise((300, 300), 90)]
+    )
+    path.write_bytes(path.read_bytes()[:-20_000])
+    with pytest.raises(InputRejected, match=r"bomb\.gif is damaged"):
+        await studio.export(str(path), output_format="webp")
+    _, still = await _exported(studio, path, output_format="png")
+    assert still.is_file()
+    shown = await studio.preview(await studio.get(str(path)))
+    assert shown.images == ()
+    assert "damaged" in shown.notes[0] or "cannot be decoded" in shown.notes[0]
+
+
+async def test_an_animation_too_large_to_write_is_refused_with_what_to_do(studio: Studio, gif: Path) -> None:
+    with pytest.raises(ImageError, match=r"4 frames of 5000x5000 pixels; webp") as caught:
+        await studio.export(str(gif), output_format="webp", width=5000)
+    assert "smaller width" in str(caught.value.next_step)
