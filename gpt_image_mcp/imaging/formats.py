@@ -145,6 +145,9 @@ def is_complete(data: bytes, picture: Picture) -> bool:
         return b"\xff\xd9" in data[-64:] or decodes(data)
     if picture.format == "webp":
         return len(data) >= int.from_bytes(data[4:8], "little") + _RIFF_HEADER_BYTES
+    if picture.format == "gif":
+        # Some lack the mark of the end; they are kept if the first frame is whole.
+        return data[-64:].rstrip(b"\0")[-1:] == b";" or decodes(data)
     return True
 
 

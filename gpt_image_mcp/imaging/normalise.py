@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import InputRejected
+from gpt_image_mcp.imaging.animation import find_animation
 from gpt_image_mcp.imaging.decoding import ORIENTATIONS, decode, in_profile, orientation
 from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.formats import (
@@ -51,13 +52,14 @@ class Normalised:
     notes: tuple[str, ...] = ()
 
 
-def normalise(data: bytes, *, source: str, is_first: bool) -> Normalised:
+def normalise(data: bytes, *, source: str, is_first: bool, is_shown: bool = False) -> Normalised:
     """A file of any kind as one that the API takes. CPU work, for a worker thread.
 
     Args:
         data: A file of any kind.
         source: How the caller called it, for messages.
         is_first: Whether it is image 1, which alone keeps its transparency.
+        is_shown: Whether it is only looked at, so that an animation stays one.
 
     Raises:
         InputRejected: If it is not an image, is damaged, or is too large.
@@ -65,7 +67,7 @@ def normalise(data: bytes, *, source: str, is_first: bool) -> Normalised:
     picture = require_whole(data, source=source)
     with damage_refused(source), open_picture(data) as image:
         reasons = _reasons(data, image, picture, is_first=is_first)
-        if not reasons:
+        if not reasons or (is_shown and find_animation(data)):
             _verify(data)
             return Normalised(data, picture)
     with damage_refused(source), room_for(data):
@@ -79,6 +81,18 @@ def normalise(data: bytes, *, source: str, is_first: bool) -> Normalised:
     if made.format == "webp":
         reasons.append("as PNG it would have more than 50 MB, so it became WebP of high quality")
     return Normalised(encoded, made, (f"{source} was converted: {', '.join(reasons)}.",))
+
+
+def refuse_gif(data: bytes, *, source: str) -> None:
+    """Refuses what no request may carry, because the API takes no GIF, and which frame is meant is unknown.
+
+    Raises:
+        InputRejected: If it is a GIF.
+    """
+    if announced_format(data) == "gif":
+        message = f"{source} is a GIF, which cannot be an input of an edit."
+        step = 'Export it first: export_image with output_format "png" makes a file of its first frame.'
+        raise InputRejected(message, next_step=step)
 
 
 def require_whole(data: bytes, *, source: str) -> Picture:
@@ -203,7 +217,7 @@ def _not_an_image(data: bytes, source: str) -> InputRejected:
     else:
         message = f"{source} is not an image that can be read ({_looks_like(data)}, {len(data):,} bytes)."
     return InputRejected(
-        message, next_step="Pass a PNG, JPEG or WebP file; GIF, BMP, TIFF and AVIF are converted."
+        message, next_step="Pass a PNG, JPEG or WebP file; BMP, TIFF and AVIF are converted."
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.errors import StorageFailed
+from gpt_image_mcp.imaging.animation import find_animation
 from gpt_image_mcp.imaging.decoding import in_profile, pixels_of
 from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.formats import open_picture, room_for
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from gpt_image_mcp.imaging.animation import Animation
     from gpt_image_mcp.imaging.source_type import SourceType
     from gpt_image_mcp.values.views import Crop, PreviewFormat
 
@@ -39,6 +41,8 @@ _CHECKER_FIELD, _CHECKER_LEVELS = 8, (255, 229)
 _FAST_OCTREE = 2  # Pillow's number of the one way that takes transparency, and the quickest
 _GRID_STEPS = 10
 _OPAQUE = 255
+# Of the frames of an animation side by side.
+_LARGEST_STRIP, _STRIP_GAP = 2048, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,11 @@ class View:
     grid: bool = False
     source_type: SourceType = ""
 
+    @property
+    def shows_frames(self) -> bool:
+        """Whether an animation is shown as all its frames; parts and rulers are those of the first."""
+        return self.crop is None and not self.grid
+
 
 def bytes_within_base64(characters: int) -> int:
     """How many bytes fit into so many base64 characters."""
@@ -74,7 +83,7 @@ def make_preview(data: bytes, view: View) -> InlineImage:
     Raises:
         StorageFailed: If the bytes cannot be decoded.
     """
-    with _for_preview(), room_for(data):
+    with _for_preview(data, view):
         return _preview(data, view)
 
 
@@ -93,6 +102,23 @@ def _preview(data: bytes, view: View) -> InlineImage:
         image = scaled(image, max(SMALLEST_EDGE, int(max(image.size) * shrink)))
 
 
+def animation_notes(data: bytes, view: View) -> tuple[str, ...]:
+    """What is said of the view of an animation; nothing of a still.
+
+    Raises:
+        StorageFailed: If a frame cannot be decoded.
+    """
+    animation = find_animation(data)
+    if animation is None:
+        return ()
+    with _for_preview(data, view):
+        durations = [milliseconds for _, milliseconds in animation.frames()]
+    low, high = min(durations), max(durations)
+    each = f"{low} ms each" if low == high else f"{low} to {high} ms each"
+    seen = f"{animation.shown} frames side by side" if view.shows_frames else "the first frame"
+    return (f"The preview shows {seen}; the file is an animation of {animation.count} frames, {each}.",)
+
+
 def thumbnail(data: bytes, max_edge: int) -> bytes:
     """A smaller file of an image, quick to unpack, so good that a preview made of it shows no difference.
 
@@ -107,8 +133,16 @@ def thumbnail(data: bytes, max_edge: int) -> bytes:
 
 
 def drawn(data: bytes, view: View) -> Image.Image:
-    """The part of an image that a view shows, in sRGB and at most as large as the view."""
-    with _for_preview(), room_for(data), open_picture(data) as image:
+    """The part of an image that a view shows, in sRGB and at most as large as the view.
+
+    Of an animation, frames side by side, in order.
+
+    Raises:
+        StorageFailed: If the bytes cannot be decoded.
+    """
+    with _for_preview(data, view), open_picture(data) as image:
+        if view.shows_frames and (animation := find_animation(data)):
+            return _strip(animation, min(view.max_edge, _LARGEST_STRIP))
         if view.crop is None:
             # Lets the JPEG decoder skip detail that a small preview would not show.
             image.draft("RGB", (view.max_edge, view.max_edge))
@@ -119,10 +153,34 @@ def drawn(data: bytes, view: View) -> Image.Image:
         return in_profile(replace(decoded, image=small), b"").image.copy()
 
 
+def _strip(animation: Animation, max_edge: int) -> Image.Image:
+    """The frames in the rows in which they are largest, on white, each scaled as soon as it is decoded."""
+    from PIL import Image
+
+    size, count = animation.size, animation.shown
+
+    def edges(columns: int) -> tuple[int, int]:
+        return columns * size.width, -(-count // columns) * size.height
+
+    columns = min(range(count, 0, -1), key=lambda number: max(edges(number)))
+    scale = min(1.0, max_edge / max(edges(columns)))
+    across, down = (max(1, int(edge * scale)) for edge in size)
+    gap = min(_STRIP_GAP, across // 20, down // 20)
+    sheet = Image.new("RGBA", (columns * across, -(-count // columns) * down), "white")
+    for position, (frame, _) in enumerate(animation.frames(count)):
+        small = scaled(frame, max(across, down) - gap)
+        row, column = divmod(position, columns)
+        sheet.paste(small, (column * across + gap // 2, row * down + gap // 2))
+    return sheet if is_transparent(sheet) else sheet.convert("RGB")
+
+
 @contextmanager
-def _for_preview() -> Generator[None]:
+def _for_preview(data: bytes, view: View) -> Generator[None]:
+    """Memory for the time of a block that draws a view."""
     try:
-        yield
+        strip = min(view.max_edge, _LARGEST_STRIP) if find_animation(data) else 0
+        with room_for(data, more_pixels=strip**2):
+            yield
     except DamagedImage as error:
         message = f"The image cannot be decoded for a preview: {error}."
         raise StorageFailed(message, next_step="Open the file itself; its path is in the result.") from error

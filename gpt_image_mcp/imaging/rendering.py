@@ -21,6 +21,7 @@ from gpt_image_mcp.values.pixels import Pixels
 if TYPE_CHECKING:
     from PIL import Image
 
+    from gpt_image_mcp.imaging.animation import Animation
     from gpt_image_mcp.imaging.export_presets import Target
     from gpt_image_mcp.imaging.source_type import SourceType
 
@@ -112,18 +113,35 @@ def require_writer(output_format: str) -> None:
 
 
 def render(
-    image: Image.Image, target: Target, *, background: Colour | None, source_type: SourceType = ""
+    image: Image.Image,
+    target: Target,
+    *,
+    background: Colour | None,
+    source_type: SourceType = "",
+    animation: Animation | None = None,
 ) -> Rendered:
     """Draws an image in RGB or RGBA into the file that is wanted, with the label of its source type.
+
+    With an animation, whose first frame the image is, all frames are drawn; that needs a WebP.
 
     Raises:
         InvalidArgument: If the file would have more pixels than are written, or than its format takes, or
             cannot be made within its limit of bytes.
+        DamagedImage: If a frame cannot be decoded.
     """
     placement = fit_into(Pixels(*image.size), target.box, fit=target.fit, fills_box=target.fills_box)
-    _require_possible(placement.canvas, target.output_format)
+    _require_possible(placement.canvas, target.output_format, frames=animation.count if animation else 1)
     drawn, fill = _filled(_drawn(image, placement), target, background)
-    file = _file(drawn, target, source_type)
+    moving: dict[str, Any] = {}
+    if animation:
+        # All are held at once, because Pillow wants them so.
+        frames = [
+            (_filled(_drawn(frame, placement), target, background)[0], lasting_ms)
+            for frame, lasting_ms in animation.frames()
+        ]
+        moving = {"save_all": True, "append_images": [frame for frame, _ in frames[1:]]}
+        moving |= {"duration": [lasting_ms for _, lasting_ms in frames], "loop": animation.loops}
+    file = _file(drawn, target, source_type=source_type, moving=moving)
     is_automatic = fill is not None and background is None
     return Rendered(
         data=file.data,
@@ -138,11 +156,12 @@ def render(
     )
 
 
-def _require_possible(size: Pixels, output_format: str) -> None:
+def _require_possible(size: Pixels, output_format: str, *, frames: int) -> None:
     longest = _LONGEST_WEBP_EDGE if output_format == "webp" else _LONGEST_EDGE
-    if max(size) > longest or size.width * size.height > MAX_PIXELS:
+    if max(size) > longest or size.area * frames > MAX_PIXELS:
+        each = f"{frames} frames of " if frames > 1 else ""
         message = (
-            f"The export would have {size} pixels; {output_format} files are written with at most "
+            f"The export would have {each}{size} pixels; {output_format} files are written with at most "
             f"{MAX_PIXELS:,} in all and {longest:,} along an edge."
         )
         raise InvalidArgument(message, next_step="Pass a smaller width or height.")
@@ -175,20 +194,27 @@ def _filled(
     return flat, colour
 
 
-def _file(image: Image.Image, target: Target, source_type: SourceType) -> Fitted:
-    """The file of a drawn image, within its limit if it has one."""
+def _file(image: Image.Image, target: Target, *, source_type: SourceType, moving: dict[str, Any]) -> Fitted:
+    """The file of a drawn image, within its limit if it has one.
+
+    Args:
+        image: The picture, or the first frame of an animation.
+        target: The file.
+        source_type: How AI took part in the picture.
+        moving: What Pillow should know of the other frames, which have the size of the first and keep it.
+    """
     if target.icon_edges:
         return Fitted(_icon(image, target.icon_edges), 0, Pixels(*image.size))
     kind, usual = target.output_format.upper(), _QUALITY[target.output_format]
 
     def encoded(picture: Image.Image, quality: int) -> bytes:
         chosen: dict[str, Any] = {**usual, "quality": quality} if quality else usual
-        return encode(picture, kind, source_type=source_type, **chosen)
+        return encode(picture, kind, source_type=source_type, **chosen, **moving)
 
     best = target.quality or usual.get("quality", 0)
     if not target.max_bytes:
         return Fitted(encoded(image, best), best, Pixels(*image.size))
-    limit, may_shrink = target.max_bytes, target.may_shrink
+    limit, may_shrink = target.max_bytes, target.may_shrink and not moving
     fitted = fit_bytes(image, encoded, max_bytes=limit, best_quality=best, may_shrink=may_shrink)
     if len(fitted.data) > limit:
         raise _too_many_bytes(fitted, target)

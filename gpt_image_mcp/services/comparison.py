@@ -16,7 +16,7 @@ from gpt_image_mcp.errors import (
 )
 from gpt_image_mcp.imaging.contact_sheet import LARGEST_EDGE, Entry, make_entry, make_sheet
 from gpt_image_mcp.imaging.preview_cache import quick_file
-from gpt_image_mcp.imaging.previews import View, bytes_within_base64
+from gpt_image_mcp.imaging.previews import View, animation_notes, bytes_within_base64
 from gpt_image_mcp.imaging.source_type import AI_EDITED
 from gpt_image_mcp.references import classify
 from gpt_image_mcp.services.viewing import CHECKER
@@ -39,6 +39,7 @@ _Found: TypeAlias = ImageResult | BatchResult | InputImage
 _Drawn: TypeAlias = tuple[ComparedPicture, Entry, tuple[str, ...]]
 
 _AT_ONCE = 4
+_SHEET = View(max_bytes=0, max_edge=LARGEST_EDGE)
 
 
 class SheetArguments(TypedDict, total=False):
@@ -126,7 +127,8 @@ class Comparing:
             picture = ComparedPicture(
                 ref=ref, source=found.source, width=size.width, height=size.height, image=None
             )
-            return [(picture, make_entry(found.data, size, label=picture.facts, count=count), found.notes)]
+            notes = (*found.notes, *animation_notes(found.data, _SHEET))
+            return [(picture, make_entry(found.data, size, label=picture.facts, count=count), notes)]
         results = [found] if isinstance(found, ImageResult) else found.items
         return [self._of_library(ref, image, count) for result in results for image in result.images]
 
@@ -134,6 +136,7 @@ class Comparing:
         data, notes = self.library.open(image)
         picture = ComparedPicture(ref=ref, source="", width=image.width, height=image.height, image=image)
         quick, size = quick_file(image, data), Pixels(image.width, image.height)
+        notes = (*notes, *animation_notes(data, _SHEET))
         return picture, make_entry(quick, size, label=picture.facts, count=count), notes
 
 

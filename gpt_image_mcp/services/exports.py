@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypedDict
 from gpt_image_mcp.atomic_files import write_exclusive, write_over
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.folders import require_allowed, require_target, require_writable
+from gpt_image_mcp.imaging.animation import find_animation
 from gpt_image_mcp.imaging.export_presets import ExportOptions, plan_targets, validate_options
 from gpt_image_mcp.imaging.formats import room_for
 from gpt_image_mcp.imaging.limits import MAX_PIXELS
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Unpack
 
+    from gpt_image_mcp.imaging.animation import Animation
     from gpt_image_mcp.imaging.decoding import Decoded
     from gpt_image_mcp.imaging.export_presets import Target
     from gpt_image_mcp.imaging.rendering import Colour, Rendered
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from gpt_image_mcp.services.inputs import Inputs, Source
     from gpt_image_mcp.settings import Settings
 
+# A drawn frame that waits to be written takes a fifth of what is reserved to decode one.
+_HELD = 5
 _MIME_TYPES = {"ico": "image/vnd.microsoft.icon"}
 _NAMELESS, _NO_PRESET = "image", "none"
 # Without an output_format, a single file and the pictures to share keep that of the source.
@@ -137,26 +141,36 @@ def _stem(source: Source, ref: str) -> str:
 def _make(source: Source, options: ExportOptions, background: Colour | None) -> _Made:
     """Renders all files before any is written, so that a failure leaves nothing behind."""
     picture = require_whole(source.data, source=source.label)
+    # Which way up it is changes no plan: of an ico, the longer and the shorter edge count.
+    size = Pixels(picture.width, picture.height)
+    targets = plan_targets(options, source=size, source_format=picture.format)
+    for target in targets:
+        require_writer(target.output_format)
+    animation = find_animation(source.data) if targets[0].output_format == "webp" else None
     asked = options.width * options.height or max(options.width, options.height) ** 2
     drawn = asked if asked <= MAX_PIXELS else 0  # more is refused before it is drawn
+    if animation:
+        drawn += (drawn or size.area) * animation.count // _HELD
     with damage_refused(source.label), room_for(source.data, more_pixels=drawn):
         decoded = decode_input(source.data, source=source.label)
-        size = Pixels(*decoded.image.size)
-        targets = plan_targets(options, source=size, source_format=picture.format)
-        for target in targets:
-            require_writer(target.output_format)
+        kind = _source_type(source)
         return _Made(
             source=source.label,
-            size=size,
+            size=Pixels(*decoded.image.size),
             preset=options.preset,
             pictures=tuple(
                 _Picture(
                     target,
-                    render(decoded.image, target, background=background, source_type=_source_type(source)),
+                    render(
+                        decoded.image, target, background=background, source_type=kind, animation=animation
+                    ),
                 )
                 for target in targets
             ),
-            notes=(*_source_notes(source, decoded), *_format_notes(options, picture.format, targets)),
+            notes=(
+                *_source_notes(source, decoded, animation),
+                *_format_notes(options, picture.format, targets),
+            ),
         )
 
 
@@ -239,14 +253,16 @@ def _is_made(folder: Path) -> bool:
     return True
 
 
-def _source_notes(source: Source, decoded: Decoded) -> list[str]:
+def _source_notes(source: Source, decoded: Decoded, animation: Animation | None) -> list[str]:
     notes = list(source.notes)
     if source.image and source.sha256 != source.image.sha256:
         notes.append(
             f"Image {source.image.id} was changed since it was made; the file as it is now was used."
         )
-    if decoded.is_animated:
-        notes.append("The source is animated; its first frame was used.")
+    if animation:
+        notes.append(f"All {animation.count} frames of the animation were written.")
+    elif decoded.is_animated:
+        notes.append("The source is animated; its first frame was used, and the rest is left out.")
     if decoded.is_recoloured:
         notes.append("The colours were converted from the source's profile to sRGB.")
     if has_c2pa(source.data):

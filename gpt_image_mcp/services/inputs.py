@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.downloads import Fetcher
 from gpt_image_mcp.errors import InputNotFound, InputRejected, NotFound, StorageFailed, cut
-from gpt_image_mcp.imaging.normalise import normalise
+from gpt_image_mcp.imaging.normalise import normalise, refuse_gif
 from gpt_image_mcp.openai_api.image_extraction import decode_image, without_escapes
 from gpt_image_mcp.references import reference_to
 from gpt_image_mcp.regular_files import NotAFile, TooManyBytes, read_regular
@@ -75,13 +75,14 @@ class Inputs:
 
         Raises:
             InputNotFound: If there is nothing.
-            InputRejected: If it is not allowed, too large or not an image.
+            InputRejected: If it is not allowed, too large, a GIF or not an image.
         """
         slots = asyncio.Semaphore(_AT_ONCE)
 
         async def load(position: int, ref: str) -> InputImage:
             async with slots:
                 source = await self.read(ref)
+                refuse_gif(source.data, source=source.label)
                 return await in_drawing(self._acceptable, source, position)
 
         loading = [asyncio.create_task(load(already + index, ref)) for index, ref in enumerate(refs, start=1)]
@@ -90,6 +91,15 @@ class Inputs:
         finally:
             for task in loading:
                 task.cancel()
+
+    async def look_at(self, text: str) -> InputImage:
+        """An image as an edit reads it, or an animation as it is; to be shown, not sent.
+
+        Raises:
+            InputNotFound: If there is nothing.
+            InputRejected: If it is not allowed, too large or not an image.
+        """
+        return await in_drawing(self._acceptable, await self.read(text), 1, is_shown=True)
 
     async def read(self, text: str) -> Source:
         """The bytes that a reference leads to, whether or not they are an image.
@@ -165,8 +175,8 @@ class Inputs:
         message = f"{what}; at most {self.settings.max_input_mb:g} MB are sent (GPT_IMAGE_MAX_INPUT_MB)."
         return InputRejected(message, next_step="Scale the image down and pass that.")
 
-    def _acceptable(self, source: Source, position: int) -> InputImage:
-        converted = normalise(source.data, source=source.label, is_first=position == 1)
+    def _acceptable(self, source: Source, position: int, *, is_shown: bool = False) -> InputImage:
+        converted = normalise(source.data, source=source.label, is_first=position == 1, is_shown=is_shown)
         image_id, notes = self._origin(source)
         return InputImage(
             name=f"image-{position}.{converted.picture.extension}",

@@ -34,7 +34,7 @@ class Lookup:
     inputs: Inputs
 
     async def look_up(self, ref: Reference) -> ImageResult | InputImage:
-        """An image of the library with all that is known of it, or one from elsewhere as an edit reads it.
+        """An image of the library with all that is known of it, or one from elsewhere as it is shown.
 
         Args:
             ref: A session, or whatever ``edit_image`` takes as an image.
@@ -45,7 +45,7 @@ class Lookup:
         """
         try:
             known = None if ref.kind in ("data", "web") else await in_folders(self._known, ref)
-            return known or (await self.inputs.load([ref.text]))[0]
+            return known or await self.inputs.look_at(ref.text)
         except InputNotFound as error:
             raise NotFound(error.message, next_step=error.next_step) from error
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from gpt_image_mcp.errors import ImageError
 from gpt_image_mcp.imaging.preview_cache import preview_of
-from gpt_image_mcp.imaging.previews import View, bytes_within_base64, make_preview
+from gpt_image_mcp.imaging.previews import View, animation_notes, bytes_within_base64, make_preview
 from gpt_image_mcp.regular_files import MOST_BYTES, read_regular
 from gpt_image_mcp.values.exports import ExportResult
 from gpt_image_mcp.values.requests import InputImage
@@ -82,7 +82,7 @@ class Viewing:
             notes.append(CHECKER)
         if isinstance(result, BatchResult) and (more := _number_of_images(result)) > len(pictures):
             notes.append(f"Previews of the first {len(pictures)} of {more} images; get_image shows any.")
-        return Previews(tuple(images), tuple(notes))
+        return Previews(tuple(images), tuple(dict.fromkeys(notes)))
 
     def thumbnail(self, image: StoredImage) -> InlineImage:
         """The usual preview of an image, also where results carry none.
@@ -114,12 +114,14 @@ class Viewing:
 
     def _preview(self, picture: _Picture, view: View, *, may_be_whole: bool) -> tuple[InlineImage, _Notes]:
         data, notes = picture.read()
+        moving = animation_notes(data, view)
         if picture.stored is None:
-            return make_preview(data, view), notes
-        is_whole = may_be_whole and self.settings.inline == "full" and not notes
+            return make_preview(data, view), (*notes, *moving)
+        # Of an animation that is shown as it is, models see the first frame alone.
+        is_whole = may_be_whole and self.settings.inline == "full" and not notes and not moving
         if is_whole and len(data) <= view.max_bytes:
             return InlineImage(data, picture.stored.mime_type), notes
-        return preview_of(picture.stored, data, view), notes
+        return preview_of(picture.stored, data, view), (*notes, *moving)
 
 
 def _view(settings: Settings, options: ViewOptions, *, count: int) -> View | None:

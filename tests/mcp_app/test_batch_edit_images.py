@@ -25,7 +25,7 @@ def folder(project: Path) -> Path:
     """Four pictures, a text and a hidden file."""
     made = project / "pictures"
     made.mkdir()
-    for name in ("b.png", "a.jpg", "c.webp", "d.gif"):
+    for name in ("b.png", "a.jpg", "c.webp", "d.bmp"):
         Image.new("RGB", (256, 256), "navy").save(made / name)
     (made / "notes.txt").write_text("not a picture")
     (made / ".hidden.png").write_bytes((made / "b.png").read_bytes())
@@ -49,7 +49,7 @@ def _answer(result: CallToolResult) -> dict[str, Any]:
 async def test_each_image_of_a_folder_gets_an_entry_in_order(client: Client[Any], folder: Path) -> None:
     result = await _batch(client, images=[str(folder)])
     answer = _answer(result)
-    assert [Path(item["input"]).name for item in answer["items"]] == ["a.jpg", "b.png", "c.webp", "d.gif"]
+    assert [Path(item["input"]).name for item in answer["items"]] == ["a.jpg", "b.png", "c.webp", "d.bmp"]
     assert {item["status"] for item in answer["items"]} == {"completed"}
     for item in answer["items"]:
         (image,) = item["images"]

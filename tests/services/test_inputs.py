@@ -33,7 +33,7 @@ def _picture(kind: str = "PNG", size: tuple[int, int] = (40, 30)) -> bytes:
     return stream.getvalue()
 
 
-PNG, JPEG, WEBP, GIF = (_picture(kind) for kind in ("PNG", "JPEG", "WEBP", "GIF"))
+PNG, JPEG, WEBP, BMP = (_picture(kind) for kind in ("PNG", "JPEG", "WEBP", "BMP"))
 BASE64 = base64.b64encode(PNG).decode()
 HIDDEN = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -107,7 +107,7 @@ async def test_a_relative_path_starts_at_the_configured_project(library: Library
     ("data", "mime_type", "extension"),
     [
         *((PNG, "image/png", "png"), (JPEG, "image/jpeg", "jpg"), (WEBP, "image/webp", "webp")),
-        (GIF, "image/png", "png"),
+        (BMP, "image/png", "png"),
     ],
 )
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.txt", "a", "漢 字.gif"])
@@ -117,8 +117,8 @@ async def test_the_bytes_decide_what_a_file_is(
     (project / name).write_bytes(data)
     (image,) = await inputs.load([name])
     assert (image.mime_type, image.name) == (mime_type, f"image-1.{extension}")
-    assert (image.data == data) is (data is not GIF)
-    assert len(image.notes) == (data is GIF)
+    assert (image.data == data) is (data is not BMP)
+    assert len(image.notes) == (data is BMP)
 
 
 async def test_an_image_of_the_library_is_known_by_id_address_path_and_bytes(
