@@ -33,6 +33,7 @@ class ResolvedRequest:
 
     Attributes:
         pictures: The files of an edit; None for a generation.
+        directives: Of the sandbox, some of which change the picture.
     """
 
     model: ImageModel
@@ -46,6 +47,7 @@ class ResolvedRequest:
     partial_images: int
     created: int
     pictures: Pictures | None = None
+    directives: tuple[str, ...] = ()
 
     @property
     def event(self) -> str:
@@ -65,6 +67,7 @@ class ResolvedRequest:
             transparent=self.background == "transparent",
             number=number,
             of=self.n,
+            directives=self.directives,
         )
 
     def images(self) -> list[bytes]:
