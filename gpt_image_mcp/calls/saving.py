@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.calls.finishing import finish, naming_as_returned, needs_finishing
+from gpt_image_mcp.calls.transparency import note_transparency
 from gpt_image_mcp.catalogue.prices import cost, quote
 from gpt_image_mcp.catalogue.sizes import AUTO
 from gpt_image_mcp.errors import OutcomeUnknown
@@ -55,7 +56,8 @@ def save(plan: Plan, generated: GeneratedImages, library: Library, *, elapsed_se
         session=plan.session,
         elapsed_seconds=round(elapsed_seconds, 1),
     )
-    return finish(result, plan, library=library) if is_unfinished else result
+    done = finish(result, plan, library=library) if is_unfinished else result
+    return note_transparency(done, plan, library)
 
 
 def cost_of(plan: Plan, generated: GeneratedImages) -> Cost:

@@ -12,6 +12,8 @@ import textwrap
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from gpt_image_mcp.openai_api.sandbox.failures import CHECKERBOARD, FALSE_TRANSPARENCY, HALO
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,6 +31,7 @@ _SMALLEST_CARD, _LARGEST_ENLARGED_CARD = 200, 1600
 _CARD_ALPHA = 224
 # Sizes of the lettering to try, as shares of the short edge.
 _LETTERINGS = (0.075, 0.06, 0.048, 0.038, 0.03, 0.024)
+_SQUARE, _GREY, _FRINGE = 16, (204, 204, 204, 255), (0, 255, 0, 0)
 _OTHER_LETTERS = re.compile(r"[^\x20-\xff]+")
 
 
@@ -40,6 +43,7 @@ class Drawing:
         number: Which image of the request, from 1.
         of: How many images the request has.
         blur: How unfinished it looks, for partial images: a radius in thousandths of the short edge.
+        directives: Of the sandbox; those of ``FALSE_TRANSPARENCY`` change a transparent picture.
     """
 
     prompt: str
@@ -53,6 +57,7 @@ class Drawing:
     number: int = 1
     of: int = 1
     blur: int = 0
+    directives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +90,14 @@ def draw_edit(drawing: Drawing, pictures: Sequence[bytes], mask: bytes | None) -
     if mask is None:
         palette, scene = _scene(drawing)
         image = Image.blend(base, scene.convert("RGBA"), _NEW_SHARE)
+        if drawing.transparent:  # the subject is what is new; the background goes
+            image.putalpha(scene.getchannel("A"))
         _write(image, drawing, palette, alpha=255)
     else:
         area = ImageChops.invert(Image.open(io.BytesIO(mask)).convert("RGBA").getchannel("A")).resize(size)
         image = Image.blend(base, Image.new("RGBA", size, (*_TINT, 255)), _TINT_SHARE)
+        if drawing.transparent:
+            image.putalpha(base.getchannel("A"))
         _fill(image, area, drawing)
     _show_references(image, pictures[1:])
     if not drawing.transparent:
@@ -127,7 +136,7 @@ def _fill(image: Image.Image, area: Image.Image, drawing: Drawing) -> None:
     enlarged = max(1, math.ceil(_SMALLEST_CARD / min(width, height)))
     # A thin strip loses its proportions instead of becoming millions of pixels.
     across, down = (max(edge, min(edge * enlarged, _LARGEST_ENLARGED_CARD)) for edge in (width, height))
-    patch = _drawn(replace(drawing, width=across, height=down, transparent=False))
+    patch = _drawn(replace(drawing, width=across, height=down))
     image.paste(patch.convert("RGBA").resize((width, height)), box[:2], area.crop(box))
 
 
@@ -261,8 +270,29 @@ def _font(size: int) -> Any:
     return ImageFont.load_default(size=size)
 
 
+def _in_place_of_transparency(image: Image.Image, name: str) -> Image.Image:
+    """What models make by mistake: a fringe, a checkerboard or white behind a picture."""
+    from PIL import Image, ImageFilter
+
+    behind, place = Image.new("RGBA", image.size, "white"), (0, 0)
+    if name == HALO:
+        spread = image.getchannel("A").filter(ImageFilter.MaxFilter(5))
+        behind = Image.new("RGBA", image.size, _FRINGE)
+        behind.putalpha(spread.point([alpha // 2 for alpha in range(256)]))
+    elif name == CHECKERBOARD:
+        place, image = (image.width // 4, image.height // 4), image.reduce(2)
+        for top in range(0, behind.height, _SQUARE):
+            for left in range(top % (2 * _SQUARE), behind.width, 2 * _SQUARE):
+                behind.paste(_GREY, (left, top, left + _SQUARE, top + _SQUARE))
+    behind.alpha_composite(image, place)
+    return behind
+
+
 def _encoded(image: Image.Image, drawing: Drawing) -> bytes:
     stream = io.BytesIO()
+    wrong = next((name for name in drawing.directives if name in FALSE_TRANSPARENCY), "")
+    if drawing.transparent and wrong:
+        image = _in_place_of_transparency(image, wrong)
     has_alpha = drawing.transparent and drawing.output_format != "jpeg"
     ready = image if has_alpha else image.convert("RGB")
     if drawing.output_format == "png":

@@ -3,7 +3,8 @@
 A directive in the prompt chooses one: ``[sandbox:rate_limited]`` fails each time, ``[sandbox:503*2]`` the
 first two times this prompt is sent. ``[sandbox:delay=1.5]`` answers after so many seconds. Several
 directives work together. The bodies are those that public projects quote; they are listed in ``REFUSALS``,
-transport faults and damaged answers in ``FAULTS`` and ``DAMAGES``.
+transport faults and damaged answers in ``FAULTS`` and ``DAMAGES``, pictures that are not transparent in
+``FALSE_TRANSPARENCY``.
 """
 
 from __future__ import annotations
@@ -162,7 +163,10 @@ RESPONSE_DAMAGES = (
     *("host_refuses", "image_call_failed", "image_call_moderated", "response_failed", "response_incomplete"),
     *("no_result", "no_tool_usage"),
 )
-NAMES = (*REFUSALS, *FAULTS, *DAMAGES, *RESPONSE_DAMAGES)
+# What models put in the place of transparency, in pictures that should have it.
+CHECKERBOARD, HALO = "painted_checkerboard", "coloured_halo"
+FALSE_TRANSPARENCY = ("opaque_picture", CHECKERBOARD, HALO)
+NAMES = (*REFUSALS, *FAULTS, *DAMAGES, *RESPONSE_DAMAGES, *FALSE_TRANSPARENCY)
 # The rejection that only the edits endpoint gives.
 LAUNCH_ERA = "launch_400"
 

@@ -38,6 +38,7 @@ class ResolvedRequest:
 
     Attributes:
         pictures: The files of an edit; None for a generation.
+        directives: Of the sandbox, some of which change the picture.
     """
 
     model: ImageModel
@@ -53,6 +54,7 @@ class ResolvedRequest:
     frame_count: int = 0
     frame_duration_ms: int = 0
     pictures: Pictures | None = None
+    directives: tuple[str, ...] = ()
 
     @property
     def event(self) -> str:
@@ -72,6 +74,7 @@ class ResolvedRequest:
             transparent=self.background == "transparent",
             number=number,
             of=self.n,
+            directives=self.directives,
         )
 
     def images(self) -> list[bytes]:

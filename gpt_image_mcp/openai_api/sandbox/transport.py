@@ -133,6 +133,7 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
                 raise RequestRefused(REFUSALS[name].about(checked.model.name))
         _break_connection(directives.names, request)
         resolved = checked.resolved(directives.prompt, int(time.time()))
+        resolved = replace(resolved, directives=directives.names)
         if checked.asked is not None:
             image = (await in_thread(resolved.images))[0]
             return self._damaged(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from PIL import Image, ImageChops
 
 from gpt_image_mcp.openai_api.sandbox.drawing import Drawing, draw, draw_edit
+from gpt_image_mcp.openai_api.sandbox.failures import FALSE_TRANSPARENCY
 
 DRAWING = Drawing(prompt="a paper boat", model="gpt-image-2", quality="high", width=640, height=480)
 
@@ -19,8 +21,6 @@ def _opened(data: bytes) -> Image.Image:
 
 
 def _changed(**changes: object) -> Drawing:
-    from dataclasses import replace
-
     return replace(DRAWING, **changes)  # type: ignore[arg-type]
 
 
@@ -125,3 +125,37 @@ def test_an_input_of_another_size_is_brought_to_that_of_the_edit() -> None:
 def test_more_references_than_fit_along_the_edge_are_no_problem() -> None:
     images = [PHOTO] * 16
     assert _opened(draw_edit(DRAWING, images, None)).size == (640, 480)
+
+
+def test_a_transparent_edit_clears_what_is_not_the_subject() -> None:
+    alpha = _opened(draw_edit(_changed(transparent=True), [PHOTO], None)).getchannel("A")
+    assert alpha.histogram()[0] > 640 * 480 / 10
+    assert alpha.histogram()[255] > 640 * 480 / 10
+
+
+def test_a_transparent_edit_is_clear_only_inside_its_mask_if_the_original_is_opaque() -> None:
+    box = (100, 100, 540, 380)
+    edited = _opened(draw_edit(_changed(transparent=True), [PHOTO], _mask(box)))
+    alpha = edited.getchannel("A")
+    assert alpha.crop(box).getextrema()[0] == 0
+    alpha.paste(255, box)
+    assert alpha.getextrema() == (255, 255)
+
+
+def test_what_is_clear_in_the_original_stays_so_outside_the_mask() -> None:
+    original = _file(Image.new("RGBA", (640, 480), (9, 9, 9, 0)))
+    edited = _opened(draw_edit(_changed(transparent=True), [original], _mask((100, 100, 540, 380))))
+    assert edited.getchannel("A").crop((0, 0, 640, 100)).getextrema() == (0, 0)
+
+
+@pytest.mark.parametrize("directive", FALSE_TRANSPARENCY)
+@pytest.mark.parametrize("size", [(640, 480), (333, 501)])
+def test_what_goes_wrong_with_transparency_shows_in_generations_and_edits_that_should_have_it(
+    directive: str, size: tuple[int, int]
+) -> None:
+    asked = _changed(transparent=True, width=size[0], height=size[1])
+    wrong = replace(asked, directives=(directive,))
+    assert _opened(draw(wrong)).size == _opened(draw_edit(wrong, [PHOTO], None)).size == size
+    assert draw(wrong) != draw(asked)
+    assert draw_edit(wrong, [PHOTO], None) != draw_edit(asked, [PHOTO], None)
+    assert draw(replace(wrong, transparent=False)) == draw(replace(asked, transparent=False))
