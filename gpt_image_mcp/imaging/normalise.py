@@ -22,7 +22,9 @@ from gpt_image_mcp.imaging.formats import (
     room_for,
 )
 from gpt_image_mcp.imaging.limits import require_decodable
-from gpt_image_mcp.pillow_errors import DamagedImage, Oversized
+from gpt_image_mcp.imaging.svg import is_svg
+from gpt_image_mcp.imaging.svg_drawing import INSTALL
+from gpt_image_mcp.pillow_errors import DamagedImage, DrawingUnavailable, Oversized
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -87,6 +89,7 @@ def require_whole(data: bytes, *, source: str) -> Picture:
     Raises:
         InputRejected: If it is not an image, breaks off, or is too large.
     """
+    require_pixels(data, source=source)
     picture = read_picture(data)
     if picture is None:
         raise _not_an_image(data, source)
@@ -96,6 +99,18 @@ def require_whole(data: bytes, *, source: str) -> Picture:
         message = f"{source} is a {picture.format} image that breaks off before its end."
         raise InputRejected(message, next_step=_SAVE_AGAIN)
     return picture
+
+
+def require_pixels(data: bytes, *, source: str) -> None:
+    """Refuses a vector drawing where pixels are needed.
+
+    Raises:
+        InputRejected: If it is an SVG.
+    """
+    if is_svg(data):
+        message = f"{source} is an SVG, a vector drawing, and models take pictures of pixels."
+        step = "Call export_image with it and output_format png, and pass the file that this writes."
+        raise InputRejected(message, next_step=step)
 
 
 def decode_input(data: bytes, *, source: str) -> Decoded:
@@ -145,6 +160,8 @@ def damage_refused(source: str) -> Generator[None]:
     """
     try:
         yield
+    except DrawingUnavailable as error:
+        raise InputRejected(f"{source} is kept, and cannot be drawn: {error}.", next_step=INSTALL) from error
     except Oversized as error:
         message = f"{source} is too large: {error}."
         raise InputRejected(

@@ -16,7 +16,8 @@ from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.imaging.decoding import in_profile, pixels_of
 from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.formats import open_picture, room_for
-from gpt_image_mcp.pillow_errors import DamagedImage
+from gpt_image_mcp.imaging.svg_drawing import INSTALL, rasterised
+from gpt_image_mcp.pillow_errors import DamagedImage, DrawingUnavailable
 from gpt_image_mcp.values.views import WHOLE, InlineImage
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class View:
 
     Attributes:
         max_bytes: Budget for the encoded preview, in bytes (not base64).
-        max_edge: Longest edge in pixels; images are never enlarged.
+        max_edge: Longest edge in pixels; images are never enlarged, but an SVG is drawn so large.
         format: The format of the preview.
         grid: Draw rulers in fractions of the shown image, for choosing regions.
         source_type: How AI took part in the picture, for a preview that is kept as a file.
@@ -74,8 +75,10 @@ def make_preview(data: bytes, view: View) -> InlineImage:
     Raises:
         StorageFailed: If the bytes cannot be decoded.
     """
-    with _for_preview(), room_for(data):
-        return _preview(data, view)
+    with _for_preview():
+        data = rasterised(data, _drawn_edge(view))
+        with room_for(data):
+            return _preview(data, view)
 
 
 def _preview(data: bytes, view: View) -> InlineImage:
@@ -108,6 +111,8 @@ def thumbnail(data: bytes, max_edge: int) -> bytes:
 
 def drawn(data: bytes, view: View) -> Image.Image:
     """The part of an image that a view shows, in sRGB and at most as large as the view."""
+    with _for_preview():
+        data = rasterised(data, _drawn_edge(view))
     with _for_preview(), room_for(data), open_picture(data) as image:
         if view.crop is None:
             # Lets the JPEG decoder skip detail that a small preview would not show.
@@ -123,9 +128,18 @@ def drawn(data: bytes, view: View) -> Image.Image:
 def _for_preview() -> Generator[None]:
     try:
         yield
+    except DrawingUnavailable as error:
+        message = f"The file is kept, and cannot be shown here: {error}. {INSTALL}"
+        raise StorageFailed(message, next_step=INSTALL) from error
     except DamagedImage as error:
         message = f"The image cannot be decoded for a preview: {error}."
         raise StorageFailed(message, next_step="Open the file itself; its path is in the result.") from error
+
+
+def _drawn_edge(view: View) -> int:
+    """How large a vector drawing is drawn for a view, so that also a part of it is sharp."""
+    crop = view.crop or WHOLE
+    return math.ceil(view.max_edge / max(crop.right - crop.left, crop.bottom - crop.top))
 
 
 def _cropped(image: Image.Image, crop: Crop | None) -> Image.Image:

@@ -138,6 +138,21 @@ def render(
     )
 
 
+def whole_file(data: bytes, size: Pixels) -> Rendered:
+    """A file that is written as it is."""
+    return Rendered(
+        data=data,
+        size=size,
+        is_cropped=False,
+        is_enlarged=False,
+        quality=0,
+        shrunk_from=None,
+        fill=None,
+        is_flattened=False,
+        is_barred=False,
+    )
+
+
 def _require_possible(size: Pixels, output_format: str) -> None:
     longest = _LONGEST_WEBP_EDGE if output_format == "webp" else _LONGEST_EDGE
     if max(size) > longest or size.width * size.height > MAX_PIXELS:

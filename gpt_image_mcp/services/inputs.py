@@ -14,7 +14,9 @@ from urllib.parse import unquote
 
 from gpt_image_mcp.downloads import Fetcher
 from gpt_image_mcp.errors import InputNotFound, InputRejected, NotFound, StorageFailed, cut
+from gpt_image_mcp.imaging.formats import read_picture
 from gpt_image_mcp.imaging.normalise import normalise
+from gpt_image_mcp.imaging.svg import is_svg
 from gpt_image_mcp.openai_api.image_extraction import decode_image
 from gpt_image_mcp.references import reference_to
 from gpt_image_mcp.regular_files import NotAFile, TooManyBytes, read_regular
@@ -91,6 +93,27 @@ class Inputs:
         finally:
             for task in loading:
                 task.cancel()
+
+    async def look_at(self, ref: str) -> InputImage:
+        """An image to be shown, not sent; so it may be an SVG.
+
+        Raises:
+            InputNotFound: If there is nothing.
+            InputRejected: If it is not allowed, too large or not an image.
+        """
+        source = await self.read(ref)
+        picture = read_picture(source.data) if is_svg(source.data) else None
+        if picture is None:
+            return await in_drawing(self._acceptable, source, 1)
+        return InputImage(
+            name=f"image-1.{picture.extension}",
+            data=source.data,
+            mime_type=picture.mime_type,
+            width=picture.width,
+            height=picture.height,
+            source=source.label,
+            notes=source.notes,
+        )
 
     async def read(self, text: str) -> Source:
         """The bytes that a reference leads to, whether or not they are an image.

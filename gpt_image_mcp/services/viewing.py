@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from gpt_image_mcp.errors import ImageError
 from gpt_image_mcp.imaging.preview_cache import preview_of
 from gpt_image_mcp.imaging.previews import View, bytes_within_base64, make_preview
+from gpt_image_mcp.imaging.svg import is_svg
 from gpt_image_mcp.regular_files import MOST_BYTES, read_regular
 from gpt_image_mcp.values.exports import ExportResult
 from gpt_image_mcp.values.requests import InputImage
@@ -116,7 +117,7 @@ class Viewing:
         data, notes = picture.read()
         if picture.stored is None:
             return make_preview(data, view), notes
-        is_whole = may_be_whole and self.settings.inline == "full" and not notes
+        is_whole = may_be_whole and self.settings.inline == "full" and not notes and not is_svg(data)
         if is_whole and len(data) <= view.max_bytes:
             return InlineImage(data, picture.stored.mime_type), notes
         return preview_of(picture.stored, data, view), notes

@@ -18,6 +18,7 @@ from gpt_image_mcp.imaging.decoding import in_profile, pixels_of
 from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.formats import open_picture, room_for
 from gpt_image_mcp.imaging.preview_cache import LARGE_PREVIEWS, PreviewCache
+from gpt_image_mcp.imaging.svg_drawing import rasterised
 from gpt_image_mcp.pillow_errors import DamagedImage
 from gpt_image_mcp.regular_files import MOST_BYTES, read_regular
 from gpt_image_mcp.services.image_search import file_state
@@ -86,6 +87,7 @@ def _read(path: Path) -> bytes:
 def _draw(data: bytes) -> bytes:
     """The thumbnail of an image file; empty if it cannot be decoded."""
     try:
+        data = rasterised(data, EDGE_PIXELS)
         with room_for(data), open_picture(data) as image:
             image.draft("RGB", (EDGE_PIXELS, EDGE_PIXELS))
             decoded = pixels_of(image)
