@@ -52,13 +52,13 @@ class Rendered:
 
     data: bytes
     size: Pixels
-    is_cropped: bool
-    is_enlarged: bool
-    quality: int
-    shrunk_from: Pixels | None
-    fill: Colour | None
-    is_flattened: bool
-    is_barred: bool
+    is_cropped: bool = False
+    is_enlarged: bool = False
+    quality: int = 0
+    shrunk_from: Pixels | None = None
+    fill: Colour | None = None
+    is_flattened: bool = False
+    is_barred: bool = False
 
 
 def read_colour(background: str) -> Colour | None:
@@ -135,21 +135,6 @@ def render(
         fill=fill,
         is_flattened=is_automatic and image.mode == "RGBA",
         is_barred=is_automatic and placement.scaled != placement.canvas,
-    )
-
-
-def whole_file(data: bytes, size: Pixels) -> Rendered:
-    """A file that is written as it is."""
-    return Rendered(
-        data=data,
-        size=size,
-        is_cropped=False,
-        is_enlarged=False,
-        quality=0,
-        shrunk_from=None,
-        fill=None,
-        is_flattened=False,
-        is_barred=False,
     )
 
 

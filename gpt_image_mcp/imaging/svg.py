@@ -8,8 +8,9 @@ Elements and attributes: https://www.w3.org/TR/SVG2/, https://www.w3.org/TR/filt
 
 from __future__ import annotations
 
+import contextlib
 import re
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
@@ -27,7 +28,7 @@ _START = re.compile(
     re.DOTALL,
 )
 _END = re.compile(rb"(?:</(?:[\w.-]+:)?svg\s*|/)>\s*(?:<!--.*?-->\s*)*\Z", re.DOTALL)
-_LONGEST_END = 10_000
+_LONGEST_HEAD, _LONGEST_END = 100_000, 10_000
 _NAMESPACE, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _XML = "http://www.w3.org/XML/1998/namespace"
 _PREFIXES = {"": "", _XLINK: "xlink:", _XML: "xml:"}
@@ -76,14 +77,6 @@ _PIXELS_OF = {
 _DEFAULT = (300.0, 150.0)
 
 
-class _RootFound(Exception):
-    """Carries the attributes of the root, which is all that was to be read."""
-
-    def __init__(self, attributes: Mapping[str, str]) -> None:
-        super().__init__()
-        self.attributes = attributes
-
-
 def is_svg(data: bytes) -> bool:
     """Whether a file begins like an SVG; declarations and comments may stand before its root."""
     return _START.match(data) is not None
@@ -102,21 +95,12 @@ def read_size(data: bytes) -> Pixels | None:
 
 def measure(data: bytes) -> tuple[float, float] | None:
     """Width and height of an SVG in pixels, as it says; None if the bytes are none."""
-    if not is_svg(data):
-        return None
-
-    def root(_name: str, attributes: Mapping[str, str]) -> NoReturn:
-        raise _RootFound(attributes)
-
+    roots: list[Mapping[str, str]] = []
     parser = expat.ParserCreate(namespace_separator=" ")
-    parser.StartElementHandler = root
-    try:
-        parser.Parse(data, True)  # noqa: FBT003 - the parser takes no names
-    except _RootFound as found:
-        return _measured(found.attributes)
-    except (expat.ExpatError, ValueError, LookupError):
-        return None
-    return None
+    parser.StartElementHandler = lambda _name, attributes: roots.append(attributes)
+    with contextlib.suppress(expat.ExpatError, ValueError, LookupError):
+        parser.Parse(data[:_LONGEST_HEAD] if is_svg(data) else b"", False)  # noqa: FBT003 - no names there
+    return _measured(roots[0]) if roots else None
 
 
 def scaled_to(size: tuple[float, float], longest_edge: float) -> Pixels:
@@ -125,12 +109,8 @@ def scaled_to(size: tuple[float, float], longest_edge: float) -> Pixels:
     return Pixels(width, height)
 
 
-def sanitise(data: bytes, *, size: Pixels | None = None) -> bytes:
+def sanitise(data: bytes) -> bytes:
     """A copy of an SVG that only draws: no scripts, events, animations, foreign content or other files.
-
-    Args:
-        data: The file.
-        size: What the copy is to measure; None leaves that as it is.
 
     Raises:
         DamagedImage: If it cannot be read, or declares entities.
@@ -139,14 +119,14 @@ def sanitise(data: bytes, *, size: Pixels | None = None) -> bytes:
     if len(data) > MAX_BYTES:
         message = f"it has {len(data):,} bytes; an SVG is read with at most {MAX_BYTES:,}"
         raise Oversized(message)
-    copy = _Copy(size)
+    copy = _Copy()
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
     parser.StartElementHandler, parser.EndElementHandler = copy.start, copy.end
     parser.CharacterDataHandler = copy.text
     parser.StartDoctypeDeclHandler = _refuse_declarations
     try:
-        parser.Parse(data, True)  # noqa: FBT003 - the parser takes no names
+        parser.Parse(data, True)  # noqa: FBT003 - no names there
     except (expat.ExpatError, ValueError, LookupError) as error:
         message = f"its XML cannot be read: {error}"
         raise DamagedImage(message) from error
@@ -164,9 +144,8 @@ class _Copy:
         parts: What was written.
     """
 
-    def __init__(self, size: Pixels | None) -> None:
+    def __init__(self) -> None:
         self.parts: list[str] = []
-        self._size = size
         self._namespace = _NAMESPACE
         self._open: list[str] = []
         self._skipped = self._elements = 0  # the open elements that are left out; all so far
@@ -182,7 +161,10 @@ class _Copy:
             raise Oversized(message)
         namespace, _, local = name.rpartition(" ")
         if not self._open:
-            attributes = self._root(namespace, local, attributes)
+            if local != "svg" or namespace not in ("", _NAMESPACE):
+                message = "its root is no svg element"
+                raise DamagedImage(message)
+            self._namespace = namespace  # a root may have forgotten it
         is_drawn = local in _ELEMENTS and namespace == self._namespace and self._open[-1:] != ["style"]
         if self._skipped or not is_drawn:
             self._skipped += 1
@@ -209,23 +191,6 @@ class _Copy:
             self._css.append(text)
         elif not self._skipped:
             self.parts.append(escape(text.replace("\r", "\n")))
-
-    def _root(self, namespace: str, local: str, attributes: Mapping[str, str]) -> Mapping[str, str]:
-        """The attributes of the root, in the size that is wanted; it may have forgotten its namespace."""
-        if local != "svg" or namespace not in ("", _NAMESPACE):
-            message = "its root is no svg element"
-            raise DamagedImage(message)
-        self._namespace = namespace
-        if self._size is None:
-            return attributes
-        width, height = _measured(attributes)
-        box = attributes["viewBox"] if _view_box(attributes) else f"0 0 {width:g} {height:g}"
-        return {
-            **attributes,
-            "width": f"{self._size.width}",
-            "height": f"{self._size.height}",
-            "viewBox": box,
-        }
 
 
 def _refuse_declarations(_name: str, _system: str | None, _public: str | None, has_subset: int) -> None:

@@ -46,12 +46,18 @@ def rasterised(data: bytes, longest_edge: int) -> bytes:
         message = "its root cannot be read"
         raise DamagedImage(message)
     size = scaled_to(own, min(longest_edge, LARGEST_EDGE))
-    copy = sanitise(data, size=size)
+    width, height = own
+    # Inside another one, because whole pixels are never quite in the shape of the drawing.
+    frame = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{size.width}" height="{size.height}" '
+        f'viewBox="0 0 {width:.9g} {height:.9g}" preserveAspectRatio="none">'
+    )
+    framed = b"".join((frame.encode(), sanitise(data), b"</svg>"))
     if importlib.util.find_spec("resvg_py") is None:
         message = "an SVG can only be shown with the extra svg"
         raise DrawingUnavailable(message)
     with MEMORY.reserved(size.area * BYTES_PER_PIXEL):
-        return _drawn(copy, room_bytes=_OWN_BYTES + size.area * BYTES_PER_PIXEL)
+        return _drawn(framed, room_bytes=_OWN_BYTES + size.area * BYTES_PER_PIXEL)
 
 
 def _drawn(copy: bytes, *, room_bytes: int) -> bytes:

@@ -20,7 +20,7 @@ from gpt_image_mcp.imaging.fit import fit_into
 from gpt_image_mcp.imaging.formats import read_picture, room_for
 from gpt_image_mcp.imaging.limits import MAX_PIXELS
 from gpt_image_mcp.imaging.normalise import damage_refused, decode_input, require_whole
-from gpt_image_mcp.imaging.rendering import css_colour, read_colour, render, require_writer, whole_file
+from gpt_image_mcp.imaging.rendering import Rendered, css_colour, read_colour, render, require_writer
 from gpt_image_mcp.imaging.source_type import find_source_type, source_type_of
 from gpt_image_mcp.imaging.svg_drawing import rasterised
 from gpt_image_mcp.imaging.xmp import has_c2pa
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.imaging.decoding import Decoded
     from gpt_image_mcp.imaging.export_presets import Target
-    from gpt_image_mcp.imaging.rendering import Colour, Rendered
+    from gpt_image_mcp.imaging.rendering import Colour
     from gpt_image_mcp.imaging.source_type import SourceType
     from gpt_image_mcp.services.export_places import Place
     from gpt_image_mcp.services.inputs import Inputs, Source
@@ -191,7 +191,7 @@ def _make_of_drawing(source: Source, options: ExportOptions, background: Colour 
 def _drawn(source: Source, target: Target, own: Pixels, *, background: Colour | None) -> Rendered:
     """A file of an SVG: drawn at the size that it has there, or for an svg the cleaned copy."""
     if target.output_format == "svg":
-        return whole_file(svg.sanitise(source.data), own)
+        return Rendered(data=svg.sanitise(source.data), size=own)
     place = fit_into(own, target.box, fit=target.fit, fills_box=target.fills_box)
     edge = math.ceil(round(max(own) * place.magnification, 3))
     drawn = rasterised(source.data, edge)

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from gpt_image_mcp.downloads import Fetcher
 from gpt_image_mcp.errors import InputNotFound, InputRejected, NotFound, StorageFailed, cut
 from gpt_image_mcp.imaging.formats import read_picture
-from gpt_image_mcp.imaging.normalise import normalise
+from gpt_image_mcp.imaging.normalise import Normalised, normalise
 from gpt_image_mcp.imaging.svg import is_svg
 from gpt_image_mcp.openai_api.image_extraction import decode_image
 from gpt_image_mcp.references import reference_to
@@ -69,12 +69,15 @@ class Inputs:
     settings: Settings
     library: Library
 
-    async def load(self, refs: Sequence[str], *, already: int = 0) -> tuple[InputImage, ...]:
+    async def load(
+        self, refs: Sequence[str], *, already: int = 0, to_show: bool = False
+    ) -> tuple[InputImage, ...]:
         """The images of an edit, in order, ready to be sent.
 
         Args:
             refs: What the caller passed.
             already: How many images come before these in the same request.
+            to_show: Whether they are only looked at, so that an SVG is taken as it is.
 
         Raises:
             InputNotFound: If there is nothing.
@@ -85,7 +88,7 @@ class Inputs:
         async def load(position: int, ref: str) -> InputImage:
             async with slots:
                 source = await self.read(ref)
-                return await in_drawing(self._acceptable, source, position)
+                return await in_drawing(self._acceptable, source, position, to_show=to_show)
 
         loading = [asyncio.create_task(load(already + index, ref)) for index, ref in enumerate(refs, start=1)]
         try:
@@ -93,27 +96,6 @@ class Inputs:
         finally:
             for task in loading:
                 task.cancel()
-
-    async def look_at(self, ref: str) -> InputImage:
-        """An image to be shown, not sent; so it may be an SVG.
-
-        Raises:
-            InputNotFound: If there is nothing.
-            InputRejected: If it is not allowed, too large or not an image.
-        """
-        source = await self.read(ref)
-        picture = read_picture(source.data) if is_svg(source.data) else None
-        if picture is None:
-            return await in_drawing(self._acceptable, source, 1)
-        return InputImage(
-            name=f"image-1.{picture.extension}",
-            data=source.data,
-            mime_type=picture.mime_type,
-            width=picture.width,
-            height=picture.height,
-            source=source.label,
-            notes=source.notes,
-        )
 
     async def read(self, text: str) -> Source:
         """The bytes that a reference leads to, whether or not they are an image.
@@ -189,8 +171,13 @@ class Inputs:
         message = f"{what}; at most {self.settings.max_input_mb:g} MB are sent (GPT_IMAGE_MAX_INPUT_MB)."
         return InputRejected(message, next_step="Scale the image down and pass that.")
 
-    def _acceptable(self, source: Source, position: int) -> InputImage:
-        converted = normalise(source.data, source=source.label, is_first=position == 1)
+    def _acceptable(self, source: Source, position: int, *, to_show: bool) -> InputImage:
+        drawing = read_picture(source.data) if to_show and is_svg(source.data) else None
+        converted = (
+            Normalised(source.data, drawing)
+            if drawing
+            else normalise(source.data, source=source.label, is_first=position == 1)
+        )
         image_id, notes = self._origin(source)
         return InputImage(
             name=f"image-{position}.{converted.picture.extension}",

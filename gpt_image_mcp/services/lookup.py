@@ -45,7 +45,7 @@ class Lookup:
         """
         try:
             known = None if ref.kind in ("data", "web") else await in_folders(self._known, ref)
-            return known or await self.inputs.look_at(ref.text)
+            return known or (await self.inputs.load([ref.text], to_show=True))[0]
         except InputNotFound as error:
             raise NotFound(error.message, next_step=error.next_step) from error
 
