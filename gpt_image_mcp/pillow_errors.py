@@ -23,6 +23,10 @@ class Oversized(DamagedImage):
     """A picture that would take too much memory or time, and may be sound."""
 
 
+class DrawingUnavailable(DamagedImage):
+    """A sound file of a kind whose drawing needs a package that is not installed."""
+
+
 @contextmanager
 def unify_pillow_errors() -> Generator[None]:
     """Turns whatever is raised in the block into ``DamagedImage``; errors of our own tree pass as they are.

@@ -21,7 +21,8 @@ from gpt_image_mcp.imaging.fit import Fit
 from gpt_image_mcp.values.pixels import Pixels
 
 LONGEST_EDGE = 16_383
-_FORMATS = ("png", "jpeg", "webp", "avif", "ico")
+_OF_PIXELS = ("png", "jpeg", "webp", "avif", "ico")
+_FORMATS = (*_OF_PIXELS, "svg")
 _PRESETS = ("favicon", "app_icon", "social")
 _WITH_QUALITY = ("jpeg", "webp", "avif")
 _BYTES_PER_KB = 1000
@@ -39,7 +40,8 @@ class ExportOptions:
     """What a caller asks of an export.
 
     Attributes:
-        output_format: png, jpeg, webp, avif or ico; empty keeps that of the source.
+        output_format: png, jpeg, webp, avif or ico, of an SVG also svg; empty keeps that of the source, and
+            makes an SVG a PNG.
         width: Pixels; 0 follows from the height, and if both are 0 the source's own size is kept.
         height: Likewise.
         fit: contain shows all of the picture inside the box, cover fills the box and crops, stretch distorts;
@@ -123,6 +125,8 @@ def validate_options(options: ExportOptions) -> None:
         raise InvalidArgument(message, next_step="Leave out output_format, or pass png or jpeg.")
     if options.output_format == "ico":
         _require_icon_size(options)
+    if options.output_format == "svg":
+        _require_no_pixels(options)
 
 
 def plan_targets(options: ExportOptions, *, source: Pixels, source_format: str) -> tuple[Target, ...]:
@@ -145,7 +149,7 @@ def plan_targets(options: ExportOptions, *, source: Pixels, source_format: str) 
 
 def _targets(options: ExportOptions, *, source: Pixels, source_format: str) -> tuple[Target, ...]:
     fit = _fit(options)
-    output_format = options.output_format or (source_format if source_format in _FORMATS else "png")
+    output_format = options.output_format or (source_format if source_format in _OF_PIXELS else "png")
     if options.preset:
         shared = options.output_format or (source_format if source_format in _SHAREABLE else "png")
         targets = _PRESET_TARGETS[options.preset]
@@ -199,6 +203,16 @@ def _require_adjustable(options: ExportOptions, target: Target) -> None:
     if options.max_kb and kind == "ico":
         message = f"max_kb is {options.max_kb:g}, and the size of an ico follows from its pictures."
         raise InvalidArgument(message, next_step="Leave out max_kb, or pass another output_format.")
+
+
+def _require_no_pixels(options: ExportOptions) -> None:
+    named = ("preset", "width", "height", "background", "quality", "max_kb")
+    given = [name for name in named if getattr(options, name)]
+    if given:
+        message = f"{given[0]} is given, and an svg is a drawing of no size in pixels or bytes."
+        raise InvalidArgument(
+            message, next_step=f"Leave out {' and '.join(given)}, or pass another output_format."
+        )
 
 
 def _require_icon_size(options: ExportOptions) -> None:

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from gpt_image_mcp.imaging.limits import BoundedStream, require_decodable, require_openable
+from gpt_image_mcp.imaging.svg import MIME_TYPE, has_end, is_svg, read_size
 from gpt_image_mcp.memory import BYTES_PER_PIXEL, MEMORY
 from gpt_image_mcp.pillow_errors import DamagedImage, Oversized, unify_pillow_errors
 from gpt_image_mcp.values.images import Picture
@@ -66,7 +67,7 @@ def read_picture(data: bytes) -> Picture | None:
     """
     known = _format_of(data)
     if known is None:
-        return None
+        return _vector_picture(data)
     try:
         with open_picture(data) as image:
             width, height = image.size
@@ -87,7 +88,7 @@ def read_picture(data: bytes) -> Picture | None:
 def announced_format(data: bytes) -> str:
     """The name of the format that the first bytes announce, whether or not the rest can be read."""
     known = _format_of(data)
-    return known.name if known else ""
+    return known.name if known else "svg" if is_svg(data) else ""
 
 
 @contextmanager
@@ -148,7 +149,7 @@ def is_complete(data: bytes, picture: Picture) -> bool:
     if picture.format == "gif":
         # Some lack the mark of the end; they are kept if the first frame is whole.
         return data[-64:].rstrip(b"\0")[-1:] == b";" or decodes(data)
-    return True
+    return picture.format != "svg" or has_end(data)
 
 
 def decodes(data: bytes) -> bool:
@@ -161,6 +162,13 @@ def decodes(data: bytes) -> bool:
     except DamagedImage:
         return False
     return True
+
+
+def _vector_picture(data: bytes) -> Picture | None:
+    size = read_size(data)
+    if size is None:
+        return None
+    return Picture(format="svg", mime_type=MIME_TYPE, extension="svg", width=size.width, height=size.height)
 
 
 def _has_last_chunk(data: bytes) -> bool:

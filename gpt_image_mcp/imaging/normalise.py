@@ -23,7 +23,9 @@ from gpt_image_mcp.imaging.formats import (
     room_for,
 )
 from gpt_image_mcp.imaging.limits import require_decodable
-from gpt_image_mcp.pillow_errors import DamagedImage, Oversized
+from gpt_image_mcp.imaging.svg import is_svg
+from gpt_image_mcp.imaging.svg_drawing import INSTALL
+from gpt_image_mcp.pillow_errors import DamagedImage, DrawingUnavailable, Oversized
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -59,11 +61,13 @@ def normalise(data: bytes, *, source: str, is_first: bool, is_shown: bool = Fals
         data: A file of any kind.
         source: How the caller called it, for messages.
         is_first: Whether it is image 1, which alone keeps its transparency.
-        is_shown: Whether it is only looked at, so that an animation stays one.
+        is_shown: Whether it is only looked at, so that animations and drawings stay what they are.
 
     Raises:
         InputRejected: If it is not an image, is damaged, or is too large.
     """
+    if is_shown and is_svg(data) and (drawing := read_picture(data)):
+        return Normalised(data, drawing)
     picture = require_whole(data, source=source)
     with damage_refused(source), open_picture(data) as image:
         reasons = _reasons(data, image, picture, is_first=is_first)
@@ -83,12 +87,13 @@ def normalise(data: bytes, *, source: str, is_first: bool, is_shown: bool = Fals
     return Normalised(encoded, made, (f"{source} was converted: {', '.join(reasons)}.",))
 
 
-def refuse_gif(data: bytes, *, source: str) -> None:
-    """Refuses what no request may carry, because the API takes no GIF, and which frame is meant is unknown.
+def require_sendable(data: bytes, *, source: str) -> None:
+    """Refuses what no request may carry: drawings, and GIFs, of which no frame would be the right one.
 
     Raises:
-        InputRejected: If it is a GIF.
+        InputRejected: If it is an SVG or a GIF.
     """
+    require_pixels(data, source=source)
     if announced_format(data) == "gif":
         message = f"{source} is a GIF, which cannot be an input of an edit."
         step = 'Export it first: export_image with output_format "png" makes a file of its first frame.'
@@ -101,6 +106,7 @@ def require_whole(data: bytes, *, source: str) -> Picture:
     Raises:
         InputRejected: If it is not an image, breaks off, or is too large.
     """
+    require_pixels(data, source=source)
     picture = read_picture(data)
     if picture is None:
         raise _not_an_image(data, source)
@@ -110,6 +116,18 @@ def require_whole(data: bytes, *, source: str) -> Picture:
         message = f"{source} is a {picture.format} image that breaks off before its end."
         raise InputRejected(message, next_step=_SAVE_AGAIN)
     return picture
+
+
+def require_pixels(data: bytes, *, source: str) -> None:
+    """Refuses a vector drawing where pixels are needed.
+
+    Raises:
+        InputRejected: If it is an SVG.
+    """
+    if is_svg(data):
+        message = f"{source} is an SVG, a vector drawing, and models take pictures of pixels."
+        step = "Call export_image with it and output_format png, and pass the file that this writes."
+        raise InputRejected(message, next_step=step)
 
 
 def decode_input(data: bytes, *, source: str) -> Decoded:
@@ -159,6 +177,8 @@ def damage_refused(source: str) -> Generator[None]:
     """
     try:
         yield
+    except DrawingUnavailable as error:
+        raise InputRejected(f"{source} is kept, and cannot be drawn: {error}.", next_step=INSTALL) from error
     except Oversized as error:
         message = f"{source} is too large: {error}."
         raise InputRejected(

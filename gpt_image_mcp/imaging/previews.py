@@ -8,7 +8,7 @@ Everything here is CPU work for a worker thread.
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
@@ -17,7 +17,8 @@ from gpt_image_mcp.imaging.animation import find_animation
 from gpt_image_mcp.imaging.decoding import in_profile, pixels_of
 from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.formats import open_picture, room_for
-from gpt_image_mcp.pillow_errors import DamagedImage
+from gpt_image_mcp.imaging.svg_drawing import INSTALL, rasterised
+from gpt_image_mcp.pillow_errors import DamagedImage, DrawingUnavailable
 from gpt_image_mcp.values.views import WHOLE, InlineImage
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class View:
 
     Attributes:
         max_bytes: Budget for the encoded preview, in bytes (not base64).
-        max_edge: Longest edge in pixels; images are never enlarged.
+        max_edge: Longest edge in pixels; images are never enlarged, but an SVG is drawn so large.
         format: The format of the preview.
         grid: Draw rulers in fractions of the shown image, for choosing regions.
         source_type: How AI took part in the picture, for a preview that is kept as a file.
@@ -83,8 +84,10 @@ def make_preview(data: bytes, view: View) -> InlineImage:
     Raises:
         StorageFailed: If the bytes cannot be decoded.
     """
-    with _for_preview(data, view):
-        return _preview(data, view)
+    with _explained():
+        data = rasterised(data, _drawn_edge(view))
+        with _room_for_view(data, view):
+            return _preview(data, view)
 
 
 def _preview(data: bytes, view: View) -> InlineImage:
@@ -111,7 +114,7 @@ def animation_notes(data: bytes, view: View) -> tuple[str, ...]:
     animation = find_animation(data)
     if animation is None:
         return ()
-    with _for_preview(data, view):
+    with _explained(), _room_for_view(data, view):
         durations = [milliseconds for _, milliseconds in animation.frames()]
     low, high = min(durations), max(durations)
     each = f"{low} ms each" if low == high else f"{low} to {high} ms each"
@@ -140,7 +143,9 @@ def drawn(data: bytes, view: View) -> Image.Image:
     Raises:
         StorageFailed: If the bytes cannot be decoded.
     """
-    with _for_preview(data, view), open_picture(data) as image:
+    with _explained():
+        data = rasterised(data, _drawn_edge(view))
+    with _explained(), _room_for_view(data, view), open_picture(data) as image:
         if view.shows_frames and (animation := find_animation(data)):
             return _strip(animation, min(view.max_edge, _LARGEST_STRIP))
         if view.crop is None:
@@ -174,16 +179,29 @@ def _strip(animation: Animation, max_edge: int) -> Image.Image:
     return sheet if is_transparent(sheet) else sheet.convert("RGB")
 
 
-@contextmanager
-def _for_preview(data: bytes, view: View) -> Generator[None]:
+def _room_for_view(data: bytes, view: View) -> AbstractContextManager[None]:
     """Memory for the time of a block that draws a view."""
+    strip = min(view.max_edge, _LARGEST_STRIP) if find_animation(data) else 0
+    return room_for(data, more_pixels=strip**2)
+
+
+@contextmanager
+def _explained() -> Generator[None]:
+    """Says what is wrong with a file that a view is drawn of."""
     try:
-        strip = min(view.max_edge, _LARGEST_STRIP) if find_animation(data) else 0
-        with room_for(data, more_pixels=strip**2):
-            yield
+        yield
+    except DrawingUnavailable as error:
+        message = f"The file is kept, and cannot be shown here: {error}. {INSTALL}"
+        raise StorageFailed(message, next_step=INSTALL) from error
     except DamagedImage as error:
         message = f"The image cannot be decoded for a preview: {error}."
         raise StorageFailed(message, next_step="Open the file itself; its path is in the result.") from error
+
+
+def _drawn_edge(view: View) -> int:
+    """How large a vector drawing is drawn for a view, so that also a part of it is sharp."""
+    crop = view.crop or WHOLE
+    return math.ceil(view.max_edge / max(crop.right - crop.left, crop.bottom - crop.top))
 
 
 def _cropped(image: Image.Image, crop: Crop | None) -> Image.Image:

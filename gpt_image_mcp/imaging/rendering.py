@@ -53,13 +53,13 @@ class Rendered:
 
     data: bytes
     size: Pixels
-    is_cropped: bool
-    is_enlarged: bool
-    quality: int
-    shrunk_from: Pixels | None
-    fill: Colour | None
-    is_flattened: bool
-    is_barred: bool
+    is_cropped: bool = False
+    is_enlarged: bool = False
+    quality: int = 0
+    shrunk_from: Pixels | None = None
+    fill: Colour | None = None
+    is_flattened: bool = False
+    is_barred: bool = False
 
 
 def read_colour(background: str) -> Colour | None:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from gpt_image_mcp.settings import Settings
 
 EXTENSIONS = {"jpeg": "jpg"}
-_FORMATS = {".jpg": "jpeg", **{f".{name}": name for name in ("png", "jpeg", "webp", "avif", "ico")}}
-_NO_FORMAT_OF_OURS = re.compile(r"\.(gif|svg|bmp|tiff?|heic|pdf)$", re.IGNORECASE)
+_FORMATS = {".jpg": "jpeg", **{f".{name}": name for name in ("png", "jpeg", "webp", "avif", "ico", "svg")}}
+_NO_FORMAT_OF_OURS = re.compile(r"\.(gif|bmp|tiff?|heic|pdf)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,9 @@ def with_named_format(options: ExportOptions) -> ExportOptions:
     other = _NO_FORMAT_OF_OURS.search(filename)
     if other:
         message = f"filename is {quoted(filename)}, and {other[1].lower()} is not written."
-        raise OutputRejected(message, next_step="End it with .png, .jpg, .webp, .avif or .ico.")
+        raise OutputRejected(
+            message, next_step="End it with .png, .jpg, .webp, .avif, .ico or, of an SVG, .svg."
+        )
     if said and options.output_format not in ("", said):
         message = f"filename is {quoted(filename)}, and output_format is {options.output_format}."
         raise OutputRejected(message, next_step="Leave out output_format, or choose an ending that agrees.")

@@ -6,22 +6,27 @@ Everything happens on this machine. The source is only read, and no file is repl
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from gpt_image_mcp.atomic_files import write_exclusive, write_over
-from gpt_image_mcp.errors import StorageFailed
+from gpt_image_mcp.errors import InvalidArgument, StorageFailed
 from gpt_image_mcp.folders import require_allowed, require_target, require_writable
+from gpt_image_mcp.imaging import svg
 from gpt_image_mcp.imaging.animation import find_animation
 from gpt_image_mcp.imaging.export_presets import ExportOptions, plan_targets, validate_options
-from gpt_image_mcp.imaging.formats import room_for
+from gpt_image_mcp.imaging.fit import fit_into
+from gpt_image_mcp.imaging.formats import read_picture, room_for
 from gpt_image_mcp.imaging.limits import MAX_PIXELS
 from gpt_image_mcp.imaging.normalise import damage_refused, decode_input, require_whole
-from gpt_image_mcp.imaging.rendering import css_colour, read_colour, render, require_writer
+from gpt_image_mcp.imaging.rendering import Rendered, css_colour, read_colour, render, require_writer
 from gpt_image_mcp.imaging.source_type import find_source_type, source_type_of
+from gpt_image_mcp.imaging.svg_drawing import rasterised
 from gpt_image_mcp.imaging.xmp import has_c2pa
 from gpt_image_mcp.library.naming import clean_label
+from gpt_image_mcp.pillow_errors import DamagedImage
 from gpt_image_mcp.references import classify
 from gpt_image_mcp.services.export_places import (
     EXTENSIONS,
@@ -42,7 +47,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.imaging.animation import Animation
     from gpt_image_mcp.imaging.decoding import Decoded
     from gpt_image_mcp.imaging.export_presets import Target
-    from gpt_image_mcp.imaging.rendering import Colour, Rendered
+    from gpt_image_mcp.imaging.rendering import Colour
     from gpt_image_mcp.imaging.source_type import SourceType
     from gpt_image_mcp.services.export_places import Place
     from gpt_image_mcp.services.inputs import Inputs, Source
@@ -50,7 +55,7 @@ if TYPE_CHECKING:
 
 # A drawn frame that waits to be written takes a fifth of what is reserved to decode one.
 _HELD = 5
-_MIME_TYPES = {"ico": "image/vnd.microsoft.icon"}
+_MIME_TYPES = {"ico": "image/vnd.microsoft.icon", "svg": svg.MIME_TYPE}
 _NAMELESS, _NO_PRESET = "image", "none"
 # Without an output_format, a single file and the pictures to share keep that of the source.
 _KEEPING = ("", "social")
@@ -140,7 +145,12 @@ def _stem(source: Source, ref: str) -> str:
 
 def _make(source: Source, options: ExportOptions, background: Colour | None) -> _Made:
     """Renders all files before any is written, so that a failure leaves nothing behind."""
+    if svg.is_svg(source.data):
+        return _make_of_drawing(source, options, background)
     picture = require_whole(source.data, source=source.label)
+    if options.output_format == "svg":
+        message = f"output_format is svg, and {source.label} is a {picture.format}: pixels become no drawing."
+        raise InvalidArgument(message, next_step="Pass png, jpeg, webp, avif or ico.")
     # Which way up it is changes no plan: of an ico, the longer and the shorter edge count.
     size = Pixels(picture.width, picture.height)
     targets = plan_targets(options, source=size, source_format=picture.format)
@@ -172,6 +182,37 @@ def _make(source: Source, options: ExportOptions, background: Colour | None) -> 
                 *_format_notes(options, picture.format, targets),
             ),
         )
+
+
+def _make_of_drawing(source: Source, options: ExportOptions, background: Colour | None) -> _Made:
+    """As ``_make``, of an SVG: it is drawn anew for each file, so that all are sharp."""
+    picture = read_picture(source.data)
+    with damage_refused(source.label):
+        if picture is None:
+            message = "its root cannot be read"
+            raise DamagedImage(message)
+        size = Pixels(picture.width, picture.height)
+        targets = plan_targets(options, source=size, source_format=picture.format)
+        for target in targets:
+            require_writer(target.output_format)
+        pictures = tuple(
+            _Picture(target, _drawn(source, target, size, background=background)) for target in targets
+        )
+    notes = (*_source_notes(source), *_format_notes(options, picture.format, targets))
+    return _Made(source=source.label, size=size, preset=options.preset, pictures=pictures, notes=notes)
+
+
+def _drawn(source: Source, target: Target, own: Pixels, *, background: Colour | None) -> Rendered:
+    """A file of an SVG: drawn at the size that it has there, or for an svg the cleaned copy."""
+    if target.output_format == "svg":
+        return Rendered(data=svg.sanitise(source.data), size=own)
+    place = fit_into(own, target.box, fit=target.fit, fills_box=target.fills_box)
+    edge = math.ceil(round(max(own) * place.magnification, 3))
+    drawn = rasterised(source.data, edge)
+    with room_for(drawn, more_pixels=place.canvas.area if place.canvas.area <= MAX_PIXELS else 0):
+        image = decode_input(drawn, source=source.label).image
+        done = render(image, target, background=background, source_type=_source_type(source))
+    return done if edge > svg.LARGEST_EDGE else replace(done, is_enlarged=False)
 
 
 def _source_type(source: Source) -> SourceType:
@@ -253,7 +294,9 @@ def _is_made(folder: Path) -> bool:
     return True
 
 
-def _source_notes(source: Source, decoded: Decoded, animation: Animation | None) -> list[str]:
+def _source_notes(
+    source: Source, decoded: Decoded | None = None, animation: Animation | None = None
+) -> list[str]:
     notes = list(source.notes)
     if source.image and source.sha256 != source.image.sha256:
         notes.append(
@@ -261,9 +304,9 @@ def _source_notes(source: Source, decoded: Decoded, animation: Animation | None)
         )
     if animation:
         notes.append(f"All {animation.count} frames of the animation were written.")
-    elif decoded.is_animated:
+    elif decoded and decoded.is_animated:
         notes.append("The source is animated; its first frame was used, and the rest is left out.")
-    if decoded.is_recoloured:
+    if decoded and decoded.is_recoloured:
         notes.append("The colours were converted from the source's profile to sRGB.")
     if has_c2pa(source.data):
         notes.append("The source carries signed C2PA provenance, which is lost in every converted file.")
@@ -271,11 +314,15 @@ def _source_notes(source: Source, decoded: Decoded, animation: Animation | None)
 
 
 def _format_notes(options: ExportOptions, source_format: str, targets: Sequence[Target]) -> list[str]:
-    """A note if the source's format was to be kept and cannot be written."""
+    """A note if the source's format was to be kept and cannot be written; on an svg, what is left out."""
+    if options.output_format == "svg":
+        return ["The svg is a copy without scripts, animations, links and references to other files."]
     if options.output_format or options.preset not in _KEEPING or targets[0].output_format == source_format:
         return []
     if options.preset:
         return [f"Not every network shows {source_format}, so the files are PNGs; output_format chooses."]
+    if source_format == "svg":
+        return ["The export is a PNG; output_format svg would write a cleaned copy of the drawing."]
     return [f"{source_format} is not written, so the export is a PNG."]
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.downloads import Fetcher
 from gpt_image_mcp.errors import InputNotFound, InputRejected, NotFound, StorageFailed, cut
-from gpt_image_mcp.imaging.normalise import normalise, refuse_gif
+from gpt_image_mcp.imaging.normalise import normalise, require_sendable
 from gpt_image_mcp.openai_api.image_extraction import decode_image, without_escapes
 from gpt_image_mcp.references import reference_to
 from gpt_image_mcp.regular_files import NotAFile, TooManyBytes, read_regular
@@ -75,14 +75,14 @@ class Inputs:
 
         Raises:
             InputNotFound: If there is nothing.
-            InputRejected: If it is not allowed, too large, a GIF or not an image.
+            InputRejected: If it is not allowed, too large, a GIF, an SVG or no image.
         """
         slots = asyncio.Semaphore(_AT_ONCE)
 
         async def load(position: int, ref: str) -> InputImage:
             async with slots:
                 source = await self.read(ref)
-                refuse_gif(source.data, source=source.label)
+                require_sendable(source.data, source=source.label)
                 return await in_drawing(self._acceptable, source, position)
 
         loading = [asyncio.create_task(load(already + index, ref)) for index, ref in enumerate(refs, start=1)]
@@ -93,7 +93,7 @@ class Inputs:
                 task.cancel()
 
     async def look_at(self, text: str) -> InputImage:
-        """An image as an edit reads it, or an animation as it is; to be shown, not sent.
+        """An image as an edit reads it, an animation or a drawing as it is; to be shown, not sent.
 
         Raises:
             InputNotFound: If there is nothing.

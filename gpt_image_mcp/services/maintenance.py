@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _BYTES_PER_MB = 1_000_000
 # Where no age is given: by then, the usage page has long told what became of the call.
 _ANSWERS_KEPT_FOR = timedelta(days=30)
-_SIGNATURE_BYTES = 64
+_SIGNATURE_BYTES = 4096  # an SVG may begin with comments
 _EMBEDDING = (".png", ".jpg", ".jpeg", ".webp")
 
 

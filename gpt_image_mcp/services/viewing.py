@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from gpt_image_mcp.errors import ImageError
 from gpt_image_mcp.imaging.preview_cache import preview_of
 from gpt_image_mcp.imaging.previews import View, animation_notes, bytes_within_base64, make_preview
+from gpt_image_mcp.imaging.svg import is_svg
 from gpt_image_mcp.regular_files import MOST_BYTES, read_regular
 from gpt_image_mcp.values.exports import ExportResult
 from gpt_image_mcp.values.requests import InputImage
@@ -117,8 +118,8 @@ class Viewing:
         moving = animation_notes(data, view)
         if picture.stored is None:
             return make_preview(data, view), (*notes, *moving)
-        # Of an animation that is shown as it is, models see the first frame alone.
-        is_whole = may_be_whole and self.settings.inline == "full" and not notes and not moving
+        # Of an animation that is shown as it is, models see the first frame alone; a drawing may run scripts.
+        is_whole = may_be_whole and self.settings.inline == "full" and not (notes or moving or is_svg(data))
         if is_whole and len(data) <= view.max_bytes:
             return InlineImage(data, picture.stored.mime_type), notes
         return preview_of(picture.stored, data, view), (*notes, *moving)

@@ -35,7 +35,7 @@ async def export(
         ref: An image id, a file or an address.
         output: The file to write, whose extension chooses the format; or a folder, with / at its end.
             Without, beside a source in the project, else where images go.
-        output_format: png, jpeg, webp, avif or ico.
+        output_format: png, jpeg, webp, avif or ico; svg for a cleaned copy of an SVG.
         width: Pixels; 0 follows from the height.
         height: Likewise.
         fit: How the picture goes into width and height; auto crops for presets and else shows all of it.

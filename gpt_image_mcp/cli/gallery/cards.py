@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, TypedDict
 
 from gpt_image_mcp.cli.gallery.thumbnails import MIME_TYPE
+from gpt_image_mcp.imaging.svg import MIME_TYPE as SVG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ class Card(TypedDict):
     """One image of the page; the names are those that ``page.js`` reads.
 
     Attributes:
-        url: Address of the file; empty if its path is of another system.
+        url: Address of the file; empty if its path is of another system, or if it is an SVG.
         cost_usd: As a decimal number in a string; empty if unknown.
         paid_with: The parent that carries the cost already; mostly empty.
         children: Ids of the images of this page that were made from it, oldest first.
@@ -118,4 +119,6 @@ def _card(image: StoredImage, thumbnail: Thumbnail, children: list[str], *, paid
 
 def _url(image: StoredImage) -> str:
     # A library shared between machines may hold paths of another system, which are not absolute here.
-    return image.file_path.as_uri() if image.file_path.is_absolute() else ""
+    # A browser would run what is in an SVG, with the rights of a page that was opened from this disk.
+    is_shown = image.file_path.is_absolute() and image.mime_type != SVG
+    return image.file_path.as_uri() if is_shown else ""

@@ -121,7 +121,9 @@ Until = Annotated[str, Field(description="In the same form.")]
 AnyImage = Annotated[str, Field(description="Image id, file path, URL or data URL.")]
 # No enum where the default is empty: the Gemini API refuses a declaration with an empty choice.
 ExportFormat = Annotated[
-    str, Field(description="png, jpeg, webp, avif, ico; empty = the source's."), BeforeValidator(format_name)
+    str,
+    Field(description="png, jpeg, webp, avif, ico, svg (of an SVG); empty = the source's."),
+    BeforeValidator(format_name),
 ]
 Width = Annotated[int, Field(ge=0, le=16383, description="Pixels; 0 = follows from height.")]
 Height = Annotated[int, Field(ge=0, le=16383, description="Pixels; 0 = follows from width.")]

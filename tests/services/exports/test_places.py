@@ -109,7 +109,6 @@ async def test_an_exact_name_gives_folder_and_format(
     [
         {"filename": "../b.png"},
         {"filename": "b.gif"},
-        {"filename": "b.svg"},
         {"filename": "b.png", "output_format": "webp"},
         {"filename": "x/"},
         {"filename": "con.png"},
