@@ -110,6 +110,8 @@ class Studio:
         edit_type: str = "free",
         input_fidelity: str = "auto",
         keep_unmasked: bool = True,
+        markup: str = "",
+        marks: Sequence[object] = (),
         wait_seconds: float | None = None,
         watch: ProgressWatcher | None = None,
         **output: Unpack[OutputArguments],
@@ -124,6 +126,8 @@ class Studio:
             edit_type: What kind of edit it is: one of ``catalogue.edit_types``.
             input_fidelity: ``auto``, ``low`` or ``high``; for the models that take it.
             keep_unmasked: Whether the original pixels are put back outside mask and regions.
+            markup: A reference to a transparent PNG of image 1's size with hints drawn on it.
+            marks: Such hints for us to draw, as in ``docs/masks.md``.
 
         Raises:
             RequestError: If the request cannot be made as asked; nothing was sent.
@@ -144,6 +148,8 @@ class Studio:
                 edit_type=edit_type,
                 input_fidelity=input_fidelity,
                 keep_unmasked=keep_unmasked,
+                markup=markup,
+                marks=marks,
             ),
         )
         return await self._services.run(call, wait_seconds=wait_seconds, watch=watch)

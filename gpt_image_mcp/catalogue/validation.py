@@ -274,6 +274,39 @@ def require_single(n: int, reason: str) -> None:
         raise UnsupportedByModel(message, next_step="Call again with n 1, once for each image you want.")
 
 
+def require_markup(model: ImageModel | None) -> None:
+    """Refuses markup of a model that takes none; one that the catalogue does not know is sent it.
+
+    Raises:
+        UnsupportedByModel: With the models that take it.
+    """
+    if model is not None and not model.markup:
+        message = f"{model.name} takes no markup, neither as a file nor as marks."
+        able = ", ".join(
+            known.name
+            for known in load_catalogue().models
+            if known.markup and not known.snapshot_of and not known.is_shut_down(dates.today())
+        )
+        step = f"Use a model that does ({able}), or pass regions or a mask, or say it in the prompt."
+        raise UnsupportedByModel(message, next_step=step)
+
+
+def require_no_markup(reason: str, *, has_markup: bool) -> None:
+    """Refuses markup on the Responses route, whose image tool takes none.
+
+    Raises:
+        UnsupportedByModel: With the reason why that route is taken.
+    """
+    if has_markup:
+        message = (
+            f"There is markup, but this edit goes through the Responses API ({reason}), which takes none; "
+            "nothing was made."
+        )
+        step = "Pass regions or a mask, or say in the prompt what the marks point at"
+        other = "; or unset that variable" if reason == PINNED else "; or call again in ten minutes"
+        raise UnsupportedByModel(message, next_step=f"{step}{other}.")
+
+
 def refuse_animation_and_vectors(name: str, value: str, *, ending: str) -> None:
     """Refuses a format that is an animation or a vector file, so that no other way to get one is tried.
 

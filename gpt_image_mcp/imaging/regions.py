@@ -7,14 +7,13 @@ not be edited, so one inverted region alone means everything else.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, FiniteFloat
 
 from gpt_image_mcp.coercion import lowered
 from gpt_image_mcp.errors import InvalidArgument
-from gpt_image_mcp.imaging.shapes import Shape, read_shape
+from gpt_image_mcp.imaging.shapes import Shape, read_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 EXAMPLE = '{"shape": "rectangle", "box": [0.25, 0.25, 0.75, 0.75]}'
 _POLYGON = '{"shape": "polygon", "points": [[0.5, 0.1], [0.9, 0.9], [0.1, 0.9]]}'
 _FEWEST_POINTS = 3
-MOST_REGIONS = 64
 # Of all regions together, five seconds of drawing; softening an edge takes three times as long again.
 _MOST_DRAWN_PIXELS = 1_000_000_000
 # Farther from the image than so many of its longer edge, Pillow takes minutes to draw an ellipse.
@@ -50,6 +48,22 @@ class Region(Shape, frozen=True):
     invert: bool = False
     feather: Annotated[FiniteFloat, Field(ge=0)] = 0.0
 
+    def complaint(self) -> str:
+        """What is wrong with the geometry, in words; empty if nothing is."""
+        if self.shape == "polygon":
+            if len(self.points) < _FEWEST_POINTS:
+                return f"has {len(self.points)} points; a polygon needs at least {_FEWEST_POINTS}"
+        elif complaint := self.box_complaint:
+            return complaint
+        if self.unit == "fraction" and self.feather > 1:
+            return f'has a feather of {self.feather:g} image edges; for pixels add "unit": "px"'
+        return super().complaint()
+
+    @staticmethod
+    def example(shape: object) -> str:
+        """A polygon or a rectangle, as JSON."""
+        return _POLYGON if shape == "polygon" else EXAMPLE
+
 
 @dataclass(frozen=True, slots=True)
 class Area:
@@ -65,11 +79,7 @@ def parse_regions(described: Sequence[Any]) -> tuple[Region, ...]:
     Raises:
         InvalidArgument: If one is malformed; names the region, the field and what is allowed.
     """
-    if len(described) > MOST_REGIONS:
-        message = f"There are {len(described):,} regions; at most {MOST_REGIONS} are allowed in one call."
-        raise InvalidArgument(message, next_step="Merge them, or pass a mask.")
-    read = partial(read_shape, Region, complaint=_complaint, example=_example)
-    return tuple(read(item, name=f"Region {number}") for number, item in enumerate(described, start=1))
+    return read_shapes(Region, described)
 
 
 def cover(regions: Sequence[Region], size: tuple[int, int]) -> Area:
@@ -99,27 +109,11 @@ def cover(regions: Sequence[Region], size: tuple[int, int]) -> Area:
     return Area(coverage, tuple(notes))
 
 
-def _example(shape: object) -> str:
-    return _POLYGON if shape == "polygon" else EXAMPLE
-
-
-def _complaint(region: Region) -> str:
-    """What is wrong with the geometry, in words; empty if nothing is."""
-    if region.shape == "polygon":
-        if len(region.points) < _FEWEST_POINTS:
-            return f"has {len(region.points)} points; a polygon needs at least {_FEWEST_POINTS}"
-    elif complaint := region.box_complaint:
-        return complaint
-    if region.unit == "fraction" and region.feather > 1:
-        return f'has a feather of {region.feather:g} image edges; for pixels add "unit": "px"'
-    return region.unit_complaint
-
-
 def _drawn(number: int, region: Region, size: tuple[int, int], *, notes: list[str]) -> Image.Image:
     """The region itself, white on black, whether it is inverted or not."""
     from PIL import Image, ImageDraw
 
-    outline = region.in_pixels(region.points if region.shape == "polygon" else region.corners, size)
+    outline = region.in_pixels(size, is_box=region.shape != "polygon")
     _check_inside(number, outline, size, notes=notes)
     area = Image.new("L", size, 0)
     draw = ImageDraw.Draw(area)

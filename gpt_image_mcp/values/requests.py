@@ -60,6 +60,7 @@ class ImageRequest:
         partial_images: 0 for a plain call; 1-3 streams that many previews.
         mask: A PNG of image 1's size whose transparent pixels are to be edited; empty for none.
         input_fidelity: ``low`` or ``high``; not sent when empty.
+        markup: A PNG of image 1's size, transparent but for hints drawn on it; empty for none.
     """
 
     prompt: str
@@ -76,3 +77,4 @@ class ImageRequest:
     images: tuple[InputImage, ...] = ()
     mask: bytes = field(default=b"", repr=False)
     input_fidelity: str = ""
+    markup: bytes = field(default=b"", repr=False)

@@ -75,7 +75,8 @@ class ResolvedRequest:
         """The file of one image."""
         if self.pictures is None:
             return draw(drawing)
-        return draw_edit(drawing, self.pictures.images, self.pictures.mask)
+        pictures = self.pictures
+        return draw_edit(drawing, pictures.images, pictures.mask, markup=pictures.markup)
 
     def usage(self) -> JsonObject:
         """Token counts as the API would report them."""
