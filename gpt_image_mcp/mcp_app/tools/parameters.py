@@ -73,10 +73,10 @@ _MARK = {
         "text": {"type": "string"},
     },
 }
-Markup = Annotated[str, Field(description="Or your own hints: a transparent PNG of image 1's size.")]
+Markup = Annotated[str, Field(description="Your own hints: a transparent PNG of image 1's size.")]
 Marks = Annotated[
     list[Annotated[Any, WithJsonSchema(_MARK)]],
-    Field(description="Hints to point with (move this here), not with a mask; circle and box have a box."),
+    Field(description="Hints (move this here) without a mask; circle and box have a box."),
 ]
 EditType = Annotated[
     Literal[
