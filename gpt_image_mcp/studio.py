@@ -8,7 +8,7 @@ A ``Studio`` opens nothing until it is used: no database, no connection, no fold
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
 from gpt_image_mcp.references import reference_to
 from gpt_image_mcp.services.container import Container, utc_now
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
-    from typing import Unpack
 
     from gpt_image_mcp.money import Estimate
     from gpt_image_mcp.services.batch_items import BatchItem
@@ -110,6 +109,8 @@ class Studio:
         edit_type: str = "free",
         input_fidelity: str = "auto",
         keep_unmasked: bool = True,
+        markup: str = "",
+        marks: Sequence[object] = (),
         wait_seconds: float | None = None,
         watch: ProgressWatcher | None = None,
         **output: Unpack[OutputArguments],
@@ -124,6 +125,7 @@ class Studio:
             edit_type: What kind of edit it is: one of ``catalogue.edit_types``.
             input_fidelity: ``auto``, ``low`` or ``high``; for the models that take it.
             keep_unmasked: Whether the original pixels are put back outside mask and regions.
+            markup: A reference to a PNG with hints drawn on it; or marks for us to draw (``docs/masks.md``).
 
         Raises:
             RequestError: If the request cannot be made as asked; nothing was sent.
@@ -144,6 +146,8 @@ class Studio:
                 edit_type=edit_type,
                 input_fidelity=input_fidelity,
                 keep_unmasked=keep_unmasked,
+                markup=markup,
+                marks=marks,
             ),
         )
         return await self._services.run(call, wait_seconds=wait_seconds, watch=watch)
@@ -164,7 +168,6 @@ class Studio:
         """Makes the same edit on each of up to 100 images.
 
         Args:
-            prompt: What to change.
             images: As for ``edit``, and folders and globs.
             references: Up to 8 pictures that go along with each image.
             edit_type: What kind of edit it is.
@@ -249,11 +252,8 @@ class Studio:
 
         Args:
             session_id: From ``start_session``.
-            prompt: What to change now.
             from_turn: -1 for the latest turn, 0 for the start images, 1 for the first result, and so on.
-            images: Extra references for this turn.
-            mask: As for ``edit``, for this turn.
-            regions: As for ``edit``, for this turn.
+            images: Extra references for this turn; mask and regions are for it too.
 
         Raises:
             NotFound: If the session was ended or never was.

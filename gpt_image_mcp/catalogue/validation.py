@@ -265,6 +265,22 @@ def require_single(n: int, reason: str) -> None:
         raise UnsupportedByModel(message, next_step="Call again with n 1, once for each image you want.")
 
 
+def require_no_markup(reason: str, *, has_markup: bool) -> None:
+    """Refuses markup on the Responses route, whose image tool takes none.
+
+    Raises:
+        UnsupportedByModel: With the reason why that route is taken.
+    """
+    if has_markup:
+        message = (
+            f"There is markup, but this edit goes through the Responses API ({reason}), which takes none; "
+            "nothing was made."
+        )
+        step = "Pass regions or a mask, or say in the prompt what the marks point at"
+        other = "; or unset that variable" if reason == PINNED else "; or call again in ten minutes"
+        raise UnsupportedByModel(message, next_step=f"{step}{other}.")
+
+
 def _output_format(text: str) -> str:
     return _one_of("output_format", str(format_name(text)), FORMATS)
 

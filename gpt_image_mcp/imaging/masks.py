@@ -14,7 +14,7 @@ from gpt_image_mcp.errors import InputRejected
 from gpt_image_mcp.imaging.decoding import in_eight_bits, upright
 from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.formats import is_complete, open_picture, read_picture, room_for
-from gpt_image_mcp.imaging.normalise import damage_refused, require_sendable
+from gpt_image_mcp.imaging.normalise import damage_refused, require_editable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -116,7 +116,7 @@ def _extremes(grey: Image.Image) -> tuple[int, int]:
 
 
 def _opened(data: bytes, source: str) -> Image.Image:
-    require_sendable(data, source=f"The mask {source}")
+    require_editable(data, source=f"The mask {source}")
     picture = read_picture(data)
     if picture is None or not is_complete(data, picture):
         message = f"The mask {source} is not a whole image."

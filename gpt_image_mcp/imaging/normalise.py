@@ -87,7 +87,7 @@ def normalise(data: bytes, *, source: str, is_first: bool, is_shown: bool = Fals
     return Normalised(encoded, made, (f"{source} was converted: {', '.join(reasons)}.",))
 
 
-def require_sendable(data: bytes, *, source: str) -> None:
+def require_editable(data: bytes, *, source: str) -> None:
     """Refuses what no request may carry: drawings, and GIFs, of which no frame would be the right one.
 
     Raises:

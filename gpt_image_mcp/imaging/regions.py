@@ -7,41 +7,32 @@ not be edited, so one inverted region alone means everything else.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BeforeValidator, Field, FiniteFloat
 
 from gpt_image_mcp.coercion import lowered
-from gpt_image_mcp.errors import InvalidArgument, cut, quoted
+from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.imaging.shapes import Shape, read_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from PIL import Image
 
-    Points = list[tuple[float, float]]
+    from gpt_image_mcp.imaging.shapes import Points
 
 EXAMPLE = '{"shape": "rectangle", "box": [0.25, 0.25, 0.75, 0.75]}'
 _POLYGON = '{"shape": "polygon", "points": [[0.5, 0.1], [0.9, 0.9], [0.1, 0.9]]}'
-_CORNERS = 4
-_FEWEST_POINTS, MOST_POINTS = 3, 1000
-MOST_REGIONS = 64
+_FEWEST_POINTS = 3
 # Of all regions together, five seconds of drawing; softening an edge takes three times as long again.
 _MOST_DRAWN_PIXELS = 1_000_000_000
-# A fraction beyond this is a pixel position whose unit was forgotten.
-_LARGEST_FRACTION = 2.0
 # Farther from the image than so many of its longer edge, Pillow takes minutes to draw an ellipse.
 _FARTHEST_EDGES = 10
 _HALF = 128
 
 
-def _unit(value: object) -> object:
-    text = lowered(value)
-    aliases = {"pixel": "px", "pixels": "px", "fractions": "fraction", "relative": "fraction"}
-    return aliases.get(text, text) if isinstance(text, str) else text
-
-
-class Region(BaseModel):
+class Region(Shape, frozen=True):
     """One part of an image.
 
     Attributes:
@@ -53,14 +44,25 @@ class Region(BaseModel):
         feather: Width of the soft edge, half of it on each side.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     shape: Annotated[Literal["rectangle", "ellipse", "polygon"], BeforeValidator(lowered)] = "rectangle"
-    box: tuple[FiniteFloat, ...] = ()
-    points: Annotated[tuple[tuple[FiniteFloat, FiniteFloat], ...], Field(max_length=MOST_POINTS)] = ()
-    unit: Annotated[Literal["fraction", "px"], BeforeValidator(_unit)] = "fraction"
     invert: bool = False
     feather: Annotated[FiniteFloat, Field(ge=0)] = 0.0
+
+    def complaint(self) -> str:
+        """What is wrong with the geometry, in words; empty if nothing is."""
+        if self.shape == "polygon":
+            if len(self.points) < _FEWEST_POINTS:
+                return f"has {len(self.points)} points; a polygon needs at least {_FEWEST_POINTS}"
+        elif complaint := self.box_complaint:
+            return complaint
+        if self.unit == "fraction" and self.feather > 1:
+            return f'has a feather of {self.feather:g} image edges; for pixels add "unit": "px"'
+        return super().complaint()
+
+    @staticmethod
+    def example(shape: object) -> str:
+        """A polygon or a rectangle, as JSON."""
+        return _POLYGON if shape == "polygon" else EXAMPLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +79,7 @@ def parse_regions(described: Sequence[Any]) -> tuple[Region, ...]:
     Raises:
         InvalidArgument: If one is malformed; names the region, the field and what is allowed.
     """
-    if len(described) > MOST_REGIONS:
-        message = f"There are {len(described):,} regions; at most {MOST_REGIONS} are allowed in one call."
-        raise InvalidArgument(message, next_step="Merge them, or pass a mask.")
-    return tuple(_parsed(number, item) for number, item in enumerate(described, start=1))
+    return read_shapes(Region, described)
 
 
 def cover(regions: Sequence[Region], size: tuple[int, int]) -> Area:
@@ -110,53 +109,11 @@ def cover(regions: Sequence[Region], size: tuple[int, int]) -> Area:
     return Area(coverage, tuple(notes))
 
 
-def _parsed(number: int, item: Any) -> Region:
-    if isinstance(item, Region):
-        return item
-    if not isinstance(item, dict):
-        message = f"Region {number} is {quoted(item)}, which is no JSON object."
-        raise InvalidArgument(message, next_step=f"Write it like {EXAMPLE}.")
-    given = {name: part for name, part in cast("dict[str, Any]", item).items() if part not in (None, "")}
-    try:
-        region = Region.model_validate(given)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = cut(".".join(str(part) for part in first["loc"]))
-        message = f"Region {number} is malformed: {where}: {first['msg']}, got {quoted(first['input'])}."
-        raise InvalidArgument(message, next_step=f"Write it like {_example(given.get('shape'))}.") from error
-    complaint = _complaint(region)
-    if complaint:
-        message = f"Region {number} ({region.shape}) {complaint}."
-        raise InvalidArgument(message, next_step=f"Write it like {_example(region.shape)}.")
-    return region
-
-
-def _example(shape: object) -> str:
-    return _POLYGON if shape == "polygon" else EXAMPLE
-
-
-def _complaint(region: Region) -> str:
-    """What is wrong with the geometry, in words; empty if nothing is."""
-    if region.shape == "polygon":
-        if len(region.points) < _FEWEST_POINTS:
-            return f"has {len(region.points)} points; a polygon needs at least {_FEWEST_POINTS}"
-    elif len(region.box) != _CORNERS:
-        return f"has a box of {len(region.box)} numbers; it needs left, top, right and bottom"
-    elif region.box[0] >= region.box[2] or region.box[1] >= region.box[3]:
-        return f"has the box {list(region.box)}, whose right or bottom edge is not beyond the other"
-    values = [*region.box, *(value for point in region.points for value in point)]
-    if region.unit == "fraction" and any(abs(value) > _LARGEST_FRACTION for value in values):
-        return 'has values beyond 1 although its unit is fraction; for pixels add "unit": "px"'
-    if region.unit == "fraction" and region.feather > 1:
-        return f'has a feather of {region.feather:g} image edges; for pixels add "unit": "px"'
-    return ""
-
-
 def _drawn(number: int, region: Region, size: tuple[int, int], *, notes: list[str]) -> Image.Image:
     """The region itself, white on black, whether it is inverted or not."""
     from PIL import Image, ImageDraw
 
-    outline = _outline(region, size)
+    outline = region.in_pixels(size, is_box=region.shape != "polygon")
     _check_inside(number, outline, size, notes=notes)
     area = Image.new("L", size, 0)
     draw = ImageDraw.Draw(area)
@@ -191,15 +148,6 @@ def _feathered(number: int, area: Image.Image, width: float) -> Image.Image:
         message = f"Region {number} vanishes: its feather of {width:g} pixels is wider than itself."
         raise InvalidArgument(message, next_step="Use a smaller feather, or a larger region.")
     return soft
-
-
-def _outline(region: Region, size: tuple[int, int]) -> Points:
-    """Corners in pixels: of the polygon, or left top and right bottom of the box."""
-    across, down = size if region.unit == "fraction" else (1, 1)
-    if region.shape == "polygon":
-        return [(x * across, y * down) for x, y in region.points]
-    left, top, right, bottom = region.box
-    return [(left * across, top * down), (right * across, bottom * down)]
 
 
 def _check_inside(number: int, outline: Points, size: tuple[int, int], *, notes: list[str]) -> None:

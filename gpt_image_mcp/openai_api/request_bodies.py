@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     Upload = tuple[str, IO[bytes], str]
 
 MASK_NAME, MASK_TYPE = "mask.png", "image/png"
+_MARKUP_NAME = "markup.png"
 # Uploads are deleted right after use; this removes those whose deletion fails.
 UPLOADS_EXPIRE_SECONDS = 3600
 _PIECE_BYTES = 1_000_000
@@ -43,6 +44,8 @@ def edit_body(request: ImageRequest) -> JsonObject:
     }
     if request.mask:
         body["mask"] = mask_upload(request.mask)
+    if request.markup:
+        body["markup"] = (_MARKUP_NAME, _Pieces(request.markup), MASK_TYPE)
     if request.input_fidelity:
         body["input_fidelity"] = request.input_fidelity
     return body

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from gpt_image_mcp.catalogue.validation import PINNED, require_single
+from gpt_image_mcp.catalogue.validation import PINNED, require_no_markup, require_single
 from gpt_image_mcp.errors import ImageError, UpstreamRejected
 from gpt_image_mcp.openai_api.request_bodies import as_upload, mask_upload
 from gpt_image_mcp.threads import in_database, to_the_end
@@ -91,7 +91,8 @@ class Router:
             before_detour: Awaited before the Responses route is taken; if it raises, nothing is sent there.
 
         Raises:
-            UnsupportedByModel: If several images are asked of the Responses route; nothing was made.
+            UnsupportedByModel: If several images are asked of the Responses route, or there is markup;
+                nothing was made.
             UpstreamError: If the API refuses or fails.
         """
         reason = await self.detour(request.model)
@@ -105,6 +106,7 @@ class Router:
             await in_database(self.memo.remember_rejection, self.endpoint, request.model, self.clock())
             reason = f"/v1/images/edits does not take {request.model} yet"
         require_single(request.n, reason)
+        require_no_markup(reason, has_markup=bool(request.markup))
         await before_detour()
         return await self._respond(request, observer, reason=reason)
 

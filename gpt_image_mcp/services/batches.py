@@ -307,8 +307,8 @@ def _shown(image: str) -> str:
 
 def _key_of(items: Sequence[BatchItem], settings: Settings) -> str:
     """What makes another batch the same as this. Blocking: looks at the inputs."""
-    what = ("batch", [(item.prompt, item.output, item.edit.without_mask) for item in items])
-    refs = [ref for item in items for ref in (item.image, *item.references, item.edit.mask)]
+    what = ("batch", [(item.prompt, item.output, item.edit.without_files) for item in items])
+    refs = [ref for item in items for ref in (item.image, *item.references, *item.edit.files)]
     return key_of_call(what, refs, settings)
 
 

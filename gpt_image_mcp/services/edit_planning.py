@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from gpt_image_mcp.calls.planning import Plan, plan_call
 from gpt_image_mcp.catalogue.edit_types import FREE, OUTPAINT, apply_edit_type
@@ -17,6 +17,7 @@ from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.imaging.decoding import decode
 from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.formats import read_picture, room_for
+from gpt_image_mcp.imaging.marks import Mark, draw_marks, parse_marks, read_markup
 from gpt_image_mcp.imaging.masks import make_mask, place_on_canvas, read_mask
 from gpt_image_mcp.imaging.normalise import damage_refused
 from gpt_image_mcp.imaging.regions import Region, cover, parse_regions
@@ -49,6 +50,8 @@ class EditOptions:
         edit_type: One of ``catalogue.edit_types.EDIT_TYPES``.
         input_fidelity: ``auto``, ``low`` or ``high``.
         keep_unmasked: Whether the original pixels are put back outside mask and regions.
+        markup: A reference to a file with hints drawn on it, as for an image; empty for none.
+        marks: Such hints, for us to draw.
     """
 
     mask: str = ""
@@ -56,33 +59,44 @@ class EditOptions:
     edit_type: str = FREE
     input_fidelity: str = "auto"
     keep_unmasked: bool = True
+    markup: str = ""
+    marks: tuple[Mark, ...] = ()
 
     @property
-    def without_mask(self) -> EditOptions:
-        """All but the mask, which is an input like the images."""
-        return replace(self, mask="")
+    def files(self) -> tuple[str, str]:
+        """The mask and the markup, which are inputs like the images."""
+        return self.mask, self.markup
+
+    @property
+    def without_files(self) -> EditOptions:
+        """All but those."""
+        return replace(self, mask="", markup="")
+
+    @property
+    def has_markup(self) -> bool:
+        """Whether hints go along, as a file or as marks."""
+        return bool(self.markup.strip() or self.marks)
+
+
+class PlainOptions(TypedDict, total=False):
+    """The fields of ``EditOptions`` that are as the caller wrote them."""
+
+    mask: str
+    edit_type: str
+    input_fidelity: str
+    keep_unmasked: bool
+    markup: str
 
 
 def parse_options(
-    *,
-    mask: str = "",
-    regions: Sequence[object] = (),
-    edit_type: str = FREE,
-    input_fidelity: str = "auto",
-    keep_unmasked: bool = True,
+    *, regions: Sequence[object] = (), marks: Sequence[object] = (), **plain: Unpack[PlainOptions]
 ) -> EditOptions:
-    """The options that a caller's arguments mean; regions may be plain JSON objects.
+    """The options that a caller's arguments mean; regions and marks may be plain JSON objects.
 
     Raises:
-        InvalidArgument: If a region is malformed.
+        InvalidArgument: If a region or a mark is malformed.
     """
-    return EditOptions(
-        mask=mask,
-        regions=parse_regions(regions),
-        edit_type=edit_type,
-        input_fidelity=input_fidelity,
-        keep_unmasked=keep_unmasked,
-    )
+    return EditOptions(regions=parse_regions(regions), marks=parse_marks(marks), **plain)
 
 
 def plan_edit(
@@ -95,14 +109,15 @@ def plan_edit(
     """
     edit_type = edit.edit_type.strip().lower() or FREE
     is_outpaint = edit_type == OUTPAINT
-    parts = {"a mask": edit.mask.strip(), "regions": edit.regions, "edit_type outpaint": is_outpaint}
-    given = [name for name, is_given in parts.items() if is_given]
-    require_whole_picture(output.exact_size, given)
+    named = {"a mask": edit.mask.strip(), "regions": edit.regions, "edit_type outpaint": is_outpaint}
+    parts = [name for name, is_given in named.items() if is_given]
+    require_whole_picture(output.exact_size, parts)
+    _require_markup_alone(edit, parts)
     # What the size of an outpaint means depends on image 1, so only its spelling is checked here.
     shape = replace(output, size=AUTO) if is_outpaint else output
-    plan = plan_call(kind, prompt, shape, call_id=call_id, settings=settings)
-    if given:
-        require_still(plan.request.output_format, given[0])
+    plan = plan_call(kind, prompt, shape, call_id=call_id, settings=settings, has_markup=edit.has_markup)
+    if parts:
+        require_still(plan.request.output_format, parts[0])
     if is_outpaint:
         canvas_size(plan.model, output.size, Pixels(1, 1))
     sent = apply_edit_type(plan.prompt, edit_type)
@@ -116,6 +131,20 @@ def plan_edit(
         requested=replace(plan.requested, size=output.size) if is_outpaint else plan.requested,
         edit_type=edit_type,
     )
+
+
+def _require_markup_alone(edit: EditOptions, parts: Sequence[str]) -> None:
+    """Refuses markup with marks, or either with what edits a part: the API takes markup or a mask.
+
+    Raises:
+        InvalidArgument: If there are both.
+    """
+    name = "markup" if edit.markup.strip() else "marks"
+    others = [*parts, "marks"] if edit.marks and name == "markup" else parts
+    if edit.has_markup and others:
+        message = f"{name} cannot be combined with {' and '.join(others)}."
+        step = f"Leave {name} out, or let it alone point at what to change."
+        raise InvalidArgument(message, next_step=step)
 
 
 def check_count(images: Sequence[object], *, already: int = 0) -> None:
@@ -142,24 +171,25 @@ def complete_plan(
     plan: Plan,
     images: tuple[InputImage, ...],
     *,
-    mask: Source | None,
+    files: tuple[Source | None, Source | None],
     size: str,
     edit: EditOptions,
     host_model: str,
 ) -> Plan:
-    """The plan with its images, its mask, its size and its price. Blocking.
+    """The plan with its images, its mask or markup, its size and its price. Blocking.
 
     Args:
         plan: From ``plan_edit``.
         images: In order; the first is the one edited.
-        mask: The file that the caller named as the mask.
+        files: The mask and the markup that the caller named.
         size: As the caller wrote it.
         edit: What else the caller said of the edit.
         host_model: The chat model that the Responses route needs; empty for the direct route.
 
     Raises:
-        RequestError: If the mask or the regions do not fit image 1.
+        RequestError: If the mask, the regions or the markup do not fit image 1.
     """
+    mask, markup = files
     decoded = (images[0].as_passed,) if plan.edit_type == OUTPAINT or mask or edit.regions else ()
     seen = read_picture(mask.data) if mask else None
     with damage_refused("Image 1"), room_for(*decoded, more_pixels=seen.width * seen.height if seen else 0):
@@ -168,6 +198,8 @@ def complete_plan(
             plan = _outpainted(plan, images, coverage, size=size, keeps=edit.keep_unmasked)
         else:
             plan = _masked(plan, images, coverage, keeps=edit.keep_unmasked)
+    if edit.has_markup:
+        plan = _marked_up(plan, images[0], markup, marks=edit.marks)
     notes = [note for image in images for note in image.notes]
     return replace(plan, quote=quoted(plan, host_model), notes=(*notes, *plan.notes))
 
@@ -175,7 +207,23 @@ def complete_plan(
 def quoted(plan: Plan, host_model: str) -> Quote:
     """The price of a plan that has its images, with that of a host model if there is one."""
     request = plan.request
-    return quote(plan.model, request, input_images=len(request.images), host_model=host_model)
+    # Nobody says what markup costs; it is a picture that the model sees.
+    seen = len(request.images) + bool(request.markup)
+    return quote(plan.model, request, input_images=seen, host_model=host_model)
+
+
+def _marked_up(plan: Plan, first: InputImage, markup: Source | None, *, marks: tuple[Mark, ...]) -> Plan:
+    """The plan with the markup that is sent."""
+    size = (first.width, first.height)
+    if markup:
+        file, found = read_markup(markup.data, size, source=markup.label), markup.notes
+        said = f"The markup {markup.label} was sent as a hint; it is"
+    else:
+        with damage_refused("Image 1"), room_for(more_pixels=first.width * first.height):
+            file, found = draw_marks(marks, size), ()
+        said = f"{len(marks)} mark{'s were' if len(marks) > 1 else ' was'} drawn and sent as hints; they are"
+    notes = (*plan.notes, *found, f"{said} no part of the picture.")
+    return replace(plan, request=replace(plan.request, markup=file), notes=notes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gpt_image_mcp import dates
 from gpt_image_mcp.calls.paid_call import PaidCall, PaidJob
 from gpt_image_mcp.catalogue.model_choice import host_of
-from gpt_image_mcp.catalogue.validation import require_single
+from gpt_image_mcp.catalogue.validation import require_no_markup, require_single
 from gpt_image_mcp.openai_api.routing import Router
 from gpt_image_mcp.services.edit_planning import EditOptions, check_count, complete_plan, plan_edit, quoted
 from gpt_image_mcp.threads import in_database, in_drawing
@@ -75,12 +75,12 @@ class Edit(PaidCall):
     @property
     def identity(self) -> tuple[object, ...]:
         """Prompt and options."""
-        return ("edit", self.prompt, self.options.without_mask, self.output)
+        return ("edit", self.prompt, self.options.without_files, self.output)
 
     @property
     def inputs(self) -> Sequence[str]:
-        """The images and the mask."""
-        return [*self.images, self.options.mask]
+        """The images, the mask and the markup."""
+        return [*self.images, *self.options.files]
 
     def plan(self, call_id: str) -> Plan:
         """Checks the arguments against the model and the disk."""
@@ -92,23 +92,25 @@ class Edit(PaidCall):
         return plan_edit(self.kind, self.prompt, call_id, output=output, edit=self.options, settings=settings)
 
     async def prepare(self, plan: Plan) -> Plan:
-        """Reads the images and the mask."""
+        """Reads the images, the mask and the markup."""
         return await self.complete(plan, await self.services.inputs.load(self.images), size=self.output.size)
 
     async def complete(self, plan: Plan, images: tuple[InputImage, ...], *, size: str) -> Plan:
         """The plan with these images, its mask, its size and its price.
 
         Raises:
-            RequestError: If the mask or the regions do not fit image 1, or n does not fit the route.
+            RequestError: If the mask, the regions or the markup do not fit image 1, or the call the route.
         """
         services, options = self.services, self.options
         detour = await services.router(sandbox=plan.sandbox).detour(plan.request.model)
         if detour:
             require_single(plan.request.n, detour)
-        mask = await services.inputs.read(options.mask) if options.mask.strip() else None
+            require_no_markup(detour, has_markup=options.has_markup)
+        mask, markup = [await services.inputs.read(ref) if ref.strip() else None for ref in options.files]
+        files = (mask, markup)
         host_model = host_of(services.settings, dates.today()) if detour else ""
         return await in_drawing(
-            complete_plan, plan, images, mask=mask, size=size, edit=options, host_model=host_model
+            complete_plan, plan, images, files=files, size=size, edit=options, host_model=host_model
         )
 
     async def send(self, job: PaidJob) -> GeneratedImages:

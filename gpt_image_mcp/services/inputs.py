@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.downloads import Fetcher
 from gpt_image_mcp.errors import InputNotFound, InputRejected, NotFound, StorageFailed, cut
-from gpt_image_mcp.imaging.normalise import normalise, require_sendable
+from gpt_image_mcp.imaging.normalise import normalise, require_editable
 from gpt_image_mcp.openai_api.image_extraction import decode_image, without_escapes
 from gpt_image_mcp.references import reference_to
 from gpt_image_mcp.regular_files import NotAFile, TooManyBytes, read_regular
@@ -82,7 +82,7 @@ class Inputs:
         async def load(position: int, ref: str) -> InputImage:
             async with slots:
                 source = await self.read(ref)
-                require_sendable(source.data, source=source.label)
+                require_editable(source.data, source=source.label)
                 return await in_drawing(self._acceptable, source, position)
 
         loading = [asyncio.create_task(load(already + index, ref)) for index, ref in enumerate(refs, start=1)]

@@ -66,6 +66,7 @@ class ImageRequest:
         input_fidelity: ``low`` or ``high``; not sent when empty.
         complexity: ``low``, ``medium`` or ``high``; not sent when empty.
         frame_count: Of an animation, with ``frame_duration_ms``; 0 for a still picture.
+        markup: A PNG of image 1's size, transparent but for hints drawn on it; empty for none.
     """
 
     prompt: str
@@ -85,3 +86,4 @@ class ImageRequest:
     complexity: str = ""
     frame_count: int = 0
     frame_duration_ms: int = 0
+    markup: bytes = field(default=b"", repr=False)

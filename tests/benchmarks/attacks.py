@@ -96,6 +96,12 @@ def _regions(folder: Path) -> tuple[str, dict[str, Any]]:
     return _edit(png(folder / "wide.png", 3840, 2160), regions=[wide] * 64)
 
 
+def _marks(folder: Path) -> tuple[str, dict[str, Any]]:
+    zigzag = {"shape": "path", "points": [[0, 0], [1, 1]] * 500}
+    name, arguments = _edit(png(folder / "marked.png", 3840, 2160), marks=[zigzag] * 64)
+    return name, {**arguments, "model": "gpt-image-2.5-flare"}
+
+
 class _Drip(BaseHTTPRequestHandler):
     """Answers every request with a PNG that never ends."""
 
@@ -130,6 +136,7 @@ CALLS: dict[str, Callable[[Path], tuple[str, dict[str, Any]]]] = {
     "sparse": _sparse,
     "slow-url": _slow_url,
     "regions": _regions,
+    "marks": _marks,
 }
 
 

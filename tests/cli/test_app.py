@@ -341,6 +341,24 @@ def test_edit_writes_the_file_that_was_named(
     assert "outside the mask had changed" in done.stderr
 
 
+def test_edit_points_with_marks_or_a_markup_file(
+    capsys: pytest.CaptureFixture[str], project: Path, photo: str
+) -> None:
+    hints = Image.new("RGBA", (256, 256), (0, 0, 0, 0))
+    hints.paste((255, 0, 0, 255), (20, 20, 60, 30))
+    hints.save(project / "hints.png")
+    marks = '[{"shape": "arrow", "points": [[0.2, 0.2], [0.7, 0.6]]}, {"shape": "box", "box": [0, 0, 1, 1]}]'
+    model = ("--model", "gpt-image-2.5-flare")
+    done = _run_here(capsys, "edit", "move it", photo, "--marks", marks, *model, *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert "2 marks were drawn and sent as hints" in done.stderr
+    done = _run_here(capsys, "edit", "move it", photo, "--markup", "hints.png", *model, *QUICK)
+    assert done.returncode == 0, done.stderr
+    done = _run_here(capsys, "edit", "move it", photo, "--marks", "here", *model, *QUICK)
+    assert done.returncode == 1
+    assert "Mark 1 is 'here', which is no JSON object" in done.stderr
+
+
 def test_edit_takes_several_images_and_prints_json(capsys: pytest.CaptureFixture[str], photo: str) -> None:
     done = _run_here(capsys, "edit", "combine them", photo, photo, "--json", *QUICK)
     assert done.returncode == 0, done.stderr

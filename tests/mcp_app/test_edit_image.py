@@ -298,3 +298,34 @@ async def test_a_data_url_is_edited_without_being_repeated_in_the_result(
     result = await _edit(client, images=[url])
     assert url[40:80] not in json.dumps(_answer(result))
     assert cast("dict[str, Any]", result.structured_content)["status"] == "completed"
+
+
+@pytest.mark.parametrize("form", ["list", "object", "json"])
+async def test_marks_may_be_a_list_one_object_or_json_and_are_said(
+    client: Client[Any], photo: Path, form: str
+) -> None:
+    mark = {"shape": "arrow", "points": [[0.2, 0.2], [0.7, 0.6]], "text": "move here"}
+    marks = {"list": [mark], "object": mark, "json": json.dumps([mark])}[form]
+    result = await _edit(client, images=[str(photo)], marks=marks, model="gpt-image-2.5-flare")
+    note = "1 mark was drawn and sent as hints"
+    assert any(note in said for said in _answer(result)["notes"])
+    assert note in _text(result)
+
+
+async def test_a_mark_outside_the_picture_is_refused_with_its_values(
+    client: Client[Any], photo: Path
+) -> None:
+    mark = {"shape": "circle", "box": [0.9, 0.9, 1.2, 1.0]}
+    result = await _edit(client, images=[str(photo)], marks=[mark], model="gpt-image-2.5-flare")
+    assert result.is_error
+    assert "Mark 1 (circle) is outside image 1, which is 1024x1024: 1228.8,1024" in _text(result)
+
+
+async def test_markup_may_be_a_data_url_and_null_means_none(client: Client[Any], photo: Path) -> None:
+    hints = Image.new("RGBA", (1024, 1024), (0, 0, 0, 0))
+    hints.paste((255, 0, 0, 255), (100, 100, 200, 120))
+    stream = io.BytesIO()
+    hints.save(stream, "PNG")
+    url = f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    result = await _edit(client, images=[str(photo)], markup=url, marks=None, model="gpt-image-2.6-flare")
+    assert any("was sent as a hint" in note for note in _answer(result)["notes"])

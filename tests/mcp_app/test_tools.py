@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import pytest
 
+from gpt_image_mcp.imaging.marks import Mark
 from gpt_image_mcp.imaging.regions import Region
 
 if TYPE_CHECKING:
@@ -150,3 +151,12 @@ async def test_the_published_region_has_the_members_of_a_region(client: Client[A
         assert members.keys() == Region.model_fields.keys()
         for member, declared in members.items():
             assert tuple(declared.get("enum", ())) == _choices(Region.model_fields[member].annotation)
+
+
+async def test_the_published_mark_has_the_members_of_a_mark(client: Client[Any]) -> None:
+    tools = {tool.name: tool.input_schema["properties"] for tool in await client.list_tools()}
+    members = tools["edit_image"]["marks"]["items"]["properties"]
+    assert members.keys() == Mark.model_fields.keys()
+    for member, declared in members.items():
+        assert tuple(declared.get("enum", ())) == _choices(Mark.model_fields[member].annotation)
+    assert not any("marks" in properties for name, properties in tools.items() if name != "edit_image")

@@ -63,6 +63,8 @@ async def edit(
     edit_type: str = "free",
     input_fidelity: str = "auto",
     keep_unmasked: bool = True,
+    markup: str = "",
+    marks: str = "",
     as_json: AsJson = False,
     sandbox: InSandbox = False,
 ) -> int:
@@ -80,6 +82,9 @@ async def edit(
             color_adjustment or enhancement.
         input_fidelity: auto, low or high, for the models that take it.
         keep_unmasked: Put the original pixels back outside mask and regions.
+        markup: A transparent PNG of the first image's size with hints drawn on it.
+        marks: Such hints to be drawn, as JSON such as [{"shape": "arrow", "points": [[0.2, 0.3], [0.7, 0.6]],
+            "text": "move here"}].
         as_json: Print the structured result on stdout.
         sandbox: Use the built-in stand-in: no key, no network, no cost.
     """
@@ -91,10 +96,12 @@ async def edit(
                 prompt,
                 images,
                 mask=mask,
-                regions=_regions(region),
+                regions=_objects(region),
                 edit_type=edit_type,
                 input_fidelity=input_fidelity,
                 keep_unmasked=keep_unmasked,
+                markup=markup,
+                marks=_objects([marks]),
                 watch=watch,
                 **options.arguments(),
             )
@@ -110,6 +117,6 @@ def _print_result(result: ImageResult, console: Console, *, as_json: bool) -> No
     console.print_lines(str(image.file_path) for image in result.images)
 
 
-def _regions(texts: Iterable[str]) -> list[object]:
-    """The regions of all ``--region`` options, each of which is a JSON object or a list of them."""
-    return [region for text in texts for region in cast("list[object]", as_list(text))]
+def _objects(texts: Iterable[str]) -> list[object]:
+    """The regions or marks of options, each of which is a JSON object or a list of them."""
+    return [item for text in texts for item in cast("list[object]", as_list(text))]

@@ -46,14 +46,16 @@ Mask = Annotated[
     str, Field(description="PNG of image 1's size; what is transparent (or white on black) is edited.")
 ]
 _NUMBERS: dict[str, Any] = {"type": "array", "items": {"type": "number"}}
-# What is in a region is judged by ``imaging/regions.py``.
+_POINTS: dict[str, Any] = {"type": "array", "items": _NUMBERS}
+_UNIT: dict[str, Any] = {"type": "string", "enum": ["fraction", "px"]}
+# What is in a region is judged by ``imaging/regions.py``, and in a mark by ``imaging/marks.py``.
 _REGION = {
     "type": "object",
     "properties": {
         "shape": {"type": "string", "enum": ["rectangle", "ellipse", "polygon"]},
         "box": _NUMBERS,
-        "points": {"type": "array", "items": _NUMBERS},
-        "unit": {"type": "string", "enum": ["fraction", "px"]},
+        "points": _POINTS,
+        "unit": _UNIT,
         "invert": {"type": "boolean"},
         "feather": {"type": "number"},
     },
@@ -64,6 +66,21 @@ Regions = Annotated[
         description="Parts of image 1 to edit, in fractions (or px): box [left, top, right, bottom], or "
         "points [[x, y], ...] of a polygon; feather 0.02 = soft edge."
     ),
+]
+_MARK = {
+    "type": "object",
+    "properties": {
+        "shape": {"type": "string", "enum": ["arrow", "circle", "box", "path", "label"]},
+        "box": _NUMBERS,
+        "points": _POINTS,
+        "unit": _UNIT,
+        "text": {"type": "string"},
+    },
+}
+Markup = Annotated[str, Field(description="Your own hints: a transparent PNG of image 1's size.")]
+Marks = Annotated[
+    list[Annotated[Any, WithJsonSchema(_MARK)]],
+    Field(description="Hints (move this here) without a mask; circle and box have a box."),
 ]
 EditType = Annotated[
     Literal[

@@ -73,7 +73,9 @@ def draw(drawing: Drawing) -> bytes:
     return _encoded(_drawn(drawing), drawing)
 
 
-def draw_edit(drawing: Drawing, pictures: Sequence[bytes], mask: bytes | None) -> bytes:
+def draw_edit(
+    drawing: Drawing, pictures: Sequence[bytes], mask: bytes | None, *, markup: bytes | None = None
+) -> bytes:
     """The file of an edit: the first input with its masked area (or all of it) made new. CPU work.
 
     Outside the mask the colours change a little, as they do in real edits.
@@ -82,6 +84,7 @@ def draw_edit(drawing: Drawing, pictures: Sequence[bytes], mask: bytes | None) -
         drawing: What is asked for.
         pictures: The input files; all but the first are shown as small pictures.
         mask: A PNG whose transparent pixels are to be edited.
+        markup: A PNG of hints, which a real edit follows; here they are shown, as a sign that they came.
     """
     from PIL import Image, ImageChops
 
@@ -100,6 +103,8 @@ def draw_edit(drawing: Drawing, pictures: Sequence[bytes], mask: bytes | None) -
             image.putalpha(base.getchannel("A"))
         _fill(image, area, drawing)
     _show_references(image, pictures[1:])
+    if markup is not None:
+        image.alpha_composite(Image.open(io.BytesIO(markup)).convert("RGBA").resize(size))
     if not drawing.transparent:
         opaque = Image.new("RGBA", size, (255, 255, 255, 255))
         image = Image.alpha_composite(opaque, image)

@@ -6,7 +6,7 @@ import io
 import math
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.memory import BYTES_PER_PIXEL, MEMORY
@@ -44,6 +44,7 @@ class Pictures:
     height: int
     most_pixels: int
     tokens: int
+    markup: bytes | None = field(default=None, repr=False)
 
 
 def read_fields(form: Form) -> JsonObject:
@@ -62,12 +63,16 @@ def validate_edit(form: Form, body: JsonObject, today: dt.date) -> tuple[ImageMo
         # Several files in the field of one: the API answers as if the model were wrong.
         raise RequestRefused(REFUSALS[LAUNCH_ERA].about(str(body.get("model"))))
     model = validate_edit_fields(body, today)
-    unknown = [file.name for file in form.files if file.name not in ("image", "image[]", "mask")]
+    unknown = [file.name for file in form.files if file.name not in ("image", "image[]", "mask", "markup")]
     if unknown:
         message = f"Unknown parameter: '{unknown[0]}'."
         raise refused(message, unknown[0], "unknown_parameter")
-    masks = form.named("mask")
-    return model, check_pictures(singles or listed, masks[0] if masks else None)
+    masks, markups = form.named("mask"), form.named("markup")
+    pictures = check_pictures(singles or listed, masks[0] if masks else None)
+    if not markups:
+        return model, pictures
+    _check_markup(markups[0], pictures, model)
+    return model, replace(pictures, markup=markups[0].data)
 
 
 def check_pictures(images: tuple[FormFile, ...], mask: FormFile | None) -> Pictures:
@@ -142,22 +147,42 @@ def _check_image(number: int, file: FormFile) -> tuple[int, int]:
     return size
 
 
-def _check_mask(mask: FormFile, size: tuple[int, int]) -> None:
+def _check_markup(markup: FormFile, pictures: Pictures, model: ImageModel) -> None:
+    """Checks markup as openai-python 3.57 describes it; the words are the sandbox's own."""
+    from PIL import ImageOps
+
+    if not model.markup:
+        message = f"The model '{model.name}' does not support the 'markup' parameter."
+        raise refused(message, "markup", "unsupported_parameter")
+    if pictures.mask is not None:
+        message = "The parameters 'mask' and 'markup' cannot be used together."
+        raise refused(message, "markup", "invalid_parameter_combination")
+    with _opened(pictures.images[0]) as image:
+        size = ImageOps.exif_transpose(image).size
+    if _check_mask(markup, size).getextrema()[0] != 0:
+        message = "Invalid markup image - it must contain transparent pixels."
+        raise refused(message, "markup", "invalid_image_file")
+
+
+def _check_mask(mask: FormFile, size: tuple[int, int]) -> Image.Image:
+    """The transparency of a mask, or of markup, that the API takes."""
+    name = mask.name if mask.name == "markup" else "mask"
     if mask.content_type != "image/png" or not mask.data.startswith(b"\x89PNG"):
-        message = "Invalid file 'mask': it must be a PNG."
-        raise refused(message, "mask", "unsupported_file_mimetype")
+        message = f"Invalid file '{name}': it must be a PNG."
+        raise refused(message, name, "unsupported_file_mimetype")
     if len(mask.data) >= MAX_MASK_BYTES:
-        message = "Invalid mask: the file must be less than 4MB."
-        raise refused(message, "mask", "image_too_large")
+        message = f"Invalid {name}: the file must be less than 4MB."
+        raise refused(message, name, "image_too_large")
     try:
         with _opened(mask.data) as image:
-            mode, mask_size = image.mode, image.size
+            alpha = image.getchannel("A") if image.mode in ("RGBA", "LA") else None
     except DamagedImage as error:
-        message = "Invalid mask image, please check your image file."
-        raise refused(message, "mask", "invalid_image_file") from error
-    if mode not in ("RGBA", "LA"):
-        message = "Invalid mask image format - mask image missing alpha channel."
-        raise refused(message, "mask", "invalid_image_file")
-    if mask_size != size:
-        message = "Invalid mask image size - mask size does not match image size."
-        raise refused(message, "mask", "invalid_image_file")
+        message = f"Invalid {name} image, please check your image file."
+        raise refused(message, name, "invalid_image_file") from error
+    if alpha is None:
+        message = f"Invalid {name} image format - {name} image missing alpha channel."
+        raise refused(message, name, "invalid_image_file")
+    if alpha.size != size:
+        message = f"Invalid {name} image size - {name} size does not match image size."
+        raise refused(message, name, "invalid_image_file")
+    return alpha

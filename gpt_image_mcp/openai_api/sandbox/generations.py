@@ -12,6 +12,7 @@ from gpt_image_mcp.catalogue.animations import sheet_size
 from gpt_image_mcp.catalogue.prices import PARTIAL_IMAGE_TOKENS, output_tokens
 from gpt_image_mcp.catalogue.size_rules import parse_pixels
 from gpt_image_mcp.memory import BYTES_PER_PIXEL, MEMORY
+from gpt_image_mcp.openai_api.sandbox.animation import draw_animation
 from gpt_image_mcp.openai_api.sandbox.drawing import Drawing, draw, draw_edit
 from gpt_image_mcp.openai_api.sandbox.vector import author_usage, draw_vector
 from gpt_image_mcp.values.pixels import Pixels
@@ -91,9 +92,18 @@ class ResolvedRequest:
     def _drawn(self, drawing: Drawing) -> bytes:
         if self.output_format == SVG:
             return draw_vector(drawing)
+        if self.frame_count:
+            inputs = self.pictures.images if self.pictures else ()
+            return draw_animation(
+                drawing,
+                frame_count=self.frame_count,
+                frame_duration_ms=self.frame_duration_ms,
+                pictures=inputs,
+            )
         if self.pictures is None:
             return draw(drawing)
-        return draw_edit(drawing, self.pictures.images, self.pictures.mask)
+        pictures = self.pictures
+        return draw_edit(drawing, pictures.images, pictures.mask, markup=pictures.markup)
 
     def usage(self) -> JsonObject:
         """Token counts as the API would report them."""

@@ -351,3 +351,62 @@ async def test_planned_failures_are_played_in_order_and_an_empty_name_is_none() 
             await make(client)
         again = await make(client)
     assert first.data == again.data
+
+
+def _hints(size: tuple[int, int] = SIZE) -> Image.Image:
+    """Markup: a green bar on nothing."""
+    markup = Image.new("RGBA", size, (0, 0, 0, 0))
+    markup.paste((0, 200, 0, 255), (100, 100, 300, 140))
+    return markup
+
+
+async def test_markup_shows_on_the_edited_picture(client: openai.AsyncOpenAI) -> None:
+    marked = picture(await make(client, model="gpt-image-2.5-flare", markup=upload(_hints())))
+    plain = picture(await make(client, model="gpt-image-2.5-flare"))
+    assert distance(marked, (200, 120), (0, 200, 0)) == 0
+    assert distance(plain, (200, 120), (0, 200, 0)) > 20
+    assert marked.getpixel((500, 200)) == plain.getpixel((500, 200))
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        ({"model": "gpt-image-2"}, "unsupported_parameter", "does not support the 'markup'"),
+        ({"model": "gpt-image-1.5", "size": "1024x1024"}, "unsupported_parameter", "does not support"),
+        ({"mask": upload(mask_of())}, "invalid_parameter_combination", "cannot be used together"),
+        ({"markup": upload(_hints((960, 704)))}, "invalid_image_file", "size does not match"),
+        ({"markup": upload(_hints().convert("RGB"))}, "invalid_image_file", "missing alpha channel"),
+        ({"markup": upload(_hints().convert("P"))}, "invalid_image_file", "missing alpha channel"),
+        ({"markup": upload(Image.new("RGBA", SIZE, "red"))}, "invalid_image_file", "transparent pixels"),
+        (
+            {"markup": upload(Image.new("RGBA", SIZE, (9, 9, 9, 1)))},
+            "invalid_image_file",
+            "transparent pixels",
+        ),
+        ({"markup": upload(_hints(), "WEBP")}, "unsupported_file_mimetype", "PNG"),
+        ({"markup": ("m.png", file_of(_hints())[:60], "image/png")}, "invalid_image_file", "markup image"),
+        (
+            {"markup": ("m.png", file_of(_hints()) + bytes(4 * 2**20), "image/png")},
+            "image_too_large",
+            "less than 4MB",
+        ),
+    ],
+)
+async def test_markup_that_the_api_does_not_take_is_refused(
+    client: openai.AsyncOpenAI, changes: dict[str, Any], code: str, words: str
+) -> None:
+    arguments = {"model": "gpt-image-2.6-sunburst", "markup": upload(_hints()), **changes}
+    with pytest.raises(openai.BadRequestError, match=words) as refusal:
+        await make(client, **arguments)
+    assert (refusal.value.param, refusal.value.code) == ("markup", code)
+
+
+async def test_markup_has_the_size_of_image_1_as_the_camera_was_held(client: openai.AsyncOpenAI) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = upload(Image.new("RGB", SIZE, RED), "JPEG", exif=exif)
+    standing = upload(_hints((SIZE[1], SIZE[0])))
+    made = await make(client, model="gpt-image-2.5-flare", image=turned, markup=standing)
+    assert picture(made).size == SIZE
+    with pytest.raises(openai.BadRequestError, match="size does not match"):
+        await make(client, model="gpt-image-2.5-flare", image=turned, markup=upload(_hints()))
