@@ -95,7 +95,8 @@ def named_format(options: OutputOptions) -> str:
     if not said and (other := _NO_FORMAT_OF_OURS.fullmatch(ending)):
         message = f"filename is {quoted(filename)}, and images are not made as {other[1].lower()}."
         raise OutputRejected(
-            message, next_step="End it with .png, .jpg or .webp; export_image converts images afterwards."
+            message,
+            next_step="End it with .png, .jpg, .webp, .gif or .svg; export_image converts images afterwards.",
         )
     if not said or asked in (said, _USUAL_FORMAT):
         return said or options.output_format

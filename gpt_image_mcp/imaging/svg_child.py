@@ -2,6 +2,14 @@
 
 import sys
 
+# The library takes Arial and Times for the general names, which few Linux machines have; without, text is left
+# out. What is not found becomes serif.
+_ON_LINUX = {
+    "serif_family": "DejaVu Serif",
+    "sans_serif_family": "DejaVu Sans",
+    "monospace_family": "DejaVu Sans Mono",
+}
+
 
 def main() -> None:
     """Draws within the bytes and the seconds that are given, with the fonts of the system if wanted."""
@@ -15,7 +23,9 @@ def main() -> None:
     import resvg_py
 
     svg = sys.stdin.buffer.read().decode()
-    sys.stdout.buffer.write(resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=not has_text))
+    families = _ON_LINUX if sys.platform == "linux" else {}
+    made = resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=not has_text, **families)
+    sys.stdout.buffer.write(made)
 
 
 if __name__ == "__main__":

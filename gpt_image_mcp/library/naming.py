@@ -24,7 +24,7 @@ LONGEST_NAME_BYTES = 255 - 16
 _NEVER_STORED = {"Cc", "Cs"}
 _RUN_OF_DASHES = re.compile("-{2,}")
 _SNAPSHOT_DATE = r"-\d{4}-\d{2}-\d{2}"
-_KNOWN_EXTENSION = re.compile(r"\.(png|jpe?g|webp|gif|bmp|tiff?|avif)$", re.IGNORECASE)
+_KNOWN_EXTENSION = re.compile(r"\.(png|jpe?g|webp|svg|gif|bmp|tiff?|avif)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
