@@ -302,7 +302,8 @@ ERROR_KINDS = (
         "server.",
         statuses=(401,),
         among=_CLIENT_ERRORS,
-        codes=_codes("invalid_api_key", "api_key_invalid"),
+        # The last is what LiteLLM's proxy says of a key that is not its own, if it has no database.
+        codes=_codes("invalid_api_key", "api_key_invalid", "no_db_connection"),
         words=r"api key (?:is )?(?:not valid|invalid|expired)",
     ),
     ErrorKind(

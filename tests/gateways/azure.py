@@ -165,7 +165,11 @@ async def serve_azure(
     certificate = write_certificate(folder / "azure.pem", expires=expires)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     monkeypatch.setenv("PATH", os.devnull)  # so that no command line of Azure is asked
-    async with serve_standin(transport, certificate=certificate) as standin, serve(identity or {}) as web:
+    tokens: dict[str, Script] = {} if identity is None else identity
+    async with (
+        serve_standin(transport, certificate=certificate) as standin,
+        serve(tokens) as web,
+    ):
         port = httpx2.URL(standin.base_url).port
         assert port is not None
         pretend(
