@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -145,6 +147,26 @@ async def test_without_a_credential_nothing_is_sent_and_the_ways_to_sign_in_are_
     assert "DefaultAzureCredential failed" in error.message
     assert "az login" in error.next_step
     assert azure.signed_with == []
+
+
+async def test_without_the_extra_the_call_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "azure.identity.aio", None)  # as where it is not installed
+    async with serve_azure(monkeypatch, tmp_path) as azure, _studio(azure_identity=True) as studio:
+        error = await _refused(studio)
+    assert error.code == "authentication_failed"
+    assert "azure-identity is not installed" in error.message
+    assert "extra azure" in error.next_step
+    assert azure.signed_with == []
+
+
+def test_quotes_around_the_variables_of_azure_are_taken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_TENANT_ID", ' "0f0f" ')
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "")
+    read_settings()
+    assert os.environ["AZURE_TENANT_ID"] == "0f0f"
+    assert "AZURE_CLIENT_SECRET" not in os.environ
 
 
 async def test_a_wrong_choice_of_credentials_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Each block of ``docs/gateways.md`` does what the page says, against a stand-in of that gateway's wire format."""
+"""Each block of ``docs/gateways.md`` does what the page says, against a stand-in of its wire format."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ async def test_the_costs_of_another_server_are_said_as_unknown(monkeypatch: pyte
     assert len(gateway.posts) == 1
 
 
-async def test_openrouter_has_not_the_route_and_is_refused_with_advice(
+async def test_openrouter_is_refused_with_advice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with serve_standin(Openrouter()) as gateway:
