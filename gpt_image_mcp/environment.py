@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 # What the SDK, the HTTP client, FastMCP and Python read themselves.
 _OF_LIBRARIES = re.compile(
-    r"OPENAI_\w+|(HTTPS?|ALL)_PROXY|SSL_CERT_(FILE|DIR)|HOME|XDG_\w+_HOME|TMPDIR|TE?MP", re.IGNORECASE
+    r"OPENAI_\w+|AZURE_(TENANT_ID|CLIENT_ID|CLIENT_SECRET)|(HTTPS?|ALL)_PROXY|SSL_CERT_(FILE|DIR)|HOME|"
+    r"XDG_\w+_HOME|TMPDIR|TE?MP",
+    re.IGNORECASE,
 )
 # What clients and shells fill in. In addresses, :$ begins a password, and % with two digits is a character.
 _UNFILLED = re.compile(

@@ -19,6 +19,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from gpt_image_mcp.azure_address import AzureOnly
 from gpt_image_mcp.coercion import format_name, lowered
 from gpt_image_mcp.environment import clean_for_libraries, refused, unfilled, variables, variables_set
 from gpt_image_mcp.setting_types import (
@@ -86,6 +87,9 @@ class Settings(BaseSettings):
         validation_alias=_env("OPENAI_BASE_URL"),
         repr=False,
         description="Address of a gateway that speaks the OpenAI API, with its /v1.",
+    )
+    azure_identity: AzureOnly = Field(
+        default=False, description="Sign in to Azure as an Entra identity, not with a key; extra `azure`."
     )
     org_id: str | None = Field(
         default=None, validation_alias=_env("OPENAI_ORG_ID"), description="OpenAI organisation to bill."

@@ -17,12 +17,13 @@ _NAME = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a test of gpt-i
 
 
 def write_certificate(path: Path, *, expires: dt.datetime) -> Path:
-    """Writes a new key and a certificate of it for this machine and for OpenAI into one file."""
+    """Writes a new key and a certificate of it for this machine, OpenAI and Azure into one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     names = x509.SubjectAlternativeName(
         [
             x509.DNSName("localhost"),
             x509.DNSName("api.openai.com"),
+            x509.DNSName("house.openai.azure.com"),
             x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
         ]
     )

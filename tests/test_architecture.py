@@ -28,6 +28,7 @@ MAY_IMPORT = {
 # Packages that only one place knows, so that a change of them is a change there.
 OWNERS = {
     "openai": {"openai_api"},
+    "azure": {"openai_api"},
     "sqlalchemy": {"library"},
     "python_multipart": {"openai_api"},
     "pathvalidate": {"library"},

@@ -178,13 +178,18 @@ def validate_input_fidelity(value: str, model: ImageModel | None) -> str:
     return fidelity
 
 
+def has_key(settings: Settings) -> bool:
+    """Whether requests can be signed: with a key, or with the token of an Azure identity."""
+    return settings.api_key is not None or settings.azure_identity
+
+
 def require_key(settings: Settings) -> None:
     """Refuses what only OpenAI can do while there is no key to send.
 
     Raises:
-        MissingApiKey: If none is set.
+        MissingApiKey: If none is set, and no identity stands in for it.
     """
-    if settings.api_key is None:
+    if not has_key(settings):
         message = "No OpenAI key is set: the environment variable OPENAI_API_KEY is missing or empty."
         raise MissingApiKey(
             message,

@@ -2,8 +2,8 @@
 
 import sys
 
-# The library takes Arial and Times for the general names, which few Linux machines have; without, text is left
-# out. What is not found becomes serif.
+# The library takes Arial and Times for the general names, which few Linux machines have; without them, text is
+# left out. What is not found becomes serif.
 _ON_LINUX = {
     "serif_family": "DejaVu Serif",
     "sans_serif_family": "DejaVu Sans",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from gpt_image_mcp.catalogue.validation import require_key
 from gpt_image_mcp.downloads import AddressRefused, Fetcher, OwnServer, PrivateAddress
 from gpt_image_mcp.errors import ImageError, InputNotFound, InputRejected, NotSent
+from gpt_image_mcp.openai_api.azure_identity import AzureIdentity
 from gpt_image_mcp.openai_api.image_extraction import begins_like_an_image
 from gpt_image_mcp.openai_api.observer import NULL_OBSERVER, Observer
 from gpt_image_mcp.openai_api.rate_limit import Clock, RateLimit, Sleep, backoff_seconds, is_retryable
@@ -70,6 +71,7 @@ class Connection:
         self._rate_limit = RateLimit(sleep, clock)
         self._opening = asyncio.Lock()
         self._client: openai.AsyncOpenAI | None = None
+        self._identity = AzureIdentity() if settings.azure_identity else None
 
     async def open(self) -> openai.AsyncOpenAI:
         """The client. The first call imports the SDK and builds it, in a worker thread.
@@ -89,6 +91,8 @@ class Connection:
         """Closes the connections."""
         if self._client is not None:
             await self._client.close()
+        if self._identity is not None:
+            await self._identity.aclose()
 
     async def retrying(
         self, send: Callable[[], Coroutine[None, None, _T]], observer: Observer = NULL_OBSERVER
@@ -218,8 +222,9 @@ class Connection:
                 timeout=timeout,
                 http_client=http_client,
             )
+        key = settings.api_key.get_secret_value() if settings.api_key else ""
         return openai.AsyncOpenAI(
-            api_key=settings.api_key.get_secret_value() if settings.api_key else "",
+            api_key=self._identity or key,
             base_url=address,
             organization=settings.org_id,
             project=settings.project_id,

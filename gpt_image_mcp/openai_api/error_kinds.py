@@ -122,7 +122,7 @@ _NO_MODEL = ErrorKind(
     said="The endpoint has no model {model!r} for this key",
     next_step="Choose another model (gpt-image://models and `gpt-image-mcp models` list them), or give the "
     "key's project access to it; with OPENAI_BASE_URL set, check that it ends in /v1.",
-    codes=_codes("model_not_found", "deployment_not_found", "invalid_model", "model_not_available"),
+    codes=_codes("model_not_found", "invalid_model", "model_not_available"),
     words=_any_of(
         r"\b(?:model|deployment)\b[^;]{0,80}?(?:does not exist|doesn't exist|not found|not exist\b)",
         r"\b(?:model|deployment)\b[^;]{0,80}?(?:not be found|is unknown|is not available)",
@@ -277,7 +277,27 @@ ERROR_KINDS = (
             r"(?:body|content length|request size|payload)[^.;]{0,20} exceed(?:s|ed)",
         ),
     ),
+    replace(
+        _NO_MODEL,
+        said="The resource has no deployment {model!r}",
+        next_step="Pass the name of a deployment of this resource as model, or set GPT_IMAGE_MODEL to it; a "
+        "new one takes 5 minutes to appear.",
+        codes=_codes("deployment_not_found"),
+        words="",
+    ),
     _NO_MODEL,
+    ErrorKind(
+        error=AuthenticationFailed,
+        said="Azure refused the token or the key",
+        next_step="Give the identity the role Cognitive Services OpenAI User on this resource (it takes up "
+        "to 5 minutes) and sign in to its tenant; with a key, check that it is one of this very resource.",
+        among=_REFUSED_ACCESS,
+        words=_any_of(
+            r"lacks the required data action",
+            r"access token is missing, invalid",
+            r"(?:does not match|not match with) resource tenant",
+        ),
+    ),
     ErrorKind(
         error=AuthenticationFailed,
         said="The key in OPENAI_API_KEY was refused",
@@ -285,7 +305,8 @@ ERROR_KINDS = (
         "server.",
         statuses=(401,),
         among=_CLIENT_ERRORS,
-        codes=_codes("invalid_api_key", "api_key_invalid"),
+        # The last is what LiteLLM's proxy says of a key that is not its own, if it has no database.
+        codes=_codes("invalid_api_key", "api_key_invalid", "no_db_connection"),
         words=r"api key (?:is )?(?:not valid|invalid|expired)",
     ),
     ErrorKind(

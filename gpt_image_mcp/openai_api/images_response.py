@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from gpt_image_mcp.openai_api.answer_documents import as_object, parse_documents
 from gpt_image_mcp.openai_api.image_extraction import (
@@ -65,8 +65,8 @@ class _TokenDetails(BaseModel):
 
 
 class _Usage(BaseModel):
-    input_tokens: int
-    output_tokens: int
+    input_tokens: NonNegativeInt
+    output_tokens: NonNegativeInt
     total_tokens: int | None = None
     input_tokens_details: _TokenDetails | None = None
     output_tokens_details: _TokenDetails | None = None
@@ -184,7 +184,7 @@ def _images_body(found: ExtractedImages, said: Mapping[str, object]) -> ImagesBo
         images=found.images,
         urls=found.links,
         properties=read_properties(said),
-        usage=read_usage(said.get("usage")),
+        usage=read_image_usage(said.get("usage")),
         svg_author=read_author(said.get("svg_usage")),
     )
 
@@ -222,6 +222,12 @@ def read_usage(value: object) -> TokenUsage | None:
         output_text_tokens=made.text_tokens,
         output_image_tokens=made.image_tokens,
     )
+
+
+def read_image_usage(value: object) -> TokenUsage | None:
+    """As ``read_usage``, of what made a picture: some gateways count the prompt alone, which is not it."""
+    usage = read_usage(value)
+    return usage if usage and usage.output_tokens else None
 
 
 def read_author(value: object) -> ChatUsage | None:

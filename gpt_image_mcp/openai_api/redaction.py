@@ -17,7 +17,9 @@ HIDDEN = "***"
 # Shorter keys are words such as "none", which gateways without keys are given, and the sandbox's own. Of a
 # longer key so many characters in a row are hidden, because answers quote keys cut as well as whole.
 _SHORTEST_KEY_CHARACTERS = 8
-_LIKE_A_KEY = re.compile(r"\bsk-[\w.*-]{8,}|(?<=\bBearer )[\w.~+/*-]{16,}=*", re.IGNORECASE)
+_LIKE_A_KEY = re.compile(
+    r"\bsk-[\w.*-]{8,}|(?<=\bBearer )[\w.~+/*-]{16,}=*|\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)*", re.IGNORECASE
+)
 
 
 def redact(text: str, key: str = "") -> str:

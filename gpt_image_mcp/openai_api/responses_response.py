@@ -12,7 +12,13 @@ from pydantic_core import from_json
 
 from gpt_image_mcp.openai_api.answer_documents import as_list, as_object
 from gpt_image_mcp.openai_api.image_extraction import NotBase64, decode_image
-from gpt_image_mcp.openai_api.images_response import UnusableBody, read_author, read_properties, read_usage
+from gpt_image_mcp.openai_api.images_response import (
+    UnusableBody,
+    read_author,
+    read_image_usage,
+    read_properties,
+    read_usage,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +74,7 @@ def read_response_body(body: bytes) -> ResponsesBody:
     return ResponsesBody(
         images=tuple(dict.fromkeys(_decoded(_text(item, "result")) for item in made)),
         properties=read_properties(made[0] if made else {}),
-        usage=read_usage(as_object(answer.get("tool_usage")).get("image_gen")),
+        usage=read_image_usage(as_object(answer.get("tool_usage")).get("image_gen")),
         host_usage=read_usage(answer.get("usage")),
         svg_author=read_author(made[0].get("svg_usage")) if made else None,
         status=_text(answer, "status") or "unknown",

@@ -17,6 +17,7 @@ from gpt_image_mcp.catalogue.sizes import AUTO
 from gpt_image_mcp.catalogue.validation import (
     PINNED,
     QUALITIES,
+    has_key,
     require_single,
     validate_input_images,
     validate_request,
@@ -205,7 +206,7 @@ def _about(quality: str, model: ImageModel) -> tuple[str, ...]:
 def _key(options: OutputOptions, settings: Settings) -> KeyState:
     if settings.sandbox or is_sandbox(options.model.strip() or settings.model):
         return "sandbox"
-    return "set" if settings.api_key else "missing"
+    return "set" if has_key(settings) else "missing"
 
 
 def _budget(settings: Settings, library: Library) -> Budget:

@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt_image_mcp.openai_api.images_response import UnusableBody, read_images_body, read_usage
+from gpt_image_mcp.openai_api.images_response import (
+    UnusableBody,
+    read_image_usage,
+    read_images_body,
+    read_usage,
+)
 
 IMAGE = b"\x89PNG pretend"
 ENCODED = base64.b64encode(IMAGE).decode()
@@ -100,6 +105,17 @@ def test_the_reason_of_an_error_in_a_success_is_passed_on() -> None:
 @pytest.mark.parametrize("usage", [None, {}, "none", {"input_tokens": 0, "output_tokens": 0}, [1], {"x": 1}])
 def test_usage_that_says_nothing_is_none(usage: object) -> None:
     assert read_usage(usage) is None
+
+
+def test_a_usage_of_the_prompt_alone_is_none_for_a_picture() -> None:
+    assert read_image_usage({"input_tokens": 12, "output_tokens": 0}) is None
+    assert read_image_usage({"input_tokens": 12, "output_tokens": 1}) is not None
+
+
+@given(read=st.integers(-9, 9), made=st.integers(-9, 9))
+def test_a_usage_with_a_count_below_zero_is_none(read: int, made: int) -> None:
+    usage = read_usage({"input_tokens": read, "output_tokens": made})
+    assert (usage is None) == (min(read, made) < 0 or read + made == 0)
 
 
 def test_a_missing_total_is_the_sum() -> None:

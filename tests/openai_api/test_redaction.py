@@ -26,6 +26,7 @@ KEY = "gateway-key-0123456789"
         ("received header Bearer sk-proj-SECRETSECRET.", "received header Bearer ***"),
         ("Incorrect API key provided: sk-proj-abc***xyz", "Incorrect API key provided: ***"),
         ("Authorization: bearer eyJhbGciOiJIUzI1NiJ9.e30.abc=", "Authorization: bearer ***"),
+        ("a token eyJ0eXAiOiJKV1Qi.eyJhdWQiOiJo.sig-1_2, and more", "a token ***, and more"),
         ("a key SK-PROJ-SECRETSECRET in capitals", "a key *** in capitals"),
         ("the bearer token is missing", "the bearer token is missing"),
         ("a task-force-of-many and a risk-assessment", "a task-force-of-many and a risk-assessment"),

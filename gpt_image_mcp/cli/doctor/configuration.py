@@ -115,7 +115,14 @@ def check_key(settings: Settings) -> Finding:
         require_key(settings)
     except MissingApiKey as error:
         return refused(_KEY, error)
-    key = settings.api_key.get_secret_value() if settings.api_key else ""
+    if settings.azure_identity:
+        unused = " OPENAI_API_KEY is not used." if settings.api_key else ""
+        return ok(_KEY, f"Requests carry the token of an Entra identity instead of one.{unused}")
+    return _check_form(settings.api_key.get_secret_value() if settings.api_key else "", settings)
+
+
+def _check_form(key: str, settings: Settings) -> Finding:
+    """Whether a key looks like one."""
     again = f"Copy the key again from {KEYS_LINK}."
     if not key.isascii() or not key.isprintable() or re.search(r"[\s\"']", key):
         return failed(_KEY, "OPENAI_API_KEY holds characters that no key has.", again)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.calls.planning import is_sandbox
 from gpt_image_mcp.catalogue.models import load_catalogue
+from gpt_image_mcp.catalogue.validation import has_key
 from gpt_image_mcp.cli.doctor.findings import failed, ok, refused, skipped, warning
 from gpt_image_mcp.dates import today
 from gpt_image_mcp.errors import (
@@ -65,7 +66,7 @@ async def check_network(settings: Settings, *, seconds: float = CHECK_SECONDS) -
     else:
         yield ok("connection", f"{_endpoint(settings)} answers{through_proxy(_address(settings))}.")
         yield check_clock(answered, datetime.now(UTC))
-    if settings.api_key is None or answered is None:
+    if answered is None or not has_key(settings):
         reason = "without a connection" if answered is None else "without a key"
         yield skipped("key accepted", f"Not checked {reason}.")
         yield skipped("model", f"{settings.model}: not checked {reason}.")
