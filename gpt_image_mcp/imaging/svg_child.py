@@ -1,10 +1,11 @@
 """The process that draws an SVG, from standard input to a PNG on standard output; it imports none of ours."""
 
 import sys
+from typing import Any
 
-# The library takes Arial and Times for the general names, which few Linux machines have; without them, text is
-# left out. What is not found becomes serif.
-_ON_LINUX = {
+# The library takes Arial and Times for the general names, which few Linux machines have, and leaves text out
+# where it has no font. What is not found becomes serif.
+_ON_LINUX: Any = {
     "serif_family": "DejaVu Serif",
     "sans_serif_family": "DejaVu Sans",
     "monospace_family": "DejaVu Sans Mono",

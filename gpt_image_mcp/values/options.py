@@ -49,8 +49,7 @@ class OutputOptions:
     size: Annotated[
         str,
         Field(
-            description="auto (edits keep the shape), WxH, 16:9, square, landscape, portrait, wide (16:9), "
-            "tall, 2k (square), 4k."
+            description="auto (edits keep the shape), WxH, 16:9, square, wide (16:9), tall, 2k (square), 4k."
         ),
     ] = "auto"
     exact_size: Annotated[

@@ -15,9 +15,8 @@ from gpt_image_mcp.studio import Studio
 @mcp.tool(
     title="Delete image",
     description=(
-        "Delete one image that was made here: file, preview, metadata and history entry, for good. Call it "
-        "without confirm first and show the user what would go. Parents, children and what it cost stay. "
-        "Other files, and ones that were changed since, are refused."
+        "Delete one image that was made here, for good: file, preview, metadata and history entry. Call it "
+        "without confirm first and show the user what would go. Parents, children and what it cost stay."
     ),
     annotations=DELETES,
     output_schema=OUTPUT_SCHEMAS["delete_image"],

@@ -39,7 +39,7 @@ from gpt_image_mcp.values.options import OutputOptions
         "Change an image, or combine several into one, as the prompt says, and save the result. To change "
         "only a part, pass regions (read positions off get_image with grid) or a mask: the rest is kept "
         f"pixel for pixel. Costs money ({WORDS.prices}; its inputs cost too) "
-        "and takes 5 to 120 s. Collect a job_id with get_image, and do not call this again."
+        "and takes 5 to 120 s. Collect a job_id with get_image."
     ),
     annotations=SPENDS,
     output_schema=OUTPUT_SCHEMAS["edit_image"],
@@ -83,7 +83,7 @@ async def edit_image(
     description=(
         "Make the same edit on each of many images. Costs money for each; estimate_cost tells how much. "
         "Returns one entry per input, in order: its file and cost, or its error. Collect a job_id with "
-        "get_image, and do not call this again."
+        "get_image."
     ),
     annotations=SPENDS,
     output_schema=OUTPUT_SCHEMAS["batch_edit_images"],

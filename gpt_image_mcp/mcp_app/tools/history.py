@@ -24,8 +24,8 @@ from gpt_image_mcp.studio import Studio
     title="Find images",
     description=(
         'What was spent, by day and model (for sums alone limit 0; since "today" or "7d"), and the images '
-        "made before, newest first, searched by words of their prompts. Also lists calls that still run or "
-        "whose outcome is unknown. Free."
+        "made before, newest first, searched by words of their prompts. Also lists running calls and "
+        "those of unknown outcome. Free."
     ),
     annotations=READS,
     output_schema=OUTPUT_SCHEMAS["find_images"],

@@ -37,7 +37,7 @@ from gpt_image_mcp.values.views import ViewOptions, parse_crop
     description=(
         "Draw new images from a text prompt, and save them; edit_image changes one. Costs money for each "
         f"({WORDS.prices}; estimate_cost tells) and takes 5 to 120 s. Returns paths, ids, sizes and cost "
-        "with a small preview. Collect a job_id with get_image, and do not call this again."
+        "with a small preview. Collect a job_id with get_image."
     ),
     annotations=SPENDS,
     output_schema=OUTPUT_SCHEMAS["generate_image"],
@@ -93,16 +93,17 @@ async def get_image(
     title="Estimate cost",
     description=(
         "Quote in US dollars what generate_image, or an edit with input_images, would cost, at every "
-        "quality; what budget_usd pays for; the budget left; whether a key is set. Free, sends nothing."
+        "quality; what budget_usd pays for; the budget left; whether a key is set. Free."
     ),
     annotations=READS,
     output_schema=OUTPUT_SCHEMAS["estimate_cost"],
 )
 @output_options(
+    words={"size": "auto, WxH, 16:9, square, wide, tall, 2k or 4k."},
     without=(
         *("n", "output_compression", "output_dir", "filename_prefix", "filename", "overwrite", "user"),
         "frame_duration_ms",
-    )
+    ),
 )
 async def estimate_cost(
     *,

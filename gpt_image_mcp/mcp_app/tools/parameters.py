@@ -80,7 +80,7 @@ _MARK = {
 Markup = Annotated[str, Field(description="Your own hints: a transparent PNG of image 1's size.")]
 Marks = Annotated[
     list[Annotated[Any, WithJsonSchema(_MARK)]],
-    Field(description="Hints (move this here) without a mask; circle and box have a box."),
+    Field(description="Hints (move this here), no mask; circle and box take a box."),
 ]
 EditType = Annotated[
     Literal[

@@ -33,8 +33,8 @@ from gpt_image_mcp.values.options import OutputOptions
     title="Start session",
     description=(
         "Start refining an image over several turns: makes the first edit and returns a session_id for "
-        "continue_edit_session. For one change use edit_image. Costs money; estimate_cost tells how much. "
-        "Collect a job_id with get_image, and do not call this again."
+        "continue_edit_session. For one change use edit_image. Costs money. "
+        "Collect a job_id with get_image."
     ),
     annotations=SPENDS,
     output_schema=OUTPUT_SCHEMAS["start_edit_session"],
@@ -66,8 +66,8 @@ async def start_edit_session(
 @mcp.tool(
     title="Continue session",
     description=(
-        "Change the latest image of a session, or with from_turn an earlier one. Costs money; estimate_cost "
-        "tells how much. Collect a job_id with get_image, and do not call this again."
+        "Change the latest image of a session, or with from_turn an earlier one. Costs money. Collect a "
+        "job_id with get_image."
     ),
     annotations=SPENDS,
     output_schema=OUTPUT_SCHEMAS["continue_edit_session"],
@@ -121,9 +121,7 @@ async def end_edit_session(session_id: SessionId, studio: Studio = Depends(curre
 
 @mcp.tool(
     title="List sessions",
-    description=(
-        "List the sessions that can be continued, latest first, with turns, last prompt and last image. Free."
-    ),
+    description=("List sessions, latest first, with turns, last prompt and last image. Free."),
     annotations=READS,
     output_schema=OUTPUT_SCHEMAS["list_edit_sessions"],
 )
