@@ -176,7 +176,7 @@ REFUSED: dict[str, Refused] = {
         404, {"error": {"message": "Model gpt-image-2 does not exist"}}, "does not exist", "another model"
     ),
     "404 of a deployment": _rejected(
-        404, {"error": {"code": "DeploymentNotFound", "message": "x"}}, "x", "another model"
+        404, {"error": {"code": "DeploymentNotFound", "message": "x"}}, "x", "name of a deployment"
     ),
     "403 of a model": _rejected(
         403,
