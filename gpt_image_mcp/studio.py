@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.money import Estimate
     from gpt_image_mcp.services.batch_items import BatchItem
     from gpt_image_mcp.services.comparison import SheetArguments
+    from gpt_image_mcp.services.estimates import EstimateArguments
     from gpt_image_mcp.services.exports import ExportArguments
     from gpt_image_mcp.services.history import History
     from gpt_image_mcp.services.viewing import Viewable
@@ -288,14 +289,7 @@ class Studio:
         sessions = await self._services.sessions()
         return await in_database(sessions.list)
 
-    async def estimate(
-        self,
-        *,
-        input_images: int = 0,
-        budget_usd: float = 0,
-        markup: bool = False,
-        **output: Unpack[OutputArguments],
-    ) -> Estimate:
+    async def estimate(self, **asked: Unpack[EstimateArguments]) -> Estimate:
         """Quotes images without making them, at every quality, and what an amount pays for.
 
         Raises:
@@ -304,15 +298,7 @@ class Studio:
         from gpt_image_mcp.services.estimates import estimate
 
         library = await self._services.library()
-        return await in_database(
-            estimate,
-            OutputOptions(**output),
-            input_images=input_images,
-            budget_usd=budget_usd,
-            has_markup=markup,
-            settings=self.settings,
-            library=library,
-        )
+        return await in_database(estimate, asked, settings=self.settings, library=library)
 
     async def get(
         self, ref: str, *, wait_seconds: float | None = None, watch: ProgressWatcher | None = None

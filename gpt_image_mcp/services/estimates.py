@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp import dates
 from gpt_image_mcp.calls.planning import is_sandbox, without_sandbox
@@ -24,6 +24,7 @@ from gpt_image_mcp.catalogue.validation import (
 )
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.money import Budget, Estimate, Fit, Quote
+from gpt_image_mcp.values.options import OutputArguments, OutputOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.money import KeyState
     from gpt_image_mcp.settings import Settings
-    from gpt_image_mcp.values.options import OutputOptions
     from gpt_image_mcp.values.pixels import Pixels
     from gpt_image_mcp.values.requests import ImageRequest
 
@@ -42,15 +42,15 @@ _ANY_PROMPT = "any"
 _USUAL_MAX_N = 10
 
 
-def estimate(
-    options: OutputOptions,
-    *,
-    input_images: int,
-    budget_usd: float,
-    settings: Settings,
-    library: Library,
-    has_markup: bool = False,
-) -> Estimate:
+class EstimateArguments(OutputArguments, total=False):
+    """What a quote is of: output options, input images, whether there is markup, and an amount to spend."""
+
+    input_images: int
+    budget_usd: float
+    markup: bool
+
+
+def estimate(asked: EstimateArguments, *, settings: Settings, library: Library) -> Estimate:
     """Quotes images of this kind, at every quality, without making them.
 
     ``n`` may be up to 1000, in as many calls as it takes, each with all input images. ``budget_usd`` is an
@@ -59,10 +59,15 @@ def estimate(
     Raises:
         RequestError: If a call could not be made as described.
     """
+    input_images, budget_usd = asked.get("input_images", 0), asked.get("budget_usd", 0)
+    output = {name: value for name, value in asked.items() if name in OutputArguments.__annotations__}
+    options = OutputOptions(**cast("OutputArguments", output))
     _check(options.n, budget_usd)
     real = without_sandbox(options, settings)
     one = replace(real, n=1 if real.n > _USUAL_MAX_N else real.n)
-    checked = validate_request(_ANY_PROMPT, one, moderation="auto", settings=settings, has_markup=has_markup)
+    checked = validate_request(
+        _ANY_PROMPT, one, moderation="auto", settings=settings, has_markup=asked.get("markup", False)
+    )
     validate_input_images(input_images, checked.model)
     host_model = ""
     if input_images and settings.force_responses_edits:

@@ -48,9 +48,7 @@ class OutputOptions:
     model: str = ""
     size: Annotated[
         str,
-        Field(
-            description="auto (edits keep the shape), WxH, 16:9, square, wide (16:9), tall, 2k (square), 4k."
-        ),
+        Field(description="auto (edits keep the shape), WxH, 16:9, square, wide (16:9), tall, 2k, 4k."),
     ] = "auto"
     exact_size: Annotated[
         str,
