@@ -129,32 +129,6 @@ async def test_nothing_unlisted_is_unknown() -> None:
     assert taken >= UNLISTED
 
 
-@pytest.mark.parametrize("format_name", ["gif", ".GIF", "image/gif", "apng", "svg", "image/svg+xml"])
-@pytest.mark.parametrize("tool", ["generate_image", "edit_image", "batch_edit_images", "estimate_cost"])
-async def test_animations_and_vectors_are_refused_for_good(
-    client: Client[Any], project: Path, tool: str, format_name: str
-) -> None:
-    Image.new("RGB", (64, 64), "teal").save(project / "a.png")
-    needed = {"generate_image": {"prompt": "a ball"}, "estimate_cost": {}}
-    given = needed.get(tool, {"prompt": "a ball", "images": ["a.png"]})
-    result = await client.call_tool(tool, {**given, "output_format": format_name}, raise_on_error=False)
-    said = str(result.content)
-    assert "unsupported_by_model" in said
-    assert "no parameter or model changes that" in said
-    assert [path.name for path in project.rglob("*.png")] == ["a.png"]
-
-
-@pytest.mark.parametrize("filename", ["ball.gif", "art/logo.SVG"])
-async def test_a_name_of_an_animation_or_vector_file_is_refused_for_good(
-    client: Client[Any], project: Path, filename: str
-) -> None:
-    result = await client.call_tool(
-        "generate_image", {"prompt": "a ball", "filename": filename}, raise_on_error=False
-    )
-    assert "no parameter or model changes that" in str(result.content)
-    assert not any(project.iterdir())
-
-
 async def test_a_name_that_only_sounds_like_one_is_taken(client: Client[Any], project: Path) -> None:
     await client.call_tool("generate_image", {**QUICK, "filename": "art/gif"})
     assert (project / "art" / "gif.png").is_file()

@@ -63,10 +63,13 @@ async def test_the_output_options_stand_where_the_tool_takes_them(client: Client
         "output_compression",
     ]
     file = ["output_dir", "filename_prefix", "filename", "overwrite"]
-    assert tools["generate_image"] == ["prompt", *look, *file, "wait_seconds"]
-    assert tools["edit_image"][-13:] == [*look, *file, "wait_seconds"]
-    asked = ["model", "size", "exact_size", "quality", "background", "output_format"]
-    assert tools["estimate_cost"] == [*asked, "n", "input_images", "budget_usd"]
+    newest = ["complexity", "frame_count", "frame_duration_ms"]
+    assert tools["generate_image"] == ["prompt", *look, *file, *newest, "wait_seconds"]
+    assert tools["edit_image"][-16:] == [*look, *file, *newest, "wait_seconds"]
+    for stills in ("batch_edit_images", "start_edit_session", "continue_edit_session"):
+        assert not set(newest) & set(tools[stills])
+    asked = ["model", "size", "exact_size", "quality", "background", "output_format", *newest[:2]]
+    assert tools["estimate_cost"] == [*asked, "n", "markup", "input_images", "budget_usd"]
 
 
 async def test_the_whole_list_is_small_on_the_wire(client: Client[Any]) -> None:
