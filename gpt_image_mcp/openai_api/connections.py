@@ -33,4 +33,4 @@ class Connections:
     def _connect_sandbox(self) -> OpenAIApi:
         from gpt_image_mcp.openai_api.sandbox.transport import SandboxTransport
 
-        return OpenAIApi(self._settings, transport=SandboxTransport())
+        return OpenAIApi(self._settings, transport=SandboxTransport(remembered_requests=0))

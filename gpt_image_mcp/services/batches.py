@@ -34,14 +34,16 @@ from gpt_image_mcp.values.progress import Progress, Stage
 from gpt_image_mcp.values.results import BatchEntry, BatchResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from gpt_image_mcp.calls.paid_call import PaidJob
+    from gpt_image_mcp.calls.planning import Plan
     from gpt_image_mcp.calls.runner import Runner
     from gpt_image_mcp.services.batch_items import BatchItem
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.images import Kind
     from gpt_image_mcp.values.progress import ProgressWatcher
+    from gpt_image_mcp.values.requests import InputImage
     from gpt_image_mcp.values.responses import GeneratedImages
 
 MOST_AT_ONCE = 16
@@ -107,7 +109,13 @@ class BatchItemEdit(Edit):
     """The edit of one image of a batch; as many as the limiter allows are with the API at once."""
 
     limiter: asyncio.Semaphore
+    references: tuple[InputImage, ...] = field(repr=False)
     kind: Kind = "batch"
+
+    async def prepare(self, plan: Plan) -> Plan:
+        """Reads the image; what goes along with each is read once for all."""
+        images = await self.services.inputs.load(self.images[:1])
+        return await self.complete(plan, (*images, *self.references), size=self.output.size)
 
     async def send(self, job: PaidJob) -> GeneratedImages:
         """Makes the request when it is this image's turn."""
@@ -146,10 +154,11 @@ class Batches:
         """
         _check(on_error, concurrency)
         # A reference that is not there would fail for every image.
-        await self.services.inputs.load(list(dict.fromkeys(ref for item in items for ref in item.references)))
+        refs = list(dict.fromkeys(ref for item in items for ref in item.references))
+        references = dict(zip(refs, await self.services.inputs.load(refs, already=1), strict=True))
         limiter = asyncio.Semaphore(concurrency)
         items = await in_folders(without_collisions, items, self.services.settings)
-        calls = [self._call(item, limiter) for item in items]
+        calls = [self._call(item, limiter, references) for item in items]
         # A few more than may be sent at once: they read inputs and save images while others are drawn.
         workers = concurrency if on_error == _STOP else concurrency + concurrency // 2
         idempotency_key = await in_folders(_key_of, items, self.services.settings)
@@ -187,7 +196,9 @@ class Batches:
         self.runner.jobs.start(job, self._carry_out(job, calls, stops=stops, workers=workers))
         return job
 
-    def _call(self, item: BatchItem, limiter: asyncio.Semaphore) -> BatchItemEdit:
+    def _call(
+        self, item: BatchItem, limiter: asyncio.Semaphore, references: Mapping[str, InputImage]
+    ) -> BatchItemEdit:
         return BatchItemEdit(
             services=self.services,
             prompt=item.prompt,
@@ -195,6 +206,7 @@ class Batches:
             output=item.output,
             options=item.edit,
             limiter=limiter,
+            references=tuple(references[ref] for ref in item.references),
         )
 
     async def _carry_out(

@@ -293,7 +293,7 @@ def _noise() -> Image.Image:
         (file_of(hints().convert("P"), "GIF"), "is gif, not PNG"),
         (file_of(hints(), "WEBP"), "is webp, not PNG"),
         (file_of(hints())[:200], "breaks off"),
-        (b"<svg/>", "not an image"),
+        (b"<svg/>", "is an SVG"),
         (b"", "empty"),
     ],
 )

@@ -147,7 +147,7 @@ async def test_progress_reaches_a_client_that_listens(client: Client[Any]) -> No
         ({"n": 0}, "invalid_argument", "n is 0"),
         ({"n": 11}, "invalid_argument", "n is 11"),
         ({"quality": "best"}, "invalid_argument", "high"),
-        ({"quality": "max"}, "unsupported_by_model", "max"),
+        ({"quality": "max", "model": "gpt-image-2"}, "unsupported_by_model", "max"),
         ({"model": "gpt-image-1"}, "unsupported_by_model", "2026-10-23"),
         ({"model": "dall-e-3"}, "unsupported_by_model", "dall-e-3"),
         ({"sise": "1024x1024"}, "invalid_argument", "did you mean size"),

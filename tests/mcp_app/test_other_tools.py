@@ -230,8 +230,8 @@ async def test_a_quote_for_open_choices_is_a_range(client: Client[Any]) -> None:
 
 
 def test_a_model_without_published_tokens_is_quoted_at_its_most() -> None:
-    request = ImageRequest(prompt="", model="gpt-image-1-mini", size="1024x1024", quality="low")
-    assert quote_text(quote(load_catalogue().find(request.model), request)) == "up to $0.0499"
+    request = ImageRequest(prompt="", model="chatgpt-image-latest", size="1024x1024", quality="low")
+    assert quote_text(quote(load_catalogue().find(request.model), request)) == "up to $0.1997"
 
 
 async def test_the_file_can_be_read_as_a_resource(client: Client[Any]) -> None:

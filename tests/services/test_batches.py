@@ -62,6 +62,19 @@ async def test_who_stops_waiting_for_a_batch_that_was_handed_out_does_not_stop_i
     assert len(standin.posts) == 3
 
 
+async def test_what_goes_along_with_each_image_is_read_once(photos: list[str], project: Path) -> None:
+    style = project / "style.png"
+    Image.new("RGB", (64, 64), "gold").save(style)
+    async with Studio(Settings(sandbox=True)) as studio:
+        begun = await studio.batch_edit(
+            SLOW, photos, references=[str(style)], concurrency=1, wait_seconds=0, **QUICK
+        )
+        style.unlink()
+        result = await studio.get(begun.call_id)
+    assert isinstance(result, BatchResult)
+    assert [entry.status for entry in result.items] == ["completed"] * 3
+
+
 async def test_a_batch_that_is_stopped_keeps_what_it_made_and_the_same_again_makes_the_rest(
     photos: list[str],
 ) -> None:

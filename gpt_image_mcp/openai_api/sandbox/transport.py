@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 HOST = "sandbox.invalid"
 GENERATIONS, EDITS, RESPONSES = "/v1/images/generations", "/v1/images/edits", "/v1/responses"
 _IMAGE_ENDPOINTS = (GENERATIONS, EDITS, RESPONSES)
-_REMEMBERED_REQUESTS = 1000
 _REMEMBERED_FILES = 100
 # What some gateways leave behind the end of a file.
 _PADDING = bytes(1_000)
@@ -66,6 +65,7 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
         rejects_edits: Whether ``/v1/images/edits`` answers as in the weeks after a model's launch.
         delay_seconds: How long every image request takes at least.
         today: The day by which models are shut down or not.
+        remembered_requests: How many to keep for tests to look at, each with all its files.
 
     Attributes:
         requests: The latest requests, oldest first.
@@ -80,8 +80,9 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
         rejects_edits: bool = False,
         delay_seconds: float = 0,
         today: Callable[[], dt.date] = dates.today,
+        remembered_requests: int = 1000,
     ) -> None:
-        self.requests: deque[ReceivedRequest] = deque(maxlen=_REMEMBERED_REQUESTS)
+        self.requests: deque[ReceivedRequest] = deque(maxlen=remembered_requests)
         self.uploads = Uploads()
         self.rejects_edits = rejects_edits
         self._failures = deque(failures)
