@@ -7,7 +7,7 @@ arrive.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp import dates
@@ -91,34 +91,34 @@ def validate_request(
         UnsupportedByModel: If no model that may be used accepts it all, or the one that was named does not.
     """
     notes: list[str] = []
-    output_format = _output_format(options.output_format)
+    asked = _spelled(options, settings)
     needs = Needs(
-        transparent=_background(options.background, output_format) == "transparent",
-        output_format=output_format,
-        quality=_quality(options.quality, settings),
-        complexity=_one_of("complexity", options.complexity.strip().lower() or "auto", COMPLEXITIES),
+        transparent=asked.background == "transparent",
+        output_format=asked.output_format,
+        quality=asked.quality,
+        complexity=asked.complexity,
         markup=has_markup,
     )
     chosen = choose_model(options.model, needs, settings=settings, today=today or dates.today())
     notes.extend([chosen.note] if chosen.note else [])
-    frame_count = frame_count_of(options.frame_count, output_format)
+    frame_count = frame_count_of(asked.frame_count, asked.output_format)
     model = as_animator(chosen.model, frame_count) if chosen.model else None
-    size, exact_size = _size(options, model)
+    size, exact_size = _size(asked, model)
     request = ImageRequest(
         prompt=validate_prompt(prompt, settings, notes),
         model=chosen.name,
         size=size.size,
-        quality=needs.quality,
-        n=_count(options.n, model, output_format),
-        background=_background(options.background, output_format),
-        output_format=output_format,
-        output_compression=_compression(options.output_compression, output_format),
+        quality=asked.quality,
+        n=_count(asked, model),
+        background=asked.background,
+        output_format=asked.output_format,
+        output_compression=_compression(asked.output_compression, asked.output_format),
         moderation=_one_of("moderation", moderation, MODERATIONS),
-        safety_identifier=_user(options.user),
-        partial_images=_partial_images(options, model, settings=settings, notes=notes),
-        complexity="" if needs.complexity == "auto" else needs.complexity,
+        safety_identifier=_user(asked.user),
+        partial_images=_partial_images(asked, model, settings=settings, notes=notes),
+        complexity="" if asked.complexity == "auto" else asked.complexity,
         frame_count=frame_count,
-        frame_duration_ms=frame_duration_of(options.frame_duration_ms, output_format),
+        frame_duration_ms=frame_duration_of(asked.frame_duration_ms, asked.output_format),
     )
     notes.extend(_transparency_notes(needs, model))
     notes.extend([size.note] if size.note else [])
@@ -211,16 +211,28 @@ def validate_input_images(count: int, model: ImageModel | None) -> None:
         raise InvalidArgument(message, next_step="Pass the number of input images of one call.")
 
 
-def _size(options: OutputOptions, model: ImageModel | None) -> tuple[ResolvedSize, Pixels | None]:
+def _spelled(options: OutputOptions, settings: Settings) -> OutputOptions:
+    """The options with the names that the API has for them, each of which some model takes."""
+    output_format = _one_of("output_format", str(format_name(options.output_format)), FORMATS)
+    return replace(
+        options,
+        output_format=output_format,
+        background=_background(options.background, output_format),
+        quality=_quality(options.quality, settings),
+        complexity=_one_of("complexity", options.complexity.strip().lower() or "auto", COMPLEXITIES),
+    )
+
+
+def _size(asked: OutputOptions, model: ImageModel | None) -> tuple[ResolvedSize, Pixels | None]:
     """The size to ask for, and the one that is then cut from it, if that is wanted."""
-    size = resolve_size(model, options.size)
-    if not options.exact_size.strip():
+    size = resolve_size(model, asked.size)
+    if not asked.exact_size.strip():
         return size, None
-    require_still(_output_format(options.output_format), "exact_size")
+    require_still(asked.output_format, "exact_size")
     if size.size != AUTO:
-        message = f"size is {quoted(options.size)} and exact_size is {quoted(options.exact_size)} too."
+        message = f"size is {quoted(asked.size)} and exact_size is {quoted(asked.exact_size)} too."
         raise InvalidArgument(message, next_step="Leave size at auto, or leave exact_size empty.")
-    exact = resolve_exact_size(model, options.exact_size)
+    exact = resolve_exact_size(model, asked.exact_size)
     # The larger size is our own choice, so it is right; what else is to be said of it is.
     return resolve_size(model, str(exact.asked)), exact.wanted
 
@@ -232,8 +244,9 @@ def _quality(text: str, settings: Settings) -> str:
     return _one_of("quality", quality, QUALITIES)
 
 
-def _count(n: int, model: ImageModel | None, output_format: str) -> int:
-    if n > 1 and output_format == SVG:
+def _count(asked: OutputOptions, model: ImageModel | None) -> int:
+    n = asked.n
+    if n > 1 and asked.output_format == SVG:
         message = f"n is {n}, but an svg is made alone."
         raise InvalidArgument(message, next_step="Pass n 1, and make a call for each.")
     most = model.max_n if model else _USUAL_MAX_N
@@ -244,12 +257,12 @@ def _count(n: int, model: ImageModel | None, output_format: str) -> int:
 
 
 def _partial_images(
-    options: OutputOptions, model: ImageModel | None, *, settings: Settings, notes: list[str]
+    asked: OutputOptions, model: ImageModel | None, *, settings: Settings, notes: list[str]
 ) -> int:
     """How many to ask for: none for n > 1, where nothing says which image a partial one belongs to."""
     wanted = settings.partial_images if model and model.streams else 0
-    output_format = _output_format(options.output_format)
-    reason = "n above 1" if options.n > 1 else "" if output_format in STILLS else output_format
+    still = "" if asked.output_format in STILLS else asked.output_format
+    reason = "n above 1" if asked.n > 1 else still
     if wanted and reason:
         notes.append(f"No partial images (GPT_IMAGE_PARTIAL_IMAGES is {wanted}) are made for {reason}.")
         return 0
@@ -284,10 +297,6 @@ def require_no_markup(reason: str, *, has_markup: bool) -> None:
         step = "Pass regions or a mask, or say in the prompt what the marks point at"
         other = "; or unset that variable" if reason == PINNED else "; or call again in ten minutes"
         raise UnsupportedByModel(message, next_step=f"{step}{other}.")
-
-
-def _output_format(text: str) -> str:
-    return _one_of("output_format", str(format_name(text)), FORMATS)
 
 
 def require_still(output_format: str, what: str) -> None:
