@@ -37,6 +37,7 @@ async def test_an_alias_is_sent_and_priced_as_the_model_that_it_names(picture: P
         for aliases, usd in ((known, "0.2107"), ({}, "None")):
             async with Studio(_settings(standin.base_url, **aliases)) as studio:
                 made = await studio.generate("a fox", **SQUARE)
+            assert made.cost
             assert made.model == "pictures"
             assert str(made.cost.usd).startswith(usd)
             assert any("not in the catalogue" in note for note in made.notes) is not bool(aliases)
