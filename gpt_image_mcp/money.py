@@ -72,7 +72,8 @@ class Estimate:
 
     Attributes:
         n: How many, also more than one call makes.
-        key: Whether there is a key to make it with.
+        key: Whether there is a key to make it with, or none is needed.
+        has_key: Whether one is set.
         budget_usd: The amount that ``fits`` was made for, if one was named.
         best_fit: The best quality of which the amount pays for all, and of equal ones the dearest.
     """
@@ -87,6 +88,7 @@ class Estimate:
     by_quality: dict[str, Quote] = field(default_factory=dict[str, Quote])
     budget: Budget
     key: KeyState
+    has_key: bool
     budget_usd: Decimal | None = None
     fits: tuple[Fit, ...] = ()
     best_fit: Fit | None = None

@@ -67,6 +67,7 @@ def _circumstances(settings: Settings) -> tuple[object, ...]:
         settings.sandbox,
         settings.base_url,
         settings.model,
+        settings.model_aliases,
         settings.quality,
         settings.output_dir,
         project_folder(settings),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.calls.finishing import finish, naming_as_returned, needs_finishing
 from gpt_image_mcp.calls.transparency import note_transparency
+from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.catalogue.prices import cost, quote
 from gpt_image_mcp.catalogue.sizes import AUTO
 from gpt_image_mcp.errors import OutcomeUnknown
@@ -51,7 +52,7 @@ def save(plan: Plan, generated: GeneratedImages, library: Library, *, elapsed_se
         usage=generated.usage,
         cost=spent,
         route=generated.route,
-        notes=(*plan.notes, *generated.notes, *notes, *saving_notes),
+        notes=(*plan.notes, *generated.notes, *_author_notes(generated), *notes, *saving_notes),
         sandbox=plan.sandbox,
         session=plan.session,
         elapsed_seconds=round(elapsed_seconds, 1),
@@ -65,6 +66,15 @@ def cost_of(plan: Plan, generated: GeneratedImages) -> Cost:
     request = _as_made(plan.request, generated)
     quoted = quote(plan.model, request, input_images=len(request.images))
     return cost(plan.model, generated, quote=quoted)
+
+
+def _author_notes(generated: GeneratedImages) -> list[str]:
+    """What the cost leaves out: the tokens of the model that wrote an SVG, where its prices are not known."""
+    author = generated.svg_author
+    if author is None or load_catalogue().find_host(author.model):
+        return []
+    said = f"The cost leaves out the tokens of {author.model}, which wrote the svg"
+    return [f"{said}: its prices are not known."]
 
 
 def _as_made(request: ImageRequest, generated: GeneratedImages) -> ImageRequest:

@@ -92,6 +92,11 @@ def choose_model(asked: str, needs: Needs, *, settings: Settings, today: dt.date
     raise UnsupportedByModel(f"{choice.name} {lacking}.", next_step=step)
 
 
+def known_model(name: str, settings: Settings) -> ImageModel | None:
+    """What is known of a model, by its own name or by an alias; None if nothing is."""
+    return load_catalogue().find(settings.model_aliases.get(name, name))
+
+
 def host_of(settings: Settings, today: dt.date) -> str:
     """The chat model of the Responses route: the configured one, or the first known one that lives."""
     return settings.responses_edit_model or load_catalogue().default_host(today)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gpt_image_mcp.catalogue.exact_sizes import is_exact_size
 from gpt_image_mcp.catalogue.models import CustomSizes, FixedSizes
 from gpt_image_mcp.catalogue.size_rules import (
+    UNSEEN_SHARE,
     larger_sizes,
     nearest,
     own_size,
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     from gpt_image_mcp.catalogue.models import ImageModel
 
 AUTO = "auto"
+_EXACT = 1e-9  # what floating point leaves of an exact ratio
 _RATIO = re.compile(r"(\d{1,4}(?:\.\d{1,4})?)\s*[:/]\s*(\d{1,4}(?:\.\d{1,4})?)")
 # A ratio that is none of the classic sizes aims at the pixels of 16:9 at 1536, between those sizes.
 _RATIO_PIXELS = 1536 * 864
-_EXAMPLES = "auto, 1024x1024, 16:9, square, landscape, portrait, wide, tall, 2k, 4k or landscape_2k"
+_EXAMPLES = "auto, 16:9, square, landscape, portrait, wide, tall, 2k, 4k or landscape_2k"
 _SHAPES = {"square": (1, 1), "landscape": (3, 2), "portrait": (2, 3)}
 _NAMED = {
     "square": "1024x1024",
@@ -175,9 +177,9 @@ def _named(model: ImageModel | None, name: str) -> ResolvedSize:
 
 
 def _noted(text: str, size: Pixels, *, exact_ratio: float | None) -> ResolvedSize:
-    is_exact = exact_ratio is not None and math.isclose(size.ratio, exact_ratio, rel_tol=1e-9)
-    nearly = "" if is_exact else ", the nearest the model makes"
-    return ResolvedSize(str(size), f"Size {text.strip()} became {size}{nearly}.")
+    off = abs(size.ratio / exact_ratio - 1) if exact_ratio else 1
+    nearly = ", nearly that ratio" if off <= UNSEEN_SHARE else ", the nearest the model makes"
+    return ResolvedSize(str(size), f"Size {text.strip()} became {size}{nearly if off > _EXACT else ''}.")
 
 
 def _ratio(width: float, height: float, text: str) -> float:

@@ -73,6 +73,8 @@ def _composite(edited: bytes, backdrop: Backdrop, output_format: str) -> Composi
         made = made.resize(original.size, Image.Resampling.LANCZOS)
     share = _changed_share(original, made, coverage)
     combined = Image.composite(made, original, coverage)
+    if mode == "RGBA" and combined.getchannel("A").getextrema() == (255, 255):
+        combined, mode = combined.convert("RGB"), "RGB"
     kind, options = _FORMATS[output_format]
     if kind == "JPEG" and mode == "RGBA":
         paper = Image.new("RGBA", combined.size, "white")

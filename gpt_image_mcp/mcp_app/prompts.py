@@ -190,15 +190,14 @@ def _remarks(order: Order, final: Order | None, settings: Settings) -> list[str]
 
 def _chosen(order: Order, settings: Settings) -> tuple[str, ImageModel | None]:
     """The model that will make a picture; one that cannot is refused when the picture is asked for."""
-    from gpt_image_mcp.catalogue.model_choice import Needs, choose_model
-    from gpt_image_mcp.catalogue.models import load_catalogue
+    from gpt_image_mcp.catalogue.model_choice import Needs, choose_model, known_model
 
     needs = Needs(transparent=order.background == "transparent", quality=order.quality)
     try:
         chosen = choose_model(order.model, needs, settings=settings, today=today())
     except RequestError:
         name = order.model or settings.model
-        return name, load_catalogue().find(name)
+        return name, known_model(name, settings)
     return chosen.name, chosen.model
 
 

@@ -10,13 +10,11 @@ from gpt_image_mcp.presentation.text import joined, quote_text
 if TYPE_CHECKING:
     from gpt_image_mcp.money import Estimate, Fit
 
+_TESTED = 'the command "gpt-image-mcp doctor" tests it, free of charge.'
 _KEYS = {
-    "set": "The key is set; gpt-image-mcp doctor tests it, free of charge.",
-    "missing": "No key is set (OPENAI_API_KEY), so a call would be refused; gpt-image-mcp doctor tests one.",
-    "sandbox": (
-        "In the sandbox nothing is paid and no key is needed: these are OpenAI's prices. "
-        "gpt-image-mcp doctor tests a key, free of charge."
-    ),
+    "set": f"The key is set; {_TESTED}",
+    "missing": f"No key is set (OPENAI_API_KEY), so a call would be refused; once it is, {_TESTED}",
+    "sandbox": "In the sandbox nothing is paid and no key is needed: these are OpenAI's prices.",
 }
 
 
@@ -103,9 +101,17 @@ def estimate_text(estimate: Estimate, next_step: str) -> str:
         f"Spent today: ${budget.spent_today_usd:.4f}"
         + ("" if budget.left_today_usd is None else f", left today: ${budget.left_today_usd:.4f}")
         + ("" if budget.per_call_usd is None else f", at most ${budget.per_call_usd:.4f} a call"),
-        _KEYS[estimate.key],
+        *_about_key(estimate),
     ]
     return joined(lines, notes=estimate.notes, next_step=next_step)
+
+
+def _about_key(estimate: Estimate) -> list[str]:
+    """Whether a key is set, and how to test it."""
+    if estimate.key != "sandbox":
+        return [_KEYS[estimate.key]]
+    is_set = "A key is set" if estimate.has_key else "No key is set (OPENAI_API_KEY); once it is"
+    return [f"{_KEYS[estimate.key]} {is_set}{';' if estimate.has_key else ','} {_TESTED}"]
 
 
 def next_step_after_estimate(estimate: Estimate, *, generate: str, edit: str) -> str:

@@ -231,13 +231,10 @@ def _count_line(found: FoundImages) -> str:
     cost, deleted = usd_text(found.spending.total_usd), found.spending.deleted
     if not found.total:
         return f"No image matches; {cost} went into deleted ones." if deleted else "No image matches."
+    matching = "1 image matches" if found.total == 1 else f"{found.total} images match"
+    said = f"{matching}, {cost} in all"
     if deleted:
-        cost += f" with {counted(deleted, 'deleted image')}"
-    said = (
-        f"1 image matches, {cost} in all"
-        if found.total == 1
-        else f"{found.total} images match, {cost} in all"
-    )
+        said = f"{matching}; with {counted(deleted, 'deleted image')} they cost {cost} in all"
     if found.is_sums_only:
         return f"{said}."
     return f"{said}:" if found.total == 1 else f"{said}; newest first:"
@@ -246,6 +243,7 @@ def _count_line(found: FoundImages) -> str:
 def _found_line(hit: FoundImage) -> str:
     image, made = hit.image, hit.image.provenance
     cost = f"sandbox, {cost_text(made.cost)} if paid" if made.sandbox else cost_text(made.cost)
+    cost = f"as returned, paid with {hit.paid_with}" if hit.paid_with else cost
     state = "" if hit.file == "present" else f" (file {hit.file})"
     prompt = shortened(made.prompt, FOUND_CHARACTERS)
     return (
@@ -278,7 +276,7 @@ def _found_image(hit: FoundImage) -> FoundImageContent:
         width=image.width,
         height=image.height,
         created_at=image.created_at.astimezone().isoformat(timespec="seconds"),
-        cost_usd_estimated=None if made.sandbox else dollars(made.cost.usd),
+        cost_usd_estimated=None if made.sandbox or hit.paid_with else dollars(made.cost.usd),
         parents=list(made.parents) or None,
         session_id=made.session_id or None,
         turn=made.turn or None,

@@ -217,12 +217,12 @@ def _marked_up(plan: Plan, first: InputImage, markup: Source | None, *, marks: t
     size = (first.width, first.height)
     if markup:
         file, found = read_markup(markup.data, size, source=markup.label), markup.notes
-        said = f"The markup {markup.label} was sent as a hint; it is"
+        said = f"The markup {markup.label} was sent as a hint."
     else:
         with damage_refused("Image 1"), room_for(more_pixels=first.width * first.height):
             file, found = draw_marks(marks, size), ()
-        said = f"{len(marks)} mark{'s were' if len(marks) > 1 else ' was'} drawn and sent as hints; they are"
-    notes = (*plan.notes, *found, f"{said} no part of the picture.")
+        said = f"{len(marks)} mark{'s were' if len(marks) > 1 else ' was'} drawn and sent as hints."
+    notes = (*plan.notes, *found, said)
     return replace(plan, request=replace(plan.request, markup=file), notes=notes)
 
 

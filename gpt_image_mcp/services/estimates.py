@@ -96,6 +96,7 @@ def estimate(asked: EstimateArguments, *, settings: Settings, library: Library) 
         },
         budget=_budget(settings, library),
         key=_key(options, settings),
+        has_key=has_key(settings),
         budget_usd=amount,
         fits=fits,
         best_fit=_best(fits),

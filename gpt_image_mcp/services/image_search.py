@@ -12,6 +12,8 @@ from gpt_image_mcp.references import classify
 from gpt_image_mcp.values.history import FoundImage, FoundImages
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from gpt_image_mcp.library.search.query import SearchCriteria
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.values.history import CallRecord, FileState
@@ -50,7 +52,7 @@ def search(terms: SearchTerms, library: Library, *, limit: int, offset: int) -> 
         _require_session(criteria.session_id, library)
     shown = offset + len(found.images)
     return FoundImages(
-        images=tuple(FoundImage(image=image, file=file_state(image)) for image in found.images),
+        images=tuple(_found(found.images)),
         total=found.total,
         next_offset=shown if found.images and shown < found.total else None,
         spending=found.spending,
@@ -66,6 +68,19 @@ def complete(typed: str, library: Library, *, limit: int) -> tuple[StoredImage, 
 
     found = library.images.find_by_beginning(classify(typed).image_id or typed.strip(), limit=limit)
     return found or library.search.run(SearchCriteria(query=typed), limit=limit).images
+
+
+def _found(images: Sequence[StoredImage]) -> Iterator[FoundImage]:
+    """The images of a page, each with the state of its file and with what it was paid together."""
+    calls = {image.id: image.provenance.call_id for image in images}
+    finished = {
+        parent: image.id
+        for image in images
+        for parent in image.provenance.parents
+        if calls.get(parent) == image.provenance.call_id
+    }
+    for image in images:
+        yield FoundImage(image=image, file=file_state(image), paid_with=finished.get(image.id, ""))
 
 
 def file_state(image: StoredImage) -> FileState:

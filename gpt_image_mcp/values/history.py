@@ -92,10 +92,15 @@ class Spending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundImage:
-    """An image that matches, and what became of its file; ``changed`` if it has another size in bytes."""
+    """An image that matches, and what became of its file; ``changed`` if it has another size in bytes.
+
+    Attributes:
+        paid_with: The id of the finished picture that was made of this one by the same call, and paid once.
+    """
 
     image: StoredImage
     file: FileState
+    paid_with: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,7 @@ class OutputOptions:
     ] = ""
     quality: Annotated[
         str,
-        Field(description="low = draft, high = final; auto may cost as high; xhigh, max: newest."),
+        Field(description="low = draft, high = final; auto may cost the most; xhigh, max: newest."),
         # "standard" and "hd", which older models had, are understood too, and not published.
         _choices("auto", "low", "medium", "high", "xhigh", "max"),
         BeforeValidator(lowered),
@@ -68,7 +68,7 @@ class OutputOptions:
     ] = 1
     background: Annotated[
         str,
-        Field(description="transparent needs png or webp."),
+        Field(description="transparent: not for jpeg."),
         _choices("auto", "opaque", "transparent"),
         BeforeValidator(lowered),
     ] = "auto"

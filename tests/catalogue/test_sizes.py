@@ -90,7 +90,7 @@ def test_a_model_with_few_sizes_gets_the_nearest_and_says_so(text: str, size: st
 
 def test_what_became_of_a_ratio_or_a_name_is_said() -> None:
     assert resolve_size(FREE, "16:9").note == "Size 16:9 became 1536x864."
-    assert "nearest" in resolve_size(FREE, "1.91:1").note
+    assert "nearly that ratio" in resolve_size(FREE, "1.91:1").note
     assert resolve_size(FREE, "landscape").note == "Size landscape is 1536x1024."
     assert resolve_size(FREE, "1024x1024").note == ""
     assert "experimental" in resolve_size(FREE, "3840x2160").note

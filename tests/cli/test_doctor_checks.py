@@ -148,3 +148,12 @@ def test_how_long_models_live_is_said_from_now_on(
     found = {finding.name: finding for finding in check_models(Settings(**settings), day)}
     assert found[name].state == state
     assert ("host model" in found) is ("responses_edit_model" not in settings and day < dt.date(2027, 1, 14))
+
+
+def test_an_alias_that_stands_for_nothing_is_a_failure_and_a_good_one_is_followed() -> None:
+    aliases = {"pictures": "gpt-image-1.5", "other": "gpt-image-9"}
+    settings = Settings(model="pictures", model_aliases=aliases)
+    found = {finding.name: finding for finding in check_models(settings, dt.date(2026, 11, 29))}
+    assert found["GPT_IMAGE_MODEL_ALIASES"].state == "failed"
+    assert "gpt-image-9" in found["GPT_IMAGE_MODEL_ALIASES"].said
+    assert "gpt-image-1.5" in found["GPT_IMAGE_MODEL"].said

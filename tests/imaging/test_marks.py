@@ -166,7 +166,7 @@ def test_the_examples_of_refusals_are_marks() -> None:
     for shape in ("arrow", "circle", "box", "path", "label", "star"):
         (mark,) = parse_marks([json.loads(Mark.example(shape))])
         assert mark.shape == (shape if shape != "star" else "arrow")
-        assert drawn(mark.model_dump())
+        assert drawn(mark.model_dump()) != (0, 0, 0, 0)
 
 
 def test_more_marks_than_can_be_meant_are_refused() -> None:

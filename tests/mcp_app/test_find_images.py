@@ -146,3 +146,12 @@ async def test_a_session_shows_its_last_image(client: Client[Any]) -> None:
     )
     seen = _structured(await _call(client, "get_image", ref=started["session_id"]))
     assert seen["images"] == started["images"]
+
+
+async def test_a_picture_as_returned_is_listed_as_paid_with_the_finished_one(client: Client[Any]) -> None:
+    await client.call_tool("generate_image", {"prompt": "a fox", "exact_size": "500x300", "quality": "low"})
+    found = await client.call_tool("find_images", {})
+    first, second = _text(found).split("\n")[1:3]
+    assert "if paid" in first
+    assert f"as returned, paid with {first.split()[0]}" in second
+    assert "if paid" not in second

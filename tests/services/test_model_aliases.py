@@ -49,7 +49,7 @@ async def test_what_the_model_of_an_alias_cannot_do_goes_to_the_alias_of_one_tha
         serve_standin(CannedTransport(picture)) as standin,
         Studio(_settings(standin.base_url, **aliases)) as studio,
     ):
-        made = await studio.generate("a fox", **{**SQUARE, "quality": "max"})
+        made = await studio.generate("a fox", size="1024x1024", quality="max")
         with pytest.raises(UnsupportedByModel, match="pictures makes no gif"):
             await studio.generate("a fox", output_format="gif")
     assert made.model == "clear"

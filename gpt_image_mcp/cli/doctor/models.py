@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.catalogue.model_choice import host_of
+from gpt_image_mcp.catalogue.model_choice import host_of, known_model
 from gpt_image_mcp.catalogue.models import load_catalogue
-from gpt_image_mcp.cli.doctor.findings import ok, warning
+from gpt_image_mcp.cli.doctor.findings import failed, ok, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,11 @@ def check_models(settings: Settings, today: date) -> Iterator[Finding]:
         yield warning("list of models", note, "Update gpt-image-mcp; uvx takes the newest version.")
     else:
         yield ok("list of models", f"It was checked on {catalogue.checked}.")
-    model = catalogue.find(settings.model)
+    for alias, name in settings.model_aliases.items():
+        if catalogue.find(name) is None:
+            said = f"{alias} stands for {name}, which is no known model."
+            yield failed("GPT_IMAGE_MODEL_ALIASES", said, "Put a name there that the models command lists.")
+    model = known_model(settings.model, settings)
     if model and model.shutdown and settings.is_openai:
         said = f"OpenAI shuts {model.name} down on {model.shutdown.date}."
         yield warning("GPT_IMAGE_MODEL", said, f"Set it to {model.shutdown.instead}.")

@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.calls.planning import is_sandbox
+from gpt_image_mcp.catalogue.model_choice import known_model
 from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.catalogue.validation import has_key
 from gpt_image_mcp.cli.doctor.findings import failed, ok, refused, skipped, warning
@@ -56,7 +57,7 @@ async def check_network(settings: Settings, *, seconds: float = CHECK_SECONDS) -
     """
     if settings.sandbox:
         yield skipped("network", "GPT_IMAGE_SANDBOX is on: nothing is sent, so nothing is checked.")
-        yield check_sandbox_model(settings.model)
+        yield check_sandbox_model(settings)
         return
     answered: str | None = None
     try:
@@ -79,14 +80,10 @@ async def check_network(settings: Settings, *, seconds: float = CHECK_SECONDS) -
         await api.aclose()
 
 
-def check_sandbox_model(name: str) -> Finding:
-    """Whether the sandbox has the configured model. It has all models that are not shut down.
-
-    Args:
-        name: The model's name; ``sandbox`` stands for the default one.
-    """
-    there = load_catalogue().living(today())
-    if is_sandbox(name) or load_catalogue().find(name) in there:
+def check_sandbox_model(settings: Settings) -> Finding:
+    """Whether the sandbox has the configured model. It has all models that are not shut down."""
+    name, there = settings.model, load_catalogue().living(today())
+    if is_sandbox(name) or known_model(name, settings) in there:
         return ok("model", f"{name} is there in the sandbox.")
     names = ", ".join(model.name for model in there if not model.snapshot_of)
     return failed("model", f"The sandbox has no model {name}.", f"Set GPT_IMAGE_MODEL to one of {names}.")
@@ -201,7 +198,7 @@ async def _check_model(api: OpenAIApi, settings: Settings, seconds: float) -> Fi
         return _no_answer("model", settings)
     except ImageError as error:
         return refused("model", error)
-    if load_catalogue().find(name) is None:
+    if known_model(name, settings) is None:
         said = f"{name} is there, but not in the catalogue: its sizes and prices are unknown here."
         return warning("model", said, "Check GPT_IMAGE_MODEL; gpt-image-mcp models lists those known.")
     return ok("model", f"{name} is there for this key.")
@@ -212,7 +209,7 @@ def _no_model(settings: Settings) -> Finding:
     if settings.base_url is not None:
         said = f"Unknown: {_endpoint(settings)} does not tell whether it has {name}."
         return skipped("model", said, "If images fail, ask the gateway how it calls the model.")
-    known = load_catalogue().find(name)
+    known = known_model(name, settings)
     gone = f" OpenAI shuts it down on {known.shutdown.date}." if known and known.shutdown else ""
     other = known.shutdown.instead if known and known.shutdown else "another model"
     return failed(

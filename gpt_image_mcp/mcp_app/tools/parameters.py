@@ -159,7 +159,7 @@ Preset = Annotated[
 ExportQuality = Annotated[int, Field(ge=0, le=100, description="Of jpeg, webp, avif; 0 = no visible loss.")]
 MaxKilobytes = Annotated[
     float,
-    Field(description="Most kB: the best quality that fits, then fewer pixels if width and height are 0."),
+    Field(description="Most kB: less quality until it fits, then fewer pixels if width and height are 0."),
 ]
 ExportName = Annotated[
     str, Field(description="Exact name or path (assets/logo.webp); its ending is the format.")

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.json import JsonObject
 
 _AUTO_SIZES = (Pixels(1024, 1024), Pixels(1536, 1024), Pixels(1024, 1536))
-_FRAME = Pixels(720, 720)
+# The largest squares of which so many frames fit on a sheet.
+_FRAMES = ((9, 960), (12, 816), (16, 720))
 _CHARACTERS_PER_TOKEN = 4
 # How unfinished each partial image looks, first to last.
 _BLURS = (60, 30, 12)
@@ -159,7 +160,8 @@ def resolve(
 def _auto_size(prompt: str, pictures: Pictures | None, frame_count: int) -> Pixels:
     """The size of an edit follows the first image, and that of a generation the prompt; frames are square."""
     if frame_count:
-        return _FRAME
+        edge = next(edge for most, edge in _FRAMES if frame_count <= most)
+        return Pixels(edge, edge)
     if pictures is not None:
         ratio = pictures.width / pictures.height
         return min(_AUTO_SIZES, key=lambda size: abs(size.ratio - ratio))
