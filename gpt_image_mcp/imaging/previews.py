@@ -8,7 +8,7 @@ Everything here is CPU work for a worker thread.
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
@@ -84,14 +84,11 @@ def make_preview(data: bytes, view: View) -> InlineImage:
     Raises:
         StorageFailed: If the bytes cannot be decoded.
     """
-    with _explained():
-        data = rasterised(data, _drawn_edge(view))
-        with _room_for_view(data, view):
-            return _preview(data, view)
+    with _ready(data, view) as pixels:
+        return _preview(drawn(pixels, view), view)
 
 
-def _preview(data: bytes, view: View) -> InlineImage:
-    image = drawn(data, view)
+def _preview(image: Image.Image, view: View) -> InlineImage:
     has_checker = view.format == "jpeg" and is_transparent(image)
     if view.format == "jpeg" and not has_checker:
         image = image.convert("RGB")
@@ -114,7 +111,7 @@ def animation_notes(data: bytes, view: View) -> tuple[str, ...]:
     animation = find_animation(data)
     if animation is None:
         return ()
-    with _explained(), _room_for_view(data, view):
+    with _ready(data, view):
         durations = [milliseconds for _, milliseconds in animation.frames()]
     low, high = min(durations), max(durations)
     each = f"{low} ms each" if low == high else f"{low} to {high} ms each"
@@ -143,10 +140,8 @@ def drawn(data: bytes, view: View) -> Image.Image:
     Raises:
         StorageFailed: If the bytes cannot be decoded.
     """
-    with _explained():
-        data = rasterised(data, _drawn_edge(view))
-    with _explained(), _room_for_view(data, view), open_picture(data) as image:
-        if view.shows_frames and (animation := find_animation(data)):
+    with _ready(data, view) as pixels, open_picture(pixels) as image:
+        if view.shows_frames and (animation := find_animation(pixels)):
             return _strip(animation, min(view.max_edge, _LARGEST_STRIP))
         if view.crop is None:
             # Lets the JPEG decoder skip detail that a small preview would not show.
@@ -179,29 +174,23 @@ def _strip(animation: Animation, max_edge: int) -> Image.Image:
     return sheet if is_transparent(sheet) else sheet.convert("RGB")
 
 
-def _room_for_view(data: bytes, view: View) -> AbstractContextManager[None]:
-    """Memory for the time of a block that draws a view."""
-    strip = min(view.max_edge, _LARGEST_STRIP) if find_animation(data) else 0
-    return room_for(data, more_pixels=strip**2)
-
-
 @contextmanager
-def _explained() -> Generator[None]:
-    """Says what is wrong with a file that a view is drawn of."""
+def _ready(data: bytes, view: View) -> Generator[bytes]:
+    """A file of pixels, with the memory for a view of it; says what is wrong where there is none."""
+    crop = view.crop or WHOLE
+    # So large that also a part of a vector drawing is sharp.
+    edge = math.ceil(view.max_edge / max(crop.right - crop.left, crop.bottom - crop.top))
     try:
-        yield
+        pixels = rasterised(data, edge)
+        strip = min(view.max_edge, _LARGEST_STRIP) if find_animation(pixels) else 0
+        with room_for(pixels, more_pixels=strip**2):
+            yield pixels
     except DrawingUnavailable as error:
         message = f"The file is kept, and cannot be shown here: {error}. {INSTALL}"
         raise StorageFailed(message, next_step=INSTALL) from error
     except DamagedImage as error:
         message = f"The image cannot be decoded for a preview: {error}."
         raise StorageFailed(message, next_step="Open the file itself; its path is in the result.") from error
-
-
-def _drawn_edge(view: View) -> int:
-    """How large a vector drawing is drawn for a view, so that also a part of it is sharp."""
-    crop = view.crop or WHOLE
-    return math.ceil(view.max_edge / max(crop.right - crop.left, crop.bottom - crop.top))
 
 
 def _cropped(image: Image.Image, crop: Crop | None) -> Image.Image:

@@ -21,7 +21,7 @@ from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.formats import open_picture, room_for
 from gpt_image_mcp.imaging.preview_cache import LARGE_PREVIEWS, PreviewCache
 from gpt_image_mcp.imaging.previews import View, drawn
-from gpt_image_mcp.imaging.svg_drawing import rasterised
+from gpt_image_mcp.imaging.svg import is_svg
 from gpt_image_mcp.pillow_errors import DamagedImage
 from gpt_image_mcp.regular_files import MOST_BYTES, read_regular
 from gpt_image_mcp.services.image_search import file_state
@@ -90,15 +90,14 @@ def _read(path: Path) -> bytes:
 def _draw(data: bytes) -> bytes:
     """The thumbnail of an image file; empty if it cannot be decoded."""
     try:
-        if find_animation(data):
-            strip = drawn(data, View(max_bytes=0, max_edge=EDGE_PIXELS))
-            return encode(strip, "WEBP", quality=_QUALITY, method=_METHOD)
-        data = rasterised(data, EDGE_PIXELS)
+        if find_animation(data) or is_svg(data):
+            small = drawn(data, View(max_bytes=0, max_edge=EDGE_PIXELS))
+            return encode(small, "WEBP", quality=_QUALITY, method=_METHOD)
         with room_for(data), open_picture(data) as image:
             image.draft("RGB", (EDGE_PIXELS, EDGE_PIXELS))
             decoded = pixels_of(image)
-            small = in_profile(replace(decoded, image=_reduced(decoded.image)), b"")
-            return encode(small.image, "WEBP", quality=_QUALITY, method=_METHOD)
+            reduced = in_profile(replace(decoded, image=_reduced(decoded.image)), b"").image
+            return encode(reduced, "WEBP", quality=_QUALITY, method=_METHOD)
     except (DamagedImage, StorageFailed):
         return b""
 
