@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -15,7 +15,7 @@ from gpt_image_mcp.imaging.decoding import decode
 from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.formats import room_for
 from gpt_image_mcp.imaging.normalise import damage_refused, require_whole
-from gpt_image_mcp.imaging.shapes import Shape, read_shapes
+from gpt_image_mcp.imaging.shapes import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,15 +84,6 @@ class Mark(Shape, frozen=True):
         return f'{{"shape": "{name}", "points": [[0.2, 0.3], [0.7, 0.6]], "text": "move here"}}'
 
 
-def parse_marks(described: Sequence[Any]) -> tuple[Mark, ...]:
-    """Marks from what a caller wrote.
-
-    Raises:
-        InvalidArgument: If one is malformed; names the mark, the field and what is allowed.
-    """
-    return read_shapes(Mark, described)
-
-
 def read_markup(data: bytes, size: tuple[int, int], *, source: str) -> bytes:
     """The file to send for a caller's markup of an image of this size. CPU work, for a worker thread.
 
@@ -154,23 +145,13 @@ def _line(number: int, mark: Mark, size: tuple[int, int]) -> Points:
     if not mark.is_boxed:
         return line
     (left, top), (right, bottom) = line
-    middle = ((left + right) / 2, (top + bottom) / 2)
+    x, y = (left + right) / 2, (top + bottom) / 2
     if mark.shape == "label":
-        return [middle]
+        return [(x, y)]
     if mark.shape == "box":
-        return [
-            (middle[0], top),
-            (right, top),
-            (right, bottom),
-            (left, bottom),
-            (left, top),
-            (middle[0], top),
-        ]
+        return [(x, top), (right, top), (right, bottom), (left, bottom), (left, top), (x, top)]
     turns = [2 * math.pi * step / _CIRCLE_CORNERS for step in range(_CIRCLE_CORNERS + 1)]
-    return [
-        (middle[0] + (right - left) / 2 * math.sin(turn), middle[1] - (bottom - top) / 2 * math.cos(turn))
-        for turn in turns
-    ]
+    return [(x + (right - x) * math.sin(turn), y - (y - top) * math.cos(turn)) for turn in turns]
 
 
 def _draw_line(draw: ImageDraw.ImageDraw, line: Points, width: int) -> None:

@@ -17,10 +17,11 @@ from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.imaging.decoding import decode
 from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.formats import read_picture, room_for
-from gpt_image_mcp.imaging.marks import Mark, draw_marks, parse_marks, read_markup
+from gpt_image_mcp.imaging.marks import Mark, draw_marks, read_markup
 from gpt_image_mcp.imaging.masks import make_mask, place_on_canvas, read_mask
 from gpt_image_mcp.imaging.normalise import damage_refused
-from gpt_image_mcp.imaging.regions import Region, cover, parse_regions
+from gpt_image_mcp.imaging.regions import Region, cover
+from gpt_image_mcp.imaging.shapes import read_shapes
 from gpt_image_mcp.values.pixels import Pixels
 from gpt_image_mcp.values.requests import Backdrop, InputImage
 
@@ -96,7 +97,7 @@ def parse_options(
     Raises:
         InvalidArgument: If a region or a mark is malformed.
     """
-    return EditOptions(regions=parse_regions(regions), marks=parse_marks(marks), **plain)
+    return EditOptions(regions=read_shapes(Region, regions), marks=read_shapes(Mark, marks), **plain)
 
 
 def plan_edit(
