@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 MOST_LETTERS = 80
 # The documented limit of masks; none is documented for markup.
 MAX_MARKUP_BYTES = 4_000_000
-_LABEL = '{"shape": "label", "points": [[0.5, 0.1]], "text": "clear sky"}'
 _INK, _OUTLINE = (255, 32, 80, 255), (255, 255, 255, 255)
 # The width of strokes and the height of letters, as shares of the shorter edge, with the least of each.
 _STROKE_SHARE, _LEAST_STROKE = 1 / 120, 2
@@ -77,7 +76,7 @@ class Mark(Shape, frozen=True):
     def example(shape: object) -> str:
         """One of this shape, or an arrow."""
         if shape == "label":
-            return _LABEL
+            return '{"shape": "label", "points": [[0.5, 0.1]], "text": "clear sky"}'
         if shape in ("circle", "box"):
             return f'{{"shape": "{shape}", "box": [0.2, 0.2, 0.4, 0.5]}}'
         name = "path" if shape == "path" else "arrow"
@@ -129,11 +128,7 @@ def draw_marks(marks: Sequence[Mark], size: tuple[int, int]) -> bytes:
 
 
 def _line(number: int, mark: Mark, size: tuple[int, int]) -> Points:
-    """The corners of the stroke in pixels; its text begins at the first, of a label around it.
-
-    Raises:
-        InvalidArgument: If the mark reaches beyond the picture.
-    """
+    """The corners of the stroke in pixels, all inside; its text begins at the first, of a label around it."""
     line = mark.in_pixels(size, is_box=mark.is_boxed)
     for x, y in line:
         if not (0 <= x <= size[0] and 0 <= y <= size[1]):
@@ -178,11 +173,7 @@ def _draw_arrow(draw: ImageDraw.ImageDraw, line: Points, width: int) -> None:
 
 
 def _write(draw: ImageDraw.ImageDraw, text: str, at: tuple[float, float], *, size: tuple[int, int]) -> None:
-    """Writes a text around a place, or as near to it as the picture allows.
-
-    Raises:
-        InvalidArgument: If the picture is too small for it.
-    """
+    """Writes a text around a place, or as near to it as the picture allows."""
     from PIL import ImageFont
 
     height = max(_LEAST_LETTER, round(min(size) * _LETTER_SHARE))
@@ -197,11 +188,7 @@ def _write(draw: ImageDraw.ImageDraw, text: str, at: tuple[float, float], *, siz
 
 
 def _encoded(image: Image.Image, *, name: str, profile: bytes = b"") -> bytes:
-    """The file of a layer in RGBA.
-
-    Raises:
-        InputRejected: If nothing is drawn or all is covered, or the file cannot be made smaller than 4 MB.
-    """
+    """The file of a layer in RGBA that is partly drawn on."""
     levels = image.getchannel("A").histogram()
     if not any(levels[1:]):
         raise InputRejected(

@@ -124,11 +124,7 @@ def _corners(outline: Points, size: tuple[int, int]) -> tuple[int, int, int, int
 
 
 def _feathered(number: int, area: Image.Image, width: float) -> Image.Image:
-    """The area with a soft edge.
-
-    Raises:
-        InvalidArgument: If the edge is so wide that nothing of the area is left.
-    """
+    """The area with a soft edge."""
     from PIL import ImageFilter
 
     # About 95 % of a Gaussian lies within two radii on each side.

@@ -15,7 +15,7 @@ from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.file_limit import Fitted, fit_bytes
 from gpt_image_mcp.imaging.fit import Placement, fit_into
 from gpt_image_mcp.imaging.limits import MAX_PIXELS
-from gpt_image_mcp.imaging.normalise import visible_ground
+from gpt_image_mcp.imaging.normalise import flattened, visible_ground
 from gpt_image_mcp.values.pixels import Pixels
 
 if TYPE_CHECKING:
@@ -183,26 +183,15 @@ def _filled(
     image: Image.Image, target: Target, background: Colour | None
 ) -> tuple[Image.Image, Colour | None]:
     """The image without what is transparent, where that has to go, and the colour that took its place."""
-    from PIL import Image
-
     needs_colour = background is not None or target.is_opaque or target.output_format == "jpeg"
     if image.mode == "RGB" or not needs_colour:
         return image, None
     colour = visible_ground(image) if background is None else background
-    flat = Image.new("RGB", image.size, colour)
-    flat.paste(image, mask=image.getchannel("A"))
-    return flat, colour
+    return flattened(image, colour), colour
 
 
 def _file(image: Image.Image, target: Target, *, source_type: SourceType, moving: dict[str, Any]) -> Fitted:
-    """The file of a drawn image, within its limit if it has one.
-
-    Args:
-        image: The picture, or the first frame of an animation.
-        target: The file.
-        source_type: How AI took part in the picture.
-        moving: What Pillow should know of the other frames, which have the size of the first and keep it.
-    """
+    """The file of a drawn image, within its limit if it has one; ``moving`` tells of the other frames."""
     if target.icon_edges:
         return Fitted(_icon(image, target.icon_edges), 0, Pixels(*image.size))
     kind, usual = target.output_format.upper(), _QUALITY[target.output_format]

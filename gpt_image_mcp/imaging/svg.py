@@ -41,7 +41,7 @@ _DRAWING = (
 )
 _ELEMENTS = frozenset(_DRAWING.split())
 _WITH_PICTURES = ("image", "feImage")
-_LEADING_AWAY = ("src", "base", "target", "ping", "xml:base")
+_LEADING_AWAY = ("src", "base", "target", "ping")
 _ATTRIBUTE = re.compile(r"[A-Za-z][\w-]*", re.ASCII)
 _LOCAL = re.compile(r"#[^\s\"'()<>\\]+")
 # The first letters of the base64 say that the file is what its type says.
@@ -139,11 +139,7 @@ def sanitise(data: bytes) -> bytes:
 
 
 class _Copy:
-    """Writes what the parser reads, without what is left out.
-
-    Attributes:
-        parts: What was written.
-    """
+    """Writes what the parser reads into ``parts``, without what is left out."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []

@@ -81,8 +81,9 @@ class Viewing:
                 notes.append(f"No preview of {picture.name}: {reason}")
         if any(image.has_checker for image in images):
             notes.append(CHECKER)
-        if isinstance(result, BatchResult) and (more := _number_of_images(result)) > len(pictures):
-            notes.append(f"Previews of the first {len(pictures)} of {more} images; get_image shows any.")
+        made = sum(len(entry.images) for entry in result.items) if isinstance(result, BatchResult) else 0
+        if made > len(pictures):
+            notes.append(f"Previews of the first {len(pictures)} of {made} images; get_image shows any.")
         return Previews(tuple(images), tuple(dict.fromkeys(notes)))
 
     def thumbnail(self, image: StoredImage) -> InlineImage:
@@ -144,7 +145,3 @@ def _view(settings: Settings, options: ViewOptions, *, count: int) -> View | Non
 
 def _from_file(path: Path) -> _Picture:
     return _Picture(path.name, lambda: (read_regular(path, max_bytes=MOST_BYTES, follows_links=False), ()))
-
-
-def _number_of_images(result: BatchResult) -> int:
-    return sum(len(entry.images) for entry in result.items)
