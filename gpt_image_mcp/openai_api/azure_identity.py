@@ -57,19 +57,15 @@ class AzureIdentity:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 return await self._fetch()
         except (AzureError, ValueError, TimeoutError) as error:
-            raise _unusable(error) from error
+            said = " ".join(redact(str(error)).split()) or f"no answer in {_PATIENCE_SECONDS:g} s"
+            raise UnusableCredentials(
+                f"No Entra token for Azure, so nothing was sent: {cut(said, _MOST_CHARACTERS).rstrip('.')}.",
+                next_step="Sign in with `az login`, or give the server a managed identity or "
+                "AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, and restart it; or set "
+                "OPENAI_API_KEY to a key of the resource and remove GPT_IMAGE_AZURE_IDENTITY.",
+            ) from error
 
     async def aclose(self) -> None:
         """Closes the connections to Entra."""
         if self._credential is not None:
             await self._credential.close()
-
-
-def _unusable(error: Exception) -> UnusableCredentials:
-    said = " ".join(redact(str(error)).split()) or f"no answer in {_PATIENCE_SECONDS:g} s"
-    return UnusableCredentials(
-        f"No Entra token for Azure, so nothing was sent: {cut(said, _MOST_CHARACTERS).rstrip('.')}.",
-        next_step="Sign in with `az login`, or give the server a managed identity or AZURE_TENANT_ID, "
-        "AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, and restart it; or set OPENAI_API_KEY to a key of the "
-        "resource and remove GPT_IMAGE_AZURE_IDENTITY.",
-    )
