@@ -72,7 +72,9 @@ def normalise(data: bytes, *, source: str, is_first: bool, is_shown: bool = Fals
     with damage_refused(source), open_picture(data) as image:
         reasons = _reasons(data, image, picture, is_first=is_first)
         if not reasons or (is_shown and find_animation(data)):
-            _verify(data)
+            # Looks for damage without decoding, as far as the format allows: PNG has checksums.
+            with open_picture(data) as again:
+                again.verify()
             return Normalised(data, picture)
     with damage_refused(source), room_for(data):
         decoded = decode(data)
@@ -155,12 +157,6 @@ def _reasons(data: bytes, image: Image.Image, picture: Picture, *, is_first: boo
     if not is_first and image.has_transparency_data:
         reasons.append("only the first image may be transparent")
     return reasons
-
-
-def _verify(data: bytes) -> None:
-    """Looks for damage without decoding, as far as the format allows: PNG has checksums."""
-    with open_picture(data) as image:
-        image.verify()
 
 
 @contextmanager

@@ -42,8 +42,8 @@ _CHECKER_FIELD, _CHECKER_LEVELS = 8, (255, 229)
 _FAST_OCTREE = 2  # Pillow's number of the one way that takes transparency, and the quickest
 _GRID_STEPS = 10
 _OPAQUE = 255
-# Of the frames of an animation side by side.
-_LARGEST_STRIP, _STRIP_GAP = 2048, 4
+# Of the frames of an animation side by side; more are too small to see, and the API makes no more.
+_MOST_FRAMES, _LARGEST_STRIP, _STRIP_GAP = 16, 2048, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,21 +85,18 @@ def make_preview(data: bytes, view: View) -> InlineImage:
         StorageFailed: If the bytes cannot be decoded.
     """
     with _ready(data, view) as pixels:
-        return _preview(drawn(pixels, view), view)
-
-
-def _preview(image: Image.Image, view: View) -> InlineImage:
-    has_checker = view.format == "jpeg" and is_transparent(image)
-    if view.format == "jpeg" and not has_checker:
-        image = image.convert("RGB")
-    if view.grid:
-        image = _with_grid(image, view.crop or WHOLE)
-    while True:
-        encoded = encoded_within(on_checker(image) if has_checker else image, view)
-        if len(encoded) <= view.max_bytes or max(image.size) <= SMALLEST_EDGE:
-            return InlineImage(encoded, f"image/{view.format}", has_checker)
-        shrink = max(0.5, 0.95 * math.sqrt(view.max_bytes / len(encoded)))
-        image = scaled(image, max(SMALLEST_EDGE, int(max(image.size) * shrink)))
+        image = drawn(pixels, view)
+        has_checker = view.format == "jpeg" and is_transparent(image)
+        if view.format == "jpeg" and not has_checker:
+            image = image.convert("RGB")
+        if view.grid:
+            image = _with_grid(image, view.crop or WHOLE)
+        while True:
+            encoded = encoded_within(on_checker(image) if has_checker else image, view)
+            if len(encoded) <= view.max_bytes or max(image.size) <= SMALLEST_EDGE:
+                return InlineImage(encoded, f"image/{view.format}", has_checker)
+            shrink = max(0.5, 0.95 * math.sqrt(view.max_bytes / len(encoded)))
+            image = scaled(image, max(SMALLEST_EDGE, int(max(image.size) * shrink)))
 
 
 def animation_notes(data: bytes, view: View) -> tuple[str, ...]:
@@ -115,7 +112,11 @@ def animation_notes(data: bytes, view: View) -> tuple[str, ...]:
         durations = [milliseconds for _, milliseconds in animation.frames()]
     low, high = min(durations), max(durations)
     each = f"{low} ms each" if low == high else f"{low} to {high} ms each"
-    seen = f"{animation.shown} frames side by side" if view.shows_frames else "the first frame"
+    seen = (
+        f"{min(animation.count, _MOST_FRAMES)} frames side by side"
+        if view.shows_frames
+        else "the first frame"
+    )
     return (f"The preview shows {seen}; the file is an animation of {animation.count} frames, {each}.",)
 
 
@@ -148,16 +149,16 @@ def drawn(data: bytes, view: View) -> Image.Image:
             image.draft("RGB", (view.max_edge, view.max_edge))
         image.load()
         decoded = pixels_of(image)
-        small = scaled(_cropped(decoded.image, view.crop), view.max_edge)
-        # A copy, because what was not scaled goes with the file.
-        return in_profile(replace(decoded, image=small), b"").image.copy()
+        # In any case a copy, because what is not cut or scaled goes with the file.
+        small = scaled(_cropped(decoded.image, view.crop or WHOLE), view.max_edge)
+        return in_profile(replace(decoded, image=small), b"").image
 
 
 def _strip(animation: Animation, max_edge: int) -> Image.Image:
     """The frames in the rows in which they are largest, on white, each scaled as soon as it is decoded."""
     from PIL import Image
 
-    size, count = animation.size, animation.shown
+    size, count = animation.size, min(animation.count, _MOST_FRAMES)
 
     def edges(columns: int) -> tuple[int, int]:
         return columns * size.width, -(-count // columns) * size.height
@@ -193,9 +194,7 @@ def _ready(data: bytes, view: View) -> Generator[bytes]:
         raise StorageFailed(message, next_step="Open the file itself; its path is in the result.") from error
 
 
-def _cropped(image: Image.Image, crop: Crop | None) -> Image.Image:
-    if crop is None:
-        return image
+def _cropped(image: Image.Image, crop: Crop) -> Image.Image:
     left, top = math.floor(crop.left * image.width), math.floor(crop.top * image.height)
     right, bottom = math.ceil(crop.right * image.width), math.ceil(crop.bottom * image.height)
     return image.crop((left, top, right, bottom))

@@ -272,17 +272,15 @@ def _saved(entry: _Picture, folder: Path, *, name: str, overwrite: bool = False)
 
 def _new_folder(parent: Path, name: str) -> Path:
     """A folder that was not there before."""
-    names = itertools.chain([name], (f"{name}-{count}" for count in itertools.count(2)))
-    return next(folder for folder in map(parent.joinpath, names) if _is_made(folder))
-
-
-def _is_made(folder: Path) -> bool:
-    """Makes a folder; says whether it is new."""
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        return False
-    return True
+    folder, count = parent / name, 1
+    while True:
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            count += 1
+            folder = parent / f"{name}-{count}"
+        else:
+            return folder
 
 
 def _source_notes(

@@ -21,7 +21,6 @@ from gpt_image_mcp.values.views import InlineImage, Previews, ViewOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.settings import Settings
@@ -103,7 +102,12 @@ class Viewing:
         if isinstance(result, InputImage):
             return [_Picture(result.name, lambda: (result.data, ()))]
         if isinstance(result, ExportResult):
-            return [_from_file(result.files[0].file_path)]
+            path = result.files[0].file_path
+            return [
+                _Picture(
+                    path.name, lambda: (read_regular(path, max_bytes=MOST_BYTES, follows_links=False), ())
+                )
+            ]
         if isinstance(result, ImageResult):
             if result.partial:
                 return [_Picture("the partial image", lambda: (result.partial, ()))]
@@ -141,7 +145,3 @@ def _view(settings: Settings, options: ViewOptions, *, count: int) -> View | Non
         crop=options.crop,
         grid=options.grid,
     )
-
-
-def _from_file(path: Path) -> _Picture:
-    return _Picture(path.name, lambda: (read_regular(path, max_bytes=MOST_BYTES, follows_links=False), ()))

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from PIL import Image
-
     from gpt_image_mcp.values.history import FileState
     from gpt_image_mcp.values.images import StoredImage
 
@@ -91,18 +89,14 @@ def _draw(data: bytes) -> bytes:
     """The thumbnail of an image file; empty if it cannot be decoded."""
     try:
         if find_animation(data) or is_svg(data):
-            small = drawn(data, View(max_bytes=0, max_edge=EDGE_PIXELS))
-            return encode(small, "WEBP", quality=_QUALITY, method=_METHOD)
+            seen = drawn(data, View(max_bytes=0, max_edge=EDGE_PIXELS))
+            return encode(seen, "WEBP", quality=_QUALITY, method=_METHOD)
         with room_for(data), open_picture(data) as image:
             image.draft("RGB", (EDGE_PIXELS, EDGE_PIXELS))
             decoded = pixels_of(image)
-            reduced = in_profile(replace(decoded, image=_reduced(decoded.image)), b"").image
-            return encode(reduced, "WEBP", quality=_QUALITY, method=_METHOD)
+            # Reduced by a whole number, which is the fastest way.
+            reduced = decoded.image.reduce(max(1, round(max(decoded.image.size) / EDGE_PIXELS)))
+            small = in_profile(replace(decoded, image=reduced), b"").image
+            return encode(small, "WEBP", quality=_QUALITY, method=_METHOD)
     except (DamagedImage, StorageFailed):
         return b""
-
-
-def _reduced(image: Image.Image) -> Image.Image:
-    """The image reduced by a whole number, which is the fastest way."""
-    factor = max(1, round(max(image.size) / EDGE_PIXELS))
-    return image.reduce(factor) if factor > 1 else image
