@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gpt_image_mcp.memory import BYTES_PER_PIXEL, MEMORY
 from gpt_image_mcp.openai_api.sandbox.failures import LAUNCH_ERA, REFUSALS
 from gpt_image_mcp.openai_api.sandbox.validation import RequestRefused, refused, validate_edit_fields
-from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
+from gpt_image_mcp.pillow_errors import DamagedImage, Oversized, unify_pillow_errors
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -134,6 +134,9 @@ def _check_image(number: int, file: FormFile) -> tuple[int, int]:
         with _opened(file.data) as image:
             mode, size, kind = image.mode, image.size, image.format
             frames = getattr(image, "n_frames", 1)
+    except Oversized as error:
+        message = f"The sandbox cannot read image {number}: {error}."
+        raise refused(message, "image", "image_too_large") from error
     except DamagedImage as error:
         raise refused(bad, "image", "invalid_image_file") from error
     is_deep = kind == "PNG" and file.data[_BIT_DEPTH_OFFSET] != 8  # noqa: PLR2004 - bits
