@@ -6,6 +6,7 @@ colour profile because the pixels are in sRGB.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -68,32 +69,24 @@ def read_colour(background: str) -> Colour | None:
     Raises:
         InvalidArgument: If it is no colour in CSS's spelling, or a partly transparent one.
     """
-    name = background.strip().lower()
+    from PIL import ImageColor
+
+    name, fault = background.strip().lower(), "which is no colour"
     if name in ("", TRANSPARENT):
         return None
-    levels = _levels(name)
-    fault = "which is no colour" if levels is None else "a colour that is partly transparent"
-    if levels is None or levels[3] < _HIGHEST_LEVEL:
-        message = f"background is {quoted(background)}, {fault}."
-        raise InvalidArgument(message, next_step='Pass "#rrggbb", a name such as "white", or "transparent".')
-    return levels[:3]
+    with contextlib.suppress(ValueError):
+        red, green, blue, *alpha = ImageColor.getrgb(name)
+        if max(red, green, blue, *alpha) <= _HIGHEST_LEVEL:
+            if alpha in ([], [_HIGHEST_LEVEL]):
+                return red, green, blue
+            fault = "a colour that is partly transparent"
+    message = f"background is {quoted(background)}, {fault}."
+    raise InvalidArgument(message, next_step='Pass "#rrggbb", a name such as "white", or "transparent".')
 
 
 def css_colour(colour: Colour) -> str:
     """A colour as ``#rrggbb``."""
     return "#{:02x}{:02x}{:02x}".format(*colour)
-
-
-def _levels(name: str) -> tuple[int, int, int, int] | None:
-    """Red, green, blue and alpha of a colour in CSS's spelling; None if it is none."""
-    from PIL import ImageColor
-
-    try:
-        red, green, blue, *alpha = ImageColor.getrgb(name)
-    except ValueError:
-        return None
-    levels = (red, green, blue, alpha[0] if alpha else _HIGHEST_LEVEL)
-    return levels if max(levels) <= _HIGHEST_LEVEL else None
 
 
 def require_writer(output_format: str) -> None:

@@ -68,26 +68,17 @@ class ResolvedRequest:
 
     def picture(self, drawing: Drawing) -> bytes:
         """The file of one image, drawn in the memory that all pictures of this process have together."""
-        pixels = self.sheet.area
-        pixels += self.pictures.most_pixels if self.pictures else 0
+        pictures, count = self.pictures, self.frame_count
+        pixels = self.sheet.area + (pictures.most_pixels if pictures else 0)
         with MEMORY.reserved(min(pixels * BYTES_PER_PIXEL, MEMORY.limit_bytes)):
-            return self._drawn(drawing)
-
-    def _drawn(self, drawing: Drawing) -> bytes:
-        if drawing.output_format == SVG:
-            return draw_vector(drawing)
-        if self.frame_count:
-            inputs = self.pictures.images if self.pictures else ()
-            return draw_animation(
-                drawing,
-                frame_count=self.frame_count,
-                frame_duration_ms=self.frame_duration_ms,
-                pictures=inputs,
-            )
-        if self.pictures is None:
+            if drawing.output_format == SVG:
+                return draw_vector(drawing)
+            if count:
+                inputs, each_ms = pictures.images if pictures else (), self.frame_duration_ms
+                return draw_animation(drawing, frame_count=count, frame_duration_ms=each_ms, pictures=inputs)
+            if pictures:
+                return draw_edit(drawing, pictures.images, pictures.mask, markup=pictures.markup)
             return draw(drawing)
-        pictures = self.pictures
-        return draw_edit(drawing, pictures.images, pictures.mask, markup=pictures.markup)
 
     def usage(self) -> JsonObject:
         """Token counts as the API would report them."""
