@@ -112,11 +112,8 @@ def animation_notes(data: bytes, view: View) -> tuple[str, ...]:
         durations = [milliseconds for _, milliseconds in animation.frames()]
     low, high = min(durations), max(durations)
     each = f"{low} ms each" if low == high else f"{low} to {high} ms each"
-    seen = (
-        f"{min(animation.count, _MOST_FRAMES)} frames side by side"
-        if view.shows_frames
-        else "the first frame"
-    )
+    frames = f"{min(animation.count, _MOST_FRAMES)} frames side by side"
+    seen = frames if view.shows_frames else "the first frame"
     return (f"The preview shows {seen}; the file is an animation of {animation.count} frames, {each}.",)
 
 

@@ -92,13 +92,7 @@ class _Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Made:
-    """An export that is not written yet.
-
-    Attributes:
-        source: The image that was converted, as messages call it.
-        size: The size of the source.
-        notes: What happened to the source.
-    """
+    """An export that is not written yet; the size and the notes are the source's."""
 
     source: str
     size: Pixels
@@ -220,9 +214,9 @@ def _write(made: _Made, place: Place, *, stem: str, settings: Settings) -> Expor
             return _with_manifest(_result(made, folder, files))
         (entry,) = made.pictures
         name = file_name(place, entry.target.output_format) if place.filename else f"{stem}-{entry.name}"
-        if place.overwrite and place.filename:
+        if place.overwrite:
             require_target(folder / name, settings, overwrite=True)
-        file = _saved(entry, folder, name=name, overwrite=place.overwrite and bool(place.filename))
+        file = _saved(entry, folder, name=name, overwrite=place.overwrite)
     except OSError as error:
         message = f"The export could not be written to {folder}: {error.strerror or error}."
         raise StorageFailed(message, next_step="Free some space, or pass another output_dir.") from error
