@@ -122,15 +122,18 @@ def _share_in_squares(upper: int, plain: int, *, size: int, row: int) -> float:
 
 def _halo(image: Image.Image) -> str:
     """The colour of narrow soft edges that differ from the opaque pixels beside them; empty without."""
-    from PIL.Image import Resampling
+    from PIL.Image import Resampling, Transpose
 
     widest = max(_LEAST_FRINGE, max(image.size) // _FRINGE_PART)
     rows = image.resize((image.width, min(image.height, _LINES)), Resampling.NEAREST)
-    pixels, kinds = rows.tobytes(), rows.getchannel("A").tobytes().translate(_KINDS)
-    found = [*re.finditer(b"cs{1,%d}o" % widest, kinds), *re.finditer(b"os{1,%d}c" % widest, kinds)]
-    step = max(1, len(found) // _MOST_SAMPLES)
-    edges = len(found[::step]) + (kinds.count(b"co") + kinds.count(b"oc")) / step
-    fringed = [soft for match in found[::step] if (soft := _fringe(match, pixels))]
+    columns = image.resize((min(image.width, _LINES), image.height), Resampling.NEAREST)
+    fringed, edges = list[bytes](), 0.0
+    for lines in (rows, columns.transpose(Transpose.TRANSPOSE)):
+        pixels, kinds = lines.tobytes(), lines.getchannel("A").tobytes().translate(_KINDS)
+        found = [*re.finditer(b"cs{1,%d}o" % widest, kinds), *re.finditer(b"os{1,%d}c" % widest, kinds)]
+        step = max(1, len(found) // _MOST_SAMPLES)
+        edges += len(found[::step]) + (kinds.count(b"co") + kinds.count(b"oc")) / step
+        fringed += [soft for match in found[::step] if (soft := _fringe(match, pixels))]
     if len(fringed) < max(_FEWEST_FRINGED, edges * _FRINGED_SHARE):
         return ""
     return "#" + "".join(f"{sum(pixel[band] for pixel in fringed) // len(fringed):02x}" for band in range(3))

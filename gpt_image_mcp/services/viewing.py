@@ -39,7 +39,7 @@ CHECKER = "The light checker in a preview is where the image is transparent."
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """One image to show; ``read`` gives its file and notes on it, ``stored`` is None for one from elsewhere."""
+    """One image to show; ``read`` gives its file and notes, ``stored`` is None for one from elsewhere."""
 
     name: str
     read: Callable[[], tuple[bytes, _Notes]]
