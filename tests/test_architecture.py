@@ -32,7 +32,7 @@ OWNERS = {
     "sqlalchemy": {"library"},
     "python_multipart": {"openai_api"},
     "pathvalidate": {"library"},
-    "PIL": {"imaging", "openai_api", "cli", "services"},
+    "PIL": {"imaging", "openai_api", "services"},
     "fastmcp": {"mcp_app"},
     "starlette": {"mcp_app"},
     "uvicorn": {"mcp_app"},

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-# More are too small to see side by side; the API makes no more.
-MOST_SHOWN = 16
 _FORMATS = ("gif", "webp")
 # Decoding as many takes 1.5 (GIF) to four seconds (WebP); a frame takes as long as so many pixels at least.
 _MOST_PIXELS, _PIXELS_PER_FRAME = 400_000_000, 10_000
@@ -41,11 +39,6 @@ class Animation:
     count: int
     size: Pixels
     loops: int
-
-    @property
-    def shown(self) -> int:
-        """How many frames a preview shows."""
-        return min(self.count, MOST_SHOWN)
 
     def frames(self, most: int = 0) -> Iterator[tuple[Image.Image, int]]:
         """Each frame in sRGB, with its milliseconds; of more than so many, that number evenly chosen.

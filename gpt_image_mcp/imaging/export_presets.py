@@ -148,7 +148,8 @@ def plan_targets(options: ExportOptions, *, source: Pixels, source_format: str) 
 
 
 def _targets(options: ExportOptions, *, source: Pixels, source_format: str) -> tuple[Target, ...]:
-    fit = _fit(options)
+    usual: Fit = "cover" if options.preset else "contain"
+    fit = usual if options.fit == "auto" else cast("Fit", options.fit)
     output_format = options.output_format or (source_format if source_format in _OF_PIXELS else "png")
     if options.preset:
         shared = options.output_format or (source_format if source_format in _SHAREABLE else "png")
@@ -161,12 +162,6 @@ def _targets(options: ExportOptions, *, source: Pixels, source_format: str) -> t
     box = Pixels(options.width, options.height)
     fills_box = bool(options.background) and _ANY_SIZE.width not in box
     return (Target(output_format=output_format, box=box, fit=fit, fills_box=fills_box),)
-
-
-def _fit(options: ExportOptions) -> Fit:
-    if options.fit == "auto":
-        return "cover" if options.preset else "contain"
-    return cast("Fit", options.fit)
 
 
 def _icon(options: ExportOptions, source: Pixels, fit: Fit) -> Target:

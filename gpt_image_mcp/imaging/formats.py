@@ -165,8 +165,9 @@ def decodes(data: bytes) -> bool:
 
 
 def _vector_picture(data: bytes) -> Picture | None:
-    size = read_size(data)
-    if size is None:
+    try:
+        size = read_size(data)
+    except DamagedImage:
         return None
     return Picture(format="svg", mime_type=MIME_TYPE, extension="svg", width=size.width, height=size.height)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -15,7 +15,7 @@ from gpt_image_mcp.imaging.decoding import decode
 from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.formats import room_for
 from gpt_image_mcp.imaging.normalise import damage_refused, require_whole
-from gpt_image_mcp.imaging.shapes import Shape, read_shapes
+from gpt_image_mcp.imaging.shapes import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 MOST_LETTERS = 80
 # The documented limit of masks; none is documented for markup.
 MAX_MARKUP_BYTES = 4_000_000
-_LABEL = '{"shape": "label", "points": [[0.5, 0.1]], "text": "clear sky"}'
 _INK, _OUTLINE = (255, 32, 80, 255), (255, 255, 255, 255)
 # The width of strokes and the height of letters, as shares of the shorter edge, with the least of each.
 _STROKE_SHARE, _LEAST_STROKE = 1 / 120, 2
@@ -77,20 +76,11 @@ class Mark(Shape, frozen=True):
     def example(shape: object) -> str:
         """One of this shape, or an arrow."""
         if shape == "label":
-            return _LABEL
+            return '{"shape": "label", "points": [[0.5, 0.1]], "text": "clear sky"}'
         if shape in ("circle", "box"):
             return f'{{"shape": "{shape}", "box": [0.2, 0.2, 0.4, 0.5]}}'
         name = "path" if shape == "path" else "arrow"
         return f'{{"shape": "{name}", "points": [[0.2, 0.3], [0.7, 0.6]], "text": "move here"}}'
-
-
-def parse_marks(described: Sequence[Any]) -> tuple[Mark, ...]:
-    """Marks from what a caller wrote.
-
-    Raises:
-        InvalidArgument: If one is malformed; names the mark, the field and what is allowed.
-    """
-    return read_shapes(Mark, described)
 
 
 def read_markup(data: bytes, size: tuple[int, int], *, source: str) -> bytes:
@@ -138,11 +128,7 @@ def draw_marks(marks: Sequence[Mark], size: tuple[int, int]) -> bytes:
 
 
 def _line(number: int, mark: Mark, size: tuple[int, int]) -> Points:
-    """The corners of the stroke in pixels; its text begins at the first, of a label around it.
-
-    Raises:
-        InvalidArgument: If the mark reaches beyond the picture.
-    """
+    """The corners of the stroke in pixels, all inside; its text begins at the first, of a label around it."""
     line = mark.in_pixels(size, is_box=mark.is_boxed)
     for x, y in line:
         if not (0 <= x <= size[0] and 0 <= y <= size[1]):
@@ -154,23 +140,13 @@ def _line(number: int, mark: Mark, size: tuple[int, int]) -> Points:
     if not mark.is_boxed:
         return line
     (left, top), (right, bottom) = line
-    middle = ((left + right) / 2, (top + bottom) / 2)
+    x, y = (left + right) / 2, (top + bottom) / 2
     if mark.shape == "label":
-        return [middle]
+        return [(x, y)]
     if mark.shape == "box":
-        return [
-            (middle[0], top),
-            (right, top),
-            (right, bottom),
-            (left, bottom),
-            (left, top),
-            (middle[0], top),
-        ]
+        return [(x, top), (right, top), (right, bottom), (left, bottom), (left, top), (x, top)]
     turns = [2 * math.pi * step / _CIRCLE_CORNERS for step in range(_CIRCLE_CORNERS + 1)]
-    return [
-        (middle[0] + (right - left) / 2 * math.sin(turn), middle[1] - (bottom - top) / 2 * math.cos(turn))
-        for turn in turns
-    ]
+    return [(x + (right - x) * math.sin(turn), y - (y - top) * math.cos(turn)) for turn in turns]
 
 
 def _draw_line(draw: ImageDraw.ImageDraw, line: Points, width: int) -> None:
@@ -197,11 +173,7 @@ def _draw_arrow(draw: ImageDraw.ImageDraw, line: Points, width: int) -> None:
 
 
 def _write(draw: ImageDraw.ImageDraw, text: str, at: tuple[float, float], *, size: tuple[int, int]) -> None:
-    """Writes a text around a place, or as near to it as the picture allows.
-
-    Raises:
-        InvalidArgument: If the picture is too small for it.
-    """
+    """Writes a text around a place, or as near to it as the picture allows."""
     from PIL import ImageFont
 
     height = max(_LEAST_LETTER, round(min(size) * _LETTER_SHARE))
@@ -216,11 +188,7 @@ def _write(draw: ImageDraw.ImageDraw, text: str, at: tuple[float, float], *, siz
 
 
 def _encoded(image: Image.Image, *, name: str, profile: bytes = b"") -> bytes:
-    """The file of a layer in RGBA.
-
-    Raises:
-        InputRejected: If nothing is drawn or all is covered, or the file cannot be made smaller than 4 MB.
-    """
+    """The file of a layer in RGBA that is partly drawn on."""
     levels = image.getchannel("A").histogram()
     if not any(levels[1:]):
         raise InputRejected(

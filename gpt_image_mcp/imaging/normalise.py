@@ -72,7 +72,9 @@ def normalise(data: bytes, *, source: str, is_first: bool, is_shown: bool = Fals
     with damage_refused(source), open_picture(data) as image:
         reasons = _reasons(data, image, picture, is_first=is_first)
         if not reasons or (is_shown and find_animation(data)):
-            _verify(data)
+            # Looks for damage without decoding, as far as the format allows: PNG has checksums.
+            with open_picture(data) as again:
+                again.verify()
             return Normalised(data, picture)
     with damage_refused(source), room_for(data):
         decoded = decode(data)
@@ -93,7 +95,7 @@ def require_editable(data: bytes, *, source: str) -> None:
     Raises:
         InputRejected: If it is an SVG or a GIF.
     """
-    require_pixels(data, source=source)
+    _require_pixels(data, source=source)
     if announced_format(data) == "gif":
         message = f"{source} is a GIF, which cannot be an input of an edit."
         step = 'Export it first: export_image with output_format "png" makes a file of its first frame.'
@@ -106,7 +108,7 @@ def require_whole(data: bytes, *, source: str) -> Picture:
     Raises:
         InputRejected: If it is not an image, breaks off, or is too large.
     """
-    require_pixels(data, source=source)
+    _require_pixels(data, source=source)
     picture = read_picture(data)
     if picture is None:
         raise _not_an_image(data, source)
@@ -118,12 +120,7 @@ def require_whole(data: bytes, *, source: str) -> Picture:
     return picture
 
 
-def require_pixels(data: bytes, *, source: str) -> None:
-    """Refuses a vector drawing where pixels are needed.
-
-    Raises:
-        InputRejected: If it is an SVG.
-    """
+def _require_pixels(data: bytes, *, source: str) -> None:
     if is_svg(data):
         message = f"{source} is an SVG, a vector drawing, and models take pictures of pixels."
         step = "Call export_image with it and output_format png, and pass the file that this writes."
@@ -162,12 +159,6 @@ def _reasons(data: bytes, image: Image.Image, picture: Picture, *, is_first: boo
     return reasons
 
 
-def _verify(data: bytes) -> None:
-    """Looks for damage without decoding, as far as the format allows: PNG has checksums."""
-    with open_picture(data) as image:
-        image.verify()
-
-
 @contextmanager
 def damage_refused(source: str) -> Generator[None]:
     """Turns what is wrong with a file, also that it is too large, into a refusal that names it.
@@ -198,11 +189,11 @@ def _plain(image: Image.Image, *, keeps_alpha: bool) -> Image.Image:
     return image if keeps_alpha else flattened(image)
 
 
-def flattened(image: Image.Image) -> Image.Image:
-    """The image on an opaque background that keeps it visible: white, or dark grey under a light image."""
+def flattened(image: Image.Image, ground: tuple[int, int, int] | None = None) -> Image.Image:
+    """The image on a colour, else on one that keeps it visible: white, or dark grey under a light image."""
     from PIL import Image
 
-    flat = Image.new("RGB", image.size, visible_ground(image))
+    flat = Image.new("RGB", image.size, ground or visible_ground(image))
     flat.paste(image, mask=image.getchannel("A"))
     return flat
 
@@ -243,8 +234,8 @@ def _not_an_image(data: bytes, source: str) -> InputRejected:
 
 def _looks_like(data: bytes) -> str:
     start = data[:200].lstrip().lower()
-    if start.startswith((b"<svg", b"<?xml")):
-        return "it looks like SVG or XML"
+    if start.startswith(b"<?xml"):
+        return "it looks like XML"
     if start.startswith((b"<!doctype", b"<html")):
         return "it looks like an HTML page"
     if start.startswith(b"%pdf"):

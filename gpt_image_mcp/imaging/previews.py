@@ -8,7 +8,7 @@ Everything here is CPU work for a worker thread.
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
@@ -42,8 +42,8 @@ _CHECKER_FIELD, _CHECKER_LEVELS = 8, (255, 229)
 _FAST_OCTREE = 2  # Pillow's number of the one way that takes transparency, and the quickest
 _GRID_STEPS = 10
 _OPAQUE = 255
-# Of the frames of an animation side by side.
-_LARGEST_STRIP, _STRIP_GAP = 2048, 4
+# Of the frames of an animation side by side; more are too small to see, and the API makes no more.
+_MOST_FRAMES, _LARGEST_STRIP, _STRIP_GAP = 16, 2048, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,25 +84,19 @@ def make_preview(data: bytes, view: View) -> InlineImage:
     Raises:
         StorageFailed: If the bytes cannot be decoded.
     """
-    with _explained():
-        data = rasterised(data, _drawn_edge(view))
-        with _room_for_view(data, view):
-            return _preview(data, view)
-
-
-def _preview(data: bytes, view: View) -> InlineImage:
-    image = drawn(data, view)
-    has_checker = view.format == "jpeg" and is_transparent(image)
-    if view.format == "jpeg" and not has_checker:
-        image = image.convert("RGB")
-    if view.grid:
-        image = _with_grid(image, view.crop or WHOLE)
-    while True:
-        encoded = encoded_within(on_checker(image) if has_checker else image, view)
-        if len(encoded) <= view.max_bytes or max(image.size) <= SMALLEST_EDGE:
-            return InlineImage(encoded, f"image/{view.format}", has_checker)
-        shrink = max(0.5, 0.95 * math.sqrt(view.max_bytes / len(encoded)))
-        image = scaled(image, max(SMALLEST_EDGE, int(max(image.size) * shrink)))
+    with _ready(data, view) as pixels:
+        image = drawn(pixels, view)
+        has_checker = view.format == "jpeg" and is_transparent(image)
+        if view.format == "jpeg" and not has_checker:
+            image = image.convert("RGB")
+        if view.grid:
+            image = _with_grid(image, view.crop or WHOLE)
+        while True:
+            encoded = encoded_within(on_checker(image) if has_checker else image, view)
+            if len(encoded) <= view.max_bytes or max(image.size) <= SMALLEST_EDGE:
+                return InlineImage(encoded, f"image/{view.format}", has_checker)
+            shrink = max(0.5, 0.95 * math.sqrt(view.max_bytes / len(encoded)))
+            image = scaled(image, max(SMALLEST_EDGE, int(max(image.size) * shrink)))
 
 
 def animation_notes(data: bytes, view: View) -> tuple[str, ...]:
@@ -114,11 +108,12 @@ def animation_notes(data: bytes, view: View) -> tuple[str, ...]:
     animation = find_animation(data)
     if animation is None:
         return ()
-    with _explained(), _room_for_view(data, view):
+    with _ready(data, view):
         durations = [milliseconds for _, milliseconds in animation.frames()]
     low, high = min(durations), max(durations)
     each = f"{low} ms each" if low == high else f"{low} to {high} ms each"
-    seen = f"{animation.shown} frames side by side" if view.shows_frames else "the first frame"
+    frames = f"{min(animation.count, _MOST_FRAMES)} frames side by side"
+    seen = frames if view.shows_frames else "the first frame"
     return (f"The preview shows {seen}; the file is an animation of {animation.count} frames, {each}.",)
 
 
@@ -143,26 +138,24 @@ def drawn(data: bytes, view: View) -> Image.Image:
     Raises:
         StorageFailed: If the bytes cannot be decoded.
     """
-    with _explained():
-        data = rasterised(data, _drawn_edge(view))
-    with _explained(), _room_for_view(data, view), open_picture(data) as image:
-        if view.shows_frames and (animation := find_animation(data)):
+    with _ready(data, view) as pixels, open_picture(pixels) as image:
+        if view.shows_frames and (animation := find_animation(pixels)):
             return _strip(animation, min(view.max_edge, _LARGEST_STRIP))
         if view.crop is None:
             # Lets the JPEG decoder skip detail that a small preview would not show.
             image.draft("RGB", (view.max_edge, view.max_edge))
         image.load()
         decoded = pixels_of(image)
-        small = scaled(_cropped(decoded.image, view.crop), view.max_edge)
-        # A copy, because what was not scaled goes with the file.
-        return in_profile(replace(decoded, image=small), b"").image.copy()
+        # In any case a copy, because what is not cut or scaled goes with the file.
+        small = scaled(_cropped(decoded.image, view.crop or WHOLE), view.max_edge)
+        return in_profile(replace(decoded, image=small), b"").image
 
 
 def _strip(animation: Animation, max_edge: int) -> Image.Image:
     """The frames in the rows in which they are largest, on white, each scaled as soon as it is decoded."""
     from PIL import Image
 
-    size, count = animation.size, animation.shown
+    size, count = animation.size, min(animation.count, _MOST_FRAMES)
 
     def edges(columns: int) -> tuple[int, int]:
         return columns * size.width, -(-count // columns) * size.height
@@ -179,17 +172,17 @@ def _strip(animation: Animation, max_edge: int) -> Image.Image:
     return sheet if is_transparent(sheet) else sheet.convert("RGB")
 
 
-def _room_for_view(data: bytes, view: View) -> AbstractContextManager[None]:
-    """Memory for the time of a block that draws a view."""
-    strip = min(view.max_edge, _LARGEST_STRIP) if find_animation(data) else 0
-    return room_for(data, more_pixels=strip**2)
-
-
 @contextmanager
-def _explained() -> Generator[None]:
-    """Says what is wrong with a file that a view is drawn of."""
+def _ready(data: bytes, view: View) -> Generator[bytes]:
+    """A file of pixels, with the memory for a view of it; says what is wrong where there is none."""
+    crop = view.crop or WHOLE
+    # So large that also a part of a vector drawing is sharp.
+    edge = math.ceil(view.max_edge / max(crop.right - crop.left, crop.bottom - crop.top))
     try:
-        yield
+        pixels = rasterised(data, edge)
+        strip = min(view.max_edge, _LARGEST_STRIP) if find_animation(pixels) else 0
+        with room_for(pixels, more_pixels=strip**2):
+            yield pixels
     except DrawingUnavailable as error:
         message = f"The file is kept, and cannot be shown here: {error}. {INSTALL}"
         raise StorageFailed(message, next_step=INSTALL) from error
@@ -198,15 +191,7 @@ def _explained() -> Generator[None]:
         raise StorageFailed(message, next_step="Open the file itself; its path is in the result.") from error
 
 
-def _drawn_edge(view: View) -> int:
-    """How large a vector drawing is drawn for a view, so that also a part of it is sharp."""
-    crop = view.crop or WHOLE
-    return math.ceil(view.max_edge / max(crop.right - crop.left, crop.bottom - crop.top))
-
-
-def _cropped(image: Image.Image, crop: Crop | None) -> Image.Image:
-    if crop is None:
-        return image
+def _cropped(image: Image.Image, crop: Crop) -> Image.Image:
     left, top = math.floor(crop.left * image.width), math.floor(crop.top * image.height)
     right, bottom = math.ceil(crop.right * image.width), math.ceil(crop.bottom * image.height)
     return image.crop((left, top, right, bottom))

@@ -7,13 +7,13 @@ not be edited, so one inverted region alone means everything else.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, FiniteFloat
 
 from gpt_image_mcp.coercion import lowered
 from gpt_image_mcp.errors import InvalidArgument
-from gpt_image_mcp.imaging.shapes import Shape, read_shapes
+from gpt_image_mcp.imaging.shapes import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,15 +73,6 @@ class Area:
     notes: tuple[str, ...] = ()
 
 
-def parse_regions(described: Sequence[Any]) -> tuple[Region, ...]:
-    """Regions from what a caller wrote.
-
-    Raises:
-        InvalidArgument: If one is malformed; names the region, the field and what is allowed.
-    """
-    return read_shapes(Region, described)
-
-
 def cover(regions: Sequence[Region], size: tuple[int, int]) -> Area:
     """The area that regions cover in an image of this size.
 
@@ -133,11 +124,7 @@ def _corners(outline: Points, size: tuple[int, int]) -> tuple[int, int, int, int
 
 
 def _feathered(number: int, area: Image.Image, width: float) -> Image.Image:
-    """The area with a soft edge.
-
-    Raises:
-        InvalidArgument: If the edge is so wide that nothing of the area is left.
-    """
+    """The area with a soft edge."""
     from PIL import ImageFilter
 
     # About 95 % of a Gaussian lies within two radii on each side.

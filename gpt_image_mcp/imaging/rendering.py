@@ -6,6 +6,7 @@ colour profile because the pixels are in sRGB.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.file_limit import Fitted, fit_bytes
 from gpt_image_mcp.imaging.fit import Placement, fit_into
 from gpt_image_mcp.imaging.limits import MAX_PIXELS
-from gpt_image_mcp.imaging.normalise import visible_ground
+from gpt_image_mcp.imaging.normalise import flattened, visible_ground
 from gpt_image_mcp.values.pixels import Pixels
 
 if TYPE_CHECKING:
@@ -68,32 +69,24 @@ def read_colour(background: str) -> Colour | None:
     Raises:
         InvalidArgument: If it is no colour in CSS's spelling, or a partly transparent one.
     """
-    name = background.strip().lower()
+    from PIL import ImageColor
+
+    name, fault = background.strip().lower(), "which is no colour"
     if name in ("", TRANSPARENT):
         return None
-    levels = _levels(name)
-    fault = "which is no colour" if levels is None else "a colour that is partly transparent"
-    if levels is None or levels[3] < _HIGHEST_LEVEL:
-        message = f"background is {quoted(background)}, {fault}."
-        raise InvalidArgument(message, next_step='Pass "#rrggbb", a name such as "white", or "transparent".')
-    return levels[:3]
+    with contextlib.suppress(ValueError):
+        red, green, blue, *alpha = ImageColor.getrgb(name)
+        if max(red, green, blue, *alpha) <= _HIGHEST_LEVEL:
+            if alpha in ([], [_HIGHEST_LEVEL]):
+                return red, green, blue
+            fault = "a colour that is partly transparent"
+    message = f"background is {quoted(background)}, {fault}."
+    raise InvalidArgument(message, next_step='Pass "#rrggbb", a name such as "white", or "transparent".')
 
 
 def css_colour(colour: Colour) -> str:
     """A colour as ``#rrggbb``."""
     return "#{:02x}{:02x}{:02x}".format(*colour)
-
-
-def _levels(name: str) -> tuple[int, int, int, int] | None:
-    """Red, green, blue and alpha of a colour in CSS's spelling; None if it is none."""
-    from PIL import ImageColor
-
-    try:
-        red, green, blue, *alpha = ImageColor.getrgb(name)
-    except ValueError:
-        return None
-    levels = (red, green, blue, alpha[0] if alpha else _HIGHEST_LEVEL)
-    return levels if max(levels) <= _HIGHEST_LEVEL else None
 
 
 def require_writer(output_format: str) -> None:
@@ -183,26 +176,15 @@ def _filled(
     image: Image.Image, target: Target, background: Colour | None
 ) -> tuple[Image.Image, Colour | None]:
     """The image without what is transparent, where that has to go, and the colour that took its place."""
-    from PIL import Image
-
     needs_colour = background is not None or target.is_opaque or target.output_format == "jpeg"
     if image.mode == "RGB" or not needs_colour:
         return image, None
     colour = visible_ground(image) if background is None else background
-    flat = Image.new("RGB", image.size, colour)
-    flat.paste(image, mask=image.getchannel("A"))
-    return flat, colour
+    return flattened(image, colour), colour
 
 
 def _file(image: Image.Image, target: Target, *, source_type: SourceType, moving: dict[str, Any]) -> Fitted:
-    """The file of a drawn image, within its limit if it has one.
-
-    Args:
-        image: The picture, or the first frame of an animation.
-        target: The file.
-        source_type: How AI took part in the picture.
-        moving: What Pillow should know of the other frames, which have the size of the first and keep it.
-    """
+    """The file of a drawn image, within its limit if it has one; ``moving`` tells of the other frames."""
     if target.icon_edges:
         return Fitted(_icon(image, target.icon_edges), 0, Pixels(*image.size))
     kind, usual = target.output_format.upper(), _QUALITY[target.output_format]

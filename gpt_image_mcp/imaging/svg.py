@@ -41,7 +41,7 @@ _DRAWING = (
 )
 _ELEMENTS = frozenset(_DRAWING.split())
 _WITH_PICTURES = ("image", "feImage")
-_LEADING_AWAY = ("src", "base", "target", "ping", "xml:base")
+_LEADING_AWAY = ("src", "base", "target", "ping")
 _ATTRIBUTE = re.compile(r"[A-Za-z][\w-]*", re.ASCII)
 _LOCAL = re.compile(r"#[^\s\"'()<>\\]+")
 # The first letters of the base64 say that the file is what its type says.
@@ -60,19 +60,9 @@ _DECEIVING = re.compile(
     r"(?:javascript|vbscript|behaviou?r|-moz-binding)\s*:",
     re.IGNORECASE,
 )
-_LENGTH = re.compile(r"\s*([0-9]{0,9}\.?[0-9]{1,9})\s*(px|pt|pc|mm|cm|in|em|ex|)\s*")
-# CSS Values 4: 96 pixels to the inch; em and ex of the usual 16 pixels.
-_PIXELS_OF = {
-    "": 1,
-    "px": 1,
-    "pt": 4 / 3,
-    "pc": 16,
-    "mm": 96 / 25.4,
-    "cm": 96 / 2.54,
-    "in": 96,
-    "em": 16,
-    "ex": 8,
-}
+_LENGTH = re.compile(r"\s*([0-9]{0,9}\.?[0-9]{1,9})\s*(px|pt|mm|cm|in|)\s*")
+# CSS Values 4: 96 pixels to the inch.
+_PIXELS_OF = {"": 1, "px": 1, "pt": 4 / 3, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96}
 # What browsers give a replaced element without a size: CSS 2.2, 10.3.2.
 _DEFAULT = (300.0, 150.0)
 
@@ -87,20 +77,31 @@ def has_end(data: bytes) -> bool:
     return _END.search(data[-_LONGEST_END:]) is not None
 
 
-def read_size(data: bytes) -> Pixels | None:
-    """The size of an SVG in whole pixels, with no edge past ``LARGEST_EDGE``; None if the bytes are none."""
+def read_size(data: bytes) -> Pixels:
+    """The size of an SVG in whole pixels, with no edge past ``LARGEST_EDGE``.
+
+    Raises:
+        DamagedImage: If the bytes are none.
+    """
     size = measure(data)
-    return scaled_to(size, min(LARGEST_EDGE, max(size))) if size else None
+    return scaled_to(size, min(LARGEST_EDGE, max(size)))
 
 
-def measure(data: bytes) -> tuple[float, float] | None:
-    """Width and height of an SVG in pixels, as it says; None if the bytes are none."""
+def measure(data: bytes) -> tuple[float, float]:
+    """Width and height of an SVG in pixels, as it says.
+
+    Raises:
+        DamagedImage: If the bytes are none.
+    """
     roots: list[Mapping[str, str]] = []
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler = lambda _name, attributes: roots.append(attributes)
     with contextlib.suppress(expat.ExpatError, ValueError, LookupError):
         parser.Parse(data[:_LONGEST_HEAD] if is_svg(data) else b"", False)  # noqa: FBT003 - no names there
-    return _measured(roots[0]) if roots else None
+    if not roots:
+        message = "its root cannot be read"
+        raise DamagedImage(message)
+    return _measured(roots[0])
 
 
 def scaled_to(size: tuple[float, float], longest_edge: float) -> Pixels:
@@ -138,11 +139,7 @@ def sanitise(data: bytes) -> bytes:
 
 
 class _Copy:
-    """Writes what the parser reads, without what is left out.
-
-    Attributes:
-        parts: What was written.
-    """
+    """Writes what the parser reads into ``parts``, without what is left out."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []
@@ -235,21 +232,12 @@ def _clean_url(match: re.Match[str]) -> str:
 def _measured(attributes: Mapping[str, str]) -> tuple[float, float]:
     """Width and height of a root; what is missing or a percentage follows from the viewBox."""
     width, height = (_pixels(attributes.get(name, "")) for name in ("width", "height"))
-    box = _view_box(attributes)
-    if width and height:
-        return width, height
-    if box is None:
-        return (width or height, height or width) if width or height else _DEFAULT
-    if width or height:
-        return width or height * box[0] / box[1], height or width * box[1] / box[0]
-    return box
-
-
-def _view_box(attributes: Mapping[str, str]) -> tuple[float, float] | None:
-    """Width and height of the viewBox; None if there is no usable one."""
-    parts = re.split(r"[\s,]+", attributes.get("viewBox", "")[:200].strip())
-    width, height = (_pixels(part) for part in parts[2:4]) if len(parts) == 4 else (0.0, 0.0)  # noqa: PLR2004
-    return (width, height) if width and height else None
+    box = [_pixels(part) for part in re.split(r"[\s,]+", attributes.get("viewBox", "")[:200].strip())[2:]]
+    across, down = box if len(box) == 2 and all(box) else (0, 0)  # noqa: PLR2004 - its width and height
+    if not (width or height):
+        return (across, down) if across else _DEFAULT
+    ratio = across / down if down else 1
+    return width or height * ratio, height or width / ratio
 
 
 def _pixels(length: str) -> float:

@@ -41,12 +41,8 @@ def rasterised(data: bytes, longest_edge: int) -> bytes:
     """
     if not is_svg(data):
         return data
-    own = measure(data)
-    if own is None:
-        message = "its root cannot be read"
-        raise DamagedImage(message)
+    width, height = own = measure(data)
     size = scaled_to(own, min(longest_edge, LARGEST_EDGE))
-    width, height = own
     # Inside another one, because whole pixels are never quite in the shape of the drawing.
     frame = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{size.width}" height="{size.height}" '

@@ -30,7 +30,6 @@ class AzureIdentity:
     """
 
     def __init__(self) -> None:
-        self._opening = asyncio.Lock()
         self._credential: DefaultAzureCredential | None = None
         self._fetch: Callable[[], Awaitable[str]] | None = None
 
@@ -41,8 +40,7 @@ class AzureIdentity:
             UnusableCredentials: If azure-identity is not installed, or gets none.
         """
         try:
-            async with self._opening:
-                fetch = self._fetch = self._fetch or await self._sign_in()
+            await in_thread(import_module, "azure.identity.aio")
         except ImportError as error:
             message = (
                 "GPT_IMAGE_AZURE_IDENTITY is set, but azure-identity is not installed; nothing was sent."
@@ -50,34 +48,24 @@ class AzureIdentity:
             step = "Install gpt-image-mcp with its extra azure, or set OPENAI_API_KEY to the resource's key."
             raise UnusableCredentials(message, next_step=step) from error
         from azure.core.exceptions import AzureError
+        from azure.identity.aio import DefaultAzureCredential, get_bearer_token_provider
 
         try:
+            if self._fetch is None:
+                self._credential = DefaultAzureCredential()
+                self._fetch = get_bearer_token_provider(self._credential, _SCOPE)
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                return await fetch()
+                return await self._fetch()
         except (AzureError, ValueError, TimeoutError) as error:
-            raise _unusable(error) from error
+            said = " ".join(redact(str(error)).split()) or f"no answer in {_PATIENCE_SECONDS:g} s"
+            raise UnusableCredentials(
+                f"No Entra token for Azure, so nothing was sent: {cut(said, _MOST_CHARACTERS).rstrip('.')}.",
+                next_step="Sign in with `az login`, or give the server a managed identity or "
+                "AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, and restart it; or set "
+                "OPENAI_API_KEY to a key of the resource and remove GPT_IMAGE_AZURE_IDENTITY.",
+            ) from error
 
     async def aclose(self) -> None:
         """Closes the connections to Entra."""
         if self._credential is not None:
             await self._credential.close()
-
-    async def _sign_in(self) -> Callable[[], Awaitable[str]]:
-        await in_thread(import_module, "azure.identity.aio")
-        from azure.identity.aio import DefaultAzureCredential, get_bearer_token_provider
-
-        try:
-            self._credential = DefaultAzureCredential()
-        except ValueError as error:
-            raise _unusable(error) from error
-        return get_bearer_token_provider(self._credential, _SCOPE)
-
-
-def _unusable(error: Exception) -> UnusableCredentials:
-    said = " ".join(redact(str(error)).split()) or f"no answer in {_PATIENCE_SECONDS:g} s"
-    return UnusableCredentials(
-        f"No Entra token for Azure, so nothing was sent: {cut(said, _MOST_CHARACTERS).rstrip('.')}.",
-        next_step="Sign in with `az login`, or give the server a managed identity or AZURE_TENANT_ID, "
-        "AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, and restart it; or set OPENAI_API_KEY to a key of the "
-        "resource and remove GPT_IMAGE_AZURE_IDENTITY.",
-    )

@@ -17,17 +17,16 @@ from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.imaging.decoding import decode
 from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.formats import read_picture, room_for
-from gpt_image_mcp.imaging.marks import Mark, draw_marks, parse_marks, read_markup
+from gpt_image_mcp.imaging.marks import Mark, draw_marks, read_markup
 from gpt_image_mcp.imaging.masks import make_mask, place_on_canvas, read_mask
 from gpt_image_mcp.imaging.normalise import damage_refused
-from gpt_image_mcp.imaging.regions import Region, cover, parse_regions
+from gpt_image_mcp.imaging.regions import Area, Region, cover
+from gpt_image_mcp.imaging.shapes import read_shapes
 from gpt_image_mcp.values.pixels import Pixels
 from gpt_image_mcp.values.requests import Backdrop, InputImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from PIL import Image
 
     from gpt_image_mcp.money import Quote
     from gpt_image_mcp.services.inputs import Source
@@ -96,7 +95,7 @@ def parse_options(
     Raises:
         InvalidArgument: If a region or a mark is malformed.
     """
-    return EditOptions(regions=parse_regions(regions), marks=parse_marks(marks), **plain)
+    return EditOptions(regions=read_shapes(Region, regions), marks=read_shapes(Mark, marks), **plain)
 
 
 def plan_edit(
@@ -134,11 +133,7 @@ def plan_edit(
 
 
 def _require_markup_alone(edit: EditOptions, parts: Sequence[str]) -> None:
-    """Refuses markup with marks, or either with what edits a part: the API takes markup or a mask.
-
-    Raises:
-        InvalidArgument: If there are both.
-    """
+    """Refuses markup with marks, or either with what edits a part: the API takes markup or a mask."""
     name = "markup" if edit.markup.strip() else "marks"
     others = [*parts, "marks"] if edit.marks and name == "markup" else parts
     if edit.has_markup and others:
@@ -193,11 +188,11 @@ def complete_plan(
     decoded = (images[0].as_passed,) if plan.edit_type == OUTPAINT or mask or edit.regions else ()
     seen = read_picture(mask.data) if mask else None
     with damage_refused("Image 1"), room_for(*decoded, more_pixels=seen.width * seen.height if seen else 0):
-        coverage = _coverage(images[0], mask, edit.regions)
+        area = _area(images[0], mask, edit.regions)
         if plan.edit_type == OUTPAINT:
-            plan = _outpainted(plan, images, coverage, size=size, keeps=edit.keep_unmasked)
+            plan = _outpainted(plan, images, area, size=size, keeps=edit.keep_unmasked)
         else:
-            plan = _masked(plan, images, coverage, keeps=edit.keep_unmasked)
+            plan = _masked(plan, images, area, keeps=edit.keep_unmasked)
     if edit.has_markup:
         plan = _marked_up(plan, images[0], markup, marks=edit.marks)
     notes = [note for image in images for note in image.notes]
@@ -226,33 +221,26 @@ def _marked_up(plan: Plan, first: InputImage, markup: Source | None, *, marks: t
     return replace(plan, request=replace(plan.request, markup=file), notes=notes)
 
 
-@dataclass(frozen=True, slots=True)
-class _Coverage:
+def _area(first: InputImage, mask: Source | None, regions: tuple[Region, ...]) -> Area | None:
     """What mask and regions say is to be edited of image 1; None if there are neither."""
-
-    image: Image.Image | None
-    notes: tuple[str, ...] = ()
-
-
-def _coverage(first: InputImage, mask: Source | None, regions: tuple[Region, ...]) -> _Coverage:
     from PIL import ImageChops
 
     size = (first.width, first.height)
     area = cover(regions, size) if regions else None
     if mask is None:
-        return _Coverage(area.coverage, area.notes) if area else _Coverage(None)
+        return area
     coverage, notes = read_mask(mask.data, size, source=mask.label)
     notes = (*mask.notes, *notes)
     if area is None:
-        return _Coverage(coverage, notes)
-    return _Coverage(ImageChops.lighter(coverage, area.coverage), (*notes, *area.notes))
+        return Area(coverage, notes)
+    return Area(ImageChops.lighter(coverage, area.coverage), (*notes, *area.notes))
 
 
-def _masked(plan: Plan, images: tuple[InputImage, ...], coverage: _Coverage, *, keeps: bool) -> Plan:
+def _masked(plan: Plan, images: tuple[InputImage, ...], area: Area | None, *, keeps: bool) -> Plan:
     """The plan of an edit with or without a mask; with one, ``auto`` is image 1's own size."""
-    if coverage.image is None:
+    if area is None:
         return _in_shape(replace(plan, request=replace(plan.request, images=images)))
-    mask = make_mask(coverage.image, notes=coverage.notes)
+    mask = make_mask(area.coverage, notes=area.notes)
     own = Pixels(images[0].width, images[0].height)
     wanted = parse_pixels(plan.request.size) or own_size(plan.model, own)
     notes = [*mask.notes, *_size_notes(own, wanted, keeps=keeps)]
@@ -289,7 +277,7 @@ def _shape_notes(own: Pixels, made: Pixels, *, model: str) -> list[str]:
 
 
 def _outpainted(
-    plan: Plan, images: tuple[InputImage, ...], coverage: _Coverage, *, size: str, keeps: bool
+    plan: Plan, images: tuple[InputImage, ...], inside: Area | None, *, size: str, keeps: bool
 ) -> Plan:
     """The plan of an edit that extends image 1 to a canvas and masks the new area."""
     first = images[0]
@@ -300,12 +288,12 @@ def _outpainted(
         raise InvalidArgument(message, next_step="Pass a larger size or another ratio.")
     decoded = decode(first.as_passed)
     extended, area = place_on_canvas(
-        decoded.image, canvas, coverage.image, may_enlarge=parse_pixels(size) is None
+        decoded.image, canvas, inside.coverage if inside else None, may_enlarge=parse_pixels(size) is None
     )
     if area.getbbox() is None:
         message = f"Image 1 fills the canvas of {canvas}, so there is nothing to extend."
         raise InvalidArgument(message, next_step="Pass another ratio, or a larger size.")
-    mask = make_mask(area, notes=coverage.notes)
+    mask = make_mask(area, notes=inside.notes if inside else ())
     data = encode(extended, "PNG", profile=decoded.profile, compress_level=4)
     sent = replace(
         first,

@@ -73,7 +73,8 @@ def choose_place(options: ExportOptions, settings: Settings) -> Place:
         check_filename(filename)
         require_target(folder / filename, settings, overwrite=options.overwrite)
     has_folder = bool(unquoted(options.output_dir)) or filename != options.filename
-    return Place(folder=folder, filename=filename, is_chosen=has_folder, overwrite=options.overwrite)
+    replaces = options.overwrite and bool(filename)
+    return Place(folder=folder, filename=filename, is_chosen=has_folder, overwrite=replaces)
 
 
 def place_beside(source: Source, place: Place, settings: Settings) -> Place:
@@ -88,7 +89,7 @@ def place_beside(source: Source, place: Place, settings: Settings) -> Place:
         require_writable(require_allowed(folder, settings))
     except OutputRejected:
         return place
-    require_target(folder / place.filename, settings, overwrite=place.overwrite and bool(place.filename))
+    require_target(folder / place.filename, settings, overwrite=place.overwrite)
     return replace(place, folder=folder)
 
 

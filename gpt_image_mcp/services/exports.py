@@ -18,7 +18,7 @@ from gpt_image_mcp.imaging import svg
 from gpt_image_mcp.imaging.animation import find_animation
 from gpt_image_mcp.imaging.export_presets import ExportOptions, plan_targets, validate_options
 from gpt_image_mcp.imaging.fit import fit_into
-from gpt_image_mcp.imaging.formats import read_picture, room_for
+from gpt_image_mcp.imaging.formats import room_for
 from gpt_image_mcp.imaging.limits import MAX_PIXELS
 from gpt_image_mcp.imaging.normalise import damage_refused, decode_input, require_whole
 from gpt_image_mcp.imaging.rendering import Rendered, css_colour, read_colour, render, require_writer
@@ -26,7 +26,6 @@ from gpt_image_mcp.imaging.source_type import find_source_type, source_type_of
 from gpt_image_mcp.imaging.svg_drawing import rasterised
 from gpt_image_mcp.imaging.xmp import has_c2pa
 from gpt_image_mcp.library.naming import clean_label
-from gpt_image_mcp.pillow_errors import DamagedImage
 from gpt_image_mcp.references import classify
 from gpt_image_mcp.services.export_places import (
     EXTENSIONS,
@@ -93,13 +92,7 @@ class _Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Made:
-    """An export that is not written yet.
-
-    Attributes:
-        source: The image that was converted, as messages call it.
-        size: The size of the source.
-        notes: What happened to the source.
-    """
+    """An export that is not written yet; the size and the notes are the source's."""
 
     source: str
     size: Pixels
@@ -145,61 +138,53 @@ def _stem(source: Source, ref: str) -> str:
 
 def _make(source: Source, options: ExportOptions, background: Colour | None) -> _Made:
     """Renders all files before any is written, so that a failure leaves nothing behind."""
-    if svg.is_svg(source.data):
-        return _make_of_drawing(source, options, background)
+    is_drawing = svg.is_svg(source.data)
+    with damage_refused(source.label):
+        kind, size = ("svg", svg.read_size(source.data)) if is_drawing else _pixels_of(source, options)
+        targets = plan_targets(options, source=size, source_format=kind)
+        for target in targets:
+            require_writer(target.output_format)
+        if is_drawing:
+            rendered = [_drawn(source, target, size, background=background) for target in targets]
+            notes = _source_notes(source)
+        else:
+            size, rendered, notes = _converted(source, targets, options, background=background)
+    return _Made(
+        source=source.label,
+        size=size,
+        preset=options.preset,
+        pictures=tuple(map(_Picture, targets, rendered)),
+        notes=(*notes, *_format_notes(options, kind, targets)),
+    )
+
+
+def _pixels_of(source: Source, options: ExportOptions) -> tuple[str, Pixels]:
+    """The format and the size of a picture, which is no drawing and becomes none."""
     picture = require_whole(source.data, source=source.label)
     if options.output_format == "svg":
         message = f"output_format is svg, and {source.label} is a {picture.format}: pixels become no drawing."
         raise InvalidArgument(message, next_step="Pass png, jpeg, webp, avif or ico.")
     # Which way up it is changes no plan: of an ico, the longer and the shorter edge count.
-    size = Pixels(picture.width, picture.height)
-    targets = plan_targets(options, source=size, source_format=picture.format)
-    for target in targets:
-        require_writer(target.output_format)
+    return picture.format, Pixels(picture.width, picture.height)
+
+
+def _converted(
+    source: Source, targets: Sequence[Target], options: ExportOptions, *, background: Colour | None
+) -> tuple[Pixels, list[Rendered], list[str]]:
+    """The size of a picture, its files, and what happened to it."""
     animation = find_animation(source.data) if targets[0].output_format == "webp" else None
     asked = options.width * options.height or max(options.width, options.height) ** 2
     drawn = asked if asked <= MAX_PIXELS else 0  # more is refused before it is drawn
     if animation:
-        drawn += (drawn or size.area) * animation.count // _HELD
-    with damage_refused(source.label), room_for(source.data, more_pixels=drawn):
+        drawn += (drawn or animation.size.area) * animation.count // _HELD
+    with room_for(source.data, more_pixels=drawn):
         decoded = decode_input(source.data, source=source.label)
-        kind = _source_type(source)
-        return _Made(
-            source=source.label,
-            size=Pixels(*decoded.image.size),
-            preset=options.preset,
-            pictures=tuple(
-                _Picture(
-                    target,
-                    render(
-                        decoded.image, target, background=background, source_type=kind, animation=animation
-                    ),
-                )
-                for target in targets
-            ),
-            notes=(
-                *_source_notes(source, decoded, animation),
-                *_format_notes(options, picture.format, targets),
-            ),
-        )
-
-
-def _make_of_drawing(source: Source, options: ExportOptions, background: Colour | None) -> _Made:
-    """As ``_make``, of an SVG: it is drawn anew for each file, so that all are sharp."""
-    picture = read_picture(source.data)
-    with damage_refused(source.label):
-        if picture is None:
-            message = "its root cannot be read"
-            raise DamagedImage(message)
-        size = Pixels(picture.width, picture.height)
-        targets = plan_targets(options, source=size, source_format=picture.format)
-        for target in targets:
-            require_writer(target.output_format)
-        pictures = tuple(
-            _Picture(target, _drawn(source, target, size, background=background)) for target in targets
-        )
-    notes = (*_source_notes(source), *_format_notes(options, picture.format, targets))
-    return _Made(source=source.label, size=size, preset=options.preset, pictures=pictures, notes=notes)
+        made_by = _source_type(source)
+        rendered = [
+            render(decoded.image, target, background=background, source_type=made_by, animation=animation)
+            for target in targets
+        ]
+    return Pixels(*decoded.image.size), rendered, _source_notes(source, decoded, animation)
 
 
 def _drawn(source: Source, target: Target, own: Pixels, *, background: Colour | None) -> Rendered:
@@ -229,9 +214,9 @@ def _write(made: _Made, place: Place, *, stem: str, settings: Settings) -> Expor
             return _with_manifest(_result(made, folder, files))
         (entry,) = made.pictures
         name = file_name(place, entry.target.output_format) if place.filename else f"{stem}-{entry.name}"
-        if place.overwrite and place.filename:
+        if place.overwrite:
             require_target(folder / name, settings, overwrite=True)
-        file = _saved(entry, folder, name=name, overwrite=place.overwrite and bool(place.filename))
+        file = _saved(entry, folder, name=name, overwrite=place.overwrite)
     except OSError as error:
         message = f"The export could not be written to {folder}: {error.strerror or error}."
         raise StorageFailed(message, next_step="Free some space, or pass another output_dir.") from error
@@ -281,17 +266,15 @@ def _saved(entry: _Picture, folder: Path, *, name: str, overwrite: bool = False)
 
 def _new_folder(parent: Path, name: str) -> Path:
     """A folder that was not there before."""
-    names = itertools.chain([name], (f"{name}-{count}" for count in itertools.count(2)))
-    return next(folder for folder in map(parent.joinpath, names) if _is_made(folder))
-
-
-def _is_made(folder: Path) -> bool:
-    """Makes a folder; says whether it is new."""
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        return False
-    return True
+    folder, count = parent / name, 1
+    while True:
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            count += 1
+            folder = parent / f"{name}-{count}"
+        else:
+            return folder
 
 
 def _source_notes(

@@ -21,7 +21,6 @@ from gpt_image_mcp.values.views import InlineImage, Previews, ViewOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.settings import Settings
@@ -40,13 +39,7 @@ CHECKER = "The light checker in a preview is where the image is transparent."
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """One image to show.
-
-    Attributes:
-        name: What notes call it.
-        read: Gives its file, and notes on it.
-        stored: What the library knows of it; None for an image from elsewhere.
-    """
+    """One image to show; ``read`` gives its file and notes, ``stored`` is None for one from elsewhere."""
 
     name: str
     read: Callable[[], tuple[bytes, _Notes]]
@@ -81,8 +74,9 @@ class Viewing:
                 notes.append(f"No preview of {picture.name}: {reason}")
         if any(image.has_checker for image in images):
             notes.append(CHECKER)
-        if isinstance(result, BatchResult) and (more := _number_of_images(result)) > len(pictures):
-            notes.append(f"Previews of the first {len(pictures)} of {more} images; get_image shows any.")
+        made = sum(len(entry.images) for entry in result.items) if isinstance(result, BatchResult) else 0
+        if made > len(pictures):
+            notes.append(f"Previews of the first {len(pictures)} of {made} images; get_image shows any.")
         return Previews(tuple(images), tuple(dict.fromkeys(notes)))
 
     def thumbnail(self, image: StoredImage) -> InlineImage:
@@ -102,7 +96,12 @@ class Viewing:
         if isinstance(result, InputImage):
             return [_Picture(result.name, lambda: (result.data, ()))]
         if isinstance(result, ExportResult):
-            return [_from_file(result.files[0].file_path)]
+            path = result.files[0].file_path
+            return [
+                _Picture(
+                    path.name, lambda: (read_regular(path, max_bytes=MOST_BYTES, follows_links=False), ())
+                )
+            ]
         if isinstance(result, ImageResult):
             if result.partial:
                 return [_Picture("the partial image", lambda: (result.partial, ()))]
@@ -140,11 +139,3 @@ def _view(settings: Settings, options: ViewOptions, *, count: int) -> View | Non
         crop=options.crop,
         grid=options.grid,
     )
-
-
-def _from_file(path: Path) -> _Picture:
-    return _Picture(path.name, lambda: (read_regular(path, max_bytes=MOST_BYTES, follows_links=False), ()))
-
-
-def _number_of_images(result: BatchResult) -> int:
-    return sum(len(entry.images) for entry in result.items)

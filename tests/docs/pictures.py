@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, ImageDraw, ImageFont
 
 from gpt_image_mcp import Settings, Studio
-from gpt_image_mcp.imaging.regions import cover, parse_regions
+from gpt_image_mcp.imaging.regions import Region, cover
+from gpt_image_mcp.imaging.shapes import read_shapes
 from gpt_image_mcp.values.views import ViewOptions
 from tests.browser import chromium
 from tests.gallery_samples import sample_image, write_page
@@ -42,7 +43,7 @@ async def made_in_sandbox(folder: Path) -> dict[str, bytes]:
         rulers = (await studio.preview(await studio.get(boat.id), ViewOptions(grid=True))).images[0]
         icons = await studio.export(icon.id, preset="favicon", output_dir=str(folder / "icons"))
         before, after, extended = map(_opened, (boat.file_path, sail.file_path, wide.file_path))
-        mask = cover(parse_regions(_SAIL), before.size).coverage
+        mask = cover(read_shapes(Region, _SAIL), before.size).coverage
         shown = [file.file_path for file in icons.files if file.file_path.suffix == ".png"]
     assert sheet
     return {

@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from gpt_image_mcp.errors import InputRejected, InvalidArgument, RequestError
-from gpt_image_mcp.imaging.marks import MAX_MARKUP_BYTES, Mark, draw_marks, parse_marks, read_markup
+from gpt_image_mcp.imaging.marks import MAX_MARKUP_BYTES, Mark, draw_marks, read_markup
+from gpt_image_mcp.imaging.shapes import read_shapes
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -29,7 +30,7 @@ INK, WHITE = (255, 32, 80, 255), (255, 255, 255, 255)
 
 
 def layer(*described: dict[str, Any], size: tuple[int, int] = SIZE) -> Image.Image:
-    image = Image.open(io.BytesIO(draw_marks(parse_marks(described), size)))
+    image = Image.open(io.BytesIO(draw_marks(read_shapes(Mark, described), size)))
     assert (image.format, image.mode, image.size) == ("PNG", "RGBA", size)
     return image
 
@@ -156,7 +157,7 @@ def test_accents_are_left_out_because_the_font_has_none() -> None:
 )
 def test_a_malformed_mark_is_refused_with_its_number_the_reason_and_an_example(mark: Any, words: str) -> None:
     with pytest.raises(InvalidArgument) as refusal:
-        parse_marks([ARROW, mark])
+        read_shapes(Mark, [ARROW, mark])
     assert refusal.value.message.startswith("Mark 2 ")
     assert words in refusal.value.message
     assert '{"shape": ' in refusal.value.next_step
@@ -164,15 +165,15 @@ def test_a_malformed_mark_is_refused_with_its_number_the_reason_and_an_example(m
 
 def test_the_examples_of_refusals_are_marks() -> None:
     for shape in ("arrow", "circle", "box", "path", "label", "star"):
-        (mark,) = parse_marks([json.loads(Mark.example(shape))])
+        (mark,) = read_shapes(Mark, [json.loads(Mark.example(shape))])
         assert mark.shape == (shape if shape != "star" else "arrow")
         assert drawn(mark.model_dump()) != (0, 0, 0, 0)
 
 
 def test_more_marks_than_can_be_meant_are_refused() -> None:
     with pytest.raises(InvalidArgument, match="65 marks; at most 64"):
-        parse_marks([ARROW] * 65)
-    assert len(parse_marks([ARROW] * 64)) == 64
+        read_shapes(Mark, [ARROW] * 65)
+    assert len(read_shapes(Mark, [ARROW] * 64)) == 64
 
 
 @pytest.mark.parametrize(
@@ -209,7 +210,7 @@ def test_marks_that_would_take_long_to_draw_are_refused_at_once() -> None:
     zigzag = {"shape": "path", "points": [[0, 0], [1, 1]] * 500}
     began = time.monotonic()
     with pytest.raises(InvalidArgument, match="too long to draw"):
-        draw_marks(parse_marks([zigzag] * 64), (3840, 2160))
+        draw_marks(read_shapes(Mark, [zigzag] * 64), (3840, 2160))
     assert time.monotonic() - began < 1
 
 
@@ -230,7 +231,7 @@ def test_any_marks_make_a_layer_that_can_be_sent_or_are_refused(
     described: list[dict[str, Any]], size: tuple[int, int]
 ) -> None:
     try:
-        data = draw_marks(parse_marks(described), size)
+        data = draw_marks(read_shapes(Mark, described), size)
     except RequestError as refusal:
         assert refusal.next_step  # noqa: PT017 - some may be refused
         return
@@ -250,11 +251,11 @@ _MEMBERS = ("shape", "points", "box", "text", "unit", "colour")
 )
 def test_whatever_is_written_as_a_mark_is_read_or_refused_in_words(described: list[Any]) -> None:
     try:
-        marks = parse_marks(described)
+        marks = read_shapes(Mark, described)
     except InvalidArgument as refusal:
         assert refusal.message.startswith("Mark ")  # noqa: PT017 - some may be refused
         return
-    assert parse_marks(marks) == marks
+    assert read_shapes(Mark, marks) == marks
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])

@@ -12,7 +12,8 @@ from PIL import Image
 
 from gpt_image_mcp.errors import InputRejected, InvalidArgument
 from gpt_image_mcp.imaging.masks import MAX_MASK_BYTES, make_mask
-from gpt_image_mcp.imaging.regions import Area, Region, cover, parse_regions
+from gpt_image_mcp.imaging.regions import Area, Region, cover
+from gpt_image_mcp.imaging.shapes import read_shapes
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -23,7 +24,7 @@ TRIANGLE = {"shape": "polygon", "points": [[0, 0], [1, 0], [0, 1]]}
 
 
 def covered(*described: dict[str, Any], size: tuple[int, int] = SIZE) -> Area:
-    return cover(parse_regions(described), size)
+    return cover(read_shapes(Region, described), size)
 
 
 def covers(area: Area, x: int, y: int) -> bool:
@@ -47,22 +48,22 @@ def test_pixels_are_taken_as_they_are() -> None:
 
 @pytest.mark.parametrize("unit", ["px", "PX", "pixel", " pixels "])
 def test_every_word_for_pixels_means_pixels(unit: str) -> None:
-    assert parse_regions([{"box": [1, 2, 30, 40], "unit": unit}])[0].unit == "px"
+    assert read_shapes(Region, [{"box": [1, 2, 30, 40], "unit": unit}])[0].unit == "px"
 
 
 @pytest.mark.parametrize("unit", ["fraction", "Fractions", "relative"])
 def test_every_word_for_fractions_means_fractions(unit: str) -> None:
-    assert parse_regions([{"box": [0, 0, 1, 1], "unit": unit}])[0].unit == "fraction"
+    assert read_shapes(Region, [{"box": [0, 0, 1, 1], "unit": unit}])[0].unit == "fraction"
 
 
 def test_a_shape_is_a_rectangle_unless_it_says_otherwise_in_any_case() -> None:
-    shapes = [region.shape for region in parse_regions([LEFT_HALF, {**LEFT_HALF, "shape": " Ellipse"}])]
+    shapes = [region.shape for region in read_shapes(Region, [LEFT_HALF, {**LEFT_HALF, "shape": " Ellipse"}])]
     assert shapes == ["rectangle", "ellipse"]
 
 
 def test_a_null_in_a_region_means_the_default() -> None:
     described = {**LEFT_HALF, "points": None, "unit": None, "feather": None, "invert": None}
-    assert parse_regions([described]) == parse_regions([LEFT_HALF])
+    assert read_shapes(Region, [described]) == read_shapes(Region, [LEFT_HALF])
 
 
 def test_an_ellipse_leaves_the_corners_of_its_box() -> None:
@@ -203,16 +204,16 @@ def test_a_malformed_region_is_refused_with_its_number_the_reason_and_an_example
     region: Any, words: str
 ) -> None:
     with pytest.raises(InvalidArgument) as refusal:
-        parse_regions([LEFT_HALF, region])
+        read_shapes(Region, [LEFT_HALF, region])
     assert refusal.value.message.startswith("Region 2 ")
     assert words in refusal.value.message
     assert ('"points"' if "polygon" in str(region) else '"box"') in refusal.value.next_step
 
 
 def test_what_was_read_before_is_taken_as_it_is() -> None:
-    regions = parse_regions([LEFT_HALF])
-    assert parse_regions(regions) == regions
-    assert parse_regions([]) == ()
+    regions = read_shapes(Region, [LEFT_HALF])
+    assert read_shapes(Region, regions) == regions
+    assert read_shapes(Region, []) == ()
 
 
 def _boxes() -> SearchStrategy[list[float]]:
@@ -239,7 +240,7 @@ def test_any_regions_make_a_mask_that_is_transparent_exactly_where_they_cover(
     described: list[dict[str, Any]], size: tuple[int, int]
 ) -> None:
     try:
-        coverage = cover(parse_regions(described), size).coverage
+        coverage = cover(read_shapes(Region, described), size).coverage
     except InvalidArgument as refusal:
         assert "vanishes" in refusal.message  # noqa: PT017 - the only refusal that these regions may get
         return
@@ -282,11 +283,11 @@ def test_more_regions_or_points_than_can_be_meant_are_refused(
     described: list[dict[str, Any]], said: str
 ) -> None:
     with pytest.raises(InvalidArgument, match=said):
-        parse_regions(described)
+        read_shapes(Region, described)
 
 
 def test_regions_that_would_take_long_to_draw_are_refused_before_they_are_drawn() -> None:
-    soft = parse_regions([{**LEFT_HALF, "feather": 0.5}] * 64)
+    soft = read_shapes(Region, [{**LEFT_HALF, "feather": 0.5}] * 64)
     with pytest.raises(InvalidArgument, match="too long"):
         cover(soft, (3840, 2160))
-    assert cover(parse_regions([LEFT_HALF] * 64), SIZE).coverage.getbbox() == (0, 0, 50, 80)
+    assert cover(read_shapes(Region, [LEFT_HALF] * 64), SIZE).coverage.getbbox() == (0, 0, 50, 80)

@@ -26,7 +26,8 @@ from gpt_image_mcp.cli.output_file import written_to
 from gpt_image_mcp.downloads import Fetcher
 from gpt_image_mcp.folders import output_folder, project_folder
 from gpt_image_mcp.imaging.previews import View, make_preview
-from gpt_image_mcp.imaging.regions import parse_regions
+from gpt_image_mcp.imaging.regions import Region
+from gpt_image_mcp.imaging.shapes import read_shapes
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.mcp_app.http import serve_http
 from gpt_image_mcp.openai_api.error_mapping import map_error
@@ -162,7 +163,7 @@ _COMMANDS: Mapping[str, Provoke] = {
     "a relative folder without a project": lambda: output_folder(Settings(project_dir="/"), "pictures"),
     "an output folder that is no path": lambda: output_folder(Settings(), "a\0b"),
     "an edit type that is none": lambda: apply_edit_type("a fox", "collage"),
-    "a region that is no object": lambda: parse_regions(["the left half"]),
+    "a region that is no object": lambda: read_shapes(Region, ["the left half"]),
     "a size that an older model has not": lambda: resolve_size(
         load_catalogue().find("gpt-image-1.5"), "2048x2048"
     ),

@@ -89,7 +89,10 @@ def _children(images: Sequence[StoredImage]) -> dict[str, list[str]]:
 
 def _card(image: StoredImage, thumbnail: Thumbnail, children: list[str], *, paid_with: str) -> Card:
     origin = image.provenance
-    url = _url(image)
+    # A library shared between machines may hold paths of another system, which are not absolute here.
+    # A browser would run what is in an SVG, with the rights of a page that was opened from this disk.
+    is_linked = image.file_path.is_absolute() and image.mime_type != SVG
+    url = image.file_path.as_uri() if is_linked else ""
     return Card(
         id=image.id,
         prompt=origin.prompt,
@@ -115,10 +118,3 @@ def _card(image: StoredImage, thumbnail: Thumbnail, children: list[str], *, paid
         children=children,
         sandbox=origin.sandbox,
     )
-
-
-def _url(image: StoredImage) -> str:
-    # A library shared between machines may hold paths of another system, which are not absolute here.
-    # A browser would run what is in an SVG, with the rights of a page that was opened from this disk.
-    is_shown = image.file_path.is_absolute() and image.mime_type != SVG
-    return image.file_path.as_uri() if is_shown else ""

@@ -103,11 +103,7 @@ def _write(images: Sequence[StoredImage], path: Path, allowed_seconds: float) ->
 
 
 def _require_replaceable(path: Path) -> None:
-    """Refuses to write over what is not a gallery.
-
-    Raises:
-        OutputRejected: If there is another file, a folder, or something unreadable.
-    """
+    """Refuses to write over what is not a gallery: another file, a folder, or something unreadable."""
     try:
         with open_regular(path) as stream:
             is_gallery = _GENERATOR in stream.read(_HEAD_BYTES)

@@ -10,18 +10,14 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import StorageFailed
-from gpt_image_mcp.imaging.animation import find_animation
-from gpt_image_mcp.imaging.decoding import in_profile, pixels_of
 from gpt_image_mcp.imaging.encoding import encode
-from gpt_image_mcp.imaging.formats import open_picture, room_for
 from gpt_image_mcp.imaging.preview_cache import LARGE_PREVIEWS, PreviewCache
 from gpt_image_mcp.imaging.previews import View, drawn
-from gpt_image_mcp.imaging.svg_drawing import rasterised
 from gpt_image_mcp.pillow_errors import DamagedImage
 from gpt_image_mcp.regular_files import MOST_BYTES, read_regular
 from gpt_image_mcp.services.image_search import file_state
@@ -30,8 +26,6 @@ from gpt_image_mcp.steps import step
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from PIL import Image
 
     from gpt_image_mcp.values.history import FileState
     from gpt_image_mcp.values.images import StoredImage
@@ -90,20 +84,7 @@ def _read(path: Path) -> bytes:
 def _draw(data: bytes) -> bytes:
     """The thumbnail of an image file; empty if it cannot be decoded."""
     try:
-        if find_animation(data):
-            strip = drawn(data, View(max_bytes=0, max_edge=EDGE_PIXELS))
-            return encode(strip, "WEBP", quality=_QUALITY, method=_METHOD)
-        data = rasterised(data, EDGE_PIXELS)
-        with room_for(data), open_picture(data) as image:
-            image.draft("RGB", (EDGE_PIXELS, EDGE_PIXELS))
-            decoded = pixels_of(image)
-            small = in_profile(replace(decoded, image=_reduced(decoded.image)), b"")
-            return encode(small.image, "WEBP", quality=_QUALITY, method=_METHOD)
+        seen = drawn(data, View(max_bytes=0, max_edge=EDGE_PIXELS))
+        return encode(seen, "WEBP", quality=_QUALITY, method=_METHOD)
     except (DamagedImage, StorageFailed):
         return b""
-
-
-def _reduced(image: Image.Image) -> Image.Image:
-    """The image reduced by a whole number, which is the fastest way."""
-    factor = max(1, round(max(image.size) / EDGE_PIXELS))
-    return image.reduce(factor) if factor > 1 else image

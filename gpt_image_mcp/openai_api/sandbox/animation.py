@@ -1,4 +1,4 @@
-"""The animations of the sandbox: its still picture, with a numbered ball that goes round in it."""
+"""The animations of the sandbox: its still picture, with a ball that goes round in it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _LONGEST_MS, _STEP_MS = 655_350, 10  # a GIF counts in hundredths of a second, up to 65,535 of them
 # Where the ball goes, as shares of the edges: above the card with the prompt.
 _MIDDLE, _ORBIT, _RADIUS = (0.5, 0.27), 0.16, 0.075
-_BALL, _RIM, _DIGITS = (250, 204, 21), (24, 24, 27), (24, 24, 27)
+_BALL = (250, 204, 21)
 
 
 def draw_animation(
@@ -38,10 +38,6 @@ def draw_animation(
     if drawing.transparent:
         base.putalpha(base.getchannel("A").point([0] * 128 + [255] * 128))
     frames = [_frame(base, index, frame_count) for index in range(frame_count)]
-    if not drawing.transparent:
-        # One palette for all, so that nothing flickers.
-        shared = frames[0].quantize()
-        frames = [frame.quantize(palette=shared, dither=Image.Dither.NONE) for frame in frames]
     milliseconds = min(_LONGEST_MS, (frame_duration_ms + _STEP_MS // 2) // _STEP_MS * _STEP_MS)
     stream = io.BytesIO()
     # Disposal 2 clears a frame before the next, without which a ball would stay where it was seen through.
@@ -58,16 +54,12 @@ def draw_animation(
 
 
 def _frame(base: Image.Image, index: int, count: int) -> Image.Image:
-    from PIL import ImageDraw, ImageFont
+    from PIL import ImageDraw
 
     frame = base.copy()
-    draw_on = ImageDraw.Draw(frame)
-    draw_on.fontmode = "1"  # no half-clear pixels around the digits
     unit = min(frame.size)
     angle = math.tau * index / count
     x = frame.width * _MIDDLE[0] + unit * _ORBIT * math.sin(angle)
     y = frame.height * _MIDDLE[1] - unit * _ORBIT * math.cos(angle)
-    draw_on.circle((x, y), unit * _RADIUS, fill=_BALL, outline=_RIM, width=max(1, unit // 200))
-    font = ImageFont.load_default(size=max(8, round(unit * _RADIUS)))
-    draw_on.text((x, y), str(index + 1), fill=_DIGITS, font=font, anchor="mm")
+    ImageDraw.Draw(frame).circle((x, y), unit * _RADIUS, fill=_BALL)
     return frame

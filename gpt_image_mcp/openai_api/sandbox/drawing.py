@@ -121,7 +121,9 @@ def _scene(drawing: Drawing) -> tuple[_Palette, Image.Image]:
     """The picture without its card."""
     from PIL import Image, ImageFilter
 
-    chance = random.Random(_seed(drawing))  # noqa: S311 - a picture, not a secret
+    text = f"{drawing.prompt}|{drawing.model}|{drawing.number}"
+    seed = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    chance = random.Random(seed)  # noqa: S311 - a picture, not a secret
     palette = _palette(chance)
     size = (drawing.width, drawing.height)
     # On an opaque picture Pillow blends translucent shapes; on a transparent one they stay translucent.
@@ -154,11 +156,6 @@ def _show_references(image: Image.Image, pictures: Sequence[bytes]) -> None:
         small = Image.open(io.BytesIO(data)).convert("RGB")
         small.thumbnail((edge, edge))
         image.paste(small, ((edge + 4) * number + 4, 4))
-
-
-def _seed(drawing: Drawing) -> str:
-    text = f"{drawing.prompt}|{drawing.model}|{drawing.number}"
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _palette(chance: random.Random) -> _Palette:
@@ -237,13 +234,10 @@ def _write(image: Image.Image, drawing: Drawing, palette: _Palette, *, alpha: in
     draw_on.rounded_rectangle(card, radius=unit * 0.03, fill=(255, 255, 255, alpha))
     left, below = 2 * margin, top + 1.5 * margin + text_height
     draw_on.multiline_text((left, top + margin * 0.8), text, font=heading, fill=palette.ink, spacing=spacing)
-    draw_on.text((left, below), _facts(drawing), font=small, fill=palette.ink)
-    draw_on.text((left, below + small.size * 1.3), _LEGEND, font=small, fill=(176, 32, 48))
-
-
-def _facts(drawing: Drawing) -> str:
     facts = f"{drawing.model}  |  {drawing.width}x{drawing.height}  |  quality {drawing.quality}"
-    return facts if drawing.of == 1 else f"{facts}  |  image {drawing.number} of {drawing.of}"
+    facts += f"  |  image {drawing.number} of {drawing.of}" if drawing.of > 1 else ""
+    draw_on.text((left, below), facts, font=small, fill=palette.ink)
+    draw_on.text((left, below + small.size * 1.3), _LEGEND, font=small, fill=(176, 32, 48))
 
 
 def _fitted(text: str, width: float, height: float, *, unit: int) -> tuple[Any, list[str]]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.catalogue.models import ImageModel
     from gpt_image_mcp.openai_api.sandbox.edits import Pictures
+    from gpt_image_mcp.openai_api.sandbox.failures import Directives
     from gpt_image_mcp.values.json import JsonObject
 
 _AUTO_SIZES = (Pixels(1024, 1024), Pixels(1536, 1024), Pixels(1024, 1536))
@@ -39,81 +40,54 @@ class ResolvedRequest:
     """A valid request with everything decided that the caller left to the API.
 
     Attributes:
+        drawing: What the first of its images looks like.
         pictures: The files of an edit; None for a generation.
-        directives: Of the sandbox, some of which change the picture.
     """
 
     model: ImageModel
-    prompt: str
-    size: Pixels
-    quality: str
-    background: str
-    output_format: str
-    output_compression: int
-    n: int
+    drawing: Drawing
     partial_images: int
     created: int
     frame_count: int = 0
     frame_duration_ms: int = 0
     pictures: Pictures | None = None
-    directives: tuple[str, ...] = ()
 
     @property
     def event(self) -> str:
         """What the events of a stream are called."""
         return "image_edit" if self.pictures else "image_generation"
 
-    def drawing(self, number: int) -> Drawing:
-        """What one of the images looks like."""
-        return Drawing(
-            prompt=self.prompt,
-            model=self.model.name,
-            quality=self.quality,
-            width=self.size.width,
-            height=self.size.height,
-            output_format=self.output_format,
-            output_compression=self.output_compression,
-            transparent=self.background == "transparent",
-            number=number,
-            of=self.n,
-            directives=self.directives,
-        )
+    @property
+    def sheet(self) -> Pixels:
+        """The size of an image, or of all frames of an animation together."""
+        return sheet_size(Pixels(self.drawing.width, self.drawing.height), self.frame_count)
 
     def images(self) -> list[bytes]:
         """The files, drawn; CPU work."""
-        return [self.picture(self.drawing(number)) for number in range(1, self.n + 1)]
+        numbers = range(1, self.drawing.of + 1)
+        return [self.picture(replace(self.drawing, number=number)) for number in numbers]
 
     def picture(self, drawing: Drawing) -> bytes:
         """The file of one image, drawn in the memory that all pictures of this process have together."""
-        pixels = sheet_size(self.size, self.frame_count).area
-        pixels += self.pictures.most_pixels if self.pictures else 0
+        pictures, count = self.pictures, self.frame_count
+        pixels = self.sheet.area + (pictures.most_pixels if pictures else 0)
         with MEMORY.reserved(min(pixels * BYTES_PER_PIXEL, MEMORY.limit_bytes)):
-            return self._drawn(drawing)
-
-    def _drawn(self, drawing: Drawing) -> bytes:
-        if self.output_format == SVG:
-            return draw_vector(drawing)
-        if self.frame_count:
-            inputs = self.pictures.images if self.pictures else ()
-            return draw_animation(
-                drawing,
-                frame_count=self.frame_count,
-                frame_duration_ms=self.frame_duration_ms,
-                pictures=inputs,
-            )
-        if self.pictures is None:
+            if drawing.output_format == SVG:
+                return draw_vector(drawing)
+            if count:
+                inputs, each_ms = pictures.images if pictures else (), self.frame_duration_ms
+                return draw_animation(drawing, frame_count=count, frame_duration_ms=each_ms, pictures=inputs)
+            if pictures:
+                return draw_edit(drawing, pictures.images, pictures.mask, markup=pictures.markup)
             return draw(drawing)
-        pictures = self.pictures
-        return draw_edit(drawing, pictures.images, pictures.mask, markup=pictures.markup)
 
     def usage(self) -> JsonObject:
         """Token counts as the API would report them."""
         images = self.pictures.tokens if self.pictures else 0
-        text = max(1, len(self.prompt) // _CHARACTERS_PER_TOKEN)
-        sheet = sheet_size(self.size, self.frame_count)
-        tokens = output_tokens(self.model, sheet, self.quality)  # type: ignore[arg-type]
+        text = max(1, len(self.drawing.prompt) // _CHARACTERS_PER_TOKEN)
+        tokens = output_tokens(self.model, self.sheet, self.drawing.quality)  # type: ignore[arg-type]
         each = (tokens.low + tokens.high) // 2 if tokens else _UNKNOWN_TOKENS
-        made = (each + PARTIAL_IMAGE_TOKENS * self.partial_images) * self.n
+        made = (each + PARTIAL_IMAGE_TOKENS * self.partial_images) * self.drawing.of
         return {
             "input_tokens": text + images,
             "output_tokens": made,
@@ -125,30 +99,36 @@ class ResolvedRequest:
     def echo(self) -> JsonObject:
         """The effective settings, as answers repeat them."""
         return {
-            "background": self.background,
-            "output_format": self.output_format,
-            "quality": self.quality,
-            "size": str(self.size),
+            "background": "transparent" if self.drawing.transparent else "opaque",
+            "output_format": self.drawing.output_format,
+            "quality": self.drawing.quality,
+            "size": f"{self.drawing.width}x{self.drawing.height}",
         }
 
 
 def resolve(
-    body: JsonObject, prompt: str, model: ImageModel, *, created: int, pictures: Pictures | None = None
+    body: JsonObject, model: ImageModel, asked: Directives, *, created: int, pictures: Pictures | None
 ) -> ResolvedRequest:
     """Decides what a valid request leaves open, always in the same way for the same prompt."""
     quality = body.get("quality") or "auto"
-    background = body.get("background") or "auto"
     compression = body.get("output_compression")
     frame_count = (body.get("frame_count") or 9) if body.get("output_format") == GIF else 0
-    return ResolvedRequest(
-        model=model,
-        prompt=prompt,
-        size=parse_pixels(body.get("size") or "") or _auto_size(prompt, pictures, frame_count),
+    size = parse_pixels(body.get("size") or "") or _auto_size(asked.prompt, pictures, frame_count)
+    drawing = Drawing(
+        prompt=asked.prompt,
+        model=model.name,
         quality="high" if quality == "auto" else quality,
-        background="opaque" if background == "auto" else background,
+        width=size.width,
+        height=size.height,
         output_format=body.get("output_format") or "png",
         output_compression=100 if compression is None else compression,
-        n=body.get("n") or 1,
+        transparent=body.get("background") == "transparent",
+        of=body.get("n") or 1,
+        directives=asked.names,
+    )
+    return ResolvedRequest(
+        model=model,
+        drawing=drawing,
         partial_images=body.get("partial_images") or 0,
         created=created,
         frame_count=frame_count,
@@ -171,20 +151,20 @@ def _auto_size(prompt: str, pictures: Pictures | None, frame_count: int) -> Pixe
 
 def answer(resolved: ResolvedRequest, images: list[bytes]) -> JsonObject:
     """The JSON of a plain call."""
-    drawn = resolved.drawing(1)
+    is_vector = resolved.drawing.output_format == SVG
     return {
         "created": resolved.created,
         **resolved.echo(),
         "data": [{"b64_json": base64.b64encode(data).decode()} for data in images],
         "usage": resolved.usage(),
-        **({"svg_usage": author_usage(drawn, images[0])} if resolved.output_format == SVG else {}),
+        **({"svg_usage": author_usage(resolved.drawing, images[0])} if is_vector else {}),
     }
 
 
 def events(resolved: ResolvedRequest) -> Iterator[bytes]:
     """The server-sent events of a streamed call; drawn as they are asked for."""
     for index in range(resolved.partial_images):
-        partial = resolved.picture(replace(resolved.drawing(1), blur=_BLURS[index]))
+        partial = resolved.picture(replace(resolved.drawing, blur=_BLURS[index]))
         yield _event(f"{resolved.event}.partial_image", resolved, partial, partial_image_index=index)
     # The final event of the real API carries no output details.
     usage = {name: value for name, value in resolved.usage().items() if name != "output_tokens_details"}

@@ -83,7 +83,7 @@ def answer(resolved: ResolvedRequest, image: bytes, asked: Asked, *, names: tupl
         "status": "completed",
         "action": "edit",
         **resolved.echo(),
-        "revised_prompt": resolved.prompt,
+        "revised_prompt": resolved.drawing.prompt,
         "result": base64.b64encode(image).decode(),
     }
     document: JsonObject = {
@@ -107,7 +107,7 @@ def answer(resolved: ResolvedRequest, image: bytes, asked: Asked, *, names: tupl
 
 
 def _host_usage(resolved: ResolvedRequest, asked: Asked) -> JsonObject:
-    read = len(resolved.prompt) // 4 + _TOKENS_PER_IMAGE * len(asked.pictures.images)
+    read = len(resolved.drawing.prompt) // 4 + _TOKENS_PER_IMAGE * len(asked.pictures.images)
     return {
         "input_tokens": read,
         "input_tokens_details": {"cached_tokens": 0},

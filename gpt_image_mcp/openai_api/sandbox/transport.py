@@ -133,8 +133,7 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
             if name in REFUSALS and (name != LAUNCH_ERA or path == GENERATIONS):
                 raise RequestRefused(REFUSALS[name].about(checked.model.name))
         _break_connection(directives.names, request)
-        resolved = checked.resolved(directives.prompt, int(time.time()))
-        resolved = replace(resolved, directives=directives.names)
+        resolved = checked.resolved(directives, int(time.time()))
         if checked.asked is not None:
             image = (await in_thread(resolved.images))[0]
             return self._damaged(
@@ -234,7 +233,7 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
 
     def _published(self, data: bytes, resolved: ResolvedRequest) -> str:
         """Puts an image at an address of its own, as some gateways do."""
-        name = f"{next(self._numbers)}.{resolved.output_format}"
+        name = f"{next(self._numbers)}.{resolved.drawing.output_format}"
         self._files[name] = data
         while len(self._files) > _REMEMBERED_FILES:
             del self._files[next(iter(self._files))]
@@ -269,8 +268,8 @@ class _Checked:
     def streams(self) -> bool:
         return bool(self.body.get("stream"))
 
-    def resolved(self, prompt: str, created: int) -> ResolvedRequest:
-        return generations.resolve(self.body, prompt, self.model, created=created, pictures=self.pictures)
+    def resolved(self, asked: Directives, created: int) -> ResolvedRequest:
+        return generations.resolve(self.body, self.model, asked, created=created, pictures=self.pictures)
 
 
 class _EventStream(httpx2.AsyncByteStream):
@@ -343,7 +342,8 @@ def _raise(kind: type[httpx2.TransportError], message: str, request: httpx2.Requ
 
 
 def _in_another_format(resolved: ResolvedRequest) -> ResolvedRequest:
-    return replace(resolved, output_format="webp" if resolved.output_format == "png" else "png")
+    other = "webp" if resolved.drawing.output_format == "png" else "png"
+    return replace(resolved, drawing=replace(resolved.drawing, output_format=other))
 
 
 def _model(name: str) -> JsonObject:

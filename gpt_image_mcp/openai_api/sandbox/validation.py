@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from gpt_image_mcp.catalogue.models import ImageModel
     from gpt_image_mcp.values.json import JsonObject
 
+    _Rule = Callable[[str, object, ImageModel], None]
+
 _MAX_PROMPT = 32_000
-_MAX_PARTIALS = 3
 _LONGEST_SIZE = 11
 # Up to so many frames, columns and rows of the sheet that they are made on.
 _SHEETS = ((8, 4, 2), (9, 3, 3), (12, 4, 3), (16, 4, 4))
@@ -176,12 +177,9 @@ def _count(name: str, value: object, model: ImageModel) -> None:
     _between(name, value, low=1, high=model.max_n)
 
 
-def _compression(name: str, value: object, _model: ImageModel) -> None:
-    _between(name, value, low=0, high=100)
-
-
-def _partials(name: str, value: object, _model: ImageModel) -> None:
-    _between(name, value, low=0, high=_MAX_PARTIALS)
+def _within(low: int, high: int) -> _Rule:
+    """The rule of a number whose range is the same for every model."""
+    return lambda name, value, _model: _between(name, value, low=low, high=high)
 
 
 def _boolean(name: str, value: object, _model: ImageModel) -> None:
@@ -223,14 +221,6 @@ def _complexity(name: str, value: object, model: ImageModel) -> None:
         message = f"The model '{model.name}' does not support the 'complexity' parameter."
         raise refused(message, name, "unsupported_parameter")
     _member(name, value, ("low", "medium", "high"))
-
-
-def _frames(name: str, value: object, _model: ImageModel) -> None:
-    _between(name, value, low=2, high=16)
-
-
-def _duration(name: str, value: object, _model: ImageModel) -> None:
-    _between(name, value, low=1, high=655_350)
 
 
 def _check_animation(body: JsonObject) -> None:
@@ -284,7 +274,7 @@ def _check_combinations(body: JsonObject) -> None:
         raise refused(message, "partial_images")
 
 
-_RULES: dict[str, Callable[[str, object, ImageModel], None]] = {
+_RULES: dict[str, _Rule] = {
     "model": _accepted,
     "prompt": _prompt,
     "size": _size,
@@ -292,16 +282,16 @@ _RULES: dict[str, Callable[[str, object, ImageModel], None]] = {
     "n": _count,
     "background": _background,
     "output_format": _format,
-    "output_compression": _compression,
+    "output_compression": _within(0, 100),
     "moderation": _moderation,
     "safety_identifier": _text,
     "user": _text,
     "stream": _boolean,
-    "partial_images": _partials,
+    "partial_images": _within(0, 3),
     "input_fidelity": _fidelity,
     "complexity": _complexity,
-    "frame_count": _frames,
-    "frame_duration_ms": _duration,
+    "frame_count": _within(2, 16),
+    "frame_duration_ms": _within(1, 655_350),
 }
 _GENERATION = frozenset(_RULES) - {"input_fidelity"}
 _EDIT = frozenset(_RULES) - {"moderation"}
