@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -30,22 +31,30 @@ async def in_thread(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs)
 
     As much runs at once as there are processors; more would only take the loop's share.
     """
-    return await run_sync(partial(work, *args, **kwargs), limiter=_limiter(_computing, os.cpu_count() or 1))
+    return await run_sync(
+        partial(_lightly, partial(work, *args, **kwargs)), limiter=_limiter(_computing, os.cpu_count() or 1)
+    )
 
 
 async def in_drawing(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """What ``work`` returns, or raises, for work on pictures: it may be long, or wait for memory."""
-    return await run_sync(partial(work, *args, **kwargs), limiter=_limiter(_drawing, os.cpu_count() or 1))
+    return await run_sync(
+        partial(_lightly, partial(work, *args, **kwargs)), limiter=_limiter(_drawing, os.cpu_count() or 1)
+    )
 
 
 async def in_database(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """What ``work`` returns, or raises, for work that mostly waits, for the database or for files."""
-    return await run_sync(partial(work, *args, **kwargs), limiter=_limiter(_waiting, _DATABASE_THREADS))
+    return await run_sync(
+        partial(_lightly, partial(work, *args, **kwargs)), limiter=_limiter(_waiting, _DATABASE_THREADS)
+    )
 
 
 async def in_saving(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """What ``work`` returns, or raises, for work that stores what was paid for, behind nothing else."""
-    return await run_sync(partial(work, *args, **kwargs), limiter=_limiter(_saving, _DATABASE_THREADS))
+    return await run_sync(
+        partial(_lightly, partial(work, *args, **kwargs)), limiter=_limiter(_saving, _DATABASE_THREADS)
+    )
 
 
 async def in_folders(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -54,7 +63,9 @@ async def in_folders(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
     Their drive may never answer, so nobody else waits for it, and a cancelled call does not either.
     """
     limiter = _limiter(_looking, _FOLDER_THREADS)
-    return await run_sync(partial(work, *args, **kwargs), abandon_on_cancel=True, limiter=limiter)
+    return await run_sync(
+        partial(_lightly, partial(work, *args, **kwargs)), abandon_on_cancel=True, limiter=limiter
+    )
 
 
 async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
@@ -64,6 +75,21 @@ async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait({task})
+        raise
+
+
+def _lightly(work: Callable[[], _T]) -> _T:
+    """What work returns, or raises without the pictures that it was working on.
+
+    An error keeps the variables of the functions that it left, and lies in circles, which are collected late.
+    """
+    try:
+        return work()
+    except BaseException as raised:
+        error: BaseException | None = raised
+        while error:
+            traceback.clear_frames(error.__traceback__)
+            error = error.__cause__ or error.__context__
         raise
 
 

@@ -55,7 +55,7 @@ class Standin:
 class CannedTransport(SandboxTransport):
     """A sandbox that answers every image request with the bytes of one file."""
 
-    def __init__(self, image: Path, *, delay_seconds: float = 0) -> None:
+    def __init__(self, image: Path, *, delay_seconds: float = 0, has_usage: bool = True) -> None:
         super().__init__()
         self._seconds = delay_seconds
         usage = {"input_tokens": 5, "output_tokens": 7024, "total_tokens": 7029}
@@ -67,7 +67,7 @@ class CannedTransport(SandboxTransport):
             "quality": "high",
             "size": "1024x1024",
             "data": [{"b64_json": base64.b64encode(image.read_bytes()).decode()}],
-            "usage": {**usage, **details},
+            **({"usage": {**usage, **details}} if has_usage else {}),
         }
         self._body = json.dumps(document).encode()
         self._stream = _as_stream(document)
@@ -87,7 +87,7 @@ def _as_stream(document: dict[str, Any]) -> bytes:
     common = {"created_at": 1, "b64_json": document["data"][0]["b64_json"]}
     common |= {name: document[name] for name in ("background", "output_format", "quality", "size")}
     partial = {"type": "image_generation.partial_image", "partial_image_index": 0, **common}
-    final = {"type": "image_generation.completed", "usage": document["usage"], **common}
+    final = {"type": "image_generation.completed", "usage": document.get("usage"), **common}
     events = (f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in (partial, final))
     return "".join(events).encode()
 

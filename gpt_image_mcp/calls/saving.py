@@ -9,6 +9,7 @@ from gpt_image_mcp.calls.finishing import finish, naming_as_returned, needs_fini
 from gpt_image_mcp.calls.transparency import note_transparency
 from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.catalogue.prices import cost, quote
+from gpt_image_mcp.catalogue.size_rules import makes
 from gpt_image_mcp.catalogue.sizes import AUTO
 from gpt_image_mcp.errors import OutcomeUnknown
 from gpt_image_mcp.imaging.formats import is_complete, read_picture
@@ -63,7 +64,7 @@ def save(plan: Plan, generated: GeneratedImages, library: Library, *, elapsed_se
 
 def cost_of(plan: Plan, generated: GeneratedImages) -> Cost:
     """What the images cost, whether or not they can be used."""
-    request = _as_made(plan.request, generated)
+    request = _as_made(plan, generated)
     quoted = quote(plan.model, request, input_images=len(request.images))
     return cost(plan.model, generated, quote=quoted)
 
@@ -77,10 +78,15 @@ def _author_notes(generated: GeneratedImages) -> list[str]:
     return [f"{said}: its prices are not known."]
 
 
-def _as_made(request: ImageRequest, generated: GeneratedImages) -> ImageRequest:
-    """A request with what the model chose for ``auto`` in its place, as far as that is known."""
+def _as_made(plan: Plan, generated: GeneratedImages) -> ImageRequest:
+    """The request with what the model chose for ``auto`` in its place, as far as that is known.
+
+    A size that the model does not make, as gateways have, says nothing of tokens.
+    """
+    request = plan.request
     picture = next(filter(None, map(read_picture, generated.images)), None)
     made = f"{picture.width}x{picture.height}" if picture else generated.properties.size
+    made = made if made and makes(plan.model, made) else None
     return replace(
         request,
         size=(made or AUTO) if request.size == AUTO else request.size,

@@ -45,6 +45,14 @@ def violation(rule: CustomSizes, size: Pixels) -> str:
     return ""
 
 
+def makes(model: ImageModel | None, text: str) -> bool:
+    """Whether a model makes a size in pixels."""
+    size, rule = parse_pixels(text), rule_of(model)
+    if size is None or isinstance(rule, FixedSizes):
+        return isinstance(rule, FixedSizes) and text in rule.allowed
+    return not violation(rule, size)
+
+
 def nearest(rule: FixedSizes | CustomSizes, *, ratio: float, pixels: int) -> Pixels:
     """The valid size closest to a ratio (width over height) and a number of pixels."""
     if isinstance(rule, FixedSizes):

@@ -94,7 +94,7 @@ def measure(data: bytes) -> tuple[float, float]:
         DamagedImage: If the bytes are none.
     """
     roots: list[Mapping[str, str]] = []
-    parser = expat.ParserCreate(namespace_separator=" ")
+    parser = expat.ParserCreate()  # namespaces would make every attribute as long as the address of its own
     parser.StartElementHandler = lambda _name, attributes: roots.append(attributes)
     with contextlib.suppress(expat.ExpatError, ValueError, LookupError):
         parser.Parse(data[:_LONGEST_HEAD] if is_svg(data) else b"", False)  # noqa: FBT003 - no names there
@@ -112,6 +112,8 @@ def scaled_to(size: tuple[float, float], longest_edge: float) -> Pixels:
 
 def sanitise(data: bytes) -> bytes:
     """A copy of an SVG that only draws: no scripts, events, animations, foreign content or other files.
+
+    For a process of its own: a file of the allowed size may take any time and memory to read.
 
     Raises:
         DamagedImage: If it cannot be read, or declares entities.

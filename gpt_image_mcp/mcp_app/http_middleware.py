@@ -27,6 +27,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gpt_image_mcp.errors import cut
+from gpt_image_mcp.mcp_app.jsonrpc import MOST_VALUES
 from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ MAX_BODY_BYTES = 75_000_000
 # Larger bodies hold images; they go to disk, and are left to the SDK.
 _SMALL_BYTES = 1 << 16
 _MOST_SESSIONS = 1_000  # 40 kB each, for half an hour; the SDK would keep ten times as many
-_BYTES_OF_A_VALUE = 64  # an empty list takes twenty times as much memory as its text
+_BYTES_OF_A_VALUE = MAX_BODY_BYTES // MOST_VALUES
 _JSON, _STREAM = "application/json", "text/event-stream"
 _NOT_ONE_MESSAGE = (
     "The body is not one JSON-RPC 2.0 message, without a batch and with an id that is text or a whole number"
@@ -54,7 +55,7 @@ _NEXT_STEPS = {
     405: "Send JSON-RPC messages to {path} with POST.",
     406: f"Send Accept: {_JSON}, {_STREAM}.",
     409: "Read the stream that is open, or close it first.",
-    413: f"Send at most {MAX_BODY_BYTES:,} bytes; name images by id, path or web address.",
+    413: f"Send at most {MAX_BODY_BYTES:,} bytes and {MOST_VALUES:,} values; name images by id or path.",
     415: f"Send Content-Type: {_JSON}.",
     503: "Try again in a minute. End sessions that are over with DELETE; name images by path or address.",
     421: "Call 127.0.0.1 or localhost; or, if {host} leads here for you, add it to GPT_IMAGE_ALLOWED_HOSTS.",

@@ -22,16 +22,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 BATCHES_IN = "2025-03-26"
+# Of one message: 64 regions of 1,000 points each have 192,000. A value takes many times its text in memory.
+MOST_VALUES = 250_000
 _AROUND = " \t\r\n\ufeff"
 # A text without an end goes to the end, so that no other is looked for in it.
 _TEXT = r""""(?:[^"\\]|\\.)*+"?|'(?:[^'\\]|\\.)*+'?"""
 _MARK = re.compile(rf"{_TEXT}|[][{{}}]", re.DOTALL)
 _VALUE = re.compile(rf"\s*:\s*({_TEXT}|-?\d[\d.eE+-]*)", re.DOTALL)
+# Where the id of a message that is not read stands: clients write it first or last.
+_ENDS, _ID = 300, re.compile(r'"id"\s*:\s*("[^"\\]*"|\d{1,18})\s*[,}]')
 _NO_REQUEST = (
     'A request is an object with jsonrpc "2.0", an id that is a string or an integer, a method that is a '
     "string and, if it has params, an object of them; it is nested at most 200 deep."
 )
 _NO_BATCHES = f"Only protocol {BATCHES_IN} has batches: send each message on a line of its own."
+_TOO_MANY = f"A message has at most {MOST_VALUES:,} values, lists and objects."
 _ABSENT = object()
 
 
@@ -53,6 +58,9 @@ def read_line(line: str, *, takes_batches: bool) -> Line:
     text = line.strip(_AROUND)
     if not text:
         return Line()
+    if sum(map(text.count, ",[{")) > MOST_VALUES:
+        found = _ID.search(text[:_ENDS] + text[-_ENDS:])
+        return Line(errors=[_error(json.loads(found[1]) if found else None, PARSE_ERROR, _TOO_MANY)])
     with suppress(ValidationError):
         message = _messages.validate_json(text, by_name=False)
         if not isinstance(message, JSONRPCNotification) or '"id"' not in text:

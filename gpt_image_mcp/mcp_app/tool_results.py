@@ -125,7 +125,10 @@ async def _present_input(image: InputImage, studio: Studio, view: ViewOptions | 
     """An image that is not of the library as MCP content."""
     from gpt_image_mcp.presentation.structured import input_content
 
-    next_step = "It is not in the library; edit_image takes it by the same reference."
+    takes = "export_image makes a png of it, which edit_image takes"
+    if image.mime_type not in ("image/gif", "image/svg+xml"):
+        takes = "edit_image takes it by the same reference"
+    next_step = f"It is not in the library; {takes}."
     previews = await studio.preview(image, view)
     image = replace(image, notes=(*image.notes, *previews.notes))
     return ToolResult(

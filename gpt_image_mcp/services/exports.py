@@ -23,7 +23,7 @@ from gpt_image_mcp.imaging.limits import MAX_PIXELS
 from gpt_image_mcp.imaging.normalise import damage_refused, decode_input, require_whole
 from gpt_image_mcp.imaging.rendering import Rendered, css_colour, read_colour, render, require_writer
 from gpt_image_mcp.imaging.source_type import find_source_type, source_type_of
-from gpt_image_mcp.imaging.svg_drawing import rasterised
+from gpt_image_mcp.imaging.svg_drawing import rasterised, sanitised
 from gpt_image_mcp.imaging.xmp import has_c2pa
 from gpt_image_mcp.library.naming import clean_label
 from gpt_image_mcp.references import classify
@@ -190,7 +190,7 @@ def _converted(
 def _drawn(source: Source, target: Target, own: Pixels, *, background: Colour | None) -> Rendered:
     """A file of an SVG: drawn at the size that it has there, or for an svg the cleaned copy."""
     if target.output_format == "svg":
-        return Rendered(data=svg.sanitise(source.data), size=own)
+        return Rendered(data=sanitised(source.data), size=own)
     place = fit_into(own, target.box, fit=target.fit, fills_box=target.fills_box)
     edge = math.ceil(round(max(own) * place.magnification, 3))
     drawn = rasterised(source.data, edge)

@@ -10,8 +10,9 @@ from PIL import Image
 
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.errors import BudgetExceeded, UnsupportedByModel
+from gpt_image_mcp.money import Cost
 from gpt_image_mcp.openai_api.sandbox.transport import EDITS, RESPONSES, SandboxTransport
-from tests.standin import Standin, serve_standin
+from tests.standin import CannedTransport, Standin, serve_standin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,6 +122,17 @@ async def test_without_usage_the_cost_is_quoted_for_what_the_model_chose(photo: 
         assert await _spent(studio) == sum(
             (result.cost.usd for result in (made, edited) if result.cost and result.cost.usd), Decimal(0)
         )
+
+
+async def test_the_cost_of_a_size_that_no_rule_knows_is_unknown(project: Path) -> None:
+    odd = project / "odd.png"
+    Image.new("RGB", (6500, 10)).save(odd)
+    async with serve_standin(CannedTransport(odd, has_usage=False)) as standin, _studio(standin) as studio:
+        made = await studio.generate("a fox", quality="low")
+        assert made.cost == Cost(usd=None, basis="unknown")
+        sized = await studio.generate("a fox", quality="low", size="1024x1024")
+        assert sized.cost
+        assert sized.cost.basis == "quote"
 
 
 async def test_without_the_image_tools_usage_only_its_part_is_quoted(photo: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+import tracemalloc
+from typing import TYPE_CHECKING, TypeVar
 
+import psutil
 import pytest
 from PIL import Image
 
@@ -15,15 +18,17 @@ from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.imaging.contact_sheet import make_entry
 from gpt_image_mcp.imaging.previews import View, make_preview, thumbnail
 from gpt_image_mcp.imaging.svg import LARGEST_EDGE
-from gpt_image_mcp.imaging.svg_drawing import rasterised
+from gpt_image_mcp.imaging.svg_drawing import rasterised, sanitised
 from gpt_image_mcp.pillow_errors import DamagedImage, Oversized
 from gpt_image_mcp.values.pixels import Pixels
 from gpt_image_mcp.values.views import Crop
 from tests.svg_samples import ATTACKS, DRAWING, PNG_URL, svg
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+T = TypeVar("T")
 RED, CLEAR, BLUE = (255, 0, 0, 255), (0, 0, 0, 0), (0, 0, 255, 255)
 
 
@@ -188,3 +193,50 @@ def test_the_size_wanted_counts_and_not_the_size_said() -> None:
 def test_an_oversized_file_is_not_drawn() -> None:
     with pytest.raises(Oversized):
         rasterised(ATTACKS["deep nesting"], 64)
+
+
+@pytest.mark.parametrize("letters", [500, 100_000])
+def test_a_long_address_of_a_namespace_costs_this_process_nothing(letters: int) -> None:
+    attributes = " ".join(f'x:a{number}=""' for number in range(40_000))
+    data = svg(f'<g xmlns:x="{"u" * letters}"><rect {attributes}/></g>')
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(DamagedImage, Oversized):
+            rasterised(data, 64)
+        with contextlib.suppress(DamagedImage, Oversized):
+            sanitised(data)
+        assert tracemalloc.get_traced_memory()[1] < 5 * len(data)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with the one that started it")
+def test_a_drawing_does_not_outlive_the_server(tmp_path: Path) -> None:
+    slow = tmp_path / "slow.svg"
+    blur = '<filter id="f"><feGaussianBlur stdDeviation="900"/></filter>'
+    many = "<g filter='url(#f)'>" * 40 + '<rect width="9" height="9"/>' + "</g>" * 40
+    slow.write_bytes(svg(f"{blur}{many}"))
+    code = (
+        "import sys; from gpt_image_mcp.imaging.svg_drawing import rasterised; "
+        "rasterised(open(sys.argv[1], 'rb').read(), 4096)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(slow)]) as parent:
+        child = _until(lambda: _children(parent.pid))[0]
+        parent.kill()
+    _until(lambda: not _is_running(child))
+
+
+def _until(condition: Callable[[], T], seconds: float = 8) -> T:
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    return [child.pid for child in psutil.Process(pid).children()]
+
+
+def _is_running(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE

@@ -247,3 +247,16 @@ def _post(address: str, body: str) -> Any:
     }
     answer = httpx2.post(address, json=message, headers=headers, timeout=PATIENCE_SECONDS).text
     return json.loads(answer.partition("data: ")[2] or answer)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_message_of_too_many_values_is_refused_unread_with_its_id(*, is_first: bool) -> None:
+    points = "[0,0]," * 100_000 + "[0,0]"
+    params = f'"method":"tools/call","params":{{"name":"edit_image","arguments":{{"marks":[{points}]}}}}'
+    members = ['"jsonrpc":"2.0","id":7', params] if is_first else [params, '"jsonrpc":"2.0","id":7']
+    with raw_client() as client:
+        client.send("{" + ",".join(members) + "}")
+        answer = client.next()
+        assert (answer["id"], answer["error"]["code"]) == (7, -32700)
+        assert "250,000 values" in answer["error"]["message"]
+        assert "result" in client.ask(ping(8))
