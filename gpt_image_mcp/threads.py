@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from anyio import CapacityLimiter
 from anyio.lowlevel import RunVar
 from anyio.to_thread import run_sync
+
+from gpt_image_mcp.errors import ImageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -81,14 +82,15 @@ async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
 def _lightly(work: Callable[[], _T]) -> _T:
     """What work returns, or raises without the pictures that it was working on.
 
-    An error keeps the variables of the functions that it left, and lies in circles, which are collected late.
+    A traceback keeps what the functions that it names were given and had made, and lies in circles, which are
+    collected late. Of an error of ours nobody needs it.
     """
     try:
         return work()
-    except BaseException as raised:
+    except ImageError as raised:
         error: BaseException | None = raised
         while error:
-            traceback.clear_frames(error.__traceback__)
+            error.__traceback__ = None
             error = error.__cause__ or error.__context__
         raise
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.threads import in_database, in_drawing, in_folders, in_saving, in_thread
 
 if TYPE_CHECKING:
@@ -38,12 +39,12 @@ async def test_an_error_keeps_nothing_that_was_worked_on(in_worker: Callable[...
         try:
             write()
         except ValueError as error:
-            message = f"no file of {picture}"
-            raise KeyError(message) from error
+            message = f"no file of {[picture for _ in range(1)]}"
+            raise InvalidArgument(message, next_step="Pass less.") from error
 
     gc.disable()
     try:
-        with pytest.raises(KeyError) as raised:
+        with pytest.raises(InvalidArgument) as raised:
             await in_worker(export)
         await asyncio.sleep(0)
         assert [picture() for picture in pictures] == [None, None]
