@@ -31,6 +31,7 @@ ROUNDS = 21
 BATCH, AT_ONCE, UPSTREAM_SECONDS = 100, 8, 0.2
 MANY, LARGE_MB, HUGE_MB = 16, 10, 50
 OVERHEAD_MS, PEAK_MB = 80, 450
+ANSWER = "answer.png"
 
 
 class Bare:
@@ -116,7 +117,7 @@ async def measure_batch(folder: Path, image: Path, *, what: str) -> None:
     }
     settings = {"GPT_IMAGE_MAX_CONCURRENCY": str(AT_ONCE), "GPT_IMAGE_INLINE": "none"}
     rounds: list[tuple[float, float]] = []
-    with standin(image, delay_seconds=UPSTREAM_SECONDS) as base_url:
+    with standin(folder / ANSWER, delay_seconds=UPSTREAM_SECONDS) as base_url:
         async with server(folder, base_url, **settings) as client:
             await client.tool("edit_image", arguments(image))
             for _ in range(3):
@@ -190,8 +191,9 @@ async def main() -> None:
         folder = Path(name)
         image = folder / "photo.png"
         photo(image)
+        photo(folder / ANSWER)  # of another grain: an answer that repeats an input is none
         print(f"inputs and answers of {image.stat().st_size / 1e6:.2f} MB; {os.cpu_count()} cores")
-        with standin(image) as base_url:
+        with standin(folder / ANSWER) as base_url:
             await measure_overhead(folder, base_url, image)
             await measure_memory(folder, base_url, image)
         await measure_data_url(folder)
