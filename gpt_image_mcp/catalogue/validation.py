@@ -92,13 +92,7 @@ def validate_request(
     """
     notes: list[str] = []
     asked = _spelled(options, settings)
-    needs = Needs(
-        transparent=asked.background == "transparent",
-        output_format=asked.output_format,
-        quality=asked.quality,
-        complexity=asked.complexity,
-        markup=has_markup,
-    )
+    needs = _needs(asked, has_markup=has_markup)
     chosen = choose_model(options.model, needs, settings=settings, today=today or dates.today())
     notes.extend([chosen.note] if chosen.note else [])
     frame_count = frame_count_of(asked.frame_count, asked.output_format)
@@ -122,13 +116,7 @@ def validate_request(
     )
     notes.extend(_transparency_notes(needs, model))
     notes.extend([size.note] if size.note else [])
-    requested = Requested(
-        size=str(exact_size or options.size),
-        quality=options.quality,
-        n=options.n,
-        format=options.output_format,
-        background=options.background,
-    )
+    requested = _requested(options, exact_size)
     return ValidRequest(
         request=request,
         model=model,
@@ -209,6 +197,27 @@ def validate_input_images(count: int, model: ImageModel | None) -> None:
     if not 0 <= count <= most:
         message = f"input_images is {count}; it must be from 0 to {most}."
         raise InvalidArgument(message, next_step="Pass the number of input images of one call.")
+
+
+def _needs(asked: OutputOptions, *, has_markup: bool) -> Needs:
+    return Needs(
+        transparent=asked.background == "transparent",
+        output_format=asked.output_format,
+        quality=asked.quality,
+        complexity=asked.complexity,
+        markup=has_markup,
+    )
+
+
+def _requested(options: OutputOptions, exact_size: Pixels | None) -> Requested:
+    """What the caller asked for, in the caller's own words."""
+    return Requested(
+        size=str(exact_size or options.size),
+        quality=options.quality,
+        n=options.n,
+        format=options.output_format,
+        background=options.background,
+    )
 
 
 def _spelled(options: OutputOptions, settings: Settings) -> OutputOptions:
