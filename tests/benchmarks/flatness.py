@@ -3,8 +3,8 @@
 Everything is asked of one server over stdio, in the sandbox, eight calls at a time: images are made, edited
 and looked at, the history is searched, prices are asked for, and some calls fail or are cancelled.
 
-What grows with the library is SQLite's cache, up to 8 MB for each of a few connections (``database.py``): with
-1 MB each, growth is 3 MB per thousand calls instead of 9.
+What grows with the library is SQLite's cache, up to 8 MB for each of a few connections: with 1 MB each, it
+grows by 3 MB per thousand calls instead of 9.
 """
 
 from __future__ import annotations
