@@ -31,7 +31,8 @@ _LONGEST_PROJECT_NAME_BYTES = 200
 _PROBE = b"probe" * 1000
 _SYSTEM = (
     *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/root", "/run"),
-    *("/sbin", "/sys", "/usr", "/var/root", "/System", "/Library", "/private/etc", "/private/var/root"),
+    *("/sbin", "/sys", "/usr", "/var/lib", "/var/spool", "/var/root"),
+    *("/System", "/Library", "/private/etc", "/private/var/root"),
     *("C:\\Windows", "C:\\Program Files", "C:\\Program Files (x86)", "C:\\ProgramData"),
 )
 # What somebody else runs, at the next login or in the next shell.

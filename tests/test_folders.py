@@ -100,7 +100,14 @@ def test_any_text_is_a_folder_or_refused(text: str) -> None:
     [
         *("/etc", "/etc/images", "/usr/local/share", "/proc/self", "/bin", "/System/Library", "/ETC/x"),
         *("~/.ssh", "~/.ssh/keys/new", "~/.config/gcloud", "~/.AWS", "~/.kube/cache", "~/.docker"),
-        *("/tmp/../etc", "~/pictures/../.gnupg", "/root/pictures", "/var/root"),
+        *(
+            "/tmp/../etc",
+            "~/pictures/../.gnupg",
+            "/root/pictures",
+            "/var/root",
+            "/var/spool/cron",
+            "/var/lib/x",
+        ),
     ],
 )
 def test_system_and_credential_folders_are_refused(folder: str) -> None:

@@ -74,8 +74,7 @@ def _author_notes(generated: GeneratedImages) -> list[str]:
     author = generated.svg_author
     if author is None or load_catalogue().find_host(author.model):
         return []
-    said = f"The cost leaves out the tokens of {author.model}, which wrote the svg"
-    return [f"{said}: its prices are not known."]
+    return ["The cost leaves out the model that wrote the svg: its prices are not known."]
 
 
 def _as_made(plan: Plan, generated: GeneratedImages) -> ImageRequest:

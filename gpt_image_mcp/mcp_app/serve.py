@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import sys
@@ -22,6 +23,9 @@ _OBJECTS_BETWEEN_COLLECTIONS = 20_000
 # A walk over everything takes 70 ms, during which no client is answered.
 _COLLECTIONS_BETWEEN_LARGER_ONES = (10, 100)
 _LONGEST_TURN_SECONDS = 0.001
+# From malloc.h of glibc; musl has none of them.
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
+_LARGE_BLOCK_BYTES = 1_000_000
 
 
 def serve_stdio(mcp: FastMCP, streams: tuple[int, int]) -> int:
@@ -58,8 +62,19 @@ def keep_what_is_loaded() -> None:
     The SDK and the database layer come with the first call and stay too. Python would walk their objects
     several times during each call, which takes longer than saving an image.
     """
+    _give_large_blocks_back()
     gc.enable()
     gc.freeze()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *_COLLECTIONS_BETWEEN_LARGER_ONES)
     # Worker threads save and preview images; the loop, which answers clients, must not wait long for them.
     sys.setswitchinterval(_LONGEST_TURN_SECONDS)
+
+
+def _give_large_blocks_back() -> None:
+    """Has the allocator of Linux give memory of pictures back as soon as it is free, from every thread.
+
+    By default glibc raises the size from which it does so to 32 MB, and has eight heaps for each processor.
+    """
+    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
+        mallopt(_M_ARENA_MAX, os.cpu_count() or 1)

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 import httpx2
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 # How gzip and zlib begin. No JSON, text or picture does.
 _GZIP, _ZLIB = b"\x1f\x8b", (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
 _EITHER = 47
+_PIECE_BYTES = 1_000_000
+# Ten pictures of the largest size, of noise, in base64 have 330 MB.
+MOST_BYTES = 400_000_000
 
 
 class UnpackedStream(httpx2.AsyncByteStream):
-    """The pieces of a body, unpacked as they come; of a damaged one, those before the damage."""
+    """The pieces of a body, unpacked as they come; of a damaged or endless one, those before that."""
 
     def __init__(self, stream: httpx2.AsyncByteStream) -> None:
         self._stream = stream
@@ -29,9 +32,13 @@ class UnpackedStream(httpx2.AsyncByteStream):
             if len(head) >= len(_GZIP):
                 break
         unpack = _Unpacker(is_packed=head.startswith((_GZIP, *_ZLIB)))
-        yield unpack(head)
+        for unpacked in unpack(head):
+            yield unpacked
         async for piece in pieces:
-            yield unpack(piece)
+            for unpacked in unpack(piece):
+                yield unpacked
+            if unpack.has_enough:
+                return
 
     async def aclose(self) -> None:
         """Closes the stream below."""
@@ -39,22 +46,40 @@ class UnpackedStream(httpx2.AsyncByteStream):
 
 
 class _Unpacker:
-    """Unpacks a body piece by piece."""
+    """Unpacks a body piece by piece: into pieces of a size at most, and into so much at most in all."""
 
     def __init__(self, *, is_packed: bool) -> None:
         self._inner = zlib.decompressobj(_EITHER) if is_packed else None
         self._is_damaged = False
+        self._bytes = 0
 
-    def __call__(self, piece: bytes) -> bytes:
+    @property
+    def has_enough(self) -> bool:
+        """Whether no body of pictures is so large."""
+        return self._bytes > MOST_BYTES
+
+    def __call__(self, piece: bytes) -> Iterator[bytes]:
+        for unpacked in self._unpacked(piece):
+            self._bytes += len(unpacked)
+            if self.has_enough:
+                return
+            yield unpacked
+
+    def _unpacked(self, piece: bytes) -> Iterator[bytes]:
         if self._inner is None:
-            return piece
-        unpacked = b""
-        while piece and not self._is_damaged:
+            yield piece
+            return
+        while not self._is_damaged:
             try:
-                unpacked += self._inner.decompress(piece)
+                unpacked = self._inner.decompress(piece, _PIECE_BYTES)
             except zlib.error:
                 self._is_damaged = True
-            piece = self._inner.unused_data
-            if piece:  # another member of the same file follows
-                self._inner = zlib.decompressobj(_EITHER)
-        return unpacked
+                return
+            yield unpacked
+            if self._inner.eof:
+                piece = self._inner.unused_data
+                self._inner = zlib.decompressobj(_EITHER)  # another member of the same file may follow
+            else:
+                piece = self._inner.unconsumed_tail
+            if not piece and len(unpacked) < _PIECE_BYTES:
+                return

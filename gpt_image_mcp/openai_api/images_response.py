@@ -7,6 +7,7 @@ image raises ``UnusableBody``; the caller decides what that means for a request 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from gpt_image_mcp.openai_api.answer_documents import AnswerDocument
+
+
+# A size, or a word such as high or transparent.
+_SETTING = re.compile(r"\d{1,5}x\d{1,5}|[a-z]{1,15}")
 
 
 class UnusableBody(Exception):
@@ -237,7 +242,10 @@ def read_author(value: object) -> ChatUsage | None:
 
 
 def _concrete(value: object) -> str | None:
-    return value if isinstance(value, str) and value not in ("", "auto") else None
+    """A setting as the API names them; anything else could repeat what was sent, the key among it."""
+    if not isinstance(value, str) or value == "auto":
+        return None
+    return value if _SETTING.fullmatch(value) else None
 
 
 def _error_text(error: object) -> str:

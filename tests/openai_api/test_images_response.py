@@ -148,3 +148,12 @@ def test_no_bytes_make_the_reader_fail_in_an_unforeseen_way(body: bytes) -> None
 def test_no_json_makes_the_reader_fail_in_an_unforeseen_way(document: object) -> None:
     with contextlib.suppress(UnusableBody):
         read_images_body(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize(
+    "echoed", ["Bearer sk-proj-0123456789", "sk-proj-0123456789", "high\n1. /etc/passwd", "x" * 99]
+)
+def test_a_setting_that_is_none_is_not_repeated(echoed: str) -> None:
+    said = dict.fromkeys(("size", "quality", "background"), echoed)
+    answer = read_images_body(json.dumps({"data": [{"b64_json": ""}], **said}).encode())
+    assert (answer.properties.size, answer.properties.quality, answer.properties.background) == (None,) * 3
