@@ -155,5 +155,5 @@ def test_no_json_makes_the_reader_fail_in_an_unforeseen_way(document: object) ->
 )
 def test_a_setting_that_is_none_is_not_repeated(echoed: str) -> None:
     said = dict.fromkeys(("size", "quality", "background"), echoed)
-    answer = read_images_body(json.dumps({"data": [{"b64_json": ""}], **said}).encode())
+    answer = read_images_body(json.dumps({"data": [{"b64_json": ENCODED}], **said}).encode())
     assert (answer.properties.size, answer.properties.quality, answer.properties.background) == (None,) * 3
