@@ -25,7 +25,8 @@ _COLLECTIONS_BETWEEN_LARGER_ONES = (10, 100)
 _LONGEST_TURN_SECONDS = 0.001
 # From malloc.h of glibc; musl has none of them.
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
-_LARGE_BLOCK_BYTES = 1_000_000
+# A usual picture is reused and stays fast; what is larger is given back.
+_LARGE_BLOCK_BYTES = 8_000_000
 
 
 def serve_stdio(mcp: FastMCP, streams: tuple[int, int]) -> int:
