@@ -93,11 +93,12 @@ def test_what_cannot_be_compared_leaves_no_file(
     assert not (project / "sheet.png").exists()
 
 
+@pytest.mark.parametrize("name", ["sheet.pdf", "sheet.gif", "sheet.svg", "sheet.SVG"])
 def test_an_ending_that_no_sheet_can_have_is_refused(
-    project: Path, capsys: pytest.CaptureFixture[str]
+    project: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    assert run(["compare", "a.png", "-o", "sheet.pdf"]) == 1
-    assert ".pdf" in capsys.readouterr().err
+    assert run(["compare", "a.png", "-o", name]) == 1
+    assert Path(name).suffix.lower() in capsys.readouterr().err
     assert list(project.iterdir()) == []
 
 

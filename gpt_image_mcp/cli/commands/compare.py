@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, cast, get_args
 
 from cyclopts import Parameter
 
@@ -13,7 +13,7 @@ from gpt_image_mcp.calls.destination import format_of_ending, target_files
 from gpt_image_mcp.cli.commands.parameters import AsJson, Flag, OutputFile
 from gpt_image_mcp.cli.console import Console
 from gpt_image_mcp.cli.output_file import written_to
-from gpt_image_mcp.errors import StorageFailed
+from gpt_image_mcp.errors import OutputRejected, StorageFailed
 from gpt_image_mcp.folders import output_folder
 from gpt_image_mcp.presentation.comparison import comparison_content, comparison_text
 from gpt_image_mcp.settings import read_settings
@@ -47,8 +47,8 @@ async def compare(
     file = output_folder(settings, options.output_dir) / "compare.jpg"
     if options.filename:
         (file,) = target_files(options, settings)
+    output_format = _sheet_format(file)
     async with Studio(settings) as studio:
-        output_format = cast("PreviewFormat", format_of_ending(file))
         compared = await studio.compare(refs, max_bytes=_MOST_BYTES, output_format=output_format)
     sheet = cast("InlineImage", compared.sheet)  # no sheet has as many bytes
     path = await in_saving(_write, sheet.data, file, overwrite=overwrite)
@@ -58,6 +58,14 @@ async def compare(
         console.say(*comparison_text(compared, NEXT_STEP).split("\n"))
         console.print_lines([str(path)])
     return 0
+
+
+def _sheet_format(file: Path) -> PreviewFormat:
+    made = format_of_ending(file)
+    if made not in get_args(PreviewFormat):
+        message = f"The sheet would be {file.name}, and no sheet is made as {file.suffix.lower()}."
+        raise OutputRejected(message, next_step="End --output with .png, .jpg or .webp.")
+    return cast("PreviewFormat", made)
 
 
 def _write(data: bytes, path: Path, *, overwrite: bool) -> Path:
