@@ -6,6 +6,7 @@ import errno
 import hashlib
 import logging
 import os
+import re
 import stat
 import tempfile
 from contextlib import suppress
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 APP = "gpt-image-mcp"
-_LONGEST_PROJECT_NAME_BYTES = 200
+_LONGEST_NAME_BYTES = 200
 # Not empty, because a full disk still takes empty files.
 _PROBE = b"probe" * 1000
 _SYSTEM = (
@@ -81,9 +82,24 @@ def default_folder(settings: Settings) -> Path:
     Its name is that of the project and a hash of the project's real path, so that no two projects share it.
     """
     root = project_root(settings)
-    digest = hashlib.sha256(str(root).encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    name = root.name.encode("utf-8", "ignore")[:_LONGEST_PROJECT_NAME_BYTES].decode(errors="ignore")
-    return default_root() / f"{name or 'root'}-{digest}"
+    return default_root() / _unique_name(root.name or "root", str(root))
+
+
+def person_folder(settings: Settings, name: str) -> Path:
+    """The folder of the images of a person who signed in, in that of the library.
+
+    Raises:
+        OutputRejected: If the folder of the library cannot be found out.
+    """
+    letters = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "person"
+    return _meant(settings, "") / "people" / _unique_name(letters, name)
+
+
+def _unique_name(name: str, whole: str) -> str:
+    """A name for a folder, with a hash of what it stands for."""
+    digest = hashlib.sha256(whole.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    short = name.encode("utf-8", "ignore")[:_LONGEST_NAME_BYTES].decode(errors="ignore")
+    return f"{short}-{digest}"
 
 
 def output_folder(settings: Settings, output_dir: str) -> Path:

@@ -13,8 +13,8 @@ from pydantic_settings import NoDecode
 
 from gpt_image_mcp.paths import local_path, unquoted
 
-ToolGroup = Literal["core", "sessions", "export"]
-TOOL_GROUPS: tuple[ToolGroup, ...] = ("core", "sessions", "export")
+ToolGroup = Literal["core", "sessions", "export", "remote"]
+TOOL_GROUPS: tuple[ToolGroup, ...] = ("core", "sessions", "export", "remote")
 _DATABASE_ADDRESS = re.compile(r"\s*[a-z]\w*(\+\w+)?://", re.IGNORECASE)
 # A name, or all that end in one; people paste it with the rest of an address.
 _HOST = re.compile(r"(?:https?://)?(?P<name>(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?(?::\d+)?(?:/\S*)?")
@@ -50,6 +50,19 @@ def _split_hosts(value: object) -> object:
         message = "it must be names such as host.docker.internal or *.example.com, with commas between"
         raise ValueError(message)
     return tuple(host["name"] for host in found if host)
+
+
+def _one_path(value: object) -> object:
+    """A path, as people write it; empty is none."""
+    found = _split_paths(value) if isinstance(value, str) else (value,)
+    return found[0] if isinstance(found, tuple) and found else None
+
+
+def _split_names(value: object) -> object:
+    """Splits a text at commas; other values stay the same."""
+    if not isinstance(value, str):
+        return value
+    return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
 def _split_aliases(value: object) -> object:
@@ -89,6 +102,8 @@ def database_address(value: object) -> object:
     return value
 
 
+FilePath = Annotated[Path | None, BeforeValidator(_one_path)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
 Paths = Annotated[tuple[Path, ...] | None, NoDecode, BeforeValidator(_split_paths)]
 Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_hosts)]
 Groups = Annotated[frozenset[ToolGroup], NoDecode, BeforeValidator(_split_groups)]

@@ -22,6 +22,7 @@ from pydantic_settings import (
 from gpt_image_mcp.azure_address import AzureOnly
 from gpt_image_mcp.coercion import format_name, lowered
 from gpt_image_mcp.environment import clean_for_libraries, refused, unfilled, variables, variables_set
+from gpt_image_mcp.serving_settings import ServingSettings
 from gpt_image_mcp.setting_types import (
     TOOL_GROUPS,
     Aliases,
@@ -62,7 +63,7 @@ class _Environment(EnvSettingsSource):
         self.env_vars = {name.lower(): value for name, value in _documented_variables().items()}
 
 
-class Settings(BaseSettings):
+class Settings(ServingSettings):
     """The configuration. ``docs/settings.md`` has the table of all settings.
 
     Raises:
@@ -243,7 +244,8 @@ class Settings(BaseSettings):
     )
     tools: Groups = Field(
         default=frozenset(TOOL_GROUPS),
-        description="Tool groups to list, with commas between: core, sessions, export; or all.",
+        description="Tool groups to list, with commas between: core, sessions, export, remote (of a served "
+        "library); or all.",
     )
     sandbox: bool = Field(
         default=False, description="Use the built-in stand-in instead of OpenAI: no key, no network, no cost."

@@ -15,6 +15,7 @@ from gpt_image_mcp.services.container import Container, utc_now
 from gpt_image_mcp.settings import Settings, read_settings
 from gpt_image_mcp.threads import in_database, in_drawing, in_folders
 from gpt_image_mcp.values.options import OutputOptions
+from gpt_image_mcp.values.owners import LOCAL, Owner
 from gpt_image_mcp.values.views import ViewOptions
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.services.estimates import EstimateArguments
     from gpt_image_mcp.services.exports import ExportArguments
     from gpt_image_mcp.services.history import History
+    from gpt_image_mcp.services.resources import Resources
     from gpt_image_mcp.services.viewing import Viewable
     from gpt_image_mcp.values.comparisons import Comparison
     from gpt_image_mcp.values.deletions import Deletion
@@ -50,15 +52,24 @@ class Studio:
 
     Args:
         settings: What the environment says, if not given.
+        owner: Whom it is for; by default whoever uses this machine.
+        resources: What several studios use together, and whoever made them closes; None for its own.
         clock: The time that the memory of rejected routes goes by.
 
     Raises:
         InvalidSetting: If no settings are given and the environment's are malformed.
     """
 
-    def __init__(self, settings: Settings | None = None, *, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        owner: Owner = LOCAL,
+        resources: Resources | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
         self.settings = settings or read_settings()
-        self._services = Container(self.settings, clock=clock)
+        self._services = Container(self.settings, owner=owner, resources=resources, clock=clock)
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,6 +80,10 @@ class Studio:
     async def aclose(self) -> None:
         """Lets sent requests finish within the grace period and closes everything."""
         await self._services.aclose()
+
+    def for_owner(self, owner: Owner, settings: Settings) -> Studio:
+        """The studio of another person, which uses the same database and connections; it is closed first."""
+        return Studio(settings, owner=owner, resources=self._services.resources)
 
     async def generate(
         self,

@@ -22,7 +22,7 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert (settings.wait_seconds, settings.timeout_seconds, settings.max_retries) == (40, 600, 2)
     assert (settings.max_concurrency, settings.partial_images) == (8, 0)
     assert (settings.session_max, settings.session_ttl_ms) == (20, 3_600_000)
-    assert settings.tools == {"core", "sessions", "export"}
+    assert settings.tools == {"core", "sessions", "export", "remote"}
     assert settings.max_cost_usd is None
     assert settings.api_key is None
 
@@ -43,7 +43,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         ("GPT_IMAGE_INLINE", "None", "inline", "none"),
         ("GPT_IMAGE_DAILY_BUDGET_USD", "1.50", "daily_budget_usd", Decimal("1.50")),
         ("GPT_IMAGE_TOOLS", "core, sessions", "tools", {"core", "sessions"}),
-        ("GPT_IMAGE_TOOLS", "all", "tools", {"core", "sessions", "export"}),
+        ("GPT_IMAGE_TOOLS", "all", "tools", {"core", "sessions", "export", "remote"}),
         ("GPT_IMAGE_INPUT_ROOTS", f"/a{os.pathsep}/b", "input_roots", (Path("/a"), Path("/b"))),
         ("GPT_IMAGE_ALLOWED_HOSTS", "host.docker.internal", "allowed_hosts", ("host.docker.internal",)),
         (
@@ -142,9 +142,9 @@ def test_a_malformed_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_secrets_do_not_show_in_the_settings_as_text() -> None:
     settings = Settings.model_validate(
-        {"api_key": "sk-secret", "database_url": "postgresql://u:pw@h/d", "base_url": "https://u:pw@h/v1"}
+        {"api_key": "sk-hunter2", "database_url": "postgresql://u:pw@h/d", "base_url": "https://u:pw@h/v1"}
     )
-    assert "secret" not in repr(settings)
+    assert "hunter2" not in repr(settings)
     assert "pw" not in repr(settings)
 
 

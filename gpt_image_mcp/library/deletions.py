@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, select
 
 from gpt_image_mcp.library.images import remove_image
+from gpt_image_mcp.library.ownership import owned
 from gpt_image_mcp.library.schema import deleted_images
 from gpt_image_mcp.library.sessions import sessions_using
+from gpt_image_mcp.values.owners import LOCAL, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
     from gpt_image_mcp.library.database import Database
     from gpt_image_mcp.values.sessions import SessionUse
 
-_KEPT = ("id", "owner", "created_at", "day", "model", "session_id", "call_id", "spent_nanodollars")
+_KEPT = (
+    *("id", "owner", "group_name", "created_at", "day", "model", "session_id", "call_id"),
+    "spent_nanodollars",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +31,13 @@ class Deletions:
     """The deleted images of a user. Every method raises ``StorageFailed`` if the database cannot be used."""
 
     database: Database
+    owner: Owner = LOCAL
 
     def deleted_at(self, image_id: str) -> datetime | None:
         """When an image was deleted; None for one that was not."""
-        query = select(deleted_images.c.deleted_at).where(deleted_images.c.id == image_id)
+        query = select(deleted_images.c.deleted_at).where(
+            deleted_images.c.id == image_id, owned(deleted_images, self.owner)
+        )
         with self.database.reading() as connection:
             moment = connection.execute(query).scalar_one_or_none() if image_id.isascii() else None
         return None if moment is None else datetime.fromtimestamp(moment, UTC)

@@ -10,11 +10,13 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import bindparam, delete, insert, select, union_all, update
 
 from gpt_image_mcp.library.ledger import redact_call
+from gpt_image_mcp.library.ownership import owned
 from gpt_image_mcp.library.schema import deleted_images, image_parents, images, nanodollars
 from gpt_image_mcp.library.search.fulltext import forget_all_words, forget_words, index_words
 from gpt_image_mcp.library.spending import day_of
 from gpt_image_mcp.steps import step
 from gpt_image_mcp.values.images import StoredImage
+from gpt_image_mcp.values.owners import LOCAL, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,9 +45,13 @@ _PARENT_OF_SAME_CALL = union_all(
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """The images of a user. Every method raises ``StorageFailed`` if the database cannot be used."""
+    """The images of a user. Every method raises ``StorageFailed`` if the database cannot be used.
+
+    What is for maintenance says so, and goes over the images of everybody.
+    """
 
     database: Database
+    owner: Owner = LOCAL
 
     def add_image(self, image: StoredImage) -> bool:
         """Adds an image, or renews what is known about it; false for one that was deleted.
@@ -62,7 +68,7 @@ class Images:
             remove_image(connection, image_id)
 
     def reindex(self) -> None:
-        """Makes anew what images are searched and summed by; for 100,000 images that takes a minute."""
+        """Makes anew what all images are searched and summed by; for 100,000 images that takes a minute."""
         with self.database.writing() as connection:
             forget_all_words(connection)
             for number in connection.execute(select(images.c.number)).scalars().all():
@@ -72,7 +78,7 @@ class Images:
                     add_image(connection, image)
 
     def all_images(self) -> Iterator[StoredImage]:
-        """Every image, oldest first."""
+        """Every image of everybody, oldest first; for maintenance."""
         query = select(images.c.document).order_by(images.c.created_at, images.c.id)
         few = query.execution_options(yield_per=_AT_ONCE)
         # The result is closed too: while a part is unread, SQLite would keep its moment for the next user.
@@ -81,7 +87,7 @@ class Images:
 
     def newest(self, limit: int) -> tuple[StoredImage, ...]:
         """The newest images, newest first."""
-        query = select(images.c.document).where(images.c.owner == "")
+        query = select(images.c.document).where(owned(images, self.owner))
         newest = query.order_by(images.c.created_at.desc(), images.c.id.desc()).limit(limit)
         with self.database.reading() as connection:
             documents = connection.execute(newest).scalars().all()
@@ -101,7 +107,7 @@ class Images:
 
     def find_images_of_call(self, call_id: str) -> tuple[StoredImage, ...]:
         """The images that a call made, oldest first."""
-        query = select(images.c.document).where(images.c.call_id == call_id)
+        query = select(images.c.document).where(images.c.call_id == call_id, owned(images, self.owner))
         with self.database.reading() as connection:
             documents = connection.execute(query.order_by(images.c.created_at, images.c.id)).scalars().all()
         return tuple(readable_images(documents))
@@ -109,20 +115,22 @@ class Images:
     def children_of(self, image_id: str) -> tuple[str, ...]:
         """Ids of the images that were made from an image, oldest first."""
         children = select(images.c.id).join(image_parents, image_parents.c.child_id == images.c.id)
-        query = children.where(image_parents.c.parent_id == image_id)
+        query = children.where(image_parents.c.parent_id == image_id, owned(images, self.owner))
         with self.database.reading() as connection:
             return tuple(connection.execute(query.order_by(images.c.created_at, images.c.id)).scalars())
 
     def find_by_beginning(self, start: str, *, limit: int) -> tuple[StoredImage, ...]:
         """Images whose ids begin with a text, newest first."""
-        query = select(images.c.document).where(images.c.id.startswith(start, autoescape=True))
+        beginning = images.c.id.startswith(start, autoescape=True)
+        query = select(images.c.document).where(beginning, owned(images, self.owner))
         newest = query.order_by(images.c.created_at.desc(), images.c.id.desc()).limit(limit)
         with self.database.reading() as connection:
             documents = connection.execute(newest).scalars().all()
         return tuple(readable_images(documents))
 
     def _one_image(self, condition: ColumnElement[bool]) -> StoredImage | None:
-        query = select(images.c.document).where(condition).order_by(images.c.created_at.desc()).limit(1)
+        query = select(images.c.document).where(condition, owned(images, self.owner))
+        query = query.order_by(images.c.created_at.desc()).limit(1)
         with self.database.reading() as connection:
             documents = connection.execute(query).scalars().all()
         return next(readable_images(documents), None)
@@ -178,6 +186,7 @@ def _image_values(connection: Connection, image: StoredImage) -> dict[str, Any]:
     return {
         "id": image.id,
         "owner": made.owner,
+        "group_name": made.group,
         "uri": image.file_path.as_uri(),
         "sha256": image.sha256,
         "created_at": image.created_at.timestamp(),

@@ -13,10 +13,12 @@ from sqlalchemy import bindparam, func, insert, or_, select, update
 from gpt_image_mcp.errors import BudgetExceeded, OutcomeUnknown
 from gpt_image_mcp.library.call_records import dump_error, load_error
 from gpt_image_mcp.library.naming import is_of_model
+from gpt_image_mcp.library.ownership import owned, signed
 from gpt_image_mcp.library.processes import is_gone, this_process
 from gpt_image_mcp.library.schema import calls, dollars, images, nanodollars
 from gpt_image_mcp.library.spending import day_of
 from gpt_image_mcp.values.history import CallRecord, CallStart
+from gpt_image_mcp.values.owners import LOCAL, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,12 +51,12 @@ _REDACT_CALL = (
     .where(calls.c.id == bindparam("call_id"), calls.c.status != "running")
     .values(prompt="", result=None, error=None, idempotency_key=None)
 )
-_IS_OPEN = (calls.c.owner == "", calls.c.status.in_(("running", "outcome_unknown")))
+_IS_OPEN = calls.c.status.in_(("running", "outcome_unknown"))
 _ACKNOWLEDGE = update(calls).where(calls.c.id == bindparam("call_id"))
 _LET_JOIN = update(calls).where(calls.c.id == bindparam("call_id")).values(is_joinable=True)
 _FIND_SAME = (
     select(calls)
-    .where(calls.c.idempotency_key == bindparam("wanted"), calls.c.owner == "")
+    .where(calls.c.idempotency_key == bindparam("wanted"), calls.c.owner == bindparam("of"))
     .where(calls.c.started_at > bindparam("since"), calls.c.started_at <= bindparam("now"))
     .where(
         or_(
@@ -69,9 +71,10 @@ _JOINABLE_FOR = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Calls and what they cost. Every method raises ``StorageFailed`` if the database cannot be used."""
+    """The calls of a user and what they cost. Every method raises ``StorageFailed`` if it cannot be used."""
 
     database: Database
+    owner: Owner = LOCAL
 
     def begin_call(
         self, call: CallStart, *, per_call_usd: Decimal | None, daily_usd: Decimal | None
@@ -99,14 +102,14 @@ class Ledger:
         if limited and per_call_usd is not None and reserved > per_call_usd:
             raise _over_call_limit(reserved, per_call_usd)
         with self.database.writing() as connection:
-            same = _same_call(connection, call.idempotency_key)
+            same = _same_call(connection, call.idempotency_key, self.owner)
             if same is not None:
                 return str(same.id)
             if limited and daily_usd is not None:
                 spent = _spent(connection, day_of(connection, call.started_at))
                 if spent + reserved > daily_usd:
                     raise _over_daily_budget(reserved, spent, daily_usd)
-            connection.execute(insert(calls), _call_values(connection, call, reserved))
+            connection.execute(insert(calls), _call_values(connection, call, reserved) | signed(self.owner))
         return None
 
     def raise_reservation(
@@ -144,7 +147,8 @@ class Ledger:
         ending = _ending(status, result_json=result_json, error=error, is_acknowledged=True)
         with self.database.writing() as connection:
             begun = _call_values(connection, call, Decimal(0))
-            connection.execute(insert(calls), {**begun, **ending, "cost_nanodollars": 0})
+            values = {**begun, **signed(self.owner), **ending, "cost_nanodollars": 0}
+            connection.execute(insert(calls), values)
 
     def finish_call(
         self,
@@ -173,7 +177,8 @@ class Ledger:
         if not call_id.isascii():
             return None
         with self.database.reading() as connection:
-            row = connection.execute(select(calls).where(calls.c.id == call_id)).one_or_none()
+            this = select(calls).where(calls.c.id == call_id, owned(calls, self.owner))
+            row = connection.execute(this).one_or_none()
             return None if row is None else _call_record(row)
 
     def stay_alive(self, call_id: str) -> None:
@@ -236,14 +241,15 @@ class Ledger:
         self, *, model: str = "", since: datetime | None = None, until: datetime | None = None, limit: int
     ) -> tuple[CallRecord, ...]:
         """Calls that run or whose outcome is unknown, latest first. A model stands for its snapshots too."""
-        query = select(calls).where(*_IS_OPEN)
+        mine = (_IS_OPEN, owned(calls, self.owner))
+        query = select(calls).where(*mine)
         if since:
             query = query.where(calls.c.started_at >= since.timestamp())
         if until:
             query = query.where(calls.c.started_at < until.timestamp())
         with self.database.reading() as connection:
             if model:
-                names = connection.execute(select(calls.c.model).where(*_IS_OPEN).distinct()).scalars().all()
+                names = connection.execute(select(calls.c.model).where(*mine).distinct()).scalars().all()
                 query = query.where(calls.c.model.in_([name for name in names if is_of_model(name, model)]))
             rows = connection.execute(query.order_by(calls.c.started_at.desc()).limit(limit)).all()
             return tuple(_call_record(row) for row in rows)
@@ -255,7 +261,7 @@ class Ledger:
         process is gone, so is its caller.
         """
         with self.database.reading() as connection:
-            row = _same_call(connection, idempotency_key)
+            row = _same_call(connection, idempotency_key, self.owner)
             return None if row is None else _call_record(row)
 
     def spent_usd(self, day: date | None = None) -> Decimal:
@@ -289,13 +295,14 @@ def redact_call(connection: Connection, call_id: str) -> None:
     connection.execute(_REDACT_CALL, {"call_id": call_id})
 
 
-def _same_call(connection: Connection, idempotency_key: str) -> Row[Any] | None:
+def _same_call(connection: Connection, idempotency_key: str, owner: Owner) -> Row[Any] | None:
     """See ``find_same_call``; without a key no call is the same."""
     if not idempotency_key:
         return None
     now = datetime.now(UTC)
     values = {
         "wanted": idempotency_key,
+        "of": owner.name,
         "since": (now - _JOINABLE_FOR).timestamp(),
         "now": now.timestamp(),
     }
@@ -311,9 +318,7 @@ def _is_joinable(row: Row[Any]) -> bool:
 
 def _spent(connection: Connection, day: str) -> Decimal:
     amount = func.coalesce(calls.c.cost_nanodollars, calls.c.reserved_nanodollars)
-    query = select(func.coalesce(func.sum(amount), 0)).where(
-        calls.c.owner == "", calls.c.day == day, calls.c.sandbox.is_(False)
-    )
+    query = select(func.coalesce(func.sum(amount), 0)).where(calls.c.day == day, calls.c.sandbox.is_(False))
     return dollars(int(connection.execute(query).scalar_one()))
 
 

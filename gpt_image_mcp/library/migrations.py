@@ -39,8 +39,35 @@ def _remember_deleted(connection: Connection) -> None:
     )
 
 
+def _serve_people(connection: Connection) -> None:
+    for table in ("images", "deleted_images", "calls", "sessions"):
+        connection.exec_driver_sql(
+            f"ALTER TABLE {table} ADD COLUMN group_name VARCHAR(255) NOT NULL DEFAULT ''"
+        )
+    for made in _TABLES_OF_PEOPLE:
+        connection.exec_driver_sql(made)
+
+
+_TABLES_OF_PEOPLE = (
+    "CREATE INDEX calls_of_day ON calls (day)",
+    "CREATE INDEX calls_group_day ON calls (group_name, day)",
+    "CREATE TABLE rate_pauses (endpoint VARCHAR(255) NOT NULL PRIMARY KEY, paused_until FLOAT NOT NULL)",
+    (
+        "CREATE TABLE audit (id VARCHAR(64) NOT NULL PRIMARY KEY, at FLOAT NOT NULL, "
+        "owner VARCHAR(255) NOT NULL, group_name VARCHAR(255) NOT NULL, kind VARCHAR(16) NOT NULL, "
+        "model VARCHAR(255) NOT NULL, outcome VARCHAR(32) NOT NULL, cost_nanodollars BIGINT, "
+        "call_id VARCHAR(64) NOT NULL, request_id VARCHAR(255) NOT NULL, prompt TEXT)"
+    ),
+    "CREATE INDEX audit_at ON audit (at)",
+    (
+        "CREATE TABLE uploads (id VARCHAR(64) NOT NULL PRIMARY KEY, owner VARCHAR(255) NOT NULL, "
+        "group_name VARCHAR(255) NOT NULL, expires_at FLOAT NOT NULL, received_at FLOAT, uri TEXT NOT NULL)"
+    ),
+    "CREATE INDEX uploads_expire ON uploads (expires_at)",
+)
+
 # The first takes a database from version 1 to 2, the next from 2 to 3, and so on.
-MIGRATIONS: tuple[Step, ...] = (_keep_zone, _remember_deleted)
+MIGRATIONS: tuple[Step, ...] = (_keep_zone, _remember_deleted, _serve_people)
 VERSION = 1 + len(MIGRATIONS)
 
 

@@ -2,7 +2,8 @@
 
 Money is kept as whole nano-dollars, so that sums are exact in every database. Times are seconds since 1970
 (UTC); ``day`` is one of the library's time zone, which a daily budget counts. Every row has an owner, which
-is empty for a local user. Whoever changes a table adds a step to ``migrations``.
+is empty for a local user, and the group that the owner was charged with. Whoever changes a table adds a step
+to ``migrations``.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ images = Table(
     Column("number", Integer, primary_key=True),
     Column("id", String(64), nullable=False, unique=True),
     Column("owner", String(255), nullable=False, default=""),
+    Column("group_name", String(255), nullable=False, default=""),
     Column("uri", Text, nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("created_at", Float, nullable=False),
@@ -74,6 +76,7 @@ deleted_images = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     Column("owner", String(255), nullable=False, default=""),
+    Column("group_name", String(255), nullable=False, default=""),
     Column("created_at", Float, nullable=False),
     Column("day", String(10), nullable=False),
     Column("model", String(255), nullable=False),
@@ -88,6 +91,7 @@ calls = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     Column("owner", String(255), nullable=False, default=""),
+    Column("group_name", String(255), nullable=False, default=""),
     Column("kind", String(16), nullable=False),
     Column("status", String(32), nullable=False),
     Column("model", String(255), nullable=False),
@@ -111,7 +115,9 @@ calls = Table(
     Column("is_joinable", Boolean, nullable=False, default=False),
     # Which process makes it, as ``processes`` names them.
     Column("process", String(255), nullable=False),
+    Index("calls_of_day", "day"),
     Index("calls_day", "owner", "day"),
+    Index("calls_group_day", "group_name", "day"),
     Index("calls_kind", "model", "quality", "size", "started_at"),
     Index("calls_idempotency_key", "idempotency_key"),
     # Running calls are looked for at every collection, among all that ever were.
@@ -123,6 +129,7 @@ sessions = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     Column("owner", String(255), nullable=False, default=""),
+    Column("group_name", String(255), nullable=False, default=""),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
     # When it was ended; until then it can be continued.
@@ -154,6 +161,47 @@ route_rejections = Table(
     Column("endpoint", String(255), primary_key=True),
     Column("model", String(255), primary_key=True),
     Column("rejected_at", Float, nullable=False),
+)
+
+# Until when an endpoint asked all callers to wait, which all processes heed.
+rate_pauses = Table(
+    "rate_pauses",
+    metadata,
+    Column("endpoint", String(255), primary_key=True),
+    Column("paused_until", Float, nullable=False),
+)
+
+# What people of a served library did, one row for each ending. Rows are added and never changed.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("owner", String(255), nullable=False),
+    Column("group_name", String(255), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("model", String(255), nullable=False),
+    Column("outcome", String(32), nullable=False),
+    Column("cost_nanodollars", BigInteger),
+    Column("call_id", String(64), nullable=False),
+    Column("request_id", String(255), nullable=False),
+    # Only where the settings ask for it.
+    Column("prompt", Text),
+    Index("audit_at", "at"),
+)
+
+# Pictures that people of a served library send from elsewhere, through addresses that work once.
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("owner", String(255), nullable=False),
+    Column("group_name", String(255), nullable=False),
+    Column("expires_at", Float, nullable=False),
+    # When the picture came; until then there is none.
+    Column("received_at", Float),
+    Column("uri", Text, nullable=False, default=""),
+    Index("uploads_expire", "expires_at"),
 )
 
 

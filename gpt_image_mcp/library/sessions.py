@@ -21,9 +21,11 @@ from gpt_image_mcp.atomic_files import write_over
 from gpt_image_mcp.errors import NotFound, quoted
 from gpt_image_mcp.folders import APP
 from gpt_image_mcp.library.images import readable_images
+from gpt_image_mcp.library.ownership import owned, signed
 from gpt_image_mcp.library.schema import images, session_turns, sessions
 from gpt_image_mcp.regular_files import read_unchanged
 from gpt_image_mcp.values.options import OutputOptions
+from gpt_image_mcp.values.owners import LOCAL, Owner
 from gpt_image_mcp.values.requests import InputImage
 from gpt_image_mcp.values.sessions import SessionSummary, SessionUse
 
@@ -114,10 +116,12 @@ class Sessions:
     """All sessions of a user. Every method raises ``StorageFailed`` if the database cannot be used.
 
     Attributes:
+        owner: Whose sessions they are.
         lease: How long the right to work on a session lasts unless it is renewed.
     """
 
     database: Database
+    owner: Owner = LOCAL
     lease: timedelta = _LEASE
 
     def begin(
@@ -138,7 +142,7 @@ class Sessions:
         document = _DOCUMENT.dump_json(_Document(options, sandbox, kept)).decode()
         values = {
             "id": session_id,
-            "owner": "",
+            **signed(self.owner),
             "created_at": first.created_at.timestamp(),
             "updated_at": first.created_at.timestamp(),
             "document": document,
@@ -163,7 +167,8 @@ class Sessions:
             return None
         turns = select(session_turns).where(session_turns.c.session_id == session_id)
         with self.database.reading() as connection:
-            row = connection.execute(select(sessions).where(sessions.c.id == session_id)).one_or_none()
+            this = select(sessions).where(sessions.c.id == session_id, owned(sessions, self.owner))
+            row = connection.execute(this).one_or_none()
             rows = connection.execute(turns.order_by(session_turns.c.turn)).all()
             return None if row is None else _record(row, rows)
 
@@ -202,7 +207,7 @@ class Sessions:
                 (session_turns.c.session_id == sessions.c.id) & (session_turns.c.turn == last.c.turn),
             )
             .outerjoin(images, images.c.id == session_turns.c.image_id)
-            .where(sessions.c.ended_at.is_(None), sessions.c.owner == "")
+            .where(sessions.c.ended_at.is_(None), owned(sessions, self.owner))
             .order_by(sessions.c.updated_at.desc(), sessions.c.id.desc())
             .limit(most_open + _CLOSED_SHOWN)
         )
@@ -214,7 +219,7 @@ class Sessions:
             )
 
     def leftovers(self, leaving: Collection[str], *, in_use: Collection[str]) -> Leftovers:
-        """What is of no more use once some images are deleted.
+        """What is of no more use, to anybody, once some images are deleted; for maintenance.
 
         Args:
             leaving: Ids of the images to delete.
@@ -224,7 +229,7 @@ class Sessions:
             images, images.c.id == session_turns.c.image_id
         )
         with self.database.reading() as connection:
-            rows = connection.execute(select(sessions).where(sessions.c.owner == "")).all()
+            rows = connection.execute(select(sessions)).all()
             known = connection.execute(turns).all()
             kept = {row.id: _kept_files(row) for row in rows}
         alive = {*in_use, *(row.session_id for row in known if row.id not in leaving)}

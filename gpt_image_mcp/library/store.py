@@ -28,6 +28,7 @@ from gpt_image_mcp.library.sessions import Sessions
 from gpt_image_mcp.library.sidecars import moved_to, write_metadata
 from gpt_image_mcp.paths import real_path
 from gpt_image_mcp.values.images import Picture, Provenance, StoredImage
+from gpt_image_mcp.values.owners import LOCAL, Owner
 from gpt_image_mcp.visible_text import without_unseen
 
 if TYPE_CHECKING:
@@ -40,21 +41,30 @@ _UNKNOWN = Picture(format="unknown", mime_type="application/octet-stream", exten
 
 
 class Library:
-    """All images of a user, for one configuration."""
+    """All images of a user, for one configuration.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: Where images and the database are.
+        owner: Whose images they are.
+        database: One that others use too, and that is closed by whoever opened it.
+    """
+
+    def __init__(self, settings: Settings, *, owner: Owner = LOCAL, database: Database | None = None) -> None:
         self._settings = settings
-        self._database = Database(settings.database_url.get_secret_value())
-        self.images = Images(self._database)
-        self.search = ImageSearch(self._database)
-        self.ledger = Ledger(self._database)
-        self.sessions = Sessions(self._database)
-        self.deletions = Deletions(self._database)
+        self._owner = owner
+        self._is_shared = database is not None
+        self._database = database or database_of(settings)
+        self.images = Images(self._database, owner)
+        self.search = ImageSearch(self._database, owner)
+        self.ledger = Ledger(self._database, owner)
+        self.sessions = Sessions(self._database, owner)
+        self.deletions = Deletions(self._database, owner)
         self.route_memo = RouteMemo(self._database)
 
     def close(self) -> None:
-        """Closes the database."""
-        self._database.close()
+        """Closes the database, unless others use it too."""
+        if not self._is_shared:
+            self._database.close()
 
     def check(self) -> None:
         """Opens the database and looks for damage.
@@ -188,6 +198,7 @@ class Library:
     ) -> tuple[StoredImage, list[str]]:
         """Writes one image into the first folder that takes it; gives it with notes on what went wrong."""
         now = datetime.now().astimezone()
+        provenance = replace(provenance, owner=self._owner.name, group=self._owner.group)
         image_id = new_image_id(now)
         data, problems = self._embedded(data, image_id, now, provenance=provenance)
         picture = read_picture(data) or _UNKNOWN
@@ -269,6 +280,11 @@ class Library:
         except (StorageFailed, ValueError) as error:
             return [f"{image.id} is saved but not in the history: {getattr(error, 'message', error)}"]
         return []
+
+
+def database_of(settings: Settings) -> Database:
+    """The database of a configuration, which is opened when it is first used."""
+    return Database(settings.database_url.get_secret_value())
 
 
 def _on_name(path: Path, naming: Naming, number: int) -> list[str]:

@@ -7,11 +7,17 @@ program that embeds it.
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
+import asyncio
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
+from fastmcp.server.dependencies import get_access_token
+
+from gpt_image_mcp.folders import person_folder
 from gpt_image_mcp.settings import Settings, read_settings
 from gpt_image_mcp.studio import Studio
+from gpt_image_mcp.team.identity import owner_of
+from gpt_image_mcp.values.owners import LOCAL, Owner
 from gpt_image_mcp.visible_text import log_visibly
 
 if TYPE_CHECKING:
@@ -23,37 +29,51 @@ _NETWORK_TRANSPORTS = ("streamable-http", "sse")
 
 
 class Studios:
-    """The studios of a running server: one for callers on this machine, one for callers over HTTP.
+    """The studios of a running server: one for callers on this machine, one for each caller over HTTP.
 
     A caller over HTTP may be somebody else, so local files are read and saved for it only in the folders
-    that are named for that. A server has one transport as a rule, and then opens one studio.
+    that are named for that. Where people sign in, each has a studio and a folder of their own, and all use
+    one database and the same connections.
 
     Args:
         settings: Those of the environment.
-        exits: Closes what is opened here.
     """
 
-    def __init__(self, settings: Settings, exits: AsyncExitStack) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._exits = exits
-        self._studios: dict[bool, Studio] = {}
+        self._local = Studio(settings)
+        self._studios: dict[Owner, Studio] = {}
 
     def of(self, context: Context) -> Studio:
-        """The studio for the caller of a request."""
-        is_remote = context.transport in _NETWORK_TRANSPORTS
-        if is_remote not in self._studios:
-            studio = Studio(_for_remote_callers(self.settings) if is_remote else self.settings)
-            self._exits.push_async_callback(studio.aclose)
-            self._studios[is_remote] = studio
-        return self._studios[is_remote]
+        """The studio for the caller of a request.
+
+        Raises:
+            AuthenticationFailed: If people sign in here, and this one has not.
+        """
+        if context.transport not in _NETWORK_TRANSPORTS:
+            return self._local
+        owner = owner_of(get_access_token(), self.settings) if self.settings.is_served else LOCAL
+        if owner not in self._studios:
+            settings = _for_remote_callers(self.settings, owner)
+            self._studios[owner] = self._local.for_owner(owner, settings)
+        return self._studios[owner]
+
+    async def aclose(self) -> None:
+        """Closes all at once, because each waits for requests that were sent; then what they share."""
+        try:
+            async with asyncio.TaskGroup() as closing:
+                for studio in self._studios.values():
+                    closing.create_task(studio.aclose())
+        finally:
+            await self._local.aclose()
 
 
 @asynccontextmanager
 async def lifespan(_server: FastMCP) -> AsyncGenerator[dict[str, object]]:
     """Reads the settings when the server starts, and closes the studios when it ends."""
     log_visibly()
-    async with AsyncExitStack() as exits:
-        yield {"studios": Studios(read_settings(), exits)}
+    async with aclosing(Studios(read_settings())) as studios:
+        yield {"studios": studios}
 
 
 def studio_of(context: Context) -> Studio:
@@ -67,7 +87,13 @@ def settings_of(context: Context | None) -> Settings | None:
     return studios.settings if studios else None
 
 
-def _for_remote_callers(settings: Settings) -> Settings:
-    """The settings, with no local input files and one output folder unless folders are named for them."""
-    roots = {"input_roots": settings.input_roots or (), "output_roots": settings.output_roots or ()}
-    return settings.model_copy(update=roots)
+def _for_remote_callers(settings: Settings, owner: Owner) -> Settings:
+    """The settings, with no local input files and one output folder unless folders are named for them.
+
+    For a person who signed in nothing can be named: the output folder is their own.
+    """
+    if owner == LOCAL:
+        roots = {"input_roots": settings.input_roots or (), "output_roots": settings.output_roots or ()}
+        return settings.model_copy(update=roots)
+    folder = str(person_folder(settings, owner.name))
+    return settings.model_copy(update={"input_roots": (), "output_roots": (), "output_dir": folder})

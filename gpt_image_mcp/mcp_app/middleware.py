@@ -45,6 +45,7 @@ TOOLS_OF_GROUP: Mapping[ToolGroup, frozenset[str]] = {
         {"start_edit_session", "continue_edit_session", "end_edit_session", "list_edit_sessions"}
     ),
     "export": frozenset({"export_image"}),
+    "remote": frozenset(),
 }
 
 

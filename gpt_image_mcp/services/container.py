@@ -1,4 +1,4 @@
-"""The service container: library, connections, jobs and services, each opened when it is first needed."""
+"""The service container: library, jobs and services of a user, each opened when it is first needed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.memory import BYTES_PER_MB, MEMORY
+from gpt_image_mcp.services.resources import Resources
 from gpt_image_mcp.threads import in_database, in_folders
+from gpt_image_mcp.values.owners import LOCAL, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,36 +38,44 @@ def utc_now() -> datetime:
 
 
 class Container:
-    """The services of one configuration, each made when it is first asked for.
+    """The services of one configuration for one user, each made when it is first asked for.
 
     Args:
         settings: The configuration.
+        owner: Whom they are for.
+        resources: What other users' services use too, and whoever made them closes; None for its own.
         clock: The time that the memory of rejected routes goes by.
     """
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        owner: Owner = LOCAL,
+        resources: Resources | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._settings = settings
-        MEMORY.limit_bytes = settings.memory_mb * BYTES_PER_MB
+        self._owner = owner
+        self.resources = resources or Resources(settings)
+        self._is_shared = resources is not None
         self._clock = clock
         self._opening = asyncio.Lock()
         self._library: Library | None = None
         self._jobs: Jobs | None = None
         self._sessions: EditSessions | None = None
         self._acknowledgements: Acknowledgements | None = None
-        self._connections: Connections | None = None
 
     async def aclose(self) -> None:
-        """Lets sent requests finish within the grace period and closes everything.
+        """Lets sent requests finish within the grace period and closes everything that is not shared.
 
         Whatever fails to close, the rest is closed all the same.
         """
         async with AsyncExitStack() as closing:
-            if self._library is not None:
-                closing.push_async_callback(in_database, self._library.close)
+            if not self._is_shared:
+                closing.push_async_callback(self.resources.aclose)
             if self._acknowledgements is not None:
                 closing.push_async_callback(self._acknowledgements.written)
-            if self._connections is not None:
-                closing.push_async_callback(self._connections.aclose)
             if self._jobs is not None:
                 await self._jobs.close(grace_seconds=self._settings.shutdown_grace_seconds)
 
@@ -82,17 +91,13 @@ class Container:
     @property
     def connections(self) -> Connections:
         """The connections to the API and to the sandbox."""
-        from gpt_image_mcp.openai_api.connections import Connections
-
-        if self._connections is None:
-            self._connections = Connections(self._settings)
-        return self._connections
+        return self.resources.connections
 
     async def library(self) -> Library:
         """The images, calls and sessions of the user."""
         async with self._opening:
             if self._library is None:
-                self._library = await in_database(_open_library, self._settings)
+                self._library = await in_database(self._open_library)
             return self._library
 
     async def runner(self) -> Runner:
@@ -163,8 +168,7 @@ class Container:
             self._sessions = EditSessions(self._settings, library)
         return self._sessions
 
+    def _open_library(self) -> Library:
+        from gpt_image_mcp.library.store import Library
 
-def _open_library(settings: Settings) -> Library:
-    from gpt_image_mcp.library.store import Library
-
-    return Library(settings)
+        return Library(self._settings, owner=self._owner, database=self.resources.database)

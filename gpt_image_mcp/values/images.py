@@ -73,6 +73,7 @@ class Provenance:
         call_id: The call (and job) that made it.
         project_dir: The project folder the server worked in.
         owner: Whose image it is; empty for a local user.
+        group: The group that its owner was charged with; empty for none.
     """
 
     kind: Kind
@@ -91,6 +92,7 @@ class Provenance:
     turn: Number = 0
     project_dir: str = ""
     owner: Name = ""
+    group: Name = ""
     sandbox: bool = False
 
 

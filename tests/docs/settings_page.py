@@ -6,15 +6,18 @@ from typing import Any
 
 from pydantic_core import PydanticUndefined
 
+from gpt_image_mcp.serving_settings import ServingSettings
 from gpt_image_mcp.settings import Settings, variable_names
 from tests.docs.pages import cell, table
 
 
 def settings_table() -> str:
-    """Every setting with its variables, its default and its meaning."""
+    """Every setting with its variables, its default and its meaning; those of a served library last."""
     schemas = Settings.model_json_schema(by_alias=False)["properties"]
-    body = [_row(field, schema) for field, schema in schemas.items()]
-    return "\n" + table(["variable", "default", "values", "meaning"], body)
+    rows = {field: _row(field, schema) for field, schema in schemas.items()}
+    served = [rows.pop(field) for field in ServingSettings.model_fields]
+    head = ["variable", "default", "values", "meaning"]
+    return f"\n{table(head, list(rows.values()))}\n## Of a served library\n\n{table(head, served)}"
 
 
 def _row(field: str, schema: dict[str, Any]) -> list[str]:

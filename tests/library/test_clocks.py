@@ -19,6 +19,7 @@ from gpt_image_mcp.library.migrations import VERSION
 from gpt_image_mcp.library.sessions import Sessions, Turn
 from gpt_image_mcp.values.options import OutputOptions
 from tests.library.conftest import EVERY_DATABASE
+from tests.library.older import make_older
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,9 +91,7 @@ def test_a_database_of_the_first_version_gets_a_zone(database_url: str, move: Ca
     move("Asia/Tokyo")
     made = Database(database_url)
     with made.writing() as connection:
-        for table in ("library_zone", "deleted_images"):
-            connection.exec_driver_sql(f"DROP TABLE {table}")
-        connection.exec_driver_sql("UPDATE schema_version SET version = 1")
+        make_older(connection, 1)
     made.close()
     opened = Database(database_url)
     with opened.reading() as connection:

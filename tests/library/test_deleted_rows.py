@@ -13,6 +13,7 @@ from gpt_image_mcp.library.deletions import Deletions
 from gpt_image_mcp.library.migrations import VERSION
 from gpt_image_mcp.library.search.query import ImageSearch, SearchCriteria
 from tests.library.conftest import EVERY_DATABASE, NOON
+from tests.library.older import make_older
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,8 +45,7 @@ def test_a_library_of_the_version_before_gets_the_table(
 ) -> None:
     image = add()
     with database.writing() as connection:
-        connection.execute(text("DROP TABLE deleted_images"))
-        connection.execute(text("UPDATE schema_version SET version = 2"))
+        make_older(connection, 2)
     database.close()
     opened = Database(database_url)
     try:

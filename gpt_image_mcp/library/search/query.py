@@ -9,9 +9,11 @@ from sqlalchemy import false, select
 
 from gpt_image_mcp.library.images import readable_images
 from gpt_image_mcp.library.naming import is_of_model
+from gpt_image_mcp.library.ownership import owned
 from gpt_image_mcp.library.schema import deleted_images, images
 from gpt_image_mcp.library.search.fulltext import has_words
 from gpt_image_mcp.library.spending import sum_up
+from gpt_image_mcp.values.owners import LOCAL, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,16 +58,19 @@ class ImageSearch:
     """Searches the images of a user. Raises ``StorageFailed`` if the database cannot be used."""
 
     database: Database
+    owner: Owner = LOCAL
 
     def run(self, criteria: SearchCriteria, *, limit: int, offset: int = 0) -> SearchPage:
         """One page of the images that meet the criteria."""
         with self.database.reading() as connection:
-            conditions = tuple(_conditions(connection, criteria, images))
+            conditions = tuple(_conditions(connection, criteria, images, owner=self.owner))
             matching = select(images.c.document).where(*conditions)
             newest = matching.order_by(images.c.created_at.desc(), images.c.id.desc())
             documents = connection.execute(newest.limit(limit).offset(offset)).scalars().all()
             total, spending = sum_up(
-                connection, conditions, deleted=_conditions(connection, criteria, deleted_images)
+                connection,
+                conditions,
+                deleted=_conditions(connection, criteria, deleted_images, owner=self.owner),
             )
         return SearchPage(
             images=tuple(readable_images(documents)),
@@ -75,14 +80,14 @@ class ImageSearch:
 
 
 def _conditions(
-    connection: Connection, criteria: SearchCriteria, table: Table
+    connection: Connection, criteria: SearchCriteria, table: Table, *, owner: Owner
 ) -> Iterator[ColumnElement[bool] | TextClause]:
     """The criteria in SQL; of deleted images nobody knows the words any more."""
-    yield table.c.owner == ""
+    yield owned(table, owner)
     if criteria.query.strip():
         yield has_words(connection, criteria.query) if table is images else false()
     if criteria.model.strip():
-        yield table.c.model.in_(_names_of_model(connection, criteria.model.strip(), table))
+        yield table.c.model.in_(_names_of_model(connection, criteria.model.strip(), table, owner=owner))
     if criteria.session_id:
         yield table.c.session_id == criteria.session_id
     if criteria.since:
@@ -91,7 +96,7 @@ def _conditions(
         yield table.c.created_at < criteria.until.timestamp()
 
 
-def _names_of_model(connection: Connection, model: str, table: Table) -> list[str]:
+def _names_of_model(connection: Connection, model: str, table: Table, *, owner: Owner) -> list[str]:
     """The names of a model and its snapshots, as far as there are images of them."""
-    known = connection.execute(select(table.c.model).where(table.c.owner == "").distinct()).scalars()
+    known = connection.execute(select(table.c.model).where(owned(table, owner)).distinct()).scalars()
     return [name for name in known if is_of_model(name, model)]
