@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 
 # A size, or a word such as high or transparent.
+# The largest picture has half of that as base64. Searching more would hold up the loop for seconds.
+MOST_SEARCHED_BYTES = 64_000_000
 _SETTING = re.compile(r"\d{1,5}x\d{1,5}|[a-z]{1,15}")
 
 
@@ -129,9 +131,15 @@ def _is_surely_data(image: bytes) -> bool:
 
 
 def _unusual_body(body: bytes | str) -> ImagesBody:
-    """The body if an image can be found anywhere in it."""
+    """The body if an image can be found anywhere in it, unless looking would take seconds."""
     if isinstance(body, bytes) and begins_like_an_image(body):
         return _images_body(ExtractedImages((body,)), {})
+    if len(body) > MOST_SEARCHED_BYTES:
+        reason = (
+            f"the answer is not the JSON of an images endpoint, and of its {len(body) // 1_000_000} MB no more "
+            f"than {MOST_SEARCHED_BYTES // 1_000_000} are searched for an image"
+        )
+        raise UnusableBody(reason)
     documents = [document for document in parse_documents(body) if not document.is_partial]
     finals = [document for document in documents if document.is_final]
     found = _found_in(finals)

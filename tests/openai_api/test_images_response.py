@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt_image_mcp.openai_api.images_response import (
+    MOST_SEARCHED_BYTES,
     UnusableBody,
     read_image_usage,
     read_images_body,
@@ -157,3 +158,15 @@ def test_a_setting_that_is_none_is_not_repeated(echoed: str) -> None:
     said = dict.fromkeys(("size", "quality", "background"), echoed)
     answer = read_images_body(json.dumps({"data": [{"b64_json": ENCODED}], **said}).encode())
     assert (answer.properties.size, answer.properties.quality, answer.properties.background) == (None,) * 3
+
+
+def test_a_huge_answer_of_another_form_is_not_searched() -> None:
+    padding = " " * MOST_SEARCHED_BYTES
+    assert read_images_body(json.dumps({"picture": ENCODED * 9}).encode())
+    for body in (f'{{"picture": "{ENCODED * 9}"}}{padding}', f"<html>{padding}</html>"):
+        with pytest.raises(UnusableBody, match="of its 64 MB no more than 64 are searched"):
+            read_images_body(body.encode())
+
+
+def test_a_huge_answer_of_the_usual_form_is_read() -> None:
+    assert read_images_body(_body(note=" " * MOST_SEARCHED_BYTES)).images == (IMAGE,)
