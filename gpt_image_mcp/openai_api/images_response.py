@@ -136,8 +136,8 @@ def _unusual_body(body: bytes | str) -> ImagesBody:
         return _images_body(ExtractedImages((body,)), {})
     if len(body) > MOST_SEARCHED_BYTES:
         reason = (
-            f"the answer is not the JSON of an images endpoint, and of its {len(body) // 1_000_000} MB no more "
-            f"than {MOST_SEARCHED_BYTES // 1_000_000} are searched for an image"
+            f"the answer is not the JSON of an images endpoint, and of its {len(body) // 1_000_000} MB "
+            f"no more than {MOST_SEARCHED_BYTES // 1_000_000} are searched for an image"
         )
         raise UnusableBody(reason)
     documents = [document for document in parse_documents(body) if not document.is_partial]
