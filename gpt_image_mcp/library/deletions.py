@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 
 from gpt_image_mcp.library.images import remove_image
 from gpt_image_mcp.library.ownership import owned
-from gpt_image_mcp.library.schema import deleted_images
+from gpt_image_mcp.library.schema import deleted_images, images
 from gpt_image_mcp.library.sessions import sessions_using
 from gpt_image_mcp.values.owners import LOCAL, Owner
 
@@ -52,7 +52,7 @@ class Deletions:
     ) -> bool:
         """Forgets an image, except what it cost; with the last image of a call go its prompt and result.
 
-        False for one that is not there, or that another call deleted meanwhile; then nothing is done.
+        False for one that is not the user's, or that another call deleted meanwhile; then nothing is done.
 
         Args:
             image_id: The image.
@@ -61,7 +61,8 @@ class Deletions:
         """
         with self.database.writing() as connection:
             users = sessions_using(connection, image_id, now)
-            row = remove_image(connection, image_id)
+            mine = select(images.c.id).where(images.c.id == image_id, owned(images, self.owner))
+            row = remove_image(connection, image_id) if connection.execute(mine).first() else None
             if row is None:
                 return False
             kept = {name: getattr(row, name) for name in _KEPT}

@@ -32,7 +32,7 @@ from gpt_image_mcp.values.sessions import SessionSummary, SessionUse
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import ColumnElement, Connection, Row
 
     from gpt_image_mcp.library.database import Database
 
@@ -167,8 +167,7 @@ class Sessions:
             return None
         turns = select(session_turns).where(session_turns.c.session_id == session_id)
         with self.database.reading() as connection:
-            this = select(sessions).where(sessions.c.id == session_id, owned(sessions, self.owner))
-            row = connection.execute(this).one_or_none()
+            row = connection.execute(select(sessions).where(self._is(session_id))).one_or_none()
             rows = connection.execute(turns.order_by(session_turns.c.turn)).all()
             return None if row is None else _record(row, rows)
 
@@ -177,7 +176,7 @@ class Sessions:
         with self.database.writing() as connection:
             connection.execute(
                 update(sessions)
-                .where(sessions.c.id == session_id, sessions.c.ended_at.is_(None))
+                .where(self._is(session_id), sessions.c.ended_at.is_(None))
                 .values(ended_at=when.timestamp())
             )
 
@@ -253,7 +252,7 @@ class Sessions:
         Raises:
             NotFound: If the session is gone, so that there is nothing to wait for.
         """
-        this = sessions.c.id == session_id
+        this = self._is(session_id)
         until = (now + self.lease).timestamp()
         # A lease that ends later than one of now was taken before the clock was set back.
         free = or_(~sessions.c.lease_until.between(now.timestamp(), until), sessions.c.lease_holder == holder)
@@ -272,6 +271,10 @@ class Sessions:
         mine = (sessions.c.id == session_id, sessions.c.lease_holder == holder)
         with self.database.writing() as connection:
             connection.execute(update(sessions).where(*mine).values(lease_holder="", lease_until=0))
+
+    def _is(self, session_id: str) -> ColumnElement[bool]:
+        """The session of this id, if it is one of the user's."""
+        return (sessions.c.id == session_id) & owned(sessions, self.owner)
 
 
 def sessions_using(connection: Connection, image_id: str, now: datetime) -> tuple[SessionUse, ...]:
