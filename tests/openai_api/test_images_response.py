@@ -163,7 +163,7 @@ def test_a_setting_that_is_none_is_not_repeated(echoed: str) -> None:
 def test_a_huge_answer_of_another_form_is_not_searched() -> None:
     padding = " " * MOST_SEARCHED_BYTES
     picture = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(300)).decode()
-    assert read_images_body(json.dumps({"picture": picture}).encode())
+    assert read_images_body(json.dumps({"picture": picture}).encode()).images
     for body in (f'{{"picture": "{picture}"}}{padding}', f"<html>{padding}</html>"):
         with pytest.raises(UnusableBody, match="of its 64 MB no more than 64 are searched"):
             read_images_body(body.encode())
