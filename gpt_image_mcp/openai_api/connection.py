@@ -143,7 +143,8 @@ class Connection:
                 chunks.append(chunk)
         except httpx2.HTTPError as error:
             raise broken(error, request_id_of(response)) from error
-        return b"".join(chunks)
+        chunks[:] = [b"".join(chunks)]  # the pieces are of no more use, and would take as much again
+        return chunks[0]
 
     async def download(self, link: str, response: httpx2.Response) -> bytes:
         """Fetches an image from a link in an answer, which may be relative to the address of the request.

@@ -16,13 +16,21 @@ _EITHER = 47
 _PIECE_BYTES = 1_000_000
 # Ten pictures of the largest size, of noise, in base64 have 330 MB.
 MOST_BYTES = 400_000_000
+# Of an answer without pictures: an error, a file's id, the list of a gateway's models.
+MOST_BYTES_OF_WORDS = 4_000_000
 
 
 class UnpackedStream(httpx2.AsyncByteStream):
-    """The pieces of a body, unpacked as they come; of a damaged or endless one, those before that."""
+    """The pieces of a body, unpacked as they come; of a damaged or endless one, those before that.
 
-    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+    Args:
+        stream: The body as it is sent.
+        most_bytes: How much of it is read.
+    """
+
+    def __init__(self, stream: httpx2.AsyncByteStream, *, most_bytes: int = MOST_BYTES) -> None:
         self._stream = stream
+        self._most_bytes = most_bytes
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         pieces = aiter(self._stream)
@@ -31,7 +39,7 @@ class UnpackedStream(httpx2.AsyncByteStream):
             head += piece
             if len(head) >= len(_GZIP):
                 break
-        unpack = _Unpacker(is_packed=head.startswith((_GZIP, *_ZLIB)))
+        unpack = _Unpacker(is_packed=head.startswith((_GZIP, *_ZLIB)), most_bytes=self._most_bytes)
         for unpacked in unpack(head):
             yield unpacked
         async for piece in pieces:
@@ -48,15 +56,16 @@ class UnpackedStream(httpx2.AsyncByteStream):
 class _Unpacker:
     """Unpacks a body piece by piece: into pieces of a size at most, and into so much at most in all."""
 
-    def __init__(self, *, is_packed: bool) -> None:
+    def __init__(self, *, is_packed: bool, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
         self._inner = zlib.decompressobj(_EITHER) if is_packed else None
         self._is_damaged = False
         self._bytes = 0
 
     @property
     def has_enough(self) -> bool:
-        """Whether no body of pictures is so large."""
-        return self._bytes > MOST_BYTES
+        """Whether no body is so large."""
+        return self._bytes > self._most_bytes
 
     def __call__(self, piece: bytes) -> Iterator[bytes]:
         for unpacked in self._unpacked(piece):

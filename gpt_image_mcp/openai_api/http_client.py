@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx2
 from socksio.exceptions import SOCKSError
 
-from gpt_image_mcp.openai_api.content_encoding import UnpackedStream
+from gpt_image_mcp.openai_api.content_encoding import (
+    MOST_BYTES,
+    MOST_BYTES_OF_WORDS,
+    UnpackedStream,
+)
 from gpt_image_mcp.openai_api.error_response import is_early
 from gpt_image_mcp.openai_api.redirects import require_followable
 
@@ -88,7 +92,15 @@ class HttpClient(httpx2.AsyncClient):
         if response.has_redirect_location:
             require_followable(response, is_early=is_early(seconds))
         response.headers.pop("content-encoding", None)
-        response.stream = UnpackedStream(cast("httpx2.AsyncByteStream", response.stream))
+        body, most_bytes = cast("httpx2.AsyncByteStream", response.stream), _most_bytes(response)
+        response.stream = UnpackedStream(body, most_bytes=most_bytes)
+
+
+def _most_bytes(response: httpx2.Response) -> int:
+    """How much is read of a body: pictures come only in good answers to a post of what is no file."""
+    request = response.request
+    has_pictures = request.method == "POST" and not request.url.path.endswith("/files")
+    return MOST_BYTES if has_pictures and response.is_success else MOST_BYTES_OF_WORDS
 
 
 @dataclass(eq=False, slots=True)

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, cast
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
-from gpt_image_mcp.openai_api.answer_documents import as_object, parse_documents
+from gpt_image_mcp.openai_api.answer_documents import (
+    TOO_MANY_VALUES,
+    as_object,
+    has_too_many_values,
+    parse_documents,
+)
 from gpt_image_mcp.openai_api.image_extraction import (
     LONGEST_LINK_CHARACTERS,
     ExtractedImages,
@@ -29,9 +34,9 @@ if TYPE_CHECKING:
     from gpt_image_mcp.openai_api.answer_documents import AnswerDocument
 
 
-# A size, or a word such as high or transparent.
 # The largest picture has half of that as base64. Searching more would hold up the loop for seconds.
 MOST_SEARCHED_BYTES = 64_000_000
+# A size, or a word such as high or transparent.
 _SETTING = re.compile(r"\d{1,5}x\d{1,5}|[a-z]{1,15}")
 
 
@@ -98,6 +103,9 @@ def read_images_body(body: bytes | str, sent: Collection[bytes] = ()) -> ImagesB
     Raises:
         UnusableBody: If it holds neither image data nor a link; with the words of an error in it.
     """
+    is_file = isinstance(body, bytes) and begins_like_an_image(body)
+    if not is_file and has_too_many_values(body):
+        raise UnusableBody(TOO_MANY_VALUES)
     answer = _usual_body(body) or _unusual_body(body)
     made = tuple(image for image in answer.images if image not in sent)
     if answer.images and not made and not answer.urls:
@@ -108,6 +116,8 @@ def read_images_body(body: bytes | str, sent: Collection[bytes] = ()) -> ImagesB
 
 def read_partial_images(body: bytes) -> tuple[bytes, ...]:
     """The previews in a stream that broke before its final image."""
+    if has_too_many_values(body):
+        return ()
     previews = [document for document in parse_documents(body) if document.is_partial]
     images = (image for document in previews for image in extract_images(document.value).images)
     return tuple(dict.fromkeys(filter(begins_like_an_image, images)))

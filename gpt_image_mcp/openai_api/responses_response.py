@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import from_json
 
-from gpt_image_mcp.openai_api.answer_documents import as_list, as_object
+from gpt_image_mcp.openai_api.answer_documents import (
+    TOO_MANY_VALUES,
+    as_list,
+    as_object,
+    has_too_many_values,
+)
 from gpt_image_mcp.openai_api.image_extraction import NotBase64, decode_image
 from gpt_image_mcp.openai_api.images_response import (
     UnusableBody,
@@ -61,6 +66,8 @@ def read_response_body(body: bytes) -> ResponsesBody:
     Raises:
         UnusableBody: If it is not such a body, or its image data is damaged.
     """
+    if has_too_many_values(body):
+        raise UnusableBody(TOO_MANY_VALUES)
     try:
         answer = as_object(from_json(body))
     except ValueError:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import from_json
 
-from gpt_image_mcp.openai_api.answer_documents import as_object
+from gpt_image_mcp.openai_api.answer_documents import TOO_MANY_VALUES, as_object, has_too_many_values
 from gpt_image_mcp.openai_api.error_mapping import map_error
 from gpt_image_mcp.openai_api.image_extraction import decode_image
 from gpt_image_mcp.openai_api.sdk_errors import broken, lost, read_error, request_id_of
@@ -123,7 +123,7 @@ def _is_image(event: httpx2.ServerSentEvent) -> bool:
 
 def _parsed(data: str, request_id: str | None) -> dict[str, object]:
     try:
-        return as_object(from_json(data))
+        return as_object(_json(data))
     except ValueError as error:
         reason = f"the stream holds an event that cannot be read ({len(data)} bytes)"
         raise lost(reason, request_id) from error
@@ -132,6 +132,13 @@ def _parsed(data: str, request_id: str | None) -> dict[str, object]:
 def _image_in(data: str) -> bytes:
     """The bytes of a partial image; empty if it is damaged, which is no reason to lose the final one."""
     try:
-        return decode_image(str(as_object(from_json(data)).get("b64_json")))
+        return decode_image(str(as_object(_json(data)).get("b64_json")))
     except ValueError:
         return b""
+
+
+def _json(data: str) -> object:
+    """The parsed JSON; ``ValueError`` if it is none, or made of too many values."""
+    if has_too_many_values(data):
+        raise ValueError(TOO_MANY_VALUES)
+    return from_json(data)

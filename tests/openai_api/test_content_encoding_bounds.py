@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt_image_mcp.openai_api.content_encoding import MOST_BYTES, UnpackedStream
+from gpt_image_mcp.openai_api.content_encoding import MOST_BYTES, MOST_BYTES_OF_WORDS, UnpackedStream
+from gpt_image_mcp.openai_api.http_client import HttpClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -55,3 +57,31 @@ async def test_an_answer_without_an_end_is_cut(times: int) -> None:
     member = gzip.compress(bytes(1_000_000))
     total = sum(map(len, await _unpacked([member] * times)))
     assert total == min(times * 1_000_000, MOST_BYTES)
+
+
+@pytest.mark.parametrize("status", [400, 500])
+async def test_an_error_without_an_end_is_read_only_so_far(status: int) -> None:
+    sent = gzip.compress(b'{"error": {"message": "' + b"x" * 50_000_000 + b'"}}')
+    transport = httpx2.MockTransport(lambda _request: httpx2.Response(status, stream=Pieces([sent])))
+    async with _client(transport) as client:
+        answer = await client.post("https://api.test/v1/images/generations", json={})
+    assert len(answer.content) == MOST_BYTES_OF_WORDS
+
+
+async def test_only_an_answer_that_may_hold_pictures_may_be_large() -> None:
+    sent = gzip.compress(bytes(MOST_BYTES_OF_WORDS * 2))
+    transport = httpx2.MockTransport(lambda _request: httpx2.Response(200, stream=Pieces([sent])))
+    async with _client(transport) as client:
+        sizes = {
+            path: len((await client.post(f"https://api.test/v1/{path}", json={})).content)
+            for path in ("images/generations", "images/edits", "responses", "files")
+        }
+        listed = await client.get("https://api.test/v1/models")
+    assert sizes.pop("files") == len(listed.content) == MOST_BYTES_OF_WORDS
+    assert set(sizes.values()) == {MOST_BYTES_OF_WORDS * 2}
+
+
+def _client(transport: httpx2.MockTransport) -> HttpClient:
+    return HttpClient(
+        clock=monotonic, transport=transport, timeout=httpx2.Timeout(10), limits=httpx2.Limits()
+    )

@@ -10,13 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpt_image_mcp.openai_api.answer_documents import MOST_VALUES
 from gpt_image_mcp.openai_api.images_response import (
     MOST_SEARCHED_BYTES,
     UnusableBody,
     read_image_usage,
     read_images_body,
+    read_partial_images,
     read_usage,
 )
+from gpt_image_mcp.openai_api.responses_response import read_response_body
 
 IMAGE = b"\x89PNG pretend"
 ENCODED = base64.b64encode(IMAGE).decode()
@@ -173,3 +176,21 @@ def test_a_huge_answer_of_the_usual_form_is_read() -> None:
     image = b"\x89PNG\r\n\x1a\n" + bytes(MOST_SEARCHED_BYTES)
     body = json.dumps({"data": [{"b64_json": base64.b64encode(image).decode()}]})
     assert read_images_body(body.encode()).images == (image,)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"data":[' + b"{}," * MOST_VALUES + b"{}]}",
+        _body(**{f"k{number}": [number] for number in range(MOST_VALUES // 2)}),
+        b"[" * (MOST_VALUES + 1),
+        b"data: {}\n\n" * (MOST_VALUES + 1),
+    ],
+    ids=["objects", "keys", "depth", "events"],
+)
+def test_an_answer_of_very_many_values_is_not_read(body: bytes) -> None:
+    with pytest.raises(UnusableBody, match="more than 250,000 values"):
+        read_images_body(body)
+    with pytest.raises(UnusableBody, match="more than 250,000 values"):
+        read_response_body(body)
+    assert read_partial_images(body) == ()
