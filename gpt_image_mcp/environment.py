@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import platformdirs
@@ -53,7 +54,8 @@ def clean_for_libraries() -> dict[str, str]:
     found = {name: value for name, value in cleaned.items() if _OF_LIBRARIES.fullmatch(name)}
     os.environ.update(found)
     _require_home()
-    return {name: reason for name, value in found.items() if (reason := unfilled(value))}
+    reasons = {name: reason for name, value in found.items() if (reason := unfilled(value))}
+    return reasons if _is_zone_usable() else {**reasons, "TZ": "it must be within a day of UTC"}
 
 
 def ignore_dotenv() -> None:
@@ -85,6 +87,15 @@ def _shown(name: str) -> str:
     value = variables_set([name]).get(name, "")
     is_secret = _SECRET_NAMES.search(name) or _MAY_BE_SECRET.search(value)
     return "***" if is_secret else cut(value)
+
+
+def _is_zone_usable() -> bool:
+    """Whether Python can tell the local time: the C library also takes zones days away from UTC."""
+    try:
+        datetime.now().astimezone()
+    except ValueError:
+        return False
+    return True
 
 
 def _require_home() -> None:

@@ -12,12 +12,10 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from anyio import NoEventLoopError
-from anyio.from_thread import check_cancelled
-
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.paths import is_within
 from gpt_image_mcp.regular_files import scan_folder
+from gpt_image_mcp.steps import step
 from gpt_image_mcp.visible_text import normalized
 
 if TYPE_CHECKING:
@@ -38,8 +36,7 @@ class Walk:
 
     def step(self) -> None:
         """Counts one entry; raises ``InvalidArgument`` if it is one too many, or ends a cancelled call."""
-        with suppress(NoEventLoopError):
-            check_cancelled()
+        step()
         self._left -= 1
         if self._left < 0 or monotonic() > self._deadline:
             message = f"The search for images stopped after {MOST_ENTRIES:,} entries or {MOST_SECONDS:g} s."

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.pillow_errors import Oversized
+from gpt_image_mcp.steps import step
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -53,6 +54,7 @@ class MemoryBudget:
             self._changed.notify_all()
         self._mine.has_room = True
         try:
+            step()  # the call may have been cancelled while this waited
             yield
         finally:
             self._mine.has_room = False

@@ -26,6 +26,8 @@ _UNSEEN = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".j
 )
 # Of Windows, which has the longest. Following the links of a much longer one takes minutes.
 _LONGEST_PATH = 32_767
+# Folders are made, and removed, one within the other by recursion.
+_MOST_FOLDERS = 200
 
 
 def unquoted(text: str) -> str:
@@ -59,6 +61,9 @@ def local_path(text: str, *, base: Path, wsl: bool | None = None) -> Path:
         text = f"/mnt/{windows[1].lower()}/{rest}" if windows[1] else f"/{rest}"
     if "\0" in text or not 0 < len(text) <= _LONGEST_PATH:
         message = "it is empty, too long or holds a NUL character"
+        raise ValueError(message)
+    if sum(map(text.count, "/\\")) > _MOST_FOLDERS:
+        message = f"it is more than {_MOST_FOLDERS} folders deep"
         raise ValueError(message)
     text.encode()
     try:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from anyio import CapacityLimiter
 from anyio.lowlevel import RunVar
 from anyio.to_thread import run_sync
 
-from gpt_image_mcp.errors import ImageError
+from gpt_image_mcp.errors import Cancelled, ImageError
+from gpt_image_mcp.steps import on_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -32,41 +33,30 @@ async def in_thread(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs)
 
     As much runs at once as there are processors; more would only take the loop's share.
     """
-    return await run_sync(
-        partial(_lightly, partial(work, *args, **kwargs)), limiter=_limiter(_computing, os.cpu_count() or 1)
-    )
+    return await _run(partial(work, *args, **kwargs), _limiter(_computing, os.cpu_count() or 1))
 
 
 async def in_drawing(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """What ``work`` returns, or raises, for work on pictures: it may be long, or wait for memory."""
-    return await run_sync(
-        partial(_lightly, partial(work, *args, **kwargs)), limiter=_limiter(_drawing, os.cpu_count() or 1)
-    )
+    return await _run(partial(work, *args, **kwargs), _limiter(_drawing, os.cpu_count() or 1))
 
 
 async def in_database(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """What ``work`` returns, or raises, for work that mostly waits, for the database or for files."""
-    return await run_sync(
-        partial(_lightly, partial(work, *args, **kwargs)), limiter=_limiter(_waiting, _DATABASE_THREADS)
-    )
+    return await _run(partial(work, *args, **kwargs), _limiter(_waiting, _DATABASE_THREADS))
 
 
 async def in_saving(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """What ``work`` returns, or raises, for work that stores what was paid for, behind nothing else."""
-    return await run_sync(
-        partial(_lightly, partial(work, *args, **kwargs)), limiter=_limiter(_saving, _DATABASE_THREADS)
-    )
+    return await _run(partial(work, *args, **kwargs), _limiter(_saving, _DATABASE_THREADS))
 
 
 async def in_folders(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """What ``work`` returns, or raises, for work on files and folders that a caller named.
 
-    Their drive may never answer, so nobody else waits for it, and a cancelled call does not either.
+    Their drive may never answer, so nobody else waits for it once its call was cancelled.
     """
-    limiter = _limiter(_looking, _FOLDER_THREADS)
-    return await run_sync(
-        partial(_lightly, partial(work, *args, **kwargs)), abandon_on_cancel=True, limiter=limiter
-    )
+    return await _run(partial(work, *args, **kwargs), _limiter(_looking, _FOLDER_THREADS), may_hang=True)
 
 
 async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
@@ -79,20 +69,60 @@ async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
         raise
 
 
-def _lightly(work: Callable[[], _T]) -> _T:
-    """What work returns, or raises without the pictures that it was working on.
+class _Work(Generic[_T]):
+    """Work for a thread, which ends at its next step once nobody waits for it."""
 
-    A traceback keeps what the functions that it names were given and had made, and lies in circles, which are
-    collected late. Of an error of ours nobody needs it.
+    def __init__(self, work: Callable[[], _T]) -> None:
+        self._work = work
+        self.has_begun = False
+        self.is_unwanted = False
+
+    def __call__(self) -> _T:
+        """What the work returns, or raises without the pictures that it was working on.
+
+        A traceback keeps what the functions that it names were given and had made, and lies in circles, which
+        are collected late. Of an error of ours nobody needs it.
+        """
+        self.has_begun = True
+        self._step = on_step.get()
+        on_step.set(self._go_on)  # in a context of its own
+        try:
+            return self._work()
+        except ImageError as raised:
+            error: BaseException | None = raised
+            while error:
+                error.__traceback__ = None
+                error = error.__cause__ or error.__context__
+            raise
+
+    def _go_on(self) -> None:
+        if self.is_unwanted:
+            raise Cancelled("The call was cancelled.", next_step="Call again if you still want it.")
+        self._step()
+
+
+async def _run(work: Callable[[], _T], limiter: CapacityLimiter, *, may_hang: bool = False) -> _T:
+    """Runs work in a thread. A cancelled call leaves at once; its thread counts until it has ended.
+
+    Otherwise each cancelled call would let one more thread draw beside its own. Only work that may hang for
+    ever, and does next to nothing, no longer counts.
     """
+    wanted = _Work(work)
+    running = asyncio.create_task(run_sync(wanted, abandon_on_cancel=may_hang, limiter=limiter))
     try:
-        return work()
-    except ImageError as raised:
-        error: BaseException | None = raised
-        while error:
-            error.__traceback__ = None
-            error = error.__cause__ or error.__context__
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        wanted.is_unwanted = True
+        if may_hang or not wanted.has_begun:
+            running.cancel()
+        running.add_done_callback(_ignore)
         raise
+
+
+def _ignore(ended: asyncio.Task[Any]) -> None:
+    """Takes note of how work ended that nobody waits for, so that asyncio need not warn."""
+    if not ended.cancelled():
+        ended.exception()
 
 
 def _limiter(limiters: RunVar[CapacityLimiter], threads: int) -> CapacityLimiter:

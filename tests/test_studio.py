@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,8 +22,6 @@ from gpt_image_mcp.values.results import ImageResult
 from tests.standin import serve_standin
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gpt_image_mcp.values.progress import Progress
 
 
@@ -221,6 +220,40 @@ async def test_one_damaged_picture_of_several_does_not_cost_the_others(project: 
     assert len(result.images) == 1
     assert any("Image 2 of 2 arrived damaged" in note for note in result.notes)
     assert any("3 images were asked for, 2 came" in note for note in result.notes)
+
+
+async def test_of_very_many_pictures_in_an_answer_only_some_are_saved_and_the_answer_is_kept(
+    project: Path,
+) -> None:
+    import base64
+    import json
+
+    import httpx2
+
+    from gpt_image_mcp.calls.saving import MOST_SAVED
+    from gpt_image_mcp.openai_api.sandbox.drawing import Drawing, draw
+    from gpt_image_mcp.openai_api.sandbox.transport import SandboxTransport
+
+    seen = [draw(Drawing(prompt=str(n), model="m", quality="low", width=64, height=64)) for n in range(2)]
+
+    class Many(SandboxTransport):
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            pictures = [{"b64_json": base64.b64encode(data).decode()} for data in seen * MOST_SAVED]
+            return httpx2.Response(200, content=json.dumps({"data": pictures}), request=request)
+
+    async with serve_standin(Many()) as standin:
+        settings = Settings(
+            api_key="sk-test",  # type: ignore[arg-type]
+            base_url=standin.base_url,
+            output_dir=str(project / "out"),
+        )
+        async with Studio(settings) as studio:
+            result = await studio.generate("a fox", **QUICK)
+    assert len(result.images) == len(list((project / "out").glob("*.png"))) == MOST_SAVED
+    assert any(f"40 came; the first {MOST_SAVED} were saved" in note for note in result.notes)
+    (kept,) = [note for note in result.notes if note.startswith("The answer is kept in ")]
+    body = json.loads(Path(kept.removeprefix("The answer is kept in ").rstrip(".")).read_text())
+    assert len(body["data"]) == 2 * MOST_SAVED
 
 
 async def test_a_folder_that_vanishes_during_the_call_does_not_lose_the_image(project: Path) -> None:

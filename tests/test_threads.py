@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gpt_image_mcp.errors import InvalidArgument
-from gpt_image_mcp.threads import in_database, in_drawing, in_folders, in_saving, in_thread
+from gpt_image_mcp.steps import step
+from gpt_image_mcp.threads import in_database, in_drawing, in_folders, in_saving, in_thread, to_the_end
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
 
 
 class Picture:
@@ -21,7 +24,9 @@ class Picture:
 
 
 @pytest.mark.parametrize("in_worker", [in_thread, in_drawing, in_saving, in_database, in_folders])
-async def test_an_error_keeps_nothing_that_was_worked_on(in_worker: Callable[..., Awaitable[Any]]) -> None:
+async def test_an_error_keeps_nothing_that_was_worked_on(
+    in_worker: Callable[..., Coroutine[Any, Any, Any]],
+) -> None:
     pictures: list[weakref.ref[Picture]] = []
 
     def decode() -> Picture:
@@ -51,3 +56,53 @@ async def test_an_error_keeps_nothing_that_was_worked_on(in_worker: Callable[...
         assert isinstance(raised.value.__cause__, ValueError)
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("in_worker", [in_thread, in_drawing])
+async def test_cancelled_work_ends_at_its_next_step_and_counts_until_then(
+    in_worker: Callable[..., Coroutine[Any, Any, Any]],
+) -> None:
+    begun, go_on = threading.Semaphore(0), threading.Event()
+    ended: list[str] = []
+
+    def work(name: str) -> None:
+        begun.release()
+        go_on.wait(20)
+        step()
+        ended.append(name)
+
+    threads = os.cpu_count() or 1
+    running = [asyncio.create_task(in_worker(work, f"running {n}")) for n in range(threads)]
+    for _ in running:
+        await asyncio.to_thread(begun.acquire, timeout=20)
+    waiting = [asyncio.create_task(in_worker(work, f"waiting {n}")) for n in range(3)]
+    after = asyncio.create_task(in_worker(work, "after"))
+    await asyncio.sleep(0)
+    for task in (*running, *waiting):
+        task.cancel()
+    assert {type(each) for each in await asyncio.gather(*running, *waiting, return_exceptions=True)} == {
+        asyncio.CancelledError
+    }
+    assert not begun.acquire(blocking=False)  # the threads are taken, although nobody waits for them
+    go_on.set()
+    await after
+    assert ended == ["after"]
+
+
+async def test_work_that_must_not_be_left_half_done_is_done_although_its_call_was_cancelled() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def save() -> None:
+        begun.set()
+        go_on.wait(20)
+        step()
+        done.append("saved")
+
+    saving = asyncio.create_task(to_the_end(in_saving(save)))
+    await asyncio.to_thread(begun.wait, 20)
+    saving.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await saving
+    assert done == ["saved"]

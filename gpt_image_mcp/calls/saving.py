@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.requests import ImageRequest
     from gpt_image_mcp.values.responses import GeneratedImages
 
+# Nobody can ask for as many. What comes beyond them is only kept as it came.
+MOST_SAVED = 20
+
 
 def save(plan: Plan, generated: GeneratedImages, library: Library, *, elapsed_seconds: float) -> ImageResult:
     """Saves the images of a call and gives its result. Blocking.
@@ -103,7 +106,7 @@ def _usable_images(generated: GeneratedImages, plan: Plan) -> tuple[list[bytes],
     usable: list[bytes] = []
     pictures: list[Picture] = []
     notes: list[str] = []
-    for number, data in enumerate(generated.images, start=1):
+    for number, data in enumerate(generated.images[:MOST_SAVED], start=1):
         picture = read_picture(data)
         if picture is None or not is_complete(data, picture):
             notes.append(f"Image {number} of {len(generated.images)} arrived damaged and was not kept.")
@@ -126,7 +129,8 @@ def _usable_images(generated: GeneratedImages, plan: Plan) -> tuple[list[bytes],
             request_id=generated.request_id,
         )
     if len(generated.images) != plan.request.n:
-        notes.append(f"{plan.request.n} images were asked for, {len(generated.images)} came.")
+        kept = f"; the first {MOST_SAVED} were saved" if len(generated.images) > MOST_SAVED else ""
+        notes.append(f"{plan.request.n} images were asked for, {len(generated.images)} came{kept}.")
     return usable, pictures, list(dict.fromkeys(notes))
 
 

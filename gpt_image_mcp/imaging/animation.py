@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gpt_image_mcp.imaging.decoding import in_profile, pixels_of, upright
 from gpt_image_mcp.imaging.formats import announced_format, open_picture
 from gpt_image_mcp.pillow_errors import DamagedImage
+from gpt_image_mcp.steps import step
 from gpt_image_mcp.values.pixels import Pixels
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _FORMATS = ("gif", "webp")
-# Decoding as many takes 1.5 (GIF) to four seconds (WebP); a frame takes as long as so many pixels at least.
-_MOST_PIXELS, _PIXELS_PER_FRAME = 400_000_000, 10_000
+# Decoding and drawing as many takes two (WebP) to 3.5 seconds (GIF); a frame takes as long as so many pixels
+# at least.
+_MOST_PIXELS, _PIXELS_PER_FRAME = 150_000_000, 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,7 @@ class Animation:
         chosen = min(most or self.count, self.count)
         with open_picture(self.data) as image:
             for position in range(chosen):
+                step()
                 image.seek(position * self.count // chosen)
                 # Upright makes a copy, without which the next frame would have no profile.
                 pixels = pixels_of(upright(image))

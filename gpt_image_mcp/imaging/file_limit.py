@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from gpt_image_mcp.steps import step
 from gpt_image_mcp.values.pixels import Pixels
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ _WORST, _WORST_OF_SMALLER = 10, 40
 # A file that fills so much of the limit could hardly be better.
 _NEARLY_FULL = 0.95
 _SMALLEST_EDGE = 16
+# Twice what a model makes. Up to ten files are made of a picture, in seconds each.
+MOST_PIXELS = 16_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ def fit_bytes(
     """
     worst = min(best_quality, _WORST_OF_SMALLER if may_shrink else _WORST)
     small = image
+    if may_shrink and (area := image.width * image.height) > MOST_PIXELS:
+        small = _scaled(image, int(max(image.size) * math.sqrt(MOST_PIXELS / area)))
     while True:
         fitted = _at_best(small, encode, max_bytes=max_bytes, best=best_quality, worst=worst)
         edge = max(small.size)
@@ -57,12 +62,14 @@ def fit_bytes(
 def _at_best(image: Image.Image, encode: Encoder, *, max_bytes: int, best: int, worst: int) -> Fitted:
     """The file at the best quality that fits, found by bisection; at the worst one if none does."""
     size = Pixels(*image.size)
+    step()
     fitted = Fitted(encode(image, best), best, size)
     if len(fitted.data) <= max_bytes or best == worst:
         return fitted
     fitted, too_good = Fitted(encode(image, worst), worst, size), best
     while len(fitted.data) <= max_bytes * _NEARLY_FULL and too_good - fitted.quality > 1:
         middle = (fitted.quality + too_good) // 2
+        step()
         data = encode(image, middle)
         if len(data) <= max_bytes:
             fitted = Fitted(data, middle, size)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.errors import InvalidArgument, quoted
 from gpt_image_mcp.imaging.encoding import encode
-from gpt_image_mcp.imaging.file_limit import Fitted, fit_bytes
+from gpt_image_mcp.imaging.file_limit import MOST_PIXELS, Fitted, fit_bytes
 from gpt_image_mcp.imaging.fit import Placement, fit_into
 from gpt_image_mcp.imaging.limits import MAX_PIXELS
 from gpt_image_mcp.imaging.normalise import flattened, visible_ground
@@ -197,10 +197,18 @@ def _file(image: Image.Image, target: Target, *, source_type: SourceType, moving
     if not target.max_bytes:
         return Fitted(encoded(image, best), best, Pixels(*image.size))
     limit, may_shrink = target.max_bytes, target.may_shrink and not moving
+    if image.width * image.height > MOST_PIXELS and not may_shrink:
+        raise _too_many_pixels(image)
     fitted = fit_bytes(image, encoded, max_bytes=limit, best_quality=best, may_shrink=may_shrink)
     if len(fitted.data) > limit:
         raise _too_many_bytes(fitted, target)
     return fitted
+
+
+def _too_many_pixels(image: Image.Image) -> InvalidArgument:
+    message = f"max_kb is for up to {MOST_PIXELS:,} pixels, and {image.width}x{image.height} are asked for."
+    step = "Ask for fewer with width or height, or leave all of preset, width and height out."
+    return InvalidArgument(message, next_step=step)
 
 
 def _too_many_bytes(smallest: Fitted, target: Target) -> InvalidArgument:

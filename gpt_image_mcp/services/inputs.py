@@ -34,6 +34,8 @@ _AT_ONCE = 4
 _LONGEST_HEAD = 10_000  # of a data URL, before its comma
 _MOST_ESCAPES = 3_000_000  # decoding takes seconds for more
 _BYTES_PER_MB = 1_000_000
+# They are in memory twice: as they are, and in the request.
+_MOST_BYTES_TOGETHER = 200_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,15 @@ class Inputs:
             InputNotFound: If there is nothing.
             InputRejected: If it is not allowed, too large, a GIF, an SVG or no image.
         """
-        slots = asyncio.Semaphore(_AT_ONCE)
+        slots, total = asyncio.Semaphore(_AT_ONCE), 0
 
         async def load(position: int, ref: str) -> InputImage:
+            nonlocal total
             async with slots:
                 source = await self.read(ref)
+                total += len(source.data)
+                if total > _MOST_BYTES_TOGETHER:
+                    raise _too_large_together()
                 require_editable(source.data, source=source.label)
                 return await in_drawing(self._acceptable, source, position)
 
@@ -203,3 +209,11 @@ class Inputs:
             return "", ()
         note = f"Image {source.image.id} was changed since it was made; the file as it is now was sent."
         return source.image.id, (note,)
+
+
+def _too_large_together() -> InputRejected:
+    message = (
+        f"The images of this call have more than {_MOST_BYTES_TOGETHER // _BYTES_PER_MB} MB together, which "
+        "are not sent at once."
+    )
+    return InputRejected(message, next_step="Scale them down (export_image), or pass fewer.")

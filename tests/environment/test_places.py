@@ -261,3 +261,13 @@ def test_history_takes_its_words_without_quotes() -> None:
     assert machine.run("generate", *DRAW[2:], "--", "-5 degrees and a red fox").returncode == 0
     assert b"red fox" in machine.run("history", "red", "fox").stdout
     assert b"No image" in machine.run("history", "blue", "fox").stdout
+
+
+@pytest.mark.parametrize("zone", ["AAA-99:99:99", "XXX+30"])
+def test_a_time_zone_days_away_is_refused_with_its_value(zone: str, tmp_path: Path) -> None:
+    machine = Machine({**SANDBOX, "HOME": str(tmp_path), "TZ": zone}, cwd=tmp_path)
+    for command in (("history",), ("generate", "a fox"), ("doctor",)):
+        said = machine.run(*command)
+        words = (said.stdout + said.stderr).decode()
+        assert "Traceback" not in words
+        assert f"TZ has the value '{zone}'" in words

@@ -276,6 +276,16 @@ async def test_a_file_of_just_the_limit_is_taken(library: Library, photo: Path) 
     assert f"{len(PNG) + 1:,}" in (await _refused(inputs, str(photo))).message
 
 
+async def test_images_that_are_large_together_are_refused_with_what_may_be_sent(
+    library: Library, photo: Path
+) -> None:
+    photo.write_bytes(PNG + bytes(21_000_000))
+    inputs = _configured(library)
+    assert len(await inputs.load([str(photo)] * 9)) == 9
+    with pytest.raises(InputRejected, match="more than 200 MB together"):
+        await inputs.load([str(photo)] * 10)
+
+
 @pytest.mark.parametrize(
     ("name", "data"),
     [

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gpt_image_mcp.errors import InvalidArgument
-from gpt_image_mcp.imaging.file_limit import fit_bytes
+from gpt_image_mcp.imaging.file_limit import MOST_PIXELS, fit_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,3 +149,14 @@ async def test_a_lower_quality_makes_a_smaller_file(studio: Studio, project: Pat
         for quality in (20, 60, 0, 100)
     ]
     assert sizes == sorted(sizes)
+
+
+async def test_a_very_large_picture_loses_pixels_at_once_where_it_may_and_is_refused_where_not(
+    studio: Studio, project: Path
+) -> None:
+    large = str(project / "large.png")
+    Image.new("RGB", (5600, 3000), (200, 30, 90)).save(large)
+    made = await studio.export(large, output_format="jpeg", max_kb=200)
+    assert made.files[0].width * made.files[0].height <= 1.01 * MOST_PIXELS
+    with pytest.raises(InvalidArgument, match="max_kb is for up to 16,000,000 pixels, and 5600x3000"):
+        await studio.export(large, output_format="webp", max_kb=200, width=5600)
