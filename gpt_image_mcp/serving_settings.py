@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings
 
 from gpt_image_mcp.coercion import lowered
-from gpt_image_mcp.setting_types import FilePath, Names, UsdLimit, web_address
+from gpt_image_mcp.setting_types import FilePath, Networks, UsdLimit, web_address
 
 AuthMethod = Literal["none", "tokens", "jwt", "oidc"]
 OidcProvider = Literal["generic", "entra", "google", "keycloak"]
@@ -72,7 +72,7 @@ class ServingSettings(BaseSettings):
     )
     tls_cert: FilePath = Field(default=None, description="Certificate chain (PEM) of the HTTP server.")
     tls_key: FilePath = Field(default=None, description="Private key (PEM) of that certificate.")
-    trusted_proxies: Names = Field(
+    trusted_proxies: Networks = Field(
         default=(),
         description="Addresses or networks of proxies that end TLS and say who calls, with commas between.",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from decimal import Decimal
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -58,11 +59,18 @@ def _one_path(value: object) -> object:
     return found[0] if isinstance(found, tuple) and found else None
 
 
-def _split_names(value: object) -> object:
-    """Splits a text at commas; other values stay the same."""
+def _split_networks(value: object) -> object:
+    """Splits ``10.0.0.0/8, 192.168.1.2`` at commas; other values stay the same."""
     if not isinstance(value, str):
         return value
-    return tuple(name.strip() for name in value.split(",") if name.strip())
+    found = tuple(part.strip() for part in value.split(",") if part.strip())
+    try:
+        for part in found:
+            ip_network(part)
+    except ValueError as error:
+        message = "it must be addresses or networks such as 10.0.0.5 or 10.0.0.0/24, with commas between"
+        raise ValueError(message) from error
+    return found
 
 
 def _split_aliases(value: object) -> object:
@@ -103,7 +111,7 @@ def database_address(value: object) -> object:
 
 
 FilePath = Annotated[Path | None, BeforeValidator(_one_path)]
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
+Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_networks)]
 Paths = Annotated[tuple[Path, ...] | None, NoDecode, BeforeValidator(_split_paths)]
 Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_hosts)]
 Groups = Annotated[frozenset[ToolGroup], NoDecode, BeforeValidator(_split_groups)]

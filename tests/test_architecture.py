@@ -40,7 +40,9 @@ OWNERS = {
     "pydantic_settings": {"serving_settings", "setting_types", "settings"},
     "cyclopts": {"cli"},
     "rich": {"cli"},
-    "tomlkit": {"cli"},
+    "tomlkit": {"cli", "team"},
+    "key_value": {"team"},
+    "cryptography": {"team"},
     "yaml": {"cli"},
 }
 

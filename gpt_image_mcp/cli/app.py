@@ -24,6 +24,7 @@ from gpt_image_mcp.cli.commands.history import history
 from gpt_image_mcp.cli.commands.images import edit, generate
 from gpt_image_mcp.cli.commands.models import models
 from gpt_image_mcp.cli.commands.serve import serve
+from gpt_image_mcp.cli.commands.token import token
 from gpt_image_mcp.cli.console import Console
 from gpt_image_mcp.errors import ImageError, InvalidSetting
 from gpt_image_mcp.visible_text import log_visibly
@@ -61,6 +62,7 @@ for command in (
     doctor,
     demo,
     serve,
+    token,
 ):
     app.command(command)
 

@@ -14,8 +14,10 @@ from mcp.types import ToolAnnotations
 from mcp_types.version import is_version_at_least
 
 from gpt_image_mcp.errors import ImageError
+from gpt_image_mcp.mcp_app.access import ToolScopes
 from gpt_image_mcp.mcp_app.http_middleware import LenientRequests, guards, take_large_bodies
 from gpt_image_mcp.mcp_app.lifespan import lifespan, studio_of
+from gpt_image_mcp.mcp_app.listening import address_to_bind, answered_hosts, transport_options
 from gpt_image_mcp.mcp_app.middleware import ToolCalls, ToolGroups
 from gpt_image_mcp.mcp_app.outgoing import PROGRESS_MESSAGES_SINCE, send_what_is_known
 from gpt_image_mcp.mcp_app.tool_results import ToolFailure
@@ -63,8 +65,18 @@ class ImageServer(FastMCP):
     """FastMCP's server with guards before its web application, whoever serves it: we, or ``fastmcp run``."""
 
     def http_app(self, *args: Any, **options: Any) -> StarletteWithLifespan:
-        """The web application; raises ``InvalidSetting`` if the environment is malformed."""
-        app = super().http_app(*args, **{**options, **guards(read_settings().allowed_hosts)})
+        """The web application; raises ``InvalidSetting`` if the environment is malformed.
+
+        Where people sign in, requests before protocol 2026-07-28 have no sessions either, so that any replica
+        may answer any of them.
+        """
+        settings = read_settings()
+        if settings.is_served:
+            from gpt_image_mcp.team.sign_in import auth_provider
+
+            self.auth = auth_provider(settings)
+            options["stateless_http"] = True
+        app = super().http_app(*args, **{**options, **guards(answered_hosts(settings))})
         take_large_bodies(app)
         app.add_middleware(LenientRequests, path=app.state.path)
         return app
@@ -73,7 +85,11 @@ class ImageServer(FastMCP):
         """Serves it, for ``fastmcp run``; raises ``InvalidSetting`` too."""
         from gpt_image_mcp.mcp_app.http_connections import connection_options
 
-        options["uvicorn_config"] = connection_options() | (options.get("uvicorn_config") or {})
+        settings = read_settings()
+        if host := options.get("host"):
+            address_to_bind(host, 0, settings)
+        ours = connection_options() | transport_options(settings)
+        options["uvicorn_config"] = ours | (options.get("uvicorn_config") or {})
         await super().run_http_async(*args, **options)
 
 
@@ -82,7 +98,7 @@ mcp = ImageServer(
     instructions=INSTRUCTIONS,
     version=version("gpt-image-mcp-server"),
     lifespan=lifespan,
-    middleware=[ToolCalls(), ToolGroups()],
+    middleware=[ToolCalls(), ToolScopes(), ToolGroups()],
     mask_error_details=True,
     # Our schemas have no references, and looking for them takes a third of the time of tools/list.
     dereference_schemas=False,

@@ -1,7 +1,7 @@
-"""Streamable HTTP on this machine: the same server for several clients at once, and ``/health``.
+"""Streamable HTTP: the same server for several clients at once, and ``/health``.
 
-There is no authentication yet, so only loopback addresses are served. What requests may say is decided in
-``http_middleware.py``, and which local files a call may name in ``lifespan.py``.
+Where it may listen is decided in ``listening.py``, what requests may say in ``http_middleware.py``, and which
+local files a call may name in ``lifespan.py``.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import re
 import signal
 import socket
 import sys
-from ipaddress import ip_address
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from fastmcp.utilities.logging import temporary_log_level
@@ -22,6 +21,7 @@ from gpt_image_mcp.errors import InvalidArgument, InvalidSetting
 from gpt_image_mcp.mcp_app.health import HEALTH_PATH
 from gpt_image_mcp.mcp_app.http_connections import connection_options
 from gpt_image_mcp.mcp_app.http_middleware import is_waited_for
+from gpt_image_mcp.mcp_app.listening import address_to_bind, transport_options
 from gpt_image_mcp.mcp_app.outgoing import one_line_events
 from gpt_image_mcp.mcp_app.serve import keep_what_is_loaded, leave_within, log_level
 from gpt_image_mcp.settings import read_settings
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 # Nothing that a URL would have to escape, that clients resolve themselves (a name of dots only), or that
 # Starlette takes for a parameter.
 _PATH = re.compile(r"(?:/(?!\.+(?:/|$))[A-Za-z0-9._~-]+)+")
-_HIGHEST_PORT = 65_535
 _CLOSING_SECONDS = 2
 # Some clients list the tools when a result has come, to check it; without the list they drop the result.
 _QUIET_SECONDS = 0.5
@@ -46,23 +45,27 @@ def serve_http(mcp: FastMCP, *, host: str, port: int, path: str) -> int:
 
     Args:
         mcp: The server, with its tools.
-        host: A loopback address, or a name of one.
+        host: The address to listen on, or a name of it; beyond this machine only where people sign in.
         port: 0 picks a free one; the address is written to stderr.
         path: Where MCP is, such as ``/mcp``; ``/health`` is beside it.
 
     Raises:
-        InvalidSetting: If the environment or an argument is malformed, or the address is not a loopback one.
-        InvalidArgument: If the address cannot be listened on.
+        InvalidSetting: If the environment or an argument is malformed, or the address is not allowed.
+        InvalidArgument: If it cannot be listened on.
+        UpstreamUnavailable: If people sign in through a provider that does not answer.
     """
     settings = read_settings()
     _check_path(path)
-    listener = listen(_loopback_address(host, port), port)
-    server = WebServer(mcp.http_app(path=path), grace_seconds=settings.shutdown_grace_seconds)
+    address, options = address_to_bind(host, port, settings), transport_options(settings)
+    app = mcp.http_app(path=path)
+    listener = listen(address, port)
+    server = WebServer(app, grace_seconds=settings.shutdown_grace_seconds, **options)
     # uvicorn does the same, but a moment later.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)
     keep_what_is_loaded()
-    sys.stderr.write(f"gpt-image-mcp serves MCP at {_url(listener, path)}, until Ctrl-C.\n")
+    scheme = "https" if settings.tls_cert else "http"
+    sys.stderr.write(f"gpt-image-mcp serves MCP at {scheme}://{_place(listener)}{path}, until Ctrl-C.\n")
     sys.stderr.flush()
     with temporary_log_level(log_level(debug=settings.debug), enable_rich_tracebacks=False):
         server.run([listener])
@@ -79,9 +82,10 @@ class WebServer(uvicorn.Server):
     Args:
         app: The application to serve.
         grace_seconds: How long requests may still take after the first signal.
+        transport_options: Further options of ``uvicorn.Config``.
     """
 
-    def __init__(self, app: ASGIApp, *, grace_seconds: float) -> None:
+    def __init__(self, app: ASGIApp, *, grace_seconds: float, **transport_options: Any) -> None:
         config = uvicorn.Config(
             self._answer,
             interface="asgi3",
@@ -89,6 +93,7 @@ class WebServer(uvicorn.Server):
             access_log=False,
             lifespan="on",
             **connection_options(),
+            **transport_options,
             timeout_graceful_shutdown=_CLOSING_SECONDS,
         )
         super().__init__(config)
@@ -139,33 +144,6 @@ def _check_path(path: str) -> None:
         raise InvalidSetting(message, next_step="Leave out --path, or pass one such as /mcp.")
 
 
-def _loopback_address(host: str, port: int) -> str:
-    """The address to bind.
-
-    Raises:
-        InvalidSetting: If the host is unknown, any address of it is not a loopback one, or the port is none.
-    """
-    if not 0 <= port <= _HIGHEST_PORT:
-        message = f"port is {port}; it must be 0 to {_HIGHEST_PORT}."
-        raise InvalidSetting(message, next_step="Leave out --port, or pass 0 for any free one.")
-    try:
-        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        message = f"host is {host!r}, which is not known here: {error}."
-        raise InvalidSetting(message, next_step="Use 127.0.0.1, ::1 or localhost.") from error
-    addresses = [str(entry[4][0]) for entry in found]
-    others = [address for address in addresses if not ip_address(address).is_loopback]
-    if others:
-        message = (
-            f"host is {host!r} ({others[0]}), which other machines may reach. The server has no "
-            "authentication yet: whoever reaches it spends your money and sees your images."
-        )
-        raise InvalidSetting(
-            message, next_step="Use 127.0.0.1, ::1 or localhost; from elsewhere, come through an SSH tunnel."
-        )
-    return addresses[0]
-
-
 def listen(address: str, port: int) -> socket.socket:
     """A socket that listens.
 
@@ -190,6 +168,6 @@ def listen(address: str, port: int) -> socket.socket:
     return listener
 
 
-def _url(listener: socket.socket, path: str) -> str:
+def _place(listener: socket.socket) -> str:
     address, port = listener.getsockname()[:2]
-    return f"http://{f'[{address}]' if ':' in address else address}:{port}{path}"
+    return f"{f'[{address}]' if ':' in address else address}:{port}"

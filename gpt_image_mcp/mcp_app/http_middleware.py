@@ -15,6 +15,7 @@ from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from fastmcp.server.auth.middleware import RequireAuthMiddleware
 from fastmcp.server.http import DEFAULT_HOSTS, StreamableHTTPASGIApp
 from mcp.server.streamable_http import MCP_SESSION_ID_HEADER, check_accept_headers
 from mcp.types import INVALID_PARAMS, INVALID_REQUEST
@@ -74,7 +75,7 @@ def guards(hosts: Sequence[str]) -> dict[str, Any]:
         allow_origin_regex=rf"https?://\[?({names})\]?(:\d+)?",
         allow_methods=("GET", "POST", "DELETE"),
         allow_headers=("*",),
-        expose_headers=(MCP_SESSION_ID_HEADER,),
+        expose_headers=(MCP_SESSION_ID_HEADER, "WWW-Authenticate"),
     )
     return {
         # The lists are given so that no variable of FastMCP's own can add to them.
@@ -93,7 +94,8 @@ def take_large_bodies(app: Starlette) -> None:
     async def lifespan(started: Starlette) -> AsyncGenerator[Any]:
         async with start(started) as state:
             for route in app.routes:
-                endpoint = route.endpoint if isinstance(route, Route) else None
+                endpoint: Any = route.endpoint if isinstance(route, Route) else None
+                endpoint = endpoint.app if isinstance(endpoint, RequireAuthMiddleware) else endpoint
                 if isinstance(endpoint, StreamableHTTPASGIApp) and endpoint.session_manager is not None:
                     manager = cast("Any", endpoint.session_manager)
                     manager.max_sessions = _MOST_SESSIONS
@@ -205,8 +207,11 @@ class LenientRequests:
         held: list[Message] = []
 
         async def explain(message: Message) -> None:
-            is_stream = as_json and _media_type(Headers(raw=message.get("headers", []))) == _STREAM
-            if not held and not is_stream and message.get("status") not in _NEXT_STEPS:
+            headers = Headers(raw=message.get("headers", []))
+            is_stream = as_json and _media_type(headers) == _STREAM
+            # Pages of a sign-in, and demands for one, say themselves what to do.
+            is_of_sign_in = "www-authenticate" in headers or _media_type(headers) == "text/html"
+            if not held and not is_stream and (is_of_sign_in or message.get("status") not in _NEXT_STEPS):
                 await send(message)
                 return
             held.append(message)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from fastmcp import Context, FastMCP
 
-_NETWORK_TRANSPORTS = ("streamable-http", "sse")
+NETWORK_TRANSPORTS = ("streamable-http", "sse")
 
 
 class Studios:
@@ -50,7 +50,7 @@ class Studios:
         Raises:
             AuthenticationFailed: If people sign in here, and this one has not.
         """
-        if context.transport not in _NETWORK_TRANSPORTS:
+        if context.transport not in NETWORK_TRANSPORTS:
             return self._local
         owner = owner_of(get_access_token(), self.settings) if self.settings.is_served else LOCAL
         if owner not in self._studios:

@@ -22,7 +22,7 @@ def serve(
 
     Args:
         transport: stdio for a client that starts the server itself, http (Streamable HTTP) for several.
-        host: Where to listen, for http: an address of this machine that no other can reach.
+        host: Where to listen, for http: an address that no other machine can reach, unless people sign in.
         port: Where to listen, for http; 0 picks a free one.
         path: The path of MCP, for http; /health is beside it.
     """
