@@ -8,6 +8,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
+from gpt_image_mcp.values.budgets import Standing
+
 KeyState: TypeAlias = Literal["set", "missing", "sandbox"]
 CostBasis: TypeAlias = Literal["usage", "usage+quote", "quote", "unknown"]
 # Under which name a list of sums has the sum of what it leaves out.
@@ -41,12 +43,25 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """The limits on spending and what is left of them; None means no limit."""
+    """The limits on spending and what is left of them; None means no limit.
+
+    Attributes:
+        daily_usd: That of the whole library.
+        spent_today_usd: By the caller; for whoever uses this machine, by everybody.
+        left_today_usd: What the limits of days leave, whoever they are of.
+        standings: The limits of a person, their group and the model.
+    """
 
     per_call_usd: Decimal | None = None
     daily_usd: Decimal | None = None
     spent_today_usd: Decimal
     left_today_usd: Decimal | None = None
+    standings: tuple[Standing, ...] = ()
+
+    def leaves(self, usd: Decimal) -> bool:
+        """Whether a call that costs so much is within all limits."""
+        left = (self.per_call_usd, self.left_today_usd, *(standing.left_usd for standing in self.standings))
+        return all(limit is None or usd <= limit for limit in left)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings
 
 from gpt_image_mcp.coercion import lowered
@@ -31,6 +32,15 @@ def _link_key(value: object) -> object:
     if isinstance(value, str) and len(value) < _SHORTEST_LINK_KEY:
         raise ValueError(f"it must have {_SHORTEST_LINK_KEY} characters or more (openssl rand -hex 32)")
     return value
+
+
+def _budgets_file(path: Path | None) -> Path | None:
+    """The path, if what is there can be used; nobody without such a file pays for what reads it."""
+    if path is not None:
+        from gpt_image_mcp.budgets_file import read_budgets
+
+        read_budgets(path)
+    return path
 
 
 _Web = Annotated[str, BeforeValidator(web_address)]
@@ -95,8 +105,9 @@ class ServingSettings(BaseSettings):
     )
     user_monthly_usd: UsdLimit = Field(default=None, description="The same for the month of a person.")
     group_monthly_usd: UsdLimit = Field(default=None, description="The same for the month of a group.")
-    budgets_file: FilePath = Field(
-        default=None, description="Budgets by person, group and model (TOML), instead of the three above."
+    budgets_file: Annotated[FilePath, AfterValidator(_budgets_file)] = Field(
+        default=None,
+        description="Budgets by person, group and model (TOML); what it names wins over the three above.",
     )
 
     @property

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.calls.paid_call import PlannedJob
     from gpt_image_mcp.calls.planning import Plan
     from gpt_image_mcp.library.store import Library
-    from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.money import Quote
     from gpt_image_mcp.values.history import CallStatus
 
 SIGN_OF_LIFE_SECONDS = 10.0
@@ -54,11 +54,10 @@ def start_of(plan: Plan, *, idempotency_key: str = "", is_joinable: bool = False
 class Reservations:
     """Reserves and settles calls in one library. What is not ``async`` blocks, and is for a worker thread."""
 
-    settings: Settings
     library: Library
 
     def make(self, start: CallStart) -> str | None:
-        """Reserves what a call may cost, within the limits of the settings.
+        """Reserves what a call may cost, within the limits of its caller.
 
         Returns:
             The id of the same call, if another process came first: it is to be joined, and nothing is
@@ -68,11 +67,15 @@ class Reservations:
             BudgetExceeded: If it could cost more than a limit leaves.
             StorageFailed: If it cannot be written down.
         """
-        return self.library.ledger.begin_call(
-            start,
-            per_call_usd=self.settings.max_cost_usd,
-            daily_usd=self.settings.daily_budget_usd,
-        )
+        return self.library.ledger.begin_call(start, self.library.limits())
+
+    def make_dearer(self, call_id: str, quote: Quote) -> None:
+        """Reserves more for a running call than it began with.
+
+        Raises:
+            BudgetExceeded: If it could now cost more than a limit leaves; what was reserved stays.
+        """
+        self.library.ledger.raise_reservation(call_id, quote, self.library.limits())
 
     def settle(self, result: _Result, *, usd: Decimal | None, is_acknowledged: bool = False) -> _Result:
         """Settles a finished call; the images are safe, so a failure is only a note.
@@ -89,6 +92,7 @@ class Reservations:
                 cost_usd=usd,
                 result_json=dump_result(result),
                 is_acknowledged=is_acknowledged,
+                request_id=_request_id_of(result),
             )
         except StorageFailed as error:
             note = f"The cost could not be settled, so the whole quote counts as spent: {error.message}"
@@ -166,3 +170,9 @@ class Reservations:
 
 def _status_of(error: ImageError) -> CallStatus:
     return "outcome_unknown" if isinstance(error, OutcomeUnknown) else "failed"
+
+
+def _request_id_of(result: ImageResult | BatchResult) -> str:
+    """The API's id of the request that made a result; empty if it is not known."""
+    images = result.images if isinstance(result, ImageResult) else ()
+    return next((image.provenance.request_id or "" for image in images), "")

@@ -45,6 +45,7 @@ class Job(ABC, Generic[_R]):
 
     Attributes:
         id: Under which a caller may collect the result.
+        owner: Whose it is; empty for whoever uses this machine.
         idempotency_key: What makes another call the same as this; empty where each call is its own.
         expected_seconds: What calls of this kind took before; None until that is known.
         stages: Those entered so far; empty while the request is still being checked.
@@ -61,6 +62,7 @@ class Job(ABC, Generic[_R]):
     """
 
     id: str
+    owner: str = ""
     idempotency_key: str = ""
     expected_seconds: float | None = None
     stages: list[Stage] = field(default_factory=list[Stage])

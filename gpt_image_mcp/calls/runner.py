@@ -140,7 +140,13 @@ class Runner:
 
     async def _begin(self, call: PaidCall, idempotency_key: str, *, is_joinable: bool) -> PaidJob:
         plan = await in_database(call.plan, new_call_id())
-        job = PaidJob(id=plan.call_id, plan=plan, idempotency_key=idempotency_key, is_joinable=is_joinable)
+        job = PaidJob(
+            id=plan.call_id,
+            owner=self.library.owner.name,
+            plan=plan,
+            idempotency_key=idempotency_key,
+            is_joinable=is_joinable,
+        )
         self.jobs.start(job, self._carry_out(call, job))
         return job
 

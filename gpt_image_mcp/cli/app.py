@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App, CycloptsError
 
+from gpt_image_mcp.cli.commands.audit import audit
 from gpt_image_mcp.cli.commands.batch import batch
 from gpt_image_mcp.cli.commands.compare import compare
 from gpt_image_mcp.cli.commands.config import config
@@ -63,6 +64,7 @@ for command in (
     demo,
     serve,
     token,
+    audit,
 ):
     app.command(command)
 

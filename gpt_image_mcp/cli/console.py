@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
     from datetime import date
 
-    from pydantic import BaseModel
+    from pydantic import BaseModel, TypeAdapter
 
     from gpt_image_mcp.catalogue.models import ImageModel, ModelCatalogue
     from gpt_image_mcp.cli.doctor.findings import Finding
@@ -64,6 +64,13 @@ class Console:
         """Prints structured content as one JSON document, in ASCII where stdout does not take Unicode."""
         plain = not self._out.encoding.startswith("utf")
         self._out.file.write(visible_lines(content.model_dump_json(indent=2, ensure_ascii=plain)) + "\n")
+
+    def print_json_lines(self, kind: TypeAdapter[Any], values: Iterable[object]) -> None:
+        """Prints values as they come, each as one JSON document on one line, without what is None."""
+        plain = not self._out.encoding.startswith("utf")
+        for value in values:
+            line = kind.dump_json(value, exclude_none=True, ensure_ascii=plain).decode()
+            self._out.file.write(visible(line) + "\n")
 
     def print_models(self, catalogue: ModelCatalogue, *, today: date) -> None:
         """Prints the table of models, in two columns on a narrow terminal so that no model name is broken."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
 
+from gpt_image_mcp.library.audit import note_deleted
 from gpt_image_mcp.library.images import remove_image
 from gpt_image_mcp.library.ownership import owned
 from gpt_image_mcp.library.schema import deleted_images, images
@@ -67,5 +68,7 @@ class Deletions:
                 return False
             kept = {name: getattr(row, name) for name in _KEPT}
             connection.execute(insert(deleted_images), {**kept, "deleted_at": now.timestamp()})
+            if self.owner.name:
+                note_deleted(connection, row, owner=self.owner, now=now)
             permit(users)
             return True

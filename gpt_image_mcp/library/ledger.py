@@ -8,26 +8,30 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, insert, or_, select, update
+from sqlalchemy import bindparam, insert, or_, select, update
 
-from gpt_image_mcp.errors import BudgetExceeded, OutcomeUnknown
+from gpt_image_mcp.errors import OutcomeUnknown
+from gpt_image_mcp.library.admission import Charge, counts, refusal, standing_of
+from gpt_image_mcp.library.audit import note_ended, note_refused
 from gpt_image_mcp.library.call_records import dump_error, load_error
 from gpt_image_mcp.library.naming import is_of_model
 from gpt_image_mcp.library.ownership import owned, signed
 from gpt_image_mcp.library.processes import is_gone, this_process
 from gpt_image_mcp.library.schema import calls, dollars, images, nanodollars
 from gpt_image_mcp.library.spending import day_of
+from gpt_image_mcp.values.budgets import Limit
 from gpt_image_mcp.values.history import CallRecord, CallStart
 from gpt_image_mcp.values.owners import LOCAL, Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Connection, Row
 
     from gpt_image_mcp.errors import ImageError
     from gpt_image_mcp.library.database import Database
     from gpt_image_mcp.money import Quote
+    from gpt_image_mcp.values.budgets import Payer, Standing
     from gpt_image_mcp.values.history import CallStatus
     from gpt_image_mcp.values.images import Kind
 
@@ -71,14 +75,17 @@ _JOINABLE_FOR = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The calls of a user and what they cost. Every method raises ``StorageFailed`` if it cannot be used."""
+    """The calls of a user and what they cost. Every method raises ``StorageFailed`` if it cannot be used.
+
+    Attributes:
+        keeps_prompts: Whether the audit log, in which the endings of a person's calls are noted, has prompts.
+    """
 
     database: Database
     owner: Owner = LOCAL
+    keeps_prompts: bool = False
 
-    def begin_call(
-        self, call: CallStart, *, per_call_usd: Decimal | None, daily_usd: Decimal | None
-    ) -> str | None:
+    def begin_call(self, call: CallStart, limits: Sequence[Limit]) -> str | None:
         """Reserves what a call may cost and remembers it as running, unless the same call is there already.
 
         Calls that cost nothing are never over a limit.
@@ -90,31 +97,23 @@ class Ledger:
         Raises:
             BudgetExceeded: If it could cost more than a limit leaves; nothing is reserved.
         """
-        highest = call.quote.high_usd
-        limited = not call.sandbox and highest != 0 and (per_call_usd is not None or daily_usd is not None)
-        if limited and highest is None:
-            message = f"What {call.model} costs is not known, and a budget is set."
-            raise BudgetExceeded(
-                message,
-                next_step="Use a model with known prices (see the models command), or lift the limit.",
-            )
-        reserved = highest or Decimal(0)
-        if limited and per_call_usd is not None and reserved > per_call_usd:
-            raise _over_call_limit(reserved, per_call_usd)
+        usd = call.quote.high_usd
         with self.database.writing() as connection:
             same = _same_call(connection, call.idempotency_key, self.owner)
             if same is not None:
                 return str(same.id)
-            if limited and daily_usd is not None:
-                spent = _spent(connection, day_of(connection, call.started_at))
-                if spent + reserved > daily_usd:
-                    raise _over_daily_budget(reserved, spent, daily_usd)
-            connection.execute(insert(calls), _call_values(connection, call, reserved) | signed(self.owner))
+            values = _call_values(connection, call, usd or Decimal(0)) | signed(self.owner)
+            charge = Charge(call_id=call.id, model=call.model, usd=usd, day=values["day"])
+            refused = None if call.sandbox else refusal(connection, charge, limits)
+            if refused is None:
+                connection.execute(insert(calls), values)
+            elif self.owner.name:
+                note_refused(connection, values, keeps_prompts=self.keeps_prompts)
+        if refused is not None:
+            raise refused
         return None
 
-    def raise_reservation(
-        self, call_id: str, quote: Quote, *, per_call_usd: Decimal | None, daily_usd: Decimal | None
-    ) -> None:
+    def raise_reservation(self, call_id: str, quote: Quote, limits: Sequence[Limit]) -> None:
         """Reserves more for a running call than it began with.
 
         Raises:
@@ -122,17 +121,13 @@ class Ledger:
         """
         with self.database.writing() as connection:
             call = connection.execute(select(calls).where(calls.c.id == call_id)).one()
-            limited = not call.sandbox
-            reserved = quote.high_usd or dollars(call.reserved_nanodollars)
-            if limited and per_call_usd is not None and reserved > per_call_usd:
-                raise _over_call_limit(reserved, per_call_usd)
-            if limited and daily_usd is not None:
-                others = _spent(connection, call.day) - dollars(call.reserved_nanodollars)
-                if others + reserved > daily_usd:
-                    raise _over_daily_budget(reserved, others, daily_usd)
+            usd = quote.high_usd or dollars(call.reserved_nanodollars)
+            charge = Charge(call_id=call_id, model=call.model, usd=usd, day=call.day)
+            refused = None if call.sandbox else refusal(connection, charge, limits)
+            if refused is not None:
+                raise refused
             connection.execute(
-                update(calls).where(calls.c.id == call_id),
-                {"reserved_nanodollars": nanodollars(reserved)},
+                update(calls).where(calls.c.id == call_id), {"reserved_nanodollars": nanodollars(usd)}
             )
 
     def add_ended_call(
@@ -150,7 +145,7 @@ class Ledger:
             values = {**begun, **signed(self.owner), **ending, "cost_nanodollars": 0}
             connection.execute(insert(calls), values)
 
-    def finish_call(
+    def finish_call(  # noqa: PLR0913 - each is part of the ending
         self,
         call_id: str,
         *,
@@ -159,18 +154,24 @@ class Ledger:
         result_json: str | None = None,
         error: ImageError | None = None,
         is_acknowledged: bool = False,
+        request_id: str = "",
     ) -> None:
         """Settles a running call, once: its cost takes the place of its reservation.
 
         Without a cost, a failed call frees its reservation, and any other keeps it, because it may have been
-        billed. ``is_acknowledged`` says that the same call, made again, is not to be given this result.
+        billed. ``is_acknowledged`` says that the same call, made again, is not to be given this result, and
+        ``request_id`` what the API calls the request.
         """
         amount = None if cost_usd is None else nanodollars(cost_usd)
         if amount is None and status == "failed":
             amount = 0
         ending = _ending(status, result_json=result_json, error=error, is_acknowledged=is_acknowledged)
         with self.database.writing() as connection:
-            connection.execute(_SETTLE_CALL, {**ending, "cost_nanodollars": amount, "call_id": call_id})
+            values = {**ending, "cost_nanodollars": amount, "call_id": call_id}
+            is_settled = connection.execute(_SETTLE_CALL, values).rowcount > 0
+            if is_settled and self.owner.name:
+                prompts = self.keeps_prompts
+                note_ended(connection, [call_id], error=error, request_id=request_id, keeps_prompts=prompts)
 
     def find_call(self, call_id: str) -> CallRecord | None:
         """The call of this id."""
@@ -216,9 +217,12 @@ class Ledger:
             ]
         if not lost:
             return
-        given_up = update(calls).where(calls.c.id.in_(lost), calls.c.status == "running")
         with self.database.writing() as connection:
+            still = select(calls.c.id).where(calls.c.id.in_(lost), calls.c.status == "running")
+            lost = list(connection.execute(still).scalars())
+            given_up = update(calls).where(calls.c.id.in_(lost))
             connection.execute(given_up.values(status="outcome_unknown", error=dump_error(_lost())))
+            note_ended(connection, lost, keeps_prompts=self.keeps_prompts)
 
     def results_without_images(self) -> tuple[tuple[str, str], ...]:
         """Id and result of each call that has no image of its own in the library.
@@ -265,9 +269,26 @@ class Ledger:
             return None if row is None else _call_record(row)
 
     def spent_usd(self, day: date | None = None) -> Decimal:
-        """What was spent or is reserved on a day of the library, by default today, without the sandbox."""
+        """What was spent or is reserved on a day of the library, by default today, without the sandbox.
+
+        By a person, or for whoever uses this machine by everybody.
+        """
+        payer: Payer = "person" if self.owner.name else "library"
+        mine = Limit(usd=Decimal(0), period="day", payer=payer, name=self.owner.name)
         with self.database.reading() as connection:
-            return _spent(connection, day.isoformat() if day else day_of(connection, datetime.now(UTC)))
+            today = day.isoformat() if day else day_of(connection, datetime.now(UTC))
+            standing = standing_of(connection, mine, today)
+        return standing.spent_usd + standing.reserved_usd
+
+    def standings(self, limits: Iterable[Limit], model: str) -> tuple[Standing, ...]:
+        """How far the limits of days and months that count calls of a model are used up now."""
+        with self.database.reading() as connection:
+            today = day_of(connection, datetime.now(UTC))
+            return tuple(
+                standing_of(connection, limit, today)
+                for limit in limits
+                if limit.period != "call" and counts(limit, model)
+            )
 
     def typical_seconds(
         self, *, kind: Kind, model: str, quality: str, size: str, sandbox: bool
@@ -314,12 +335,6 @@ def _is_joinable(row: Row[Any]) -> bool:
     if row.status == "running":
         return bool(row.is_joinable) and not is_gone(row.process)
     return row.is_joinable or is_gone(row.process)
-
-
-def _spent(connection: Connection, day: str) -> Decimal:
-    amount = func.coalesce(calls.c.cost_nanodollars, calls.c.reserved_nanodollars)
-    query = select(func.coalesce(func.sum(amount), 0)).where(calls.c.day == day, calls.c.sandbox.is_(False))
-    return dollars(int(connection.execute(query).scalar_one()))
 
 
 def _call_values(connection: Connection, call: CallStart, reserved: Decimal) -> dict[str, Any]:
@@ -381,24 +396,4 @@ def _lost() -> OutcomeUnknown:
     return OutcomeUnknown(
         message,
         next_step="Look into the output folder and at the usage page of the account before you call again.",
-    )
-
-
-def _over_call_limit(quoted: Decimal, limit: Decimal) -> BudgetExceeded:
-    message = (
-        f"The call may cost ${quoted:.4f}; the limit for one call is ${limit:.4f} (GPT_IMAGE_MAX_COST_USD)."
-    )
-    return BudgetExceeded(
-        message, next_step="Use a lower quality, a smaller size or a smaller n; estimate_cost compares them."
-    )
-
-
-def _over_daily_budget(quoted: Decimal, spent: Decimal, limit: Decimal) -> BudgetExceeded:
-    message = (
-        f"The call may cost ${quoted:.4f}; of today's budget of ${limit:.4f} (GPT_IMAGE_DAILY_BUDGET_USD) "
-        f"${spent:.4f} is spent or reserved and ${max(limit - spent, Decimal(0)):.4f} is left."
-    )
-    return BudgetExceeded(
-        message,
-        next_step="Use a lower quality or smaller size (estimate_cost compares them), or wait for tomorrow.",
     )

@@ -46,6 +46,13 @@ def _serve_people(connection: Connection) -> None:
         )
     for made in _TABLES_OF_PEOPLE:
         connection.exec_driver_sql(made)
+    _keep_audit_rows(connection)
+
+
+def _keep_audit_rows(connection: Connection) -> None:
+    """Lets the database refuse to change or delete a row of the audit log."""
+    for statement in _APPEND_ONLY[connection.dialect.name]:
+        connection.exec_driver_sql(statement)
 
 
 _TABLES_OF_PEOPLE = (
@@ -54,17 +61,38 @@ _TABLES_OF_PEOPLE = (
     "CREATE TABLE rate_pauses (endpoint VARCHAR(255) NOT NULL PRIMARY KEY, paused_until FLOAT NOT NULL)",
     (
         "CREATE TABLE audit (id VARCHAR(64) NOT NULL PRIMARY KEY, at FLOAT NOT NULL, "
-        "owner VARCHAR(255) NOT NULL, group_name VARCHAR(255) NOT NULL, kind VARCHAR(16) NOT NULL, "
-        "model VARCHAR(255) NOT NULL, outcome VARCHAR(32) NOT NULL, cost_nanodollars BIGINT, "
-        "call_id VARCHAR(64) NOT NULL, request_id VARCHAR(255) NOT NULL, prompt TEXT)"
+        "day VARCHAR(10) NOT NULL, owner VARCHAR(255) NOT NULL, "
+        "group_name VARCHAR(255) NOT NULL, kind VARCHAR(16) NOT NULL, "
+        "model VARCHAR(255) NOT NULL, outcome VARCHAR(32) NOT NULL, cost_nanodollars BIGINT NOT NULL, "
+        "sandbox BOOLEAN NOT NULL, call_id VARCHAR(64) NOT NULL, image_id VARCHAR(64) NOT NULL, "
+        "request_id VARCHAR(255) NOT NULL, prompt TEXT)"
     ),
     "CREATE INDEX audit_at ON audit (at)",
+    "CREATE INDEX audit_call ON audit (call_id)",
     (
         "CREATE TABLE uploads (id VARCHAR(64) NOT NULL PRIMARY KEY, owner VARCHAR(255) NOT NULL, "
         "group_name VARCHAR(255) NOT NULL, expires_at FLOAT NOT NULL, received_at FLOAT, uri TEXT NOT NULL)"
     ),
     "CREATE INDEX uploads_expire ON uploads (expires_at)",
 )
+
+_APPEND_ONLY = {
+    "sqlite": tuple(
+        f"CREATE TRIGGER audit_{action.lower()} BEFORE {action} ON audit "
+        "BEGIN SELECT RAISE(ABORT, 'rows of the audit log are never changed'); END"
+        for action in ("UPDATE", "DELETE")
+    ),
+    "postgresql": (
+        (
+            "CREATE OR REPLACE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'rows of the audit log are never changed'; END $$"
+        ),
+        (
+            "CREATE TRIGGER audit_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()"
+        ),
+    ),
+}
 
 # The first takes a database from version 1 to 2, the next from 2 to 3, and so on.
 MIGRATIONS: tuple[Step, ...] = (_keep_zone, _remember_deleted, _serve_people)
@@ -94,6 +122,7 @@ def migrate(connection: Connection, steps: Sequence[Step] = MIGRATIONS) -> None:
     if version == 0:
         metadata.create_all(connection)
         create_words(connection)
+        _keep_audit_rows(connection)
         connection.execute(insert(library_zone).values(name=local_zone()))
         connection.execute(insert(schema_version).values(version=1 + len(steps)))
         return

@@ -171,23 +171,29 @@ rate_pauses = Table(
     Column("paused_until", Float, nullable=False),
 )
 
-# What people of a served library did, one row for each ending. Rows are added and never changed.
+# What people of a served library did, one row for each ending. Triggers refuse to change or delete one.
 audit = Table(
     "audit",
     metadata,
     Column("id", String(64), primary_key=True),
     Column("at", Float, nullable=False),
+    # That of the call, which budgets count it on.
+    Column("day", String(10), nullable=False),
     Column("owner", String(255), nullable=False),
     Column("group_name", String(255), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("model", String(255), nullable=False),
     Column("outcome", String(32), nullable=False),
-    Column("cost_nanodollars", BigInteger),
+    # What the row adds to the sum of the day.
+    Column("cost_nanodollars", BigInteger, nullable=False, default=0),
+    Column("sandbox", Boolean, nullable=False, default=False),
     Column("call_id", String(64), nullable=False),
-    Column("request_id", String(255), nullable=False),
+    Column("image_id", String(64), nullable=False, default=""),
+    Column("request_id", String(255), nullable=False, default=""),
     # Only where the settings ask for it.
     Column("prompt", Text),
     Index("audit_at", "at"),
+    Index("audit_call", "call_id"),
 )
 
 # Pictures that people of a served library send from elsewhere, through addresses that work once.

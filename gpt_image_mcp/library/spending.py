@@ -15,7 +15,7 @@ from gpt_image_mcp.values.history import Spending
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import datetime
+    from datetime import datetime, tzinfo
     from decimal import Decimal
 
     from sqlalchemy import ColumnElement, Connection, TextClause
@@ -36,9 +36,15 @@ _OF_DELETED = select(*(deleted_images.c[column.name] for column in _KEY), delete
 
 def day_of(connection: Connection, moment: datetime) -> str:
     """The day of a moment in the time zone of the library."""
+    return moment.astimezone(zone_of(connection)).date().isoformat()
+
+
+def zone_of(connection: Connection) -> tzinfo:
+    """The time zone of the library."""
     if "zone" not in connection.info:  # which lives as long as the connection
         connection.info["zone"] = zone_named(connection.execute(select(library_zone.c.name)).scalar_one())
-    return moment.astimezone(connection.info["zone"]).date().isoformat()
+    zone: tzinfo = connection.info["zone"]
+    return zone
 
 
 def sum_up(

@@ -17,6 +17,8 @@ from gpt_image_mcp.folders import fallback_folders, require_allowed, require_tar
 from gpt_image_mcp.ids import new_image_id
 from gpt_image_mcp.imaging.formats import read_picture
 from gpt_image_mcp.imaging.xmp import NOT_EMBEDDED, NOT_EMBEDDED_C2PA, embed, has_c2pa, metadata_of
+from gpt_image_mcp.library.audit import AuditLog
+from gpt_image_mcp.library.budgets import Budgets
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.deletions import Deletions
 from gpt_image_mcp.library.images import Images
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.values.budgets import Limit
 
 _UNKNOWN = Picture(format="unknown", mime_type="application/octet-stream", extension="bin", width=0, height=0)
 
@@ -47,19 +50,38 @@ class Library:
         settings: Where images and the database are.
         owner: Whose images they are.
         database: One that others use too, and that is closed by whoever opened it.
+        budgets: Those of everybody, where others use them too.
     """
 
-    def __init__(self, settings: Settings, *, owner: Owner = LOCAL, database: Database | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        owner: Owner = LOCAL,
+        database: Database | None = None,
+        budgets: Budgets | None = None,
+    ) -> None:
         self._settings = settings
         self._owner = owner
+        self._budgets = budgets or Budgets(settings)
         self._is_shared = database is not None
         self._database = database or database_of(settings)
         self.images = Images(self._database, owner)
         self.search = ImageSearch(self._database, owner)
-        self.ledger = Ledger(self._database, owner)
+        self.ledger = Ledger(self._database, owner, keeps_prompts=settings.audit_prompts)
+        self.audit = AuditLog(self._database)
         self.sessions = Sessions(self._database, owner)
         self.deletions = Deletions(self._database, owner)
         self.route_memo = RouteMemo(self._database)
+
+    @property
+    def owner(self) -> Owner:
+        """Whose library it is."""
+        return self._owner
+
+    def limits(self) -> tuple[Limit, ...]:
+        """What the user's calls may cost now. Blocking."""
+        return self._budgets.limits_of(self._owner)
 
     def close(self) -> None:
         """Closes the database, unless others use it too."""

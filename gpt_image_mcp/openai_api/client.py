@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from gpt_image_mcp.openai_api.observer import Observer
-    from gpt_image_mcp.openai_api.rate_limit import Clock, Sleep
+    from gpt_image_mcp.openai_api.rate_limit import Clock, SharedPauses, Sleep
     from gpt_image_mcp.openai_api.request_bodies import Upload
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.json import JsonObject
@@ -49,6 +49,7 @@ class OpenAIApi:
         transport: Replaces the network; the sandbox passes itself. No key is needed then.
         sleep: Waits between retries; tests pass their own, with a clock that goes with it.
         clock: Seconds that only ever grow.
+        pauses: Where other processes note what the API asked of them; None if there are none.
     """
 
     def __init__(
@@ -58,8 +59,9 @@ class OpenAIApi:
         transport: httpx2.AsyncBaseTransport | None = None,
         sleep: Sleep = asyncio.sleep,
         clock: Clock = monotonic,
+        pauses: SharedPauses | None = None,
     ) -> None:
-        self._connection = Connection(settings, transport=transport, sleep=sleep, clock=clock)
+        self._connection = Connection(settings, transport=transport, sleep=sleep, clock=clock, pauses=pauses)
 
     async def generate(self, request: ImageRequest, observer: Observer = NULL_OBSERVER) -> GeneratedImages:
         """Makes the images of a request: ``POST /v1/images/generations``.
@@ -170,7 +172,8 @@ class OpenAIApi:
         observer: Observer,
     ) -> GeneratedImages:
         """Sends with retries, and reads without: an answer that begins to arrive may be billed already."""
-        async with self._connection.slots:
+        async with self._connection.turns.slot(observer.owner):
+            await self._connection.rate_limit.heed_others()
             response = await self._connection.retrying(send, observer)
             try:
                 return await read(response)

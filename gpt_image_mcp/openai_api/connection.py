@@ -15,9 +15,17 @@ from gpt_image_mcp.errors import ImageError, InputNotFound, InputRejected, NotSe
 from gpt_image_mcp.openai_api.azure_identity import AzureIdentity
 from gpt_image_mcp.openai_api.image_extraction import begins_like_an_image
 from gpt_image_mcp.openai_api.observer import NULL_OBSERVER, Observer
-from gpt_image_mcp.openai_api.rate_limit import Clock, RateLimit, Sleep, backoff_seconds, is_retryable
+from gpt_image_mcp.openai_api.rate_limit import (
+    Clock,
+    RateLimit,
+    SharedPauses,
+    Sleep,
+    backoff_seconds,
+    is_retryable,
+)
 from gpt_image_mcp.openai_api.redaction import key_of, redact
 from gpt_image_mcp.openai_api.sdk_errors import broken, lost, request_id_of
+from gpt_image_mcp.openai_api.turns import Turns
 from gpt_image_mcp.openai_api.unsent import require_sendable, unusable_configuration
 from gpt_image_mcp.threads import in_thread
 
@@ -53,6 +61,7 @@ class Connection:
         transport: Replaces the network; no key is needed then.
         sleep: Waits between retries.
         clock: The seconds that go by meanwhile.
+        pauses: Where other processes note what the API asked of them.
     """
 
     def __init__(
@@ -62,13 +71,15 @@ class Connection:
         transport: httpx2.AsyncBaseTransport | None,
         sleep: Sleep,
         clock: Clock,
+        pauses: SharedPauses | None,
     ) -> None:
-        self.slots = asyncio.Semaphore(settings.max_concurrency)
+        self.turns = Turns(settings.max_concurrency)
         self._settings = settings
         self._transport = transport
         self._sleep = sleep
         self._clock = clock
-        self._rate_limit = RateLimit(sleep, clock)
+        endpoint = settings.base_url or OPENAI_BASE_URL
+        self.rate_limit = RateLimit(sleep, clock, endpoint=endpoint, shared=pauses)
         self._opening = asyncio.Lock()
         self._client: openai.AsyncOpenAI | None = None
         self._identity = AzureIdentity() if settings.azure_identity else None
@@ -105,21 +116,21 @@ class Connection:
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
         async def paced() -> _T:
-            await self._rate_limit.wait()
+            await self.rate_limit.wait()
             try:
                 observer.mark_sent()
                 return await send()
             except ImageError as error:
-                self._rate_limit.pause_after(error)
                 if isinstance(error, NotSent) or is_retryable(error):
                     observer.mark_unsent()
+                await self.rate_limit.pause_after(error)
                 raise
 
         attempts = AsyncRetrying(
             retry=retry_if_exception(is_retryable),
             stop=stop_after_attempt(self._settings.max_retries + 1),
             wait=backoff_seconds,
-            before_sleep=self._rate_limit.pause_for_retry,
+            before_sleep=self.rate_limit.pause_for_retry,
             sleep=self._sleep,
             reraise=True,
         )

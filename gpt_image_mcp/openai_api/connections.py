@@ -8,20 +8,29 @@ from typing import TYPE_CHECKING
 from gpt_image_mcp.openai_api.client import OpenAIApi
 
 if TYPE_CHECKING:
+    from gpt_image_mcp.openai_api.rate_limit import SharedPauses
     from gpt_image_mcp.settings import Settings
 
 
 class Connections:
-    """One connection to the API and one to the sandbox, each made when it is first asked for."""
+    """One connection to the API and one to the sandbox, each made when it is first asked for.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: The configuration.
+        pauses: Where other processes note what the API asked of them; None if there are none.
+    """
+
+    def __init__(self, settings: Settings, pauses: SharedPauses | None = None) -> None:
         self._settings = settings
+        self._pauses = pauses
         self._apis: dict[bool, OpenAIApi] = {}
 
     def api(self, *, sandbox: bool) -> OpenAIApi:
         """The API, or the sandbox in its place."""
         if sandbox not in self._apis:
-            self._apis[sandbox] = self._connect_sandbox() if sandbox else OpenAIApi(self._settings)
+            self._apis[sandbox] = (
+                self._connect_sandbox() if sandbox else OpenAIApi(self._settings, pauses=self._pauses)
+            )
         return self._apis[sandbox]
 
     async def aclose(self) -> None:

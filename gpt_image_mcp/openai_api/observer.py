@@ -15,7 +15,13 @@ Cleanup: TypeAlias = Callable[[], Coroutine[Any, Any, tuple[str, ...]]]
 
 
 class Observer(Protocol):
-    """Is told how far a request is, while it is made."""
+    """Is told how far a request is, while it is made.
+
+    Attributes:
+        owner: By whose name callers take turns; empty for whoever uses this machine.
+    """
+
+    owner: str
 
     def advance(self, stage: Stage) -> None:
         """The request enters a stage."""
@@ -44,6 +50,8 @@ class Observer(Protocol):
 
 class NullObserver:
     """An observer for callers who want to know nothing."""
+
+    owner: str = ""
 
     def advance(self, stage: Stage) -> None:
         """Nothing happens."""

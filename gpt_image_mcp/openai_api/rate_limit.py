@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from gpt_image_mcp.errors import ImageError, RateLimited, UpstreamError, UpstreamUnavailable
+from gpt_image_mcp.errors import ImageError, RateLimited, StorageFailed, UpstreamError, UpstreamUnavailable
 from gpt_image_mcp.openai_api.retry_after import LONGEST_RETRY_AFTER_SECONDS
+from gpt_image_mcp.threads import in_database
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from tenacity import RetryCallState
 
 _BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 0.5, 8.0
@@ -22,18 +27,46 @@ Sleep = Callable[[float], Awaitable[None]]
 Clock = Callable[[], float]
 
 
+class PauseMemory(Protocol):
+    """The memory of pauses; several processes share it."""
+
+    def seconds_left(self, endpoint: str) -> float:
+        """How long callers are still to wait; not positive if they are not."""
+        ...
+
+    def pause(self, endpoint: str, seconds: float) -> None:
+        """Notes that callers are to wait so long."""
+        ...
+
+
+SharedPauses: TypeAlias = Callable[[], PauseMemory]
+_log = logging.getLogger(__name__)
+
+
 class RateLimit:
     """When the next request may leave.
 
     Args:
         sleep: Waits so many seconds.
         clock: Seconds that only ever grow.
+        endpoint: The address of the API, by which others know it.
+        shared: Makes, in a worker thread, the memory of pauses that processes share; None without one.
     """
 
-    def __init__(self, sleep: Sleep, clock: Clock) -> None:
+    def __init__(
+        self, sleep: Sleep, clock: Clock, *, endpoint: str = "", shared: SharedPauses | None = None
+    ) -> None:
         self._sleep = sleep
         self._clock = clock
+        self._endpoint = endpoint
+        self._shared = shared
         self._paused_until = 0.0
+
+    async def heed_others(self) -> None:
+        """Learns of the pause that another process was asked for, where one shares that."""
+        if self._shared is not None:
+            with _others_may_be_unknown():
+                self._hold(await in_database(_seconds_left, self._shared, self._endpoint))
 
     async def wait(self) -> None:
         """Waits until the pause is over; callers go on spread over a second, not all at once.
@@ -47,16 +80,41 @@ class RateLimit:
                 raise _still_limited(seconds)
             await self._sleep(seconds + _random(min(seconds, _SPREAD_SECONDS)))
 
-    def pause_after(self, error: ImageError) -> None:
-        """Holds all callers back for as long as an answer asked for."""
-        if isinstance(error, RateLimited) and error.retry_after_seconds:
-            seconds = min(error.retry_after_seconds, _LONGEST_SHARED_PAUSE_SECONDS)
-            self._paused_until = max(self._paused_until, self._clock() + seconds)
+    async def pause_after(self, error: ImageError) -> None:
+        """Holds all callers back for as long as an answer asked for, also those of other processes."""
+        if not isinstance(error, RateLimited) or not error.retry_after_seconds:
+            return
+        seconds = min(error.retry_after_seconds, _LONGEST_SHARED_PAUSE_SECONDS)
+        self._hold(seconds)
+        if self._shared is not None:
+            with _others_may_be_unknown():
+                await in_database(_share, self._shared, self._endpoint, seconds)
 
     def pause_for_retry(self, state: RetryCallState) -> None:
         """Holds all callers back while one of them waits to send again after a rate limit."""
         if state.next_action and state.outcome and isinstance(state.outcome.exception(), RateLimited):
-            self._paused_until = max(self._paused_until, self._clock() + state.next_action.sleep)
+            self._hold(state.next_action.sleep)
+
+    def _hold(self, seconds: float) -> None:
+        until = self._clock() + min(seconds, _LONGEST_SHARED_PAUSE_SECONDS)
+        self._paused_until = max(self._paused_until, until)
+
+
+def _seconds_left(shared: SharedPauses, endpoint: str) -> float:
+    return shared().seconds_left(endpoint)
+
+
+def _share(shared: SharedPauses, endpoint: str, seconds: float) -> None:
+    shared().pause(endpoint, seconds)
+
+
+@contextmanager
+def _others_may_be_unknown() -> Generator[None]:
+    """A call is made also when nobody can tell what other processes were asked for."""
+    try:
+        yield
+    except StorageFailed as error:
+        _log.warning("rate limits are not shared between processes now: %s", error.message)
 
 
 def is_retryable(error: BaseException) -> bool:

@@ -9,6 +9,7 @@ from gpt_image_mcp.presentation.text import joined, quote_text
 
 if TYPE_CHECKING:
     from gpt_image_mcp.money import Estimate, Fit
+    from gpt_image_mcp.values.budgets import Standing
 
 _TESTED = 'the command "gpt-image-mcp doctor" tests it, free of charge.'
 _KEYS = {
@@ -18,13 +19,25 @@ _KEYS = {
 }
 
 
+class StandingContent(StructuredContent):
+    """How far a limit of a person, a group or a model is used up; ``limit`` says whose and for what."""
+
+    limit: str
+    usd: float
+    spent_usd: float
+    reserved_usd: float
+    left_usd: float
+    begins_anew: str
+
+
 class BudgetContent(StructuredContent):
-    """The configured limits on spending, and what is left of them."""
+    """The limits on spending, and what is left of them."""
 
     max_cost_usd: float | None = None
     daily_budget_usd: float | None = None
     spent_today_usd: float | None = None
     left_today_usd: float | None = None
+    limits: list[StandingContent] | None = None
 
 
 class FitContent(StructuredContent):
@@ -80,6 +93,7 @@ def estimate_content(estimate: Estimate, *, next_step: str) -> EstimateContent:
             daily_budget_usd=dollars(budget.daily_usd),
             spent_today_usd=dollars(budget.spent_today_usd),
             left_today_usd=dollars(budget.left_today_usd),
+            limits=[_standing_content(standing) for standing in budget.standings] or None,
         ),
         key=estimate.key,
         notes=list(estimate.notes),
@@ -101,6 +115,11 @@ def estimate_text(estimate: Estimate, next_step: str) -> str:
         f"Spent today: ${budget.spent_today_usd:.4f}"
         + ("" if budget.left_today_usd is None else f", left today: ${budget.left_today_usd:.4f}")
         + ("" if budget.per_call_usd is None else f", at most ${budget.per_call_usd:.4f} a call"),
+        *(
+            f"Left of ${standing.limit.usd:.4f} of {standing.limit.title}: ${standing.left_usd:.4f}, "
+            f"until {standing.begins_anew}."
+            for standing in budget.standings
+        ),
         *_about_key(estimate),
     ]
     return joined(lines, notes=estimate.notes, next_step=next_step)
@@ -123,11 +142,11 @@ def next_step_after_estimate(estimate: Estimate, *, generate: str, edit: str) ->
         edit: How this caller edits one.
     """
     budget, most = estimate.budget, estimate.quote.high_usd
-    limits = (budget.per_call_usd, budget.left_today_usd)
-    if most and any(limit is not None and most > limit for limit in limits):
+    if most and not budget.leaves(most):
+        others = ", or wait until it begins anew" if budget.standings else ""
         return (
             "This may cost more than the budget leaves: choose a cheaper quality or size, or raise "
-            "GPT_IMAGE_MAX_COST_USD or GPT_IMAGE_DAILY_BUDGET_USD."
+            f"GPT_IMAGE_MAX_COST_USD or GPT_IMAGE_DAILY_BUDGET_USD{others}."
         )
     call = edit if estimate.input_images else generate
     best = estimate.best_fit
@@ -136,6 +155,17 @@ def next_step_after_estimate(estimate: Estimate, *, generate: str, edit: str) ->
     if estimate.budget_usd:
         return f"None pays for all {estimate.n}: ask for fewer, a smaller size, or allow more."
     return f"{call} with these arguments, or with a cheaper quality."
+
+
+def _standing_content(standing: Standing) -> StandingContent:
+    return StandingContent(
+        limit=standing.limit.title,
+        usd=float(standing.limit.usd),
+        spent_usd=float(standing.spent_usd),
+        reserved_usd=float(standing.reserved_usd),
+        left_usd=float(standing.left_usd),
+        begins_anew=standing.begins_anew,
+    )
 
 
 def _fit_content(fit: Fit) -> FitContent:

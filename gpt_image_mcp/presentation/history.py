@@ -62,6 +62,7 @@ class HistoryContent(StructuredContent):
     Attributes:
         cost_usd_by_day: The latest 31 days. ``cost_usd_by_model`` and ``cost_usd_by_session`` have the 20
             most expensive ones. The sum of the rest is called ``others``.
+        group_cost_usd_total: What the images of the caller's whole group cost, of the same time and model.
     """
 
     images: list[FoundImageContent]
@@ -71,6 +72,7 @@ class HistoryContent(StructuredContent):
     cost_usd_by_day: dict[str, float]
     cost_usd_by_model: dict[str, float]
     cost_usd_by_session: dict[str, float] | None = None
+    group_cost_usd_total: float | None = None
     unpaid_in_sandbox_usd: float | None = None
     deleted_images: int | None = None
     open_calls: list[OpenCallContent] | None = None
@@ -88,6 +90,7 @@ def history_content(found: FoundImages, *, next_step: str) -> HistoryContent:
         cost_usd_by_day=_amounts(spending.by_day, _DAYS_SHOWN),
         cost_usd_by_model=_amounts(spending.by_model, _MODELS_SHOWN),
         cost_usd_by_session=_amounts(spending.by_session, _SESSIONS_SHOWN) or None,
+        group_cost_usd_total=dollars(found.group_usd),
         unpaid_in_sandbox_usd=_unpaid(spending),
         deleted_images=spending.deleted or None,
         open_calls=[_open_call(call) for call in found.open_calls] or None,
@@ -181,6 +184,8 @@ def history_text(found: FoundImages, next_step: str) -> str:
         lines.append(_by("model", spending.by_model))
     if spending.by_session:
         lines.append(_by("session", spending.by_session))
+    if found.group_usd is not None:
+        lines.append(f"All people of group {found.group}: {usd_text(found.group_usd)}.")
     if unpaid := spending.in_sandbox:
         would_be = f"In the sandbox nothing was paid; it would have been {usd_text(unpaid.total_usd)}."
         lines += [would_be, _by("day", unpaid.by_day), _by("model", unpaid.by_model)]

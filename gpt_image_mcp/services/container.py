@@ -109,7 +109,7 @@ class Container:
         library = await self.library()
         if self._acknowledgements is None:
             self._acknowledgements = Acknowledgements(library.ledger)
-        return Runner(library, self.jobs, Reservations(self._settings, library), self._acknowledgements)
+        return Runner(library, self.jobs, Reservations(library), self._acknowledgements)
 
     async def run(
         self, call: PaidCall, *, wait_seconds: float | None, watch: ProgressWatcher | None
@@ -171,4 +171,5 @@ class Container:
     def _open_library(self) -> Library:
         from gpt_image_mcp.library.store import Library
 
-        return Library(self._settings, owner=self._owner, database=self.resources.database)
+        shared = self.resources
+        return Library(self._settings, owner=self._owner, database=shared.database, budgets=shared.budgets)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp import dates
+from gpt_image_mcp.calls.budget import Reservations
 from gpt_image_mcp.calls.paid_call import PaidCall, PaidJob
 from gpt_image_mcp.catalogue.model_choice import host_of
 from gpt_image_mcp.catalogue.validation import require_no_markup, require_single
@@ -124,15 +125,8 @@ class Edit(PaidCall):
         Raises:
             BudgetExceeded: If a limit does not leave enough.
         """
-        settings = self.services.settings
-        quote = quoted(job.plan, host_of(settings, dates.today()))
+        quote = quoted(job.plan, host_of(self.services.settings, dates.today()))
         if quote == job.plan.quote:
             return
-        await in_database(
-            self.services.inputs.library.ledger.raise_reservation,
-            job.id,
-            quote,
-            per_call_usd=settings.max_cost_usd,
-            daily_usd=settings.daily_budget_usd,
-        )
+        await in_database(Reservations(self.services.inputs.library).make_dearer, job.id, quote)
         job.plan = replace(job.plan, quote=quote)

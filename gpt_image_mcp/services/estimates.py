@@ -94,7 +94,7 @@ def estimate(asked: EstimateArguments, *, settings: Settings, library: Library) 
             quality: price(model, replace(request, quality=quality))
             for quality in (model.qualities if model else ())
         },
-        budget=_budget(settings, library),
+        budget=_budget(settings, library, request.model),
         key=_key(options, settings),
         has_key=has_key(settings),
         budget_usd=amount,
@@ -215,12 +215,14 @@ def _key(options: OutputOptions, settings: Settings) -> KeyState:
     return "set" if has_key(settings) else "missing"
 
 
-def _budget(settings: Settings, library: Library) -> Budget:
-    spent = library.ledger.spent_usd()
-    daily = settings.daily_budget_usd
+def _budget(settings: Settings, library: Library, model: str) -> Budget:
+    standings = library.ledger.standings(library.limits(), model)
     return Budget(
         per_call_usd=settings.max_cost_usd,
-        daily_usd=daily,
-        spent_today_usd=spent,
-        left_today_usd=None if daily is None else max(daily - spent, daily * 0),
+        daily_usd=settings.daily_budget_usd,
+        spent_today_usd=library.ledger.spent_usd(),
+        left_today_usd=min(
+            (standing.left_usd for standing in standings if standing.limit.period == "day"), default=None
+        ),
+        standings=tuple(standing for standing in standings if not standing.limit.setting),
     )

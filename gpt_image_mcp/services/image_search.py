@@ -51,14 +51,18 @@ def search(terms: SearchTerms, library: Library, *, limit: int, offset: int) -> 
     if criteria.session_id and not found.total:
         _require_session(criteria.session_id, library)
     shown = offset + len(found.images)
+    is_of_time = not criteria.query and not criteria.session_id
+    group = library.owner.group
     return FoundImages(
         images=tuple(_found(found.images)),
         total=found.total,
         next_offset=shown if found.images and shown < found.total else None,
         spending=found.spending,
-        open_calls=() if criteria.query or criteria.session_id else _open_calls(criteria, library),
+        open_calls=_open_calls(criteria, library) if is_of_time else (),
         is_sums_only=limit == 0,
         is_library_empty=not found.total and not library.images.newest(1),
+        group=group,
+        group_usd=library.search.group_usd(criteria) if group and is_of_time else None,
     )
 
 

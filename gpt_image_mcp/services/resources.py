@@ -9,7 +9,9 @@ from gpt_image_mcp.memory import BYTES_PER_MB, MEMORY
 from gpt_image_mcp.threads import in_database
 
 if TYPE_CHECKING:
+    from gpt_image_mcp.library.budgets import Budgets
     from gpt_image_mcp.library.database import Database
+    from gpt_image_mcp.library.rate_pauses import RatePauses
     from gpt_image_mcp.openai_api.connections import Connections
     from gpt_image_mcp.settings import Settings
 
@@ -26,6 +28,9 @@ class Resources:
         MEMORY.limit_bytes = settings.memory_mb * BYTES_PER_MB
         self._database: Database | None = None
         self._connections: Connections | None = None
+        self._budgets: Budgets | None = None
+        if settings.budgets_file is not None:
+            self.budgets  # noqa: B018 - what is wrong with the file is said now, not at the first call
 
     @property
     def database(self) -> Database:
@@ -37,13 +42,33 @@ class Resources:
         return self._database
 
     @property
+    def budgets(self) -> Budgets:
+        """The limits on what everybody's calls may cost.
+
+        Raises:
+            InvalidSetting: If there is a file of budgets that cannot be used.
+        """
+        from gpt_image_mcp.library.budgets import Budgets
+
+        if self._budgets is None:
+            self._budgets = Budgets(self._settings)
+        return self._budgets
+
+    @property
     def connections(self) -> Connections:
         """The connections to the API and to the sandbox."""
         from gpt_image_mcp.openai_api.connections import Connections
 
         if self._connections is None:
-            self._connections = Connections(self._settings)
+            pauses = self._pauses if self._settings.is_served else None
+            self._connections = Connections(self._settings, pauses)
         return self._connections
+
+    def _pauses(self) -> RatePauses:
+        """What the API asked of all processes. Imports what it needs, so it is for a worker thread."""
+        from gpt_image_mcp.library.rate_pauses import RatePauses
+
+        return RatePauses(self.database)
 
     async def aclose(self) -> None:
         """Closes both, also if one fails to close."""

@@ -115,6 +115,9 @@ class FoundImages:
         open_calls: Of the same time and model: those that run, and those whose outcome is unknown.
         is_sums_only: Whether no image was asked for.
         is_library_empty: Whether there is no image at all that could match.
+        group: The group that the caller is charged to; empty for none.
+        group_usd: What the images of all its people cost, of the same time and model; None where words or a
+            session were asked for.
     """
 
     images: tuple[FoundImage, ...]
@@ -124,3 +127,5 @@ class FoundImages:
     open_calls: tuple[CallRecord, ...]
     is_sums_only: bool = False
     is_library_empty: bool = False
+    group: str = ""
+    group_usd: Decimal | None = None

@@ -21,6 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.benchmarks.harness import RawClient, photo, report, server, standin, timed
+from tests.library.limits import limits
 
 ROUNDS, RESERVATIONS, PROCESSES, EACH = 21, 300, 8, 50
 # How many calls run at once, and within how many milliseconds nearly every list must be answered beside them.
@@ -36,6 +37,7 @@ from gpt_image_mcp.values.history import CallStart
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.money import Quote
+from gpt_image_mcp.values.budgets import Limit
 
 url, name, each, price, budget = sys.argv[1:]
 ledger = Ledger(Database(url))
@@ -46,7 +48,7 @@ for number in range(int(each)):
         started_at=datetime.now(UTC), quote=Quote(high_usd=Decimal(price), basis=""),
     )
     try:
-        ledger.begin_call(call, per_call_usd=None, daily_usd=Decimal(budget))
+        ledger.begin_call(call, [Limit(usd=Decimal(budget), period="day")])
         made += 1
     except BudgetExceeded:
         pass
@@ -154,7 +156,7 @@ def measure_ledger(folder: Path) -> None:
             quote=Quote(high_usd=Decimal("0.01"), basis="a benchmark"),
         )
         started = time.perf_counter()
-        ledger.begin_call(call, per_call_usd=Decimal(1), daily_usd=Decimal(1000))
+        ledger.begin_call(call, limits(per_call="1", daily="1000"))
         ledger.finish_call(call.id, status="completed", cost_usd=Decimal("0.005"), result_json="{}")
         took.append((time.perf_counter() - started) * 1000)
     report("reserve and settle", statistics.median(took), 5, unit="ms", reach=1)

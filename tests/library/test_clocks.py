@@ -19,6 +19,7 @@ from gpt_image_mcp.library.migrations import VERSION
 from gpt_image_mcp.library.sessions import Sessions, Turn
 from gpt_image_mcp.values.options import OutputOptions
 from tests.library.conftest import EVERY_DATABASE
+from tests.library.limits import limits
 from tests.library.older import make_older
 
 if TYPE_CHECKING:
@@ -54,9 +55,9 @@ def test_a_day_of_the_budget_is_the_same_in_every_time_zone(
         one = replace(call, id=f"job-{number}", started_at=started)
         if number:
             with pytest.raises(BudgetExceeded):
-                Ledger(opened).begin_call(one, per_call_usd=None, daily_usd=Decimal("0.15"))
+                Ledger(opened).begin_call(one, limits(daily="0.15"))
         else:
-            assert Ledger(opened).begin_call(one, per_call_usd=None, daily_usd=Decimal("0.15")) is None
+            assert Ledger(opened).begin_call(one, limits(daily="0.15")) is None
         assert Ledger(opened).spent_usd(date(2026, 11, 21)) == Decimal("0.10")
         opened.close()
 
@@ -102,7 +103,7 @@ def test_a_database_of_the_first_version_gets_a_zone(database_url: str, move: Ca
 
 def _begin(ledger: Ledger, call: CallStart, when: datetime) -> CallStart:
     begun = replace(call, started_at=when, idempotency_key="k", is_joinable=True)
-    ledger.begin_call(begun, per_call_usd=None, daily_usd=None)
+    ledger.begin_call(begun, ())
     return begun
 
 

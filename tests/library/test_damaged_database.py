@@ -45,7 +45,7 @@ def filled(image: StoredImage, call: CallStart) -> Path:
     for one in (image, other):
         library.images.add_image(one)
     for begun in (call, replace(call, id="job-20261121-150301-000001")):
-        library.ledger.begin_call(begun, per_call_usd=None, daily_usd=None)
+        library.ledger.begin_call(begun, ())
     library.ledger.finish_call(call.id, status="outcome_unknown", error=OutcomeUnknown("a", next_step="b"))
     turn = Turn(
         turn=1, parent_turn=0, prompt="x", image_id=image.id, call_id=call.id, created_at=image.created_at

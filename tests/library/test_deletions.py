@@ -111,7 +111,7 @@ def test_the_cost_of_a_call_is_counted_once_whichever_of_its_two_images_is_delet
 def test_the_budget_still_counts_the_call_of_a_deleted_image(
     deletions: Deletions, ledger: Ledger, call: CallStart, add: Add
 ) -> None:
-    ledger.begin_call(call, per_call_usd=None, daily_usd=None)
+    ledger.begin_call(call, ())
     ledger.finish_call(call.id, status="completed", cost_usd=Decimal("0.07"), result_json="{}")
     _delete(deletions, add(call_id=call.id))
     kept = ledger.find_call(call.id)

@@ -19,6 +19,7 @@ from gpt_image_mcp.library.ledger import CALL_LEASE, Ledger
 from gpt_image_mcp.library.schema import dollars, nanodollars
 from gpt_image_mcp.money import Quote
 from tests.library.conftest import EVERY_DATABASE
+from tests.library.limits import limits
 
 if TYPE_CHECKING:
     from gpt_image_mcp.values.history import CallStart, CallStatus
@@ -34,6 +35,7 @@ from gpt_image_mcp.values.history import CallStart
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.money import Quote
+from gpt_image_mcp.values.budgets import Limit
 
 database = Database(sys.argv[1])
 ledger = Ledger(database)
@@ -47,7 +49,7 @@ for number in range(int(sys.argv[4])):
         started_at=started, quote=Quote(high_usd=Decimal("0.10"), basis=""),
     )
     try:
-        ledger.begin_call(call, per_call_usd=None, daily_usd=Decimal("3.00"))
+        ledger.begin_call(call, [Limit(usd=Decimal("3.00"), period="day")])
         made += 1
     except BudgetExceeded:
         pass
@@ -61,7 +63,7 @@ def _day(call: CallStart) -> date:
 
 
 def _begin(ledger: Ledger, call: CallStart, daily: str | None = None) -> None:
-    ledger.begin_call(call, per_call_usd=None, daily_usd=None if daily is None else Decimal(daily))
+    ledger.begin_call(call, limits(daily=daily))
 
 
 def test_a_call_that_never_was_is_not_found(ledger: Ledger) -> None:
@@ -74,9 +76,9 @@ def test_a_reservation_grows_within_the_limits(ledger: Ledger, call: CallStart) 
     _begin(ledger, call, daily="0.25")
     _begin(ledger, other, daily="0.25")
     dearer = Quote(high_usd=Decimal("0.14"), basis="")
-    ledger.raise_reservation(call.id, dearer, per_call_usd=Decimal("0.14"), daily_usd=Decimal("0.24"))
+    ledger.raise_reservation(call.id, dearer, limits(per_call="0.14", daily="0.24"))
     assert ledger.spent_usd(_day(call)) == Decimal("0.24")
-    ledger.raise_reservation(other.id, Quote(basis="unknown"), per_call_usd=None, daily_usd=None)
+    ledger.raise_reservation(other.id, Quote(basis="unknown"), ())
     assert ledger.spent_usd(_day(call)) == Decimal("0.24")
 
 
@@ -84,18 +86,15 @@ def test_a_reservation_grows_within_the_limits(ledger: Ledger, call: CallStart) 
 def test_a_reservation_does_not_grow_over_a_limit(
     ledger: Ledger, call: CallStart, per_call: str | None, daily: str | None
 ) -> None:
-    limits = {
-        "per_call_usd": None if per_call is None else Decimal(per_call),
-        "daily_usd": None if daily is None else Decimal(daily),
-    }
+    within = limits(per_call=per_call, daily=daily)
     dearer = Quote(high_usd=Decimal("0.14"), basis="")
     _begin(ledger, call)
     with pytest.raises(BudgetExceeded, match=r"\$0\.1400"):
-        ledger.raise_reservation(call.id, dearer, **limits)
+        ledger.raise_reservation(call.id, dearer, within)
     assert ledger.spent_usd(_day(call)) == Decimal("0.10")
     played = replace(call, id="job-played", sandbox=True, idempotency_key="")
     _begin(ledger, played)
-    ledger.raise_reservation(played.id, dearer, **limits)
+    ledger.raise_reservation(played.id, dearer, within)
 
 
 def test_a_call_is_remembered_as_running_with_its_reservation(ledger: Ledger, call: CallStart) -> None:
@@ -155,12 +154,12 @@ def test_the_error_of_a_call_is_kept(ledger: Ledger, call: CallStart) -> None:
 
 def test_a_call_over_the_limit_of_one_call_is_refused_and_not_kept(ledger: Ledger, call: CallStart) -> None:
     with pytest.raises(BudgetExceeded, match=r"\$0\.1000.*\$0\.0900"):
-        ledger.begin_call(call, per_call_usd=Decimal("0.09"), daily_usd=None)
+        ledger.begin_call(call, limits(per_call="0.09"))
     assert ledger.find_call(call.id) is None
 
 
 def test_a_call_at_the_limit_of_one_call_is_made(ledger: Ledger, call: CallStart) -> None:
-    ledger.begin_call(call, per_call_usd=Decimal("0.10"), daily_usd=Decimal("0.10"))
+    ledger.begin_call(call, limits(per_call="0.10", daily="0.10"))
     assert ledger.find_call(call.id) is not None
 
 
@@ -190,16 +189,16 @@ def test_yesterdays_spending_leaves_todays_budget_alone(ledger: Ledger, call: Ca
 
 def test_a_call_of_unknown_price_is_refused_under_any_limit(ledger: Ledger, call: CallStart) -> None:
     unknown = replace(call, quote=Quote(basis="not published"))
-    for per_call, daily in ((Decimal(1), None), (None, Decimal(1))):
+    for within in (limits(per_call="1"), limits(daily="1")):
         with pytest.raises(BudgetExceeded, match=unknown.model):
-            ledger.begin_call(unknown, per_call_usd=per_call, daily_usd=daily)
+            ledger.begin_call(unknown, within)
     _begin(ledger, unknown)
     assert ledger.spent_usd(_day(call)) == 0
 
 
 def test_the_sandbox_is_free(ledger: Ledger, call: CallStart) -> None:
     played = replace(call, sandbox=True)
-    ledger.begin_call(played, per_call_usd=Decimal(0), daily_usd=Decimal(0))
+    ledger.begin_call(played, limits(per_call="0", daily="0"))
     ledger.finish_call(played.id, status="completed", cost_usd=Decimal("0.10"))
     assert ledger.spent_usd(_day(call)) == 0
 
@@ -281,8 +280,8 @@ def test_the_same_call_that_comes_second_is_told_of_the_first_and_reserves_nothi
     ledger: Ledger, call: CallStart
 ) -> None:
     first, second = _same(call, "job-1"), _same(call, "job-2")
-    assert ledger.begin_call(first, per_call_usd=None, daily_usd=None) is None
-    assert ledger.begin_call(second, per_call_usd=None, daily_usd=None) == "job-1"
+    assert ledger.begin_call(first, ()) is None
+    assert ledger.begin_call(second, ()) == "job-1"
     assert ledger.find_call("job-2") is None
     assert ledger.spent_usd(_day(first)) == Decimal("0.10")
 
@@ -290,16 +289,16 @@ def test_the_same_call_that_comes_second_is_told_of_the_first_and_reserves_nothi
 def test_the_same_call_is_made_anew_once_the_first_was_delivered(ledger: Ledger, call: CallStart) -> None:
     for number in (1, 2):
         same = _same(call, f"job-{number}")
-        assert ledger.begin_call(same, per_call_usd=None, daily_usd=None) is None
+        assert ledger.begin_call(same, ()) is None
         ledger.finish_call(same.id, status="completed", result_json="{}")
-        assert ledger.begin_call(_same(call, "x"), per_call_usd=None, daily_usd=None) == same.id
+        assert ledger.begin_call(_same(call, "x"), ()) == same.id
         ledger.acknowledge(same.id)
 
 
 def test_calls_without_a_fingerprint_are_never_the_same(ledger: Ledger, call: CallStart) -> None:
     for number in (1, 2):
         mine = replace(call, id=f"job-{number}", started_at=datetime.now(UTC))
-        assert ledger.begin_call(mine, per_call_usd=None, daily_usd=None) is None
+        assert ledger.begin_call(mine, ()) is None
     assert ledger.find_same_call("") is None
 
 

@@ -151,10 +151,10 @@ async def test_a_pause_that_grows_while_a_caller_sleeps_holds_it_back_to_its_end
     async def sleep(seconds: float) -> None:
         clock[0] += seconds
         if clock[0] < 1010:
-            limit.pause_after(RateLimited("again", next_step="", retry_after_seconds=30))
+            await limit.pause_after(RateLimited("again", next_step="", retry_after_seconds=30))
 
     limit = RateLimit(sleep, lambda: clock[0])
-    limit.pause_after(RateLimited("wait", next_step="", retry_after_seconds=5))
+    await limit.pause_after(RateLimited("wait", next_step="", retry_after_seconds=5))
     await limit.wait()
     assert clock[0] >= 1035
 

@@ -18,6 +18,7 @@ from gpt_image_mcp.values.owners import LOCAL, Owner
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
+    from decimal import Decimal
 
     from sqlalchemy import ColumnElement, Connection, Table, TextClause
 
@@ -63,14 +64,16 @@ class ImageSearch:
     def run(self, criteria: SearchCriteria, *, limit: int, offset: int = 0) -> SearchPage:
         """One page of the images that meet the criteria."""
         with self.database.reading() as connection:
-            conditions = tuple(_conditions(connection, criteria, images, owner=self.owner))
+            conditions = tuple(_conditions(connection, criteria, images, whose=owned(images, self.owner)))
             matching = select(images.c.document).where(*conditions)
             newest = matching.order_by(images.c.created_at.desc(), images.c.id.desc())
             documents = connection.execute(newest.limit(limit).offset(offset)).scalars().all()
             total, spending = sum_up(
                 connection,
                 conditions,
-                deleted=_conditions(connection, criteria, deleted_images, owner=self.owner),
+                deleted=_conditions(
+                    connection, criteria, deleted_images, whose=owned(deleted_images, self.owner)
+                ),
             )
         return SearchPage(
             images=tuple(readable_images(documents)),
@@ -78,16 +81,26 @@ class ImageSearch:
             spending=spending,
         )
 
+    def group_usd(self, criteria: SearchCriteria) -> Decimal:
+        """What the images cost that meet the criteria and were charged to the user's group."""
+        with self.database.reading() as connection:
+            of_group = {
+                table: _conditions(connection, criteria, table, whose=table.c.group_name == self.owner.group)
+                for table in (images, deleted_images)
+            }
+            _, spending = sum_up(connection, of_group[images], deleted=of_group[deleted_images])
+        return spending.total_usd
+
 
 def _conditions(
-    connection: Connection, criteria: SearchCriteria, table: Table, *, owner: Owner
+    connection: Connection, criteria: SearchCriteria, table: Table, *, whose: ColumnElement[bool]
 ) -> Iterator[ColumnElement[bool] | TextClause]:
     """The criteria in SQL; of deleted images nobody knows the words any more."""
-    yield owned(table, owner)
+    yield whose
     if criteria.query.strip():
         yield has_words(connection, criteria.query) if table is images else false()
     if criteria.model.strip():
-        yield table.c.model.in_(_names_of_model(connection, criteria.model.strip(), table, owner=owner))
+        yield table.c.model.in_(_names_of_model(connection, criteria.model.strip(), table, whose=whose))
     if criteria.session_id:
         yield table.c.session_id == criteria.session_id
     if criteria.since:
@@ -96,7 +109,9 @@ def _conditions(
         yield table.c.created_at < criteria.until.timestamp()
 
 
-def _names_of_model(connection: Connection, model: str, table: Table, *, owner: Owner) -> list[str]:
+def _names_of_model(
+    connection: Connection, model: str, table: Table, *, whose: ColumnElement[bool]
+) -> list[str]:
     """The names of a model and its snapshots, as far as there are images of them."""
-    known = connection.execute(select(table.c.model).where(owned(table, owner)).distinct()).scalars()
+    known = connection.execute(select(table.c.model).where(whose).distinct()).scalars()
     return [name for name in known if is_of_model(name, model)]
