@@ -133,9 +133,8 @@ def _over_budget(quoted: Decimal, standing: Standing) -> BudgetExceeded:
     setting = f" ({limit.setting})" if limit.setting else ""
     message = (
         f"The call may cost ${quoted:.4f}; of the ${limit.usd:.4f} of {limit.title}{setting}, "
-        f"${standing.spent_usd:.4f} is spent, ${standing.reserved_usd:.4f} is reserved by calls that run or "
-        f"whose outcome is unknown, and ${standing.left_usd:.4f} is left. "
-        f"The budget begins anew at {standing.begins_anew}."
+        f"${standing.spent_usd:.4f} is spent, ${standing.reserved_usd:.4f} is reserved and "
+        f"${standing.left_usd:.4f} is left. The budget begins anew at {standing.begins_anew}."
     )
     return BudgetExceeded(
         message,

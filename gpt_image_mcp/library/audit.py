@@ -53,19 +53,19 @@ def note_ended(
         keeps_prompts: Whether their prompts are kept too.
     """
     for call_id in call_ids:
-        call = connection.execute(_ENDED, {"ended_call": call_id}).one()
-        if not call.owner:
+        call = connection.execute(_ENDED, {"ended_call": call_id}).mappings().one()
+        if not call["owner"]:
             continue
-        counts = call.reserved_nanodollars if call.cost_nanodollars is None else call.cost_nanodollars
-        noted = connection.execute(_NOTED, {"ended_call": call_id}).scalar_one()
+        paid, reserved = call["cost_nanodollars"], call["reserved_nanodollars"]
+        noted = int(connection.execute(_NOTED, {"ended_call": call_id}).scalar_one())
         _add(
             connection,
-            call._asdict(),
+            {name: call[name] for name in _SUBJECT},
             call_id=call_id,
-            outcome=error.code if error and call.status == "failed" else call.status,
-            cost_nanodollars=0 if call.sandbox else counts - int(noted),
+            outcome=error.code if error and call["status"] == "failed" else call["status"],
+            cost_nanodollars=0 if call["sandbox"] else (reserved if paid is None else paid) - noted,
             request_id=(error.request_id if error else None) or request_id,
-            prompt=call.prompt if keeps_prompts else None,
+            prompt=call["prompt"] if keeps_prompts else None,
         )
 
 
@@ -77,7 +77,7 @@ def note_refused(connection: Connection, call: dict[str, Any], *, keeps_prompts:
 
 def note_deleted(connection: Connection, image: Row[Any], *, owner: Owner, now: datetime) -> None:
     """Notes that a person deleted an image, which may be another's of the same group."""
-    subject = {**image._asdict(), **signed(owner), "kind": "delete", "day": day_of(connection, now)}
+    subject = {**signed(owner), "day": day_of(connection, now), "kind": "delete", "model": image.model}
     _add(connection, subject, call_id=image.call_id, image_id=image.id, outcome="deleted")
 
 

@@ -133,12 +133,13 @@ def test_prompts_are_kept_only_where_the_settings_ask_for_it(database: Database,
 def test_the_deletion_of_an_image_is_noted_for_whoever_deletes_it(
     database: Database, image: StoredImage
 ) -> None:
-    Images(database).add_image(image)
-    now = datetime.now(UTC)
+    hers = replace(image, provenance=replace(image.provenance, owner="ann", group="design"))
+    Images(database).add_image(hers)
+    bob, now = replace(BOB, shared_groups=("design",)), datetime.now(UTC)
     with pytest.raises(InputRejected):
-        Deletions(database, BOB).delete(image.id, now, permit=_refuse)
+        Deletions(database, bob).delete(image.id, now, permit=_refuse)
     assert _rows(database) == []
-    assert Deletions(database, BOB).delete(image.id, now, permit=lambda _: None)
+    assert Deletions(database, bob).delete(image.id, now, permit=lambda _: None)
     (row,) = _rows(database)
     assert (row.person, row.group, row.kind, row.outcome) == ("bob", "sales", "delete", "deleted")
     assert (row.image_id, row.call_id, row.cost_usd) == (image.id, image.provenance.call_id, Decimal(0))

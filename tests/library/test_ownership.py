@@ -55,7 +55,7 @@ def hers(database: Database, add: Callable[..., StoredImage], call: CallStart) -
     add(**of_ann, parents=(image.id,))
     assert Deletions(database, ANN).delete(deleted.id, datetime.now(UTC), permit=lambda _users: None)
     begun = replace(call, started_at=datetime.now(UTC), idempotency_key="k", is_joinable=True)
-    Ledger(database, ANN).begin_call(begun, per_call_usd=None, daily_usd=None)
+    Ledger(database, ANN).begin_call(begun, ())
     turn = Turn(
         turn=1, parent_turn=0, prompt="p", image_id=image.id, call_id="job-x", created_at=datetime.now(UTC)
     )
@@ -128,7 +128,11 @@ def test_every_method_that_reads_for_a_person_is_asked(hers: Hers) -> None:
     asked = {name for name, _answer in _answers(hers, ANN)}
     known: set[type[Any]] = {Images, ImageSearch, Ledger, Sessions, Deletions}
     methods = {f"{kind.__name__}.{name}" for kind in known for name in vars(kind) if name[0] != "_"}
-    fields = {f"{kind.__name__}.{name}" for kind in known for name in ("database", "owner", "lease")}
+    fields = {
+        f"{kind.__name__}.{name}"
+        for kind in known
+        for name in ("database", "owner", "lease", "keeps_prompts")
+    }
     assert methods - fields - asked == {
         # These write, and say nothing of others' things.
         *("Images.add_image", "Images.remove_image", "Deletions.delete"),
@@ -139,5 +143,7 @@ def test_every_method_that_reads_for_a_person_is_asked(hers: Hers) -> None:
         # These are for maintenance, or ask about all calls, or about what the test above does.
         *("Images.all_images", "Images.reindex", "Ledger.results_without_images", "Sessions.leftovers"),
         *("Ledger.give_up_lost_calls", "Ledger.spent_usd", "Ledger.typical_seconds"),
+        # These give sums, of the limits that hold for a person, and of their group.
+        *("Ledger.standings", "ImageSearch.group_usd"),
         *("Ledger.find_same_call", "Deletions.users_of"),
     }

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 # What differs from run to run, from machine to machine, and what other packages word.
 _CHANGING = (
+    (r"\d{4}-\d\d-\d\d 00:00 \([^)]*\)", "<midnight>"),
     # A path in the project that is cut in its middle.
     (r"<tmp>/pytest-[^ ]*…", "<project>…"),
     (r"\d{8}-\d{6}-[0-9a-f]{6}", "<id>"),
