@@ -1,6 +1,6 @@
 """The MCP server: ``mcp`` with all that it offers, for ``fastmcp run`` and for our own commands."""
 
-from gpt_image_mcp.mcp_app import completions, health, prompts, resources, tasks
+from gpt_image_mcp.mcp_app import completions, health, metrics, prompts, resources, tasks
 from gpt_image_mcp.mcp_app.app import mcp
 from gpt_image_mcp.mcp_app.tools import deletion, edits, exports, history, images, sessions
 
@@ -13,6 +13,7 @@ __all__ = [
     "history",
     "images",
     "mcp",
+    "metrics",
     "prompts",
     "resources",
     "sessions",

@@ -17,7 +17,7 @@ from gpt_image_mcp.steps import on_step
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-_DATABASE_THREADS, _FOLDER_THREADS = 4, 8
+_DATABASE_THREADS, _FOLDER_THREADS, _CHECKING_THREADS = 4, 8, 4
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -26,6 +26,7 @@ _computing: RunVar[CapacityLimiter] = RunVar("computing")
 _saving: RunVar[CapacityLimiter] = RunVar("saving")
 _waiting: RunVar[CapacityLimiter] = RunVar("waiting")
 _looking: RunVar[CapacityLimiter] = RunVar("looking")
+_checking: RunVar[CapacityLimiter] = RunVar("checking")
 
 
 async def in_thread(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -57,6 +58,17 @@ async def in_folders(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
     Their drive may never answer, so nobody else waits for it once its call was cancelled.
     """
     return await _run(partial(work, *args, **kwargs), _limiter(_looking, _FOLDER_THREADS), may_hang=True)
+
+
+async def in_checking(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """What ``work`` returns, or raises, for work that tells whether something answers, which may be never.
+
+    It waits behind no call. When the server ends, it is given up.
+    """
+    limiter = _limiter(_checking, _CHECKING_THREADS)
+    return await run_sync(
+        partial(_lightly, partial(work, *args, **kwargs)), abandon_on_cancel=True, limiter=limiter
+    )
 
 
 async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:

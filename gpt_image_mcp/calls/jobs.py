@@ -160,6 +160,11 @@ class Jobs:
         # Work that was cancelled before its first step would count as forgotten.
         job.task.add_done_callback(lambda _task: work.close())
 
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Where each running job stands; one that is still being checked counts as checked."""
+        return tuple(job.stages[-1] if job.stages else "checked" for job in self._running.values())
+
     def find(self, job_id: str) -> Job[Any] | None:
         """The running job of this id, if there is one."""
         return self._running.get(job_id)

@@ -118,6 +118,15 @@ class Database:
             connection.exec_driver_sql(_WRITE_LOCK[connection.dialect.name])
             yield connection
 
+    def ping(self) -> None:
+        """Reads one row, which takes as long as the way to the database and back.
+
+        Raises:
+            StorageFailed: If it cannot be used.
+        """
+        with self.reading() as connection:
+            read_version(connection)
+
     def check(self) -> None:
         """Opens the database and, if it is SQLite, looks for damage as far as that is quick.
 

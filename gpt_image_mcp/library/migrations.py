@@ -58,6 +58,10 @@ def _keep_audit_rows(connection: Connection) -> None:
 _TABLES_OF_PEOPLE = (
     "CREATE INDEX calls_of_day ON calls (day)",
     "CREATE INDEX calls_group_day ON calls (group_name, day)",
+    (
+        "CREATE INDEX calls_totals ON calls (model, kind, status, sandbox, started_at, finished_at, "
+        "cost_nanodollars, reserved_nanodollars)"
+    ),
     "CREATE TABLE rate_pauses (endpoint VARCHAR(255) NOT NULL PRIMARY KEY, paused_until FLOAT NOT NULL)",
     (
         "CREATE TABLE audit (id VARCHAR(64) NOT NULL PRIMARY KEY, at FLOAT NOT NULL, "

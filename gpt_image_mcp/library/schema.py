@@ -122,6 +122,12 @@ calls = Table(
     Index("calls_idempotency_key", "idempotency_key"),
     # Running calls are looked for at every collection, among all that ever were.
     Index("calls_status", "status", "started_at"),
+    # All that the sums over everybody look at: without it, 300,000 calls take SQLite two seconds.
+    Index(
+        "calls_totals",
+        *("model", "kind", "status", "sandbox"),
+        *("started_at", "finished_at", "cost_nanodollars", "reserved_nanodollars"),
+    ),
 )
 
 sessions = Table(

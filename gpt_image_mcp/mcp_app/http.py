@@ -18,10 +18,11 @@ import uvicorn
 from fastmcp.utilities.logging import temporary_log_level
 
 from gpt_image_mcp.errors import InvalidArgument, InvalidSetting
-from gpt_image_mcp.mcp_app.health import HEALTH_PATH
+from gpt_image_mcp.mcp_app.health import HEALTH_PATH, READY_PATH, note_leaving
 from gpt_image_mcp.mcp_app.http_connections import connection_options
 from gpt_image_mcp.mcp_app.http_middleware import is_waited_for
 from gpt_image_mcp.mcp_app.listening import address_to_bind, transport_options
+from gpt_image_mcp.mcp_app.metrics import METRICS_PATH
 from gpt_image_mcp.mcp_app.outgoing import one_line_events
 from gpt_image_mcp.mcp_app.serve import keep_what_is_loaded, leave_within, log_level
 from gpt_image_mcp.settings import read_settings
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 # Nothing that a URL would have to escape, that clients resolve themselves (a name of dots only), or that
 # Starlette takes for a parameter.
 _PATH = re.compile(r"(?:/(?!\.+(?:/|$))[A-Za-z0-9._~-]+)+")
+_TAKEN_PATHS = (HEALTH_PATH, READY_PATH, METRICS_PATH)
 _CLOSING_SECONDS = 2
 # Some clients list the tools when a result has come, to check it; without the list they drop the result.
 _QUIET_SECONDS = 0.5
@@ -121,6 +123,8 @@ class WebServer(uvicorn.Server):
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request and counts it while a client waits; an ASGI application."""
         send = one_line_events(send)
+        if self._leave_by is not None:
+            note_leaving(scope)
         if not is_waited_for(scope):
             await self._app(scope, receive, send)
             return
@@ -136,10 +140,10 @@ class WebServer(uvicorn.Server):
 
 
 def _check_path(path: str) -> None:
-    if not _PATH.fullmatch(path) or path == HEALTH_PATH:
+    if not _PATH.fullmatch(path) or path in _TAKEN_PATHS:
         message = (
             f"path is {path!r}; it must be names of letters, digits and . _ ~ - with a slash before each, "
-            f"other than {HEALTH_PATH}."
+            f"other than {', '.join(_TAKEN_PATHS)}."
         )
         raise InvalidSetting(message, next_step="Leave out --path, or pass one such as /mcp.")
 

@@ -8,7 +8,9 @@ program that embeds it.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import aclosing, asynccontextmanager
+from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from fastmcp.server.dependencies import get_access_token
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
 
     from fastmcp import Context, FastMCP
 
+    from gpt_image_mcp.values.call_totals import CallTotal
+    from gpt_image_mcp.values.progress import Stage
+    from gpt_image_mcp.values.readiness import PartState
+
+ACTIVE_SECONDS = 300
 NETWORK_TRANSPORTS = ("streamable-http", "sse")
 
 
@@ -43,6 +50,7 @@ class Studios:
         self.settings = settings
         self._local = Studio(settings)
         self._studios: dict[Owner, Studio] = {}
+        self._seen: dict[Owner, float] = {}
 
     def of(self, context: Context) -> Studio:
         """The studio for the caller of a request.
@@ -53,10 +61,30 @@ class Studios:
         if context.transport not in NETWORK_TRANSPORTS:
             return self._local
         owner = owner_of(get_access_token(), self.settings) if self.settings.is_served else LOCAL
+        self._seen[owner] = monotonic()
         if owner not in self._studios:
             settings = _for_remote_callers(self.settings, owner)
             self._studios[owner] = self._local.for_owner(owner, settings)
         return self._studios[owner]
+
+    async def check_parts(self) -> tuple[PartState, ...]:
+        """Whether what all studios use can be used."""
+        return await self._local.check_parts()
+
+    async def call_totals(self) -> tuple[CallTotal, ...]:
+        """What the calls of everybody come to; raises ``StorageFailed``."""
+        return await self._local.call_totals()
+
+    @property
+    def stages(self) -> Counter[Stage]:
+        """How many calls of this process stand where."""
+        return Counter(stage for studio in (self._local, *self._studios.values()) for stage in studio.stages)
+
+    @property
+    def active_people(self) -> int:
+        """How many people asked this process for something a short time ago."""
+        since = monotonic() - ACTIVE_SECONDS
+        return sum(seen >= since for seen in self._seen.values())
 
     async def aclose(self) -> None:
         """Closes all at once, because each waits for requests that were sent; then what they share."""
@@ -78,7 +106,12 @@ async def lifespan(_server: FastMCP) -> AsyncGenerator[dict[str, object]]:
 
 def studio_of(context: Context) -> Studio:
     """The studio for the caller of a request."""
-    return cast("Studios", context.lifespan_context["studios"]).of(context)
+    return studios_of(context).of(context)
+
+
+def studios_of(context: Context) -> Studios:
+    """The studios of the running server."""
+    return cast("Studios", context.lifespan_context["studios"])
 
 
 def settings_of(context: Context | None) -> Settings | None:

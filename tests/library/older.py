@@ -16,7 +16,7 @@ _ADDED_AFTER = {
     1: ("DROP TABLE library_zone",),
     2: ("DROP TABLE deleted_images",),
     3: (
-        *("DROP INDEX calls_of_day", "DROP INDEX calls_group_day"),
+        *("DROP INDEX calls_of_day", "DROP INDEX calls_group_day", "DROP INDEX calls_totals"),
         *(f"ALTER TABLE {table} DROP COLUMN group_name" for table in ("images", "calls", "sessions")),
         *(f"DROP TABLE {table}" for table in ("rate_pauses", "audit", "uploads")),
     ),
