@@ -6,6 +6,7 @@ import os
 import re
 from datetime import datetime
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import platformdirs
 
@@ -26,6 +27,9 @@ _UNFILLED = re.compile(
     r"\$[{(]|\{\{|\{(env|input):|^<.*>$|(?<![\w:])\$[A-Za-z_]|%[A-Z_]{4,}%|%(?![0-9A-Fa-f]{2})\w+%"
 )
 _SECRET_NAMES = re.compile("KEY|SECRET|HEADERS|DATABASE_URL")
+# The same for variables of everybody, such as those of an object store, without names of files.
+_HOLDS_SECRET = re.compile(r"(?:(?<!TLS_)(?<!PUBLIC_)KEY|SECRET|TOKEN|PASSWORD|HEADERS)$", re.IGNORECASE)
+_PASSWORD = re.compile(r"://[^/@:\s]*:([^/@\s]+)@")
 # A login, a token or a key that somebody put into the wrong variable.
 _MAY_BE_SECRET = re.compile(r"[@?]|sk-|^[\w-]{20,}$")
 
@@ -40,6 +44,14 @@ def variables_set(names: Iterable[str]) -> dict[str, str]:
     """Which of these variables are set and not empty, with their values."""
     found = {name.upper(): value for name, value in variables().items()}
     return {name: found[name.upper()] for name in names if name.upper() in found}
+
+
+def secrets() -> frozenset[str]:
+    """The values of all variables whose names say that they are secret, and the passwords in addresses."""
+    found = variables()
+    named = {value for name, value in found.items() if _HOLDS_SECRET.search(name) and "://" not in value}
+    passwords = (_PASSWORD.search(value) for value in found.values())
+    return frozenset(named | {unquote(password[1]) for password in passwords if password})
 
 
 def clean_for_libraries() -> dict[str, str]:

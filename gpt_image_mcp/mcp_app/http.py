@@ -10,12 +10,10 @@ import os
 import re
 import signal
 import socket
-import sys
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from fastmcp.utilities.logging import temporary_log_level
 
 from gpt_image_mcp.errors import InvalidArgument, InvalidSetting
 from gpt_image_mcp.mcp_app.health import HEALTH_PATH, READY_PATH, note_leaving
@@ -24,7 +22,7 @@ from gpt_image_mcp.mcp_app.http_middleware import is_waited_for
 from gpt_image_mcp.mcp_app.listening import address_to_bind, transport_options
 from gpt_image_mcp.mcp_app.metrics import METRICS_PATH
 from gpt_image_mcp.mcp_app.outgoing import one_line_events
-from gpt_image_mcp.mcp_app.serve import keep_what_is_loaded, leave_within, log_level
+from gpt_image_mcp.mcp_app.serve import announce, keep_what_is_loaded, leave_within, logging_as_set
 from gpt_image_mcp.settings import read_settings
 
 if TYPE_CHECKING:
@@ -67,9 +65,8 @@ def serve_http(mcp: FastMCP, *, host: str, port: int, path: str) -> int:
         signal.signal(number, server.handle_exit)
     keep_what_is_loaded()
     scheme = "https" if settings.tls_cert else "http"
-    sys.stderr.write(f"gpt-image-mcp serves MCP at {scheme}://{_place(listener)}{path}, until Ctrl-C.\n")
-    sys.stderr.flush()
-    with temporary_log_level(log_level(debug=settings.debug), enable_rich_tracebacks=False):
+    with logging_as_set(settings):
+        announce(f"gpt-image-mcp serves MCP at {scheme}://{_place(listener)}{path}, until Ctrl-C.", settings)
         server.run([listener])
     return 0
 

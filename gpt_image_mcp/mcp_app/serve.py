@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import logging
 import os
 import sys
 import threading
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 from fastmcp.utilities.logging import temporary_log_level
 
+from gpt_image_mcp.environment import secrets
 from gpt_image_mcp.mcp_app.stdio import serve_lines
 from gpt_image_mcp.settings import read_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from fastmcp import FastMCP
 
+    from gpt_image_mcp.settings import Settings
+
+_log = logging.getLogger(__name__)
 _OBJECTS_BETWEEN_COLLECTIONS = 20_000
 # A walk over everything takes 70 ms, during which no client is answered.
 _COLLECTIONS_BETWEEN_LARGER_ONES = (10, 100)
@@ -37,7 +45,7 @@ def serve_stdio(mcp: FastMCP, streams: tuple[int, int]) -> int:
     """
     settings = read_settings()
     keep_what_is_loaded()
-    with temporary_log_level(log_level(debug=settings.debug), enable_rich_tracebacks=False):
+    with logging_as_set(settings):
         anyio.run(serve_lines, mcp, streams, partial(leave_within, settings.shutdown_grace_seconds))
     return 0
 
@@ -49,12 +57,28 @@ def leave_within(grace_seconds: float) -> None:
     last_resort.start()
 
 
-def log_level(*, debug: bool) -> str:
-    """What FastMCP logs while it serves.
+@contextmanager
+def logging_as_set(settings: Settings) -> Generator[None]:
+    """Logs as much, and in such a form, as the settings say, for the time of a block.
 
-    Below WARNING it renders a line at every start, which takes longer than it tells.
+    Below WARNING FastMCP renders a line at every start, which takes longer than it tells.
     """
-    return "DEBUG" if debug else "WARNING"
+    level = "DEBUG" if settings.debug else "WARNING"
+    with temporary_log_level(level, enable_rich_tracebacks=False):
+        if settings.log_format == "json":
+            from gpt_image_mcp.json_logs import log_as_json
+
+            log_as_json(secrets())
+        yield
+
+
+def announce(text: str, settings: Settings) -> None:
+    """Says on stderr that the server has begun."""
+    if settings.log_format == "json":
+        _log.info(text)
+        return
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def keep_what_is_loaded() -> None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from gpt_image_mcp.errors import ImageError, OutcomeUnknown, UpstreamError, UpstreamRejected
 from gpt_image_mcp.openai_api.error_mapping import map_error
 from gpt_image_mcp.openai_api.images_response import ImagesBody, UnusableBody, read_images_body
-from gpt_image_mcp.openai_api.redaction import key_of, redact, redact_body
 from gpt_image_mcp.openai_api.request_bodies import streams
 from gpt_image_mcp.openai_api.responses_response import ResponsesBody, read_response_body
 from gpt_image_mcp.openai_api.sdk_errors import lost, read_error, request_id_of, unusable
 from gpt_image_mcp.openai_api.sse import read_stream
+from gpt_image_mcp.redaction import key_of, redact, redact_body
 from gpt_image_mcp.threads import in_thread
 from gpt_image_mcp.values.responses import ChatUsage, GeneratedImages
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import UnusableCredentials, cut
-from gpt_image_mcp.openai_api.redaction import redact
+from gpt_image_mcp.redaction import redact
 from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:

@@ -23,10 +23,10 @@ from gpt_image_mcp.openai_api.rate_limit import (
     backoff_seconds,
     is_retryable,
 )
-from gpt_image_mcp.openai_api.redaction import key_of, redact
 from gpt_image_mcp.openai_api.sdk_errors import broken, lost, request_id_of
 from gpt_image_mcp.openai_api.turns import Turns
 from gpt_image_mcp.openai_api.unsent import require_sendable, unusable_configuration
+from gpt_image_mcp.redaction import key_of, redact
 from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:

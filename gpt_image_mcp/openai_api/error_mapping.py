@@ -16,8 +16,8 @@ from gpt_image_mcp.errors import (
     cut,
 )
 from gpt_image_mcp.openai_api.error_kinds import ERROR_KINDS, REJECTIONS, WEBSITE
-from gpt_image_mcp.openai_api.redaction import HIDDEN
 from gpt_image_mcp.openai_api.retry_after import LONGEST_RETRY_AFTER_SECONDS, pause_seconds
+from gpt_image_mcp.redaction import HIDDEN
 
 if TYPE_CHECKING:
     from gpt_image_mcp.openai_api.error_kinds import ErrorKind

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import OutcomeUnknown, WrongAddress
-from gpt_image_mcp.openai_api.redaction import key_of, redact
 from gpt_image_mcp.openai_api.unsent import without_password
+from gpt_image_mcp.redaction import key_of, redact
 
 if TYPE_CHECKING:
     import httpx2

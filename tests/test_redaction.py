@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt_image_mcp.openai_api.redaction import redact
+from gpt_image_mcp.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable

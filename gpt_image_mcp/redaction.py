@@ -54,7 +54,7 @@ def _without_pieces(text: str, key: str) -> str:
     return "".join((*shown, text[end:]))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=32)
 def _pieces(key: str) -> re.Pattern[str]:
     """Finds each place where a piece of a key begins; the places may overlap."""
     length = _SHORTEST_KEY_CHARACTERS
@@ -66,7 +66,7 @@ def _pieces(key: str) -> re.Pattern[str]:
     return re.compile(f"(?=(?:{'|'.join(re.escape(piece) for piece in sorted(pieces))}))", re.IGNORECASE)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=32)
 def _spellings(key: str) -> tuple[str, ...]:
     """A key as it is, and as programs write it: quoted, escaped, encoded. The longest come first."""
     raw = key.encode(errors="surrogatepass")
