@@ -33,6 +33,7 @@ OWNERS = {
     "sqlalchemy": {"library"},
     "python_multipart": {"openai_api"},
     "pathvalidate": {"library"},
+    "opentelemetry": {"team"},
     "prometheus_client": {"team"},
     "PIL": {"imaging", "openai_api", "services"},
     "fastmcp": {"mcp_app", "team"},

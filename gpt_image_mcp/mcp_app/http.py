@@ -22,7 +22,13 @@ from gpt_image_mcp.mcp_app.http_middleware import is_waited_for
 from gpt_image_mcp.mcp_app.listening import address_to_bind, transport_options
 from gpt_image_mcp.mcp_app.metrics import METRICS_PATH
 from gpt_image_mcp.mcp_app.outgoing import one_line_events
-from gpt_image_mcp.mcp_app.serve import announce, keep_what_is_loaded, leave_within, logging_as_set
+from gpt_image_mcp.mcp_app.serve import (
+    announce,
+    keep_what_is_loaded,
+    leave_within,
+    logging_as_set,
+    traced_as_set,
+)
 from gpt_image_mcp.settings import read_settings
 
 if TYPE_CHECKING:
@@ -65,7 +71,7 @@ def serve_http(mcp: FastMCP, *, host: str, port: int, path: str) -> int:
         signal.signal(number, server.handle_exit)
     keep_what_is_loaded()
     scheme = "https" if settings.tls_cert else "http"
-    with logging_as_set(settings):
+    with logging_as_set(settings), traced_as_set(settings):
         announce(f"gpt-image-mcp serves MCP at {scheme}://{_place(listener)}{path}, until Ctrl-C.", settings)
         server.run([listener])
     return 0

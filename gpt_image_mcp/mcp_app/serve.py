@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import anyio
 from fastmcp.utilities.logging import temporary_log_level
 
-from gpt_image_mcp.environment import secrets
+from gpt_image_mcp.environment import secrets, variables_set
 from gpt_image_mcp.mcp_app.stdio import serve_lines
 from gpt_image_mcp.settings import read_settings
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from gpt_image_mcp.settings import Settings
 
 _log = logging.getLogger(__name__)
+_TRACES_GO_TO = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_EXPORTER, _DISABLED, _OTLP = "OTEL_TRACES_EXPORTER", "OTEL_SDK_DISABLED", "otlp"
 _OBJECTS_BETWEEN_COLLECTIONS = 20_000
 # A walk over everything takes 70 ms, during which no client is answered.
 _COLLECTIONS_BETWEEN_LARGER_ONES = (10, 100)
@@ -45,7 +47,7 @@ def serve_stdio(mcp: FastMCP, streams: tuple[int, int]) -> int:
     """
     settings = read_settings()
     keep_what_is_loaded()
-    with logging_as_set(settings):
+    with logging_as_set(settings), traced_as_set(settings):
         anyio.run(serve_lines, mcp, streams, partial(leave_within, settings.shutdown_grace_seconds))
     return 0
 
@@ -69,6 +71,24 @@ def logging_as_set(settings: Settings) -> Generator[None]:
             from gpt_image_mcp.json_logs import log_as_json
 
             log_as_json(secrets())
+        yield
+
+
+@contextmanager
+def traced_as_set(settings: Settings) -> Generator[None]:
+    """Sends spans to a collector for the time of a block, if OpenTelemetry's own variables ask for it."""
+    found = variables_set((*_TRACES_GO_TO, _EXPORTER, _DISABLED))
+    is_off = found.get(_DISABLED, "").lower() == "true" or found.get(_EXPORTER, _OTLP) != _OTLP
+    if is_off or not found.keys() - {_DISABLED}:
+        yield
+        return
+    try:
+        from gpt_image_mcp.team.tracing import exporting_spans
+    except ImportError:
+        announce("Traces are asked for and need the extra team: gpt-image-mcp-server[team].", settings)
+        yield
+        return
+    with exporting_spans(grace_seconds=settings.shutdown_grace_seconds):
         yield
 
 
