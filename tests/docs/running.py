@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # What runs or is checked, and what only shows something: the reader's own shell, a client, a file of theirs.
 CHECKED = ("bash", "python", "json", "toml", "yaml")
+# What tests/team/test_walk.py runs.
+WALKED = ("sh",)
 SHOWN = ("text", "{toctree}", "{include} ../CHANGELOG.md")
 _TIME_LIMIT_SECONDS = 120
 _FLEETING = ("id", "file_path", "filename", "uri", "size_bytes")

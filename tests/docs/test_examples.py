@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.docs.pages import README, all_pages, read_page
-from tests.docs.running import CHECKED, SHOWN, Reader, install_programs
+from tests.docs.running import CHECKED, SHOWN, WALKED, Reader, install_programs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,9 @@ PAGES = [page.path for page in all_pages() if any(fence.language in CHECKED for 
 def test_every_fenced_block_says_whether_it_is_run() -> None:
     for page in all_pages():
         for fence in page.fences:
-            assert fence.language in CHECKED + SHOWN, f"{page.name}, line {fence.line}: ```{fence.language}"
+            assert fence.language in CHECKED + WALKED + SHOWN, (
+                f"{page.name}, line {fence.line}: ```{fence.language}"
+            )
 
 
 @pytest.mark.timeout(240)

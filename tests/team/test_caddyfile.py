@@ -1,0 +1,97 @@
+"""The Caddyfile of ``deploy/`` balances over replicas and repeats nothing that may have been paid for."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+import httpx2
+import pytest
+from fastmcp import Client
+
+from gpt_image_mcp.library.call_totals import call_totals
+from gpt_image_mcp.library.database import Database
+from tests.mcp_app.http_servers import START_SECONDS, Served
+from tests.team.caddy import caddy
+from tests.team.replicas import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+async def _make(url: str, prompt: str, drawing: asyncio.Event | None = None) -> bool:
+    """Whether an image came back; the event is set when it is being drawn."""
+
+    async def watch(progress: float, total: float | None, message: str | None) -> None:
+        del progress, total
+        if drawing and message and message.startswith("drawing"):
+            drawing.set()
+
+    async with Client(url) as client:
+        arguments = {"prompt": prompt, "quality": "low"}
+        made = await client.call_tool("generate_image", arguments, progress_handler=watch)
+    return bool(made.structured_content and made.structured_content["images"])
+
+
+async def _prompts(url: str) -> list[str]:
+    async with Client(url) as client:
+        found = await client.call_tool("find_images", {})
+    assert found.structured_content is not None
+    return sorted(image["prompt"] for image in found.structured_content["images"])
+
+
+@pytest.mark.timeout(180)
+async def test_calls_go_on_while_one_replica_leaves_and_another_is_killed(
+    start_replicas: Callable[..., list[Served]], tmp_path: Path
+) -> None:
+    served = start_replicas(3)
+    for one in served:
+        await asyncio.to_thread(wait_until, one)
+    with caddy(tmp_path, served) as address:
+        url, drawing = f"{address}/mcp", asyncio.Event()
+        slow = asyncio.create_task(_make(url, "[sandbox:delay=2] slow", drawing))
+        await drawing.wait()
+        for one in served[:2]:
+            one.process.send_signal(signal.SIGTERM)
+        assert await _make(url, "meanwhile")
+        assert await slow
+        for one in served[:2]:
+            assert await asyncio.to_thread(one.process.wait, START_SECONDS) == 0
+        assert await _make(url, "afterwards")
+        assert await _prompts(url) == ["[sandbox:delay=2] slow", "afterwards", "meanwhile"]
+
+
+@pytest.mark.timeout(180)
+async def test_a_call_whose_replica_is_killed_is_not_made_by_another(
+    start_replicas: Callable[..., list[Served]], database_url: str, tmp_path: Path
+) -> None:
+    served = start_replicas(2)
+    for one in served:
+        await asyncio.to_thread(wait_until, one)
+    with caddy(tmp_path, served) as address:
+        drawing = asyncio.Event()
+        slow = asyncio.create_task(_make(f"{address}/mcp", "[sandbox:delay=30] slow", drawing))
+        await drawing.wait()
+        (drawn_by,) = [one for one in served if _draws(one)]
+        drawn_by.process.kill()
+        with pytest.raises(Exception, match=r"."):
+            await slow
+        assert await _make(f"{address}/mcp", "another")
+    database = Database(database_url)
+    assert sum(total.count for total in call_totals(database)) == 2
+    database.close()
+
+
+def _draws(served: Served) -> bool:
+    return 'gpt_image_jobs{stage="drawing"} 1' in httpx2.get(f"{served.root}/metrics").text
+
+
+async def test_what_is_for_the_inside_stays_inside(
+    start_replicas: Callable[..., list[Served]], tmp_path: Path
+) -> None:
+    served = start_replicas(1)
+    with caddy(tmp_path, served) as address:
+        for path in ("/metrics", "/ready", "/health"):
+            assert httpx2.get(f"{address}{path}").status_code == 404
