@@ -11,6 +11,7 @@
     │   ├── OutputRejected        output_rejected
     │   ├── BudgetExceeded        budget_exceeded
     │   └── NotFound              not_found
+    │       └── LinkEnded             not_found (a signed link that was used, or is too old)
     ├── UpstreamError             the API's answer
     │   ├── AuthenticationFailed      authentication_failed
     │   ├── OrganizationNotVerified   organization_not_verified
@@ -152,6 +153,10 @@ class NotFound(RequestError):
     """No image, session or job has this id."""
 
     code = "not_found"
+
+
+class LinkEnded(NotFound):
+    """A signed link was right, and was used or is too old."""
 
 
 class UpstreamError(ImageError):

@@ -7,7 +7,7 @@ import secrets
 from datetime import datetime
 
 _MOMENT = "%Y%m%d-%H%M%S"
-_CALL, _SESSION = "job-", "session-"
+_CALL, _SESSION, _UPLOAD = "job-", "session-", "upload-"
 IMAGE_ID = "[0-9]{8}-[0-9]{6}-[0-9a-f]{6}"  # the only form in which one is accepted from files
 _MADE_BY = re.compile(f"({_CALL}{IMAGE_ID})?/({_SESSION}{IMAGE_ID})?")
 
@@ -25,6 +25,11 @@ def new_call_id() -> str:
 def new_session_id() -> str:
     """A unique id of a session."""
     return f"{_SESSION}{new_image_id(datetime.now().astimezone())}"
+
+
+def new_upload_id() -> str:
+    """A unique id of a picture that is sent from elsewhere."""
+    return f"{_UPLOAD}{new_image_id(datetime.now().astimezone())}"
 
 
 def are_ids(call_id: str, session_id: str) -> bool:

@@ -21,7 +21,7 @@ from gpt_image_mcp.paths import is_within, unquoted
 if TYPE_CHECKING:
     from gpt_image_mcp.settings import Settings
 
-ReferenceKind: TypeAlias = Literal["image", "session", "job", "data", "web", "address", "path"]
+ReferenceKind: TypeAlias = Literal["image", "session", "job", "upload", "data", "web", "address", "path"]
 
 # How base64 of a PNG, JPEG, WebP, GIF or AVIF begins, in either alphabet; in JSON, slashes may be escaped.
 BASE64_SIGNATURE = r"(?:iVBORw0KG|\\?[/_]9j\\?[/_]|UklGR|R0lGOD|AAAA[\w+/-]GZ0eXB)"
@@ -35,6 +35,7 @@ _PATTERNS: tuple[tuple[ReferenceKind, re.Pattern[str]], ...] = (
     ("path", re.compile(r"file:", re.IGNORECASE)),
     ("session", re.compile(r"session-[\w-]+\Z")),
     ("job", re.compile(r"job-[\w-]+\Z")),
+    ("upload", re.compile(rf"upload-{_ID}\Z")),
     ("image", re.compile(r"gpt-image://images/([^/]+)(?:/preview|/metadata)?/?\Z", re.IGNORECASE)),
     # As our files are called without a label, or by the id alone.
     ("image", re.compile(rf"(?:(?:image|edit|session|batch)-)?({_ID})(?:\.\w+)?\Z", re.IGNORECASE)),
@@ -49,8 +50,9 @@ class Reference:
     """A text that stands for an image.
 
     Attributes:
-        kind: An ``image``, ``session`` or ``job`` is meant by our id or address, ``data`` are in the text,
-            ``web`` is an http address, ``address`` one of a kind that is not read; all else is a ``path``.
+        kind: An ``image``, ``session``, ``job`` or ``upload`` is meant by our id or address, ``data`` are in
+            the text, ``web`` is an http address, ``address`` one of a kind that is not read; all else is a
+            ``path``.
         text: Without the blanks and quotes around it.
         image_id: The id of an ``image``.
     """
@@ -85,7 +87,7 @@ def classify(text: str) -> Reference:
 def reference_to(text: str, settings: Settings) -> Reference:
     """What a text is in the project: a file of exactly this name wins over an id. Blocking."""
     ref = classify(text)
-    if ref.kind in ("image", "session", "job") and "/" not in ref.text:
+    if ref.kind in ("image", "session", "job", "upload") and "/" not in ref.text:
         with contextlib.suppress(OutputRejected):
             path = project_folder(settings) / ref.text
             if is_within(path, settings.input_roots) and path.is_file():

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.services.exports import ExportArguments
     from gpt_image_mcp.services.history import History
     from gpt_image_mcp.services.resources import Resources
+    from gpt_image_mcp.services.transfers import Transfers
     from gpt_image_mcp.services.viewing import Viewable
     from gpt_image_mcp.values.call_totals import CallTotal
     from gpt_image_mcp.values.comparisons import Comparison
@@ -397,6 +398,10 @@ class Studio:
 
         library = await self._services.library()
         return await in_database(delete, ref, library, settings=self.settings, is_confirmed=confirm)
+
+    async def transfers(self) -> Transfers:
+        """Pictures in and out by link, for clients that are elsewhere."""
+        return await self._services.transfers()
 
     @property
     def history(self) -> History:

@@ -38,6 +38,7 @@ OWNERS = {
     "PIL": {"imaging", "openai_api", "services"},
     "fastmcp": {"mcp_app", "team"},
     "starlette": {"mcp_app"},
+    "itsdangerous": {"team"},
     "uvicorn": {"mcp_app"},
     "pydantic_settings": {"serving_settings", "setting_types", "settings"},
     "cyclopts": {"cli"},

@@ -75,7 +75,8 @@ _TABLES_OF_PEOPLE = (
     "CREATE INDEX audit_call ON audit (call_id)",
     (
         "CREATE TABLE uploads (id VARCHAR(64) NOT NULL PRIMARY KEY, owner VARCHAR(255) NOT NULL, "
-        "group_name VARCHAR(255) NOT NULL, expires_at FLOAT NOT NULL, received_at FLOAT, uri TEXT NOT NULL)"
+        "group_name VARCHAR(255) NOT NULL, expires_at FLOAT NOT NULL, received_at FLOAT, "
+        "file_path TEXT NOT NULL)"
     ),
     "CREATE INDEX uploads_expire ON uploads (expires_at)",
 )

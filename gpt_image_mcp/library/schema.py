@@ -210,9 +210,9 @@ uploads = Table(
     Column("owner", String(255), nullable=False),
     Column("group_name", String(255), nullable=False),
     Column("expires_at", Float, nullable=False),
-    # When the picture came; until then there is none.
+    # When the picture came, and its file; until then there is none.
     Column("received_at", Float),
-    Column("uri", Text, nullable=False, default=""),
+    Column("file_path", Text, nullable=False, default=""),
     Index("uploads_expire", "expires_at"),
 )
 

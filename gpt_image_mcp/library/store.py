@@ -28,6 +28,7 @@ from gpt_image_mcp.library.route_memo import RouteMemo
 from gpt_image_mcp.library.search.query import ImageSearch
 from gpt_image_mcp.library.sessions import Sessions
 from gpt_image_mcp.library.sidecars import moved_to, write_metadata
+from gpt_image_mcp.library.uploads import Uploads
 from gpt_image_mcp.paths import real_path
 from gpt_image_mcp.values.images import Picture, Provenance, StoredImage
 from gpt_image_mcp.values.owners import LOCAL, Owner
@@ -72,6 +73,7 @@ class Library:
         self.audit = AuditLog(self._database)
         self.sessions = Sessions(self._database, owner)
         self.deletions = Deletions(self._database, owner)
+        self.uploads = Uploads(self._database, owner)
         self.route_memo = RouteMemo(self._database)
 
     @property

@@ -42,6 +42,10 @@ if TYPE_CHECKING:
 _PATH = re.compile(r"(?:/(?!\.+(?:/|$))[A-Za-z0-9._~-]+)+")
 _TAKEN_PATHS = (HEALTH_PATH, READY_PATH, METRICS_PATH)
 _CLOSING_SECONDS = 2
+_NO_LINKS = (
+    "Download and upload links are off: set GPT_IMAGE_LINK_KEY, the same for all replicas "
+    "(openssl rand -hex 32)."
+)
 # Some clients list the tools when a result has come, to check it; without the list they drop the result.
 _QUIET_SECONDS = 0.5
 
@@ -73,6 +77,8 @@ def serve_http(mcp: FastMCP, *, host: str, port: int, path: str) -> int:
     scheme = "https" if settings.tls_cert else "http"
     with logging_as_set(settings), traced_as_set(settings):
         announce(f"gpt-image-mcp serves MCP at {scheme}://{_place(listener)}{path}, until Ctrl-C.", settings)
+        if settings.is_served and not settings.link_key:
+            announce(_NO_LINKS, settings)
         server.run([listener])
     return 0
 

@@ -29,6 +29,7 @@ from starlette.routing import Route
 
 from gpt_image_mcp.errors import cut
 from gpt_image_mcp.mcp_app.jsonrpc import MOST_VALUES
+from gpt_image_mcp.mcp_app.signed_addresses import EXPORTS, IMAGES, UPLOADS
 from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def is_waited_for(scope: Scope) -> bool:
     if scope["type"] != "http":
         return False
     is_listening = (b"mcp-method", b"subscriptions/listen") in scope["headers"]
-    return scope["method"] == "POST" and not is_listening
+    return scope["method"] in {"POST", "PUT"} and not is_listening
 
 
 class LenientRequests:
@@ -185,7 +186,8 @@ class LenientRequests:
         headers = MutableHeaders(raw=[*scope["headers"]])
         takes_json, takes_streams = check_accept_headers(Request(scope))
         as_json = scope["method"] == "POST" and takes_json and not takes_streams
-        send = self._explaining(scope, receive, send, as_json=as_json)
+        if not scope["path"].startswith((IMAGES, EXPORTS, UPLOADS)):
+            send = self._explaining(scope, receive, send, as_json=as_json)
         if as_json or not headers.get("accept"):
             headers["accept"] = "*/*"
         if _media_type(headers) == _JSON:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
@@ -85,6 +85,10 @@ class Studios:
         """How many people asked this process for something a short time ago."""
         since = monotonic() - ACTIVE_SECONDS
         return sum(seen >= since for seen in self._seen.values())
+
+    def opened_for(self, owner: Owner) -> AbstractAsyncContextManager[Studio]:
+        """A studio of a person who has not signed in, for what a link names; it is closed at the end."""
+        return self._local.for_owner(owner, _for_remote_callers(self.settings, owner))
 
     async def aclose(self) -> None:
         """Closes all at once, because each waits for requests that were sent; then what they share."""

@@ -19,6 +19,7 @@ from gpt_image_mcp.mcp_app.published import as_listed
 from gpt_image_mcp.mcp_app.tool_results import ToolFailure, add_notes, failure
 from gpt_image_mcp.setting_types import TOOL_GROUPS
 from gpt_image_mcp.studio import Studio
+from gpt_image_mcp.team.links import links_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.mcp_app.aliases import Call
     from gpt_image_mcp.setting_types import ToolGroup
+    from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.json import JsonObject
 
 # Which tools each group of GPT_IMAGE_TOOLS stands for. FastMCP's tags would say it too, but they are
@@ -45,7 +47,7 @@ TOOLS_OF_GROUP: Mapping[ToolGroup, frozenset[str]] = {
         {"start_edit_session", "continue_edit_session", "end_edit_session", "list_edit_sessions"}
     ),
     "export": frozenset({"export_image"}),
-    "remote": frozenset(),
+    "remote": frozenset({"create_upload_link"}),
 }
 
 
@@ -80,11 +82,7 @@ class ToolGroups(Middleware):
         name, groups = context.message.name, _groups(context.fastmcp_context)
         group = group_of(name)
         if group is not None and group not in groups:
-            message = f"{name} is not offered here: GPT_IMAGE_TOOLS is {','.join(sorted(groups))}."
-            step = (
-                f"Ask the user to add {group} to GPT_IMAGE_TOOLS, or to unset it, and to restart the server."
-            )
-            raise ToolFailure(NotFound(message, next_step=step))
+            raise ToolFailure(_not_offered(name, group, settings_of(context.fastmcp_context)))
         return await call_next(context)
 
 
@@ -123,9 +121,23 @@ def group_of(tool_name: str) -> ToolGroup | None:
 
 
 def _groups(context: Context | None) -> frozenset[ToolGroup]:
-    """The configured groups; all of them where a server is only inspected."""
+    """The configured groups, but none that needs links without a link key; all where it is only inspected."""
     settings = settings_of(context)
-    return settings.tools if settings else frozenset(TOOL_GROUPS)
+    if settings is None:
+        return frozenset(TOOL_GROUPS)
+    return settings.tools if links_of(settings) else settings.tools - {"remote"}
+
+
+def _not_offered(name: str, group: ToolGroup, settings: Settings | None) -> NotFound:
+    """The error for a tool of a group that is not offered."""
+    named = settings.tools if settings else ()
+    if group in named:
+        message = f"{name} is not offered here: there is no link key, or nobody signs in."
+        step = "Pass an http address or a data URL. An operator turns links on with GPT_IMAGE_LINK_KEY."
+        return NotFound(message, next_step=step)
+    message = f"{name} is not offered here: GPT_IMAGE_TOOLS is {','.join(sorted(named))}."
+    step = f"Ask the user to add {group} to GPT_IMAGE_TOOLS, or to unset it, and to restart the server."
+    return NotFound(message, next_step=step)
 
 
 async def _meant(params: CallToolRequestParams, context: Context | None) -> tuple[Call, list[str]]:

@@ -18,6 +18,7 @@ from gpt_image_mcp.dates import today
 from gpt_image_mcp.errors import ImageError
 from gpt_image_mcp.mcp_app.app import mcp
 from gpt_image_mcp.mcp_app.lifespan import studio_of
+from gpt_image_mcp.mcp_app.signed_addresses import download_links
 from gpt_image_mcp.threads import in_thread
 from gpt_image_mcp.visible_text import visible_lines
 
@@ -54,9 +55,10 @@ async def image_metadata(image_id: str, context: Context = CurrentContext()) -> 
     """Everything known about an image: prompt, parameters, cost, what it was made from and what from it."""
     from gpt_image_mcp.presentation.details import image_details
 
+    studio = studio_of(context)
     with _explained():
-        lineage = await studio_of(context).history.trace(_address(image_id))
-    return _json(image_details(lineage))
+        lineage = await studio.history.trace(_address(image_id))
+    return _json(image_details(lineage, download_links(studio.settings)))
 
 
 @mcp.resource("gpt-image://history", mime_type=JSON)
@@ -64,9 +66,11 @@ async def history(context: Context = CurrentContext()) -> ResourceResult:
     """The latest 50 images, newest first, as find_images gives them: id, path, prompt, size, cost, time."""
     from gpt_image_mcp.presentation.history import history_content, next_step_after_search
 
+    studio = studio_of(context)
     with _explained():
-        found = await studio_of(context).history.search(limit=LATEST)
-    return _json(history_content(found, next_step=next_step_after_search(found)))
+        found = await studio.history.search(limit=LATEST)
+    links = download_links(studio.settings)
+    return _json(history_content(found, next_step=next_step_after_search(found), links=links))
 
 
 @mcp.resource("gpt-image://latest", mime_type=MARKDOWN)

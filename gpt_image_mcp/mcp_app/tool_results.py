@@ -15,6 +15,7 @@ from fastmcp.exceptions import ToolError
 from fastmcp.tools import ToolResult
 from mcp.types import ContentBlock, ImageContent, ResourceLink, TextContent
 
+from gpt_image_mcp.mcp_app.signed_addresses import download_links
 from gpt_image_mcp.presentation.text import (
     batch_text,
     images_text,
@@ -28,6 +29,7 @@ from gpt_image_mcp.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from gpt_image_mcp.errors import ImageError
     from gpt_image_mcp.money import Estimate
@@ -83,13 +85,15 @@ async def present(result: ImageResult, studio: Studio, view: ViewOptions | None 
     from gpt_image_mcp.presentation.lookup import lookup_content
     from gpt_image_mcp.presentation.structured import images_content
 
+    links = download_links(studio.settings)
     previews = await studio.preview(result, view)
     result = replace(result, notes=(*result.notes, *previews.notes))
-    next_step = next_step_after_images(result)
+    next_step = next_step_after_images(result, links)
     structured = images_content if result.parents is None else lookup_content
+    text = images_text(result, next_step, links=links)
     return ToolResult(
-        content=_content(previews, images_text(result, next_step), _linked(result.images, studio)),
-        structured_content=structured(result, next_step=next_step),
+        content=_content(previews, text, _linked(result.images, studio)),
+        structured_content=structured(result, next_step=next_step, links=links),
     )
 
 
@@ -111,13 +115,14 @@ async def present_batch(result: BatchResult, studio: Studio) -> ToolResult:
     """A batch as MCP content, with previews of the first few images."""
     from gpt_image_mcp.presentation.structured import batch_content
 
+    links = download_links(studio.settings)
     previews = await studio.preview(result)
     result = replace(result, notes=(*result.notes, *previews.notes))
     next_step = next_step_after_batch(result)
     images = [image for entry in result.items for image in entry.images]
     return ToolResult(
-        content=_content(previews, batch_text(result, next_step), _linked(images, studio)),
-        structured_content=batch_content(result, next_step=next_step),
+        content=_content(previews, batch_text(result, next_step, links=links), _linked(images, studio)),
+        structured_content=batch_content(result, next_step=next_step, links=links),
     )
 
 
@@ -149,14 +154,14 @@ def present_comparison(compared: Comparison) -> ToolResult:
     )
 
 
-def present_history(found: FoundImages) -> ToolResult:
-    """A page of the history as MCP content."""
+def present_history(found: FoundImages, studio: Studio) -> ToolResult:
+    """A page of the history as MCP content; where files are fetched, the text leaves their addresses out."""
     from gpt_image_mcp.presentation.history import history_content, history_text, next_step_after_search
 
     next_step = next_step_after_search(found)
     return ToolResult(
         content=[TextContent(type="text", text=history_text(found, next_step))],
-        structured_content=history_content(found, next_step=next_step),
+        structured_content=history_content(found, next_step=next_step, links=download_links(studio.settings)),
     )
 
 
@@ -191,10 +196,22 @@ async def present_export(result: ExportResult, studio: Studio) -> ToolResult:
     """The files of an export as MCP content, with a preview of the first."""
     from gpt_image_mcp.presentation.exports import export_content, export_text
 
+    links = download_links(studio.settings)
     previews = await studio.preview(result)
     result = replace(result, notes=(*result.notes, *previews.notes))
     return ToolResult(
-        content=_content(previews, export_text(result)), structured_content=export_content(result)
+        content=_content(previews, export_text(result, links)),
+        structured_content=export_content(result, links),
+    )
+
+
+def present_upload_link(url: str, ref: str, *, file: str, ends_at: datetime, max_mb: float) -> ToolResult:
+    """An address for an upload as MCP content."""
+    from gpt_image_mcp.presentation.uploads import upload_link_content, upload_link_text
+
+    content = upload_link_content(url, ref, file=file, ends_at=ends_at, max_mb=max_mb)
+    return ToolResult(
+        content=[TextContent(type="text", text=upload_link_text(content))], structured_content=content
     )
 
 

@@ -19,6 +19,7 @@ from gpt_image_mcp.presentation.structured import (
     stored_image_content,
     usage_content,
 )
+from gpt_image_mcp.values.downloads import NO_LINKS, DownloadLinks
 from gpt_image_mcp.values.history import FileState  # noqa: TC001 - pydantic evaluates the annotations
 from gpt_image_mcp.values.images import Kind  # noqa: TC001 - as above
 from gpt_image_mcp.values.requests import ImageRequest
@@ -104,11 +105,11 @@ class CatalogueDetails(StructuredContent):
     note: str | None = None
 
 
-def image_details(lineage: Lineage) -> ImageDetails:
+def image_details(lineage: Lineage, links: DownloadLinks = NO_LINKS) -> ImageDetails:
     """The details of an image with its parents and children."""
     image, made = lineage.image, lineage.image.provenance
     return ImageDetails(
-        **stored_image_content(image).model_dump(),
+        **stored_image_content(image, links).model_dump(),
         file=lineage.file,
         sha256=image.sha256,
         c2pa=image.c2pa,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from gpt_image_mcp.presentation.structured import StructuredContent
-from gpt_image_mcp.presentation.text import counted, joined, readable_size
+from gpt_image_mcp.presentation.text import counted, download_line, joined, readable_size
+from gpt_image_mcp.values.downloads import NO_LINKS, DownloadLinks
 
 if TYPE_CHECKING:
     from gpt_image_mcp.values.exports import ExportedFile, ExportResult
@@ -28,6 +29,7 @@ class ExportedFileContent(StructuredContent):
     mime_type: str
     width: int
     height: int
+    download_url: str | None = None
 
 
 class ExportContent(StructuredContent):
@@ -46,13 +48,13 @@ class ExportContent(StructuredContent):
     next: str
 
 
-def export_content(result: ExportResult) -> ExportContent:
+def export_content(result: ExportResult, links: DownloadLinks = NO_LINKS) -> ExportContent:
     """The structured content of an export."""
     return ExportContent(
         status="completed",
         source=result.source,
         folder=str(result.folder),
-        files=[_file(entry) for entry in result.files],
+        files=[_file(entry, links) for entry in result.files],
         background=result.background or None,
         html=result.html or None,
         manifest=result.manifest or None,
@@ -63,10 +65,11 @@ def export_content(result: ExportResult) -> ExportContent:
     )
 
 
-def export_text(result: ExportResult) -> str:
+def export_text(result: ExportResult, links: DownloadLinks = NO_LINKS) -> str:
     """The text of an export."""
     lines = [f"{counted(len(result.files), 'file')} exported from {result.source}, free of charge."]
-    lines += [_line(number, entry) for number, entry in enumerate(result.files, start=1)]
+    for number, entry in enumerate(result.files, start=1):
+        lines += [_line(number, entry), *download_line(links.of_export(entry.file_path))]
     if result.html:
         lines += ["For the head of the page:", *result.html.split("\n")]
         lines += [f"Written to {result.manifest_path}:", *result.manifest.split("\n")]
@@ -80,7 +83,7 @@ def _line(number: int, entry: ExportedFile) -> str:
     )
 
 
-def _file(entry: ExportedFile) -> ExportedFileContent:
+def _file(entry: ExportedFile, links: DownloadLinks) -> ExportedFileContent:
     return ExportedFileContent(
         file_path=str(entry.file_path),
         filename=entry.file_path.name,
@@ -88,4 +91,5 @@ def _file(entry: ExportedFile) -> ExportedFileContent:
         mime_type=entry.mime_type,
         width=entry.width,
         height=entry.height,
+        download_url=links.of_export(entry.file_path) or None,
     )

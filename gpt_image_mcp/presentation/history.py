@@ -11,6 +11,7 @@ from gpt_image_mcp.money import OTHERS
 from gpt_image_mcp.presentation.structured import StructuredContent, dollars
 from gpt_image_mcp.presentation.text import cost_text, counted, joined, shortened
 from gpt_image_mcp.services.image_search import file_state
+from gpt_image_mcp.values.downloads import NO_LINKS, DownloadLinks
 from gpt_image_mcp.values.history import FileState, FoundImage
 from gpt_image_mcp.visible_text import visible
 
@@ -44,6 +45,7 @@ class FoundImageContent(StructuredContent):
     session_id: str | None = None
     turn: int | None = None
     sandbox: bool | None = None
+    download_url: str | None = None
 
 
 class OpenCallContent(StructuredContent):
@@ -79,11 +81,11 @@ class HistoryContent(StructuredContent):
     next: str
 
 
-def history_content(found: FoundImages, *, next_step: str) -> HistoryContent:
+def history_content(found: FoundImages, *, next_step: str, links: DownloadLinks = NO_LINKS) -> HistoryContent:
     """The structured content of one page of a search."""
     spending = found.spending
     return HistoryContent(
-        images=[_found_image(hit) for hit in found.images],
+        images=[_found_image(hit, links) for hit in found.images],
         total=found.total,
         next_offset=found.next_offset,
         cost_usd_total=float(spending.total_usd),
@@ -270,7 +272,7 @@ def _open_call_line(call: CallRecord) -> str:
     )
 
 
-def _found_image(hit: FoundImage) -> FoundImageContent:
+def _found_image(hit: FoundImage, links: DownloadLinks = NO_LINKS) -> FoundImageContent:
     image, made = hit.image, hit.image.provenance
     return FoundImageContent(
         id=image.id,
@@ -286,6 +288,7 @@ def _found_image(hit: FoundImage) -> FoundImageContent:
         session_id=made.session_id or None,
         turn=made.turn or None,
         sandbox=made.sandbox or None,
+        download_url=links.of_image(image) or None,
     )
 
 

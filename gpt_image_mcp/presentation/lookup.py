@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gpt_image_mcp.presentation.structured import ImagesContent, StructuredContent, images_content
 from gpt_image_mcp.presentation.text import TURN_CHARACTERS, shortened
+from gpt_image_mcp.values.downloads import NO_LINKS, DownloadLinks
 
 if TYPE_CHECKING:
     from gpt_image_mcp.values.results import ImageResult, RelatedImage, TurnImage
@@ -35,9 +36,9 @@ class LookupContent(ImagesContent):
     turns: list[TurnContent] | None = None
 
 
-def lookup_content(result: ImageResult, *, next_step: str) -> LookupContent:
+def lookup_content(result: ImageResult, *, next_step: str, links: DownloadLinks = NO_LINKS) -> LookupContent:
     """The structured content of an image that was looked up."""
-    found: dict[str, Any] = images_content(result, next_step=next_step).model_dump()
+    found: dict[str, Any] = images_content(result, next_step=next_step, links=links).model_dump()
     found["prompt"] = result.prompt
     return LookupContent(
         **found,

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, model_serializer
 
 from gpt_image_mcp.money import CostBasis
 from gpt_image_mcp.presentation.text import batch_cost, shortened
+from gpt_image_mcp.values.downloads import NO_LINKS, DownloadLinks
 from gpt_image_mcp.values.responses import Route
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class StoredImageContent(StructuredContent):
     mime_type: str
     width: int
     height: int
+    download_url: str | None = None
 
 
 class ImagesContent(StructuredContent):
@@ -189,7 +191,7 @@ def dollars(amount: Decimal | None) -> float | None:
     return None if amount is None else float(amount.quantize(_MICRO))
 
 
-def images_content(result: ImageResult, *, next_step: str) -> ImagesContent:
+def images_content(result: ImageResult, *, next_step: str, links: DownloadLinks = NO_LINKS) -> ImagesContent:
     """The structured content of an image result."""
     is_running = result.status == "running"
     spent = result.cost
@@ -199,7 +201,7 @@ def images_content(result: ImageResult, *, next_step: str) -> ImagesContent:
         prompt=shortened(result.prompt),
         requested=RequestedContent.model_validate(result.requested, from_attributes=True),
         applied=_applied(result),
-        images=[stored_image_content(image) for image in result.images],
+        images=[stored_image_content(image, links) for image in result.images],
         usage=None if result.usage is None else usage_content(result.usage),
         cost_usd_estimated=dollars(spent.usd) if spent else None,
         cost_basis=spent.basis if spent else "unknown",
@@ -216,7 +218,7 @@ def images_content(result: ImageResult, *, next_step: str) -> ImagesContent:
     )
 
 
-def batch_content(result: BatchResult, *, next_step: str) -> BatchContent:
+def batch_content(result: BatchResult, *, next_step: str, links: DownloadLinks = NO_LINKS) -> BatchContent:
     """The structured content of a batch."""
     is_running = result.status == "running"
     return BatchContent(
@@ -224,7 +226,7 @@ def batch_content(result: BatchResult, *, next_step: str) -> BatchContent:
         model=result.model,
         prompt=shortened(result.prompt),
         requested=RequestedContent.model_validate(result.requested, from_attributes=True),
-        items=[_batch_item(entry) for entry in result.items],
+        items=[_batch_item(entry, links) for entry in result.items],
         total=result.total,
         cost_usd_estimated=dollars(batch_cost(result)),
         notes=list(result.notes),
@@ -235,11 +237,11 @@ def batch_content(result: BatchResult, *, next_step: str) -> BatchContent:
     )
 
 
-def _batch_item(entry: BatchEntry) -> BatchItemContent:
+def _batch_item(entry: BatchEntry, links: DownloadLinks) -> BatchItemContent:
     return BatchItemContent(
         input=entry.input,
         status=entry.status,
-        images=[stored_image_content(image) for image in entry.images],
+        images=[stored_image_content(image, links) for image in entry.images],
         cost_usd_estimated=dollars(entry.cost.usd) if entry.cost else None,
         notes=list(entry.notes) or None,
         error=entry.error or None,
@@ -291,7 +293,7 @@ def _applied(result: ImageResult) -> AppliedContent | None:
     return AppliedContent.model_validate(result.applied, from_attributes=True)
 
 
-def stored_image_content(image: StoredImage) -> StoredImageContent:
+def stored_image_content(image: StoredImage, links: DownloadLinks = NO_LINKS) -> StoredImageContent:
     """The structured content of one saved image."""
     return StoredImageContent(
         id=image.id,
@@ -302,6 +304,7 @@ def stored_image_content(image: StoredImage) -> StoredImageContent:
         mime_type=image.mime_type,
         width=image.width,
         height=image.height,
+        download_url=links.of_image(image) or None,
     )
 
 

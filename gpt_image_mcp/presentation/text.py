@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.values.downloads import NO_LINKS, DownloadLinks
 from gpt_image_mcp.visible_text import visible
 
 if TYPE_CHECKING:
@@ -32,10 +33,11 @@ def joined(lines: Iterable[str], *, notes: Iterable[str] = (), next_step: str) -
     return "\n".join(map(visible, [*lines, *(f"Note: {note}" for note in notes), f"Next: {next_step}"]))
 
 
-def images_text(result: ImageResult, next_step: str) -> str:
+def images_text(result: ImageResult, next_step: str, *, links: DownloadLinks = NO_LINKS) -> str:
     """The text of an image result."""
     lines = [_headline(result)]
-    lines += [_image_line(number, image) for number, image in enumerate(result.images, start=1)]
+    for number, image in enumerate(result.images, start=1):
+        lines += [_image_line(number, image), *download_line(links.of_image(image))]
     if result.status == "completed":
         lines.append(_cost_line(result))
     if result.session:
@@ -59,7 +61,7 @@ def _turn_line(turn: TurnImage) -> str:
     return f'Turn {turn.turn} (from {origin}): "{prompt}", {_related(turn.image)}.'
 
 
-def batch_text(result: BatchResult, next_step: str) -> str:
+def batch_text(result: BatchResult, next_step: str, *, links: DownloadLinks = NO_LINKS) -> str:
     """The text of a batch: one line for each image."""
     done = sum(entry.status == "completed" for entry in result.items)
     where = _where(sandbox=result.sandbox)
@@ -69,7 +71,9 @@ def batch_text(result: BatchResult, next_step: str) -> str:
     if result.status == "running":
         known = f"{len(result.items)} of {result.total} images done" if result.total else "in another server"
         lines = [f"Not finished yet: job {result.call_id}, {known}{where}."]
-    lines += [_batch_line(number, entry) for number, entry in enumerate(result.items, start=1)]
+    for number, entry in enumerate(result.items, start=1):
+        lines.append(_batch_line(number, entry))
+        lines += [line for image in entry.images for line in download_line(links.of_image(image))]
     total = batch_cost(result)
     so_far = "so far" if result.status == "running" else "in all"
     cost = _cost(sandbox=result.sandbox)
@@ -185,7 +189,7 @@ def _cost_line(result: ImageResult) -> str:
     return f"{tokens}{_cost(sandbox=result.sandbox)}: {cost_text(result.cost)}."
 
 
-def next_step_after_images(result: ImageResult) -> str:
+def next_step_after_images(result: ImageResult, links: DownloadLinks = NO_LINKS) -> str:
     """What to do next with an image result, in one sentence."""
     if result.status == "running":
         return (
@@ -194,10 +198,17 @@ def next_step_after_images(result: ImageResult) -> str:
         )
     if result.session:
         return (
-            "Show the user the file_path; to change it further, call continue_edit_session with session_id "
-            f'"{result.session.session_id}".'
+            f"Show the user the {links.shown}; to change it further, call continue_edit_session with "
+            f'session_id "{result.session.session_id}".'
         )
-    return "Show the user the file_path; to change it, call edit_image with its id; get_image looks closer."
+    return (
+        f"Show the user the {links.shown}; to change it, call edit_image with its id; get_image looks closer."
+    )
+
+
+def download_line(url: str) -> list[str]:
+    """The line about where a file is fetched; none where it is not."""
+    return [f"   Download for five minutes: {url}"] if url else []
 
 
 def readable_size(size_bytes: int) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.services.inputs import Inputs
     from gpt_image_mcp.services.lookup import Lookup
     from gpt_image_mcp.services.readiness import Readiness
+    from gpt_image_mcp.services.transfers import Transfers
     from gpt_image_mcp.services.viewing import Viewing
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.call_totals import CallTotal
@@ -167,6 +168,12 @@ class Container:
         from gpt_image_mcp.services.viewing import Viewing
 
         return Viewing(self._settings, await self.library())
+
+    async def transfers(self) -> Transfers:
+        """What comes in and goes out by link."""
+        from gpt_image_mcp.services.transfers import Transfers
+
+        return Transfers(self._settings, await self.library(), self._clock)
 
     async def batches(self) -> Batches:
         """What edits many images."""

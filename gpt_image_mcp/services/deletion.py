@@ -108,7 +108,7 @@ def _image_of(text: str, library: Library, settings: Settings) -> StoredImage:
             message, next_step=f"Pass the id of an image; get_image lists those of the {ref.kind}."
         )
     is_part = ref.kind == "image" and ref.text.rstrip("/").endswith(("/preview", "/metadata"))
-    if is_part or ref.kind in ("data", "web", "address"):
+    if is_part or ref.kind in ("data", "web", "address", "upload"):
         raise InvalidArgument(f"{ref.shown} is no image of the library.", next_step=_ANOTHER)
     if ref.kind == "path":
         return _image_at(ref, library, settings)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.downloads import Fetcher
 from gpt_image_mcp.errors import InputNotFound, InputRejected, NotFound, StorageFailed, cut
 from gpt_image_mcp.imaging.normalise import normalise, require_editable
+from gpt_image_mcp.library.uploads import read_upload
 from gpt_image_mcp.openai_api.image_extraction import decode_image, without_escapes
 from gpt_image_mcp.references import reference_to
 from gpt_image_mcp.regular_files import NotAFile, TooManyBytes, read_regular
@@ -125,6 +127,8 @@ class Inputs:
         return int(self.settings.max_input_mb * _BYTES_PER_MB)
 
     def _local(self, ref: Reference) -> Source:
+        if ref.kind == "upload":
+            return Source(self._read_upload(ref), ref.text)
         if ref.kind != "image":
             path, notes = find_file(ref, self.settings)
             return Source(self._read_file(path, ref), str(path), path, self.library.at(path), notes)
@@ -138,6 +142,22 @@ class Inputs:
         if len(data) > self._max_bytes:
             raise self._too_large(f"{cut(image.file_path)} has {len(data):,} bytes")
         return Source(data, image.id, image.file_path, image)
+
+    def _read_upload(self, ref: Reference) -> bytes:
+        """The bytes of a picture that its owner sent through a link."""
+        path = self.library.uploads.find(ref.text, datetime.now(UTC))
+        try:
+            if path is not None:
+                return read_upload(path, max_bytes=self._max_bytes)
+        except OSError as error:
+            raise self._no_upload(ref) from error
+        raise self._no_upload(ref)
+
+    @staticmethod
+    def _no_upload(ref: Reference) -> InputNotFound:
+        message = f"There is no {ref.text}: nothing was sent to its address, or that was over 24 hours ago."
+        step = "Send the picture to the upload_url first, or call create_upload_link for a new one."
+        return InputNotFound(message, next_step=step)
 
     def _read_file(self, path: Path, ref: Reference) -> bytes:
         try:

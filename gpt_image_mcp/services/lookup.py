@@ -44,7 +44,7 @@ class Lookup:
             InputRejected: If it is not allowed, or no image.
         """
         try:
-            known = None if ref.kind in ("data", "web") else await in_folders(self._known, ref)
+            known = None if ref.kind in ("data", "web", "upload") else await in_folders(self._known, ref)
             return known or await self.inputs.look_at(ref.text)
         except InputNotFound as error:
             raise NotFound(error.message, next_step=error.next_step) from error

@@ -21,6 +21,16 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest_asyncio.fixture
+async def served_client(sandbox: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client[Any]]:
+    """A client of a server that people sign in to, which has more tools."""
+    del sandbox
+    monkeypatch.setenv("GPT_IMAGE_AUTH", "tokens")
+    monkeypatch.setenv("GPT_IMAGE_LINK_KEY", "a key for tests that nobody else has")
+    async with Client(mcp) as connected:
+        yield connected
+
+
+@pytest_asyncio.fixture
 async def client(sandbox: None) -> AsyncIterator[Client[Any]]:
     """A client of the server."""
     del sandbox

@@ -36,7 +36,7 @@ def test_the_page_of_the_command_line_shows_the_commands() -> None:
     _hold_to("command-line.md", commands_reference())
 
 
-async def test_the_page_of_tools_shows_what_the_server_publishes(client: Client[Any]) -> None:
-    published = {tool.name for tool in await client.list_tools()}
+async def test_the_page_of_tools_shows_what_the_server_publishes(served_client: Client[Any]) -> None:
+    published = {tool.name for tool in await served_client.list_tools()}
     assert set(EXAMPLES) == published, "each tool has an example in tests/docs/tools_page.py"
-    _hold_to("tools.md", await tools_reference(client))
+    _hold_to("tools.md", await tools_reference(served_client))

@@ -43,6 +43,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "continue_edit_session": {"session_id": "SESSION_ID", "prompt": "more wind in the sail"},
     "list_edit_sessions": {},
     "end_edit_session": {"session_id": "SESSION_ID"},
+    "create_upload_link": {},
 }
 
 

@@ -20,6 +20,22 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GPT_IMAGE_SANDBOX", "1")
 
 
+@pytest.fixture
+def served(sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings for a server that people sign in to, which has more tools."""
+    del sandbox
+    monkeypatch.setenv("GPT_IMAGE_AUTH", "tokens")
+    monkeypatch.setenv("GPT_IMAGE_LINK_KEY", "a key for tests that nobody else has")
+
+
+@pytest_asyncio.fixture
+async def served_client(served: None) -> AsyncIterator[Client[Any]]:
+    """A client that is shown what people who sign in are."""
+    del served
+    async with Client(mcp) as connected:
+        yield connected
+
+
 @pytest_asyncio.fixture(params=["auto", "legacy"])
 async def client(request: pytest.FixtureRequest, sandbox: None) -> AsyncIterator[Client[Any]]:
     """A client of the newest protocol and one of the old."""

@@ -16,9 +16,11 @@ from fastmcp import Client
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 START_SECONDS = 30
+OURS = (sys.executable, "-m", "gpt_image_mcp", "serve", "--transport", "http", "--port", "0")
 FASTMCP = (sys.executable, "-m", "fastmcp.cli")
 
 
@@ -45,21 +47,15 @@ class Served:
         return Client(self.url, mode=cast("Literal['auto', 'legacy']", era))
 
 
-@contextmanager
-def serve(folder: Path, *arguments: str, **settings: str) -> Generator[Served]:
+def serve(folder: Path, *arguments: str, **settings: str) -> AbstractContextManager[Served]:
     """Serves the sandbox from a folder, on a free port; ends the process in the end, if it still runs."""
-    command = (
-        sys.executable,
-        "-m",
-        "gpt_image_mcp",
-        "serve",
-        "--transport",
-        "http",
-        "--port",
-        "0",
-        *arguments,
-    )
-    with _started(command, folder, settings) as process:
+    return serve_by((*OURS, *arguments), folder, settings)
+
+
+@contextmanager
+def serve_by(program: tuple[str, ...], folder: Path, settings: dict[str, str]) -> Generator[Served]:
+    """The same, by a program that says where it serves as ours does."""
+    with _started(program, folder, settings) as process:
         assert process.stderr is not None
         line = process.stderr.readline()
         found = re.search(r"http://\S+(?=,)", line)

@@ -17,9 +17,10 @@ def _client(era: str) -> Client[Any]:
     return Client(mcp, mode=cast("Literal['auto', 'legacy']", era))
 
 
+@pytest.mark.usefixtures("served")
 @pytest.mark.parametrize("era", ["auto", "legacy"])
 @pytest.mark.parametrize(
-    "groups", [("core",), ("sessions",), ("core", "sessions"), ("sessions", "export"), ("all",), ()]
+    "groups", [("core",), ("sessions",), ("core", "remote"), ("sessions", "export"), ("all",), ()]
 )
 async def test_only_the_tools_of_the_named_groups_are_listed(
     monkeypatch: pytest.MonkeyPatch, era: str, groups: tuple[str, ...]

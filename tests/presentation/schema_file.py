@@ -23,6 +23,7 @@ from gpt_image_mcp.presentation.structured import (
     SessionsContent,
     StructuredContent,
 )
+from gpt_image_mcp.presentation.uploads import UploadLinkContent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -63,6 +64,7 @@ PUBLISHED = {
     "list_edit_sessions": Published("sessions.session_id next", (SessionsContent,)),
     "end_edit_session": Published("ended next", (EndedSessionContent,)),
     "export_image": Published("files.file_path next", (ExportContent,)),
+    "create_upload_link": Published("upload_url ref expires_at curl next", (UploadLinkContent,)),
 }
 
 

@@ -50,4 +50,4 @@ async def find_images(
         since=since,
         until=until,
     )
-    return present_history(found)
+    return present_history(found, studio)

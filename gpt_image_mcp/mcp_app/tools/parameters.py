@@ -127,6 +127,7 @@ Ref = Annotated[
 ]
 OurImage = Annotated[str, Field(description="Id or path of one of our images.")]
 Confirm = Annotated[bool, Field(description="true deletes; false only says what would go.")]
+LocalFile = Annotated[str, Field(description="Its path on the user's machine, for the curl line.")]
 Query = Annotated[str, Field(description="Words of the prompt, in any order.")]
 Limit = Annotated[int, Field(ge=0, le=100, description="At most so many; 0 = sums only.")]
 SessionLimit = Annotated[int, Field(ge=1, le=100, description="At most so many.")]

@@ -1,0 +1,115 @@
+"""Pictures that people send from elsewhere: each is taken once, kept for a day, and its owner's alone."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, delete, insert, select, update
+
+from gpt_image_mcp.atomic_files import write_exclusive
+from gpt_image_mcp.library.ownership import signed
+from gpt_image_mcp.library.schema import uploads
+from gpt_image_mcp.regular_files import read_regular
+from gpt_image_mcp.values.owners import LOCAL, Owner
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement
+
+    from gpt_image_mcp.library.database import Database
+
+KEPT_FOR = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """The uploads of a user. Every method raises ``StorageFailed`` if the database cannot be used."""
+
+    database: Database
+    owner: Owner = LOCAL
+
+    def begin(self, upload_id: str, *, ends_at: datetime) -> None:
+        """Awaits a picture until a time."""
+        values = {"id": upload_id, **signed(self.owner), "expires_at": ends_at.timestamp()}
+        with self.database.writing() as connection:
+            connection.execute(insert(uploads), values)
+
+    def is_awaited(self, upload_id: str, now: datetime) -> bool:
+        """Whether a picture may still come."""
+        query = select(uploads.c.id).where(self._awaited(upload_id, now))
+        with self.database.reading() as connection:
+            return connection.execute(query).first() is not None
+
+    def take(self, upload_id: str, path: Path, now: datetime) -> bool:
+        """Notes the file of a picture that came; false if another came before, or it came too late."""
+        values = {
+            "received_at": now.timestamp(),
+            "expires_at": (now + KEPT_FOR).timestamp(),
+            "file_path": str(path),
+        }
+        # One statement, because another replica may be given the same picture at the same moment.
+        taking = update(uploads).where(self._awaited(upload_id, now)).values(values)
+        with self.database.writing() as connection:
+            return connection.execute(taking).rowcount == 1
+
+    def find(self, upload_id: str, now: datetime) -> Path | None:
+        """The file of a picture that came; None if none did, or it was kept long enough."""
+        query = select(uploads.c.file_path).where(
+            self._own(upload_id), uploads.c.received_at.is_not(None), uploads.c.expires_at > now.timestamp()
+        )
+        with self.database.reading() as connection:
+            found = connection.execute(query).scalar_one_or_none()
+        return None if found is None else Path(found)
+
+    def forget_expired(self, now: datetime, *, most: int = 100) -> tuple[Path, ...]:
+        """Forgets uploads of everybody whose time is over; gives their files, which the caller deletes."""
+        over = select(uploads.c.id, uploads.c.file_path).where(uploads.c.expires_at <= now.timestamp())
+        with self.database.writing() as connection:
+            rows = connection.execute(over.order_by(uploads.c.expires_at).limit(most)).all()
+            connection.execute(delete(uploads).where(uploads.c.id.in_([row.id for row in rows])))
+        return tuple(Path(row.file_path) for row in rows if row.file_path)
+
+    def _awaited(self, upload_id: str, now: datetime) -> ColumnElement[bool]:
+        is_open = and_(uploads.c.received_at.is_(None), uploads.c.expires_at > now.timestamp())
+        return and_(self._own(upload_id), is_open)
+
+    def _own(self, upload_id: str) -> ColumnElement[bool]:
+        """The row of an id; groups share what they make, not what one of them sent."""
+        return and_(uploads.c.id == upload_id, uploads.c.owner == self.owner.name)
+
+
+def write_upload(folder: Path, upload_id: str, data: bytes, *, extension: str) -> Path:
+    """Writes a picture that came to a file that only the user of the server can read; gives its path.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    # Two may come for one link at the same moment; the one that is not taken is deleted.
+    path = write_exclusive(folder, [f"{upload_id}-{secrets.token_hex(8)}.{extension}"], data)
+    path.chmod(0o600)
+    return path
+
+
+def read_upload(path: Path, *, max_bytes: int) -> bytes:
+    """The bytes of a picture that came.
+
+    Raises:
+        OSError: If it is not there, is a link, or is larger.
+    """
+    return read_regular(path, max_bytes=max_bytes, follows_links=False)
+
+
+def delete_upload(path: Path) -> None:
+    """Deletes the file of a picture that came.
+
+    Raises:
+        OSError: If it cannot be deleted.
+    """
+    path.unlink(missing_ok=True)
