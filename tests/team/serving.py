@@ -38,7 +38,8 @@ def client_of(person: str, running: Served) -> Client[Any]:
 
 if __name__ == "__main__":
     tokens: dict[str, dict[str, Any]] = {
-        f"token-of-{name}": {"client_id": name, "sub": name, "scopes": []} for name in PEOPLE
+        f"token-of-{name}": {"client_id": name, "sub": name, "scopes": [], "groups": ["art"]}
+        for name in PEOPLE
     }
     mcp.auth = StaticTokenVerifier(tokens)
     sys.exit(serve_http(mcp, host="127.0.0.1", port=0, path="/mcp"))

@@ -371,6 +371,17 @@ async def test_whoever_stops_in_the_middle_of_a_picture_is_cut_off(served: Serve
     writer.close()
 
 
+async def test_a_group_fetches_what_it_shares_and_not_what_one_of_it_sent(
+    tmp_path: Path, web: httpx2.AsyncClient
+) -> None:
+    with serve_people(tmp_path, GPT_IMAGE_SHARE_GROUPS="1") as running:
+        image, ref = await _drawn(running), await _sent(running, web)
+        shown = (await _call(running, "get_image", "berta", ref=image["id"]))["images"][0]
+        fetched = await web.get(shown["download_url"])
+        assert fetched.content == Path(image["file_path"]).read_bytes()
+        assert "There is no" in await _refused(running, "get_image", "berta", ref=ref)
+
+
 async def test_addresses_begin_with_the_one_that_is_set(tmp_path: Path) -> None:
     with serve_people(tmp_path, GPT_IMAGE_AUTH_BASE_URL="https://images.example/team") as running:
         link = await _call(running, "create_upload_link")
