@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _BYTES_PER_MB = 1_000_000
 _STATUS: tuple[tuple[type[ImageError], int], ...] = ((LinkEnded, 410), (NotFound, 404), (InputRejected, 422))
-_BROKEN = "The library cannot be used now. Try again in a minute."
+_BROKEN = "The library cannot be used now. Try again in a minute.\n"
 # A drawing can hold scripts: nothing in a file may run, whatever a browser takes it for.
 _HARMLESS = {
     "Cache-Control": "private, no-store",
@@ -82,6 +82,8 @@ async def upload(request: Request) -> Response:
         return _refusal(error)
     except ClientDisconnect:  # nobody reads the answer
         return Response(status_code=400)
+    except OSError:  # the disk that takes it until it is whole is full
+        return PlainTextResponse(_BROKEN, 503, _HARMLESS)
     return PlainTextResponse(f"Received. Pass {upload_id} wherever an image goes.\n", 201, _HARMLESS)
 
 
@@ -128,5 +130,5 @@ def _refusal(error: ImageError) -> Response:
     if isinstance(error, NotFound) and not isinstance(error, LinkEnded):
         error = wrong_link()
     status = next((number for kind, number in _STATUS if isinstance(error, kind)), None)
-    said = f"{error.message} {error.next_step}" if status else _BROKEN
-    return PlainTextResponse(f"{said}\n", status or 503, _HARMLESS)
+    said = f"{error.message} {error.next_step}\n" if status else _BROKEN
+    return PlainTextResponse(said, status or 503, _HARMLESS)

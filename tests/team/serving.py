@@ -25,9 +25,9 @@ ROOT = Path(__file__).parents[2]
 PEOPLE = ("anna", "berta")
 
 
-def serve_people(folder: Path, **settings: str) -> AbstractContextManager[Served]:
-    """Serves the sandbox to people from a folder, on a free port."""
-    program = (sys.executable, "-m", "tests.team.serving")
+def serve_people(folder: Path, *before: str, **settings: str) -> AbstractContextManager[Served]:
+    """Serves the sandbox to people from a folder, on a free port; ``before`` is what starts the program."""
+    program = (*before, sys.executable, "-m", "tests.team.serving")
     return serve_by(program, folder, {"PYTHONPATH": str(ROOT), **SERVED, **settings})
 
 

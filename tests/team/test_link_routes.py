@@ -303,9 +303,8 @@ async def test_fifty_one_megabytes_are_too_many_and_the_link_takes_a_smaller_pic
 ) -> None:
     link = await _call(served, "create_upload_link")
     headers = {"Content-Length": "51000000"} if how == "declared" else {}
-    with suppress(httpx2.WriteError):  # the server need not read the rest
-        answer = await web.put(link["upload_url"], content=_pieces(51_000_000), headers=headers)
-        assert _said(answer) == (413, "A picture may have 50,000,000 bytes at most: scale it down.\n")
+    answer = await web.put(link["upload_url"], content=_pieces(51_000_000), headers=headers)
+    assert _said(answer) == (413, "A picture may have 50,000,000 bytes at most: scale it down.\n")
     assert (await web.put(link["upload_url"], content=PICTURE)).status_code == 201
 
 
@@ -369,6 +368,16 @@ async def test_whoever_stops_in_the_middle_of_a_picture_is_cut_off(served: Serve
         with suppress(ConnectionError):
             assert await reader.read() == b""
     writer.close()
+
+
+async def test_where_the_disk_takes_no_more_it_says_to_come_back_and_the_link_stays(
+    tmp_path: Path, web: httpx2.AsyncClient
+) -> None:
+    with serve_people(tmp_path, "prlimit", "--fsize=4000000") as running:
+        link = await _call(running, "create_upload_link")
+        answer = await web.put(link["upload_url"], content=_pieces(8_000_000))
+        assert _said(answer) == (503, "The library cannot be used now. Try again in a minute.\n")
+        assert (await web.put(link["upload_url"], content=PICTURE)).status_code == 201
 
 
 async def test_a_group_fetches_what_it_shares_and_not_what_one_of_it_sent(
