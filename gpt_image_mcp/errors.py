@@ -38,10 +38,11 @@ turns them into tool results, ``cli/app.py`` into exit codes.
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import ClassVar
 
 from gpt_image_mcp.coercion import whole_characters
+from gpt_image_mcp.object_paths import location
 from gpt_image_mcp.visible_text import visible
 
 ECHO_CHARACTERS, PATH_CHARACTERS = 100, 500
@@ -59,7 +60,7 @@ def cut(text: object, characters: int = ECHO_CHARACTERS) -> str:
 
     A path may be longer: whoever reads it wants to know where it was looked for.
     """
-    whole = str(text)
+    whole = location(text) if isinstance(text, Path) else str(text)
     characters = PATH_CHARACTERS if isinstance(text, PurePath) else characters
     end = characters * 2 // 5
     return whole if len(whole) <= characters else f"{whole[: characters - end - 1]}…{whole[-end:]}"

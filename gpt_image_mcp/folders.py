@@ -18,6 +18,7 @@ import platformdirs
 from gpt_image_mcp.atomic_files import try_writing
 from gpt_image_mcp.environment import variables_set
 from gpt_image_mcp.errors import OutputRejected, cut, quoted
+from gpt_image_mcp.object_paths import is_object, location, object_path
 from gpt_image_mcp.paths import is_within, local_path, real_path, unquoted
 
 if TYPE_CHECKING:
@@ -77,22 +78,27 @@ def project_root(settings: Settings) -> Path:
 
 
 def default_folder(settings: Settings) -> Path:
-    """The folder of a project's images if none is configured.
+    """The folder of a project's images if none is configured, in the store if there is one.
 
     Its name is that of the project and a hash of the project's real path, so that no two projects share it.
     """
+    return default_root(settings) / _name_of_project(settings)
+
+
+def _name_of_project(settings: Settings) -> str:
     root = project_root(settings)
-    return default_root() / _unique_name(root.name or "root", str(root))
+    return _unique_name(root.name or "root", str(root))
 
 
 def person_folder(settings: Settings, name: str) -> Path:
-    """The folder of the images of a person who signed in, in that of the library.
+    """The folder of the images of a person who signed in, in that of the library or in its store.
 
     Raises:
         OutputRejected: If the folder of the library cannot be found out.
     """
     letters = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "person"
-    return _meant(settings, "") / "people" / _unique_name(letters, name)
+    folder = object_path(settings.storage) or _meant(settings, "")
+    return folder / "people" / _unique_name(letters, name)
 
 
 def _unique_name(name: str, whole: str) -> str:
@@ -121,7 +127,7 @@ def home_folder(folder: Path, settings: Settings) -> Path:
 
 def is_own(folder: Path, settings: Settings) -> bool:
     """Whether a folder is the configured one, or in that of all projects' default folders."""
-    if is_within(folder, (default_root(),)):
+    if is_within(folder, (default_root(settings), local_root())):
         return True
     try:
         return real_path(folder) == real_path(_meant(settings, ""))
@@ -129,8 +135,13 @@ def is_own(folder: Path, settings: Settings) -> bool:
         return False
 
 
-def default_root() -> Path:
-    """The folder that all projects' default folders lie in."""
+def default_root(settings: Settings) -> Path:
+    """The folder that all projects' default folders lie in; that of the store if there is one."""
+    return object_path(settings.storage) or local_root()
+
+
+def local_root() -> Path:
+    """The same on this machine."""
     return platformdirs.user_config_path(APP, appauthor=False) / "output"
 
 
@@ -149,10 +160,13 @@ def require_allowed(path: Path, settings: Settings) -> Path:
     Raises:
         OutputRejected: If it is outside the folders for it, whatever is there, or in a guarded one.
     """
+    if is_object(path) and not is_within(path, (default_root(settings),)):
+        message = f"{cut(path)} is not in the store of this library, which is {settings.storage}."
+        raise OutputRejected(message, next_step="Leave it out, or pass a folder below that address.")
     if settings.output_roots is not None:
         roots = (*settings.output_roots, _meant(settings, ""))
         if not is_within(path, roots):
-            allowed = ", ".join(map(str, roots))
+            allowed = ", ".join(map(location, roots))
             message = f"{cut(path)} is outside the folders that images may be saved in ({allowed})."
             raise OutputRejected(message, next_step="Pass another folder, or extend GPT_IMAGE_OUTPUT_ROOTS.")
     if not settings.allow_unsafe_output_dir:
@@ -232,11 +246,11 @@ def require_writable(folder: Path) -> Path:
 def fallback_folders(settings: Settings) -> tuple[Path, ...]:
     """The folders for a paid image whose own folder cannot be written: the default one, then a temporary one.
 
-    Never fails: each that there is not is left out.
+    Both are on this machine. Never fails: each that there is not is left out.
     """
     found: list[Path] = []
     with suppress(OutputRejected):
-        found.append(default_folder(settings))
+        found.append(local_root() / _name_of_project(settings))
     with suppress(OSError):  # no folder for temporary files can be written
         found.append(_temporary_folder(Path(tempfile.gettempdir())))
     return tuple(found)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from gpt_image_mcp.object_paths import object_path
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -39,7 +41,7 @@ def unquoted(text: str) -> str:
 
 
 def local_path(text: str, *, base: Path, wsl: bool | None = None) -> Path:
-    """The path that a text means.
+    """The path that a text means; of an object's address the one that stands for it.
 
     Args:
         text: A path or ``file://`` address, in the notation of this system or, inside WSL, of Windows.
@@ -51,6 +53,8 @@ def local_path(text: str, *, base: Path, wsl: bool | None = None) -> Path:
         RuntimeError: If it begins with the home of a user who has none.
     """
     text = unquoted(text)
+    if (stored := object_path(text)) is not None:
+        return stored
     if text[:5].lower() == "file:":
         text = unquote(_FILE_URL.sub("", text, count=1))
         # file:///C:/x leaves a slash before the drive.

@@ -21,7 +21,9 @@ from gpt_image_mcp.paths import is_within, unquoted
 if TYPE_CHECKING:
     from gpt_image_mcp.settings import Settings
 
-ReferenceKind: TypeAlias = Literal["image", "session", "job", "upload", "data", "web", "address", "path"]
+ReferenceKind: TypeAlias = Literal[
+    "image", "object", "session", "job", "upload", "data", "web", "address", "path"
+]
 
 # How base64 of a PNG, JPEG, WebP, GIF or AVIF begins, in either alphabet; in JSON, slashes may be escaped.
 BASE64_SIGNATURE = r"(?:iVBORw0KG|\\?[/_]9j\\?[/_]|UklGR|R0lGOD|AAAA[\w+/-]GZ0eXB)"
@@ -41,6 +43,7 @@ _PATTERNS: tuple[tuple[ReferenceKind, re.Pattern[str]], ...] = (
     ("image", re.compile(rf"(?:(?:image|edit|session|batch)-)?({_ID})(?:\.\w+)?\Z", re.IGNORECASE)),
     # As completion shows an image: the file name and the prompt behind the id.
     ("image", re.compile(rf"({_ID}) [^/\\]*\Z", re.IGNORECASE)),
+    ("object", re.compile(r"(?:s3|gs|az)://", re.IGNORECASE)),
     ("address", re.compile(r"[a-z][a-z0-9+.-]{1,60}:/", re.IGNORECASE)),
 )
 
@@ -50,9 +53,9 @@ class Reference:
     """A text that stands for an image.
 
     Attributes:
-        kind: An ``image``, ``session``, ``job`` or ``upload`` is meant by our id or address, ``data`` are in
-            the text, ``web`` is an http address, ``address`` one of a kind that is not read; all else is a
-            ``path``.
+        kind: An ``image``, ``session``, ``job`` or ``upload`` is meant by our id or address, an ``object`` by
+            its address in a store, ``data`` are in the text, ``web`` is an http address, ``address`` one of a
+            kind that is not read; all else is a ``path``.
         text: Without the blanks and quotes around it.
         image_id: The id of an ``image``.
     """
@@ -64,7 +67,7 @@ class Reference:
     @property
     def shown(self) -> str:
         """The text for a message, shortened; of an address without the query, which may carry a signature."""
-        text = self.text.partition("?")[0] if self.kind in ("web", "address") else self.text
+        text = self.text.partition("?")[0] if self.kind in ("address", "object", "web") else self.text
         return whole_characters(cut(text))
 
     @property

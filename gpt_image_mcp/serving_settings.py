@@ -22,7 +22,7 @@ def _store_address(value: object) -> object:
     """``file``, or the address of a bucket without the slash at its end."""
     if not isinstance(value, str) or value.lower() == "file":
         return "file"
-    if not _STORE.fullmatch(value):
+    if not _STORE.fullmatch(value) or {".", ".."} & set(value.split("/")):
         raise ValueError("it must be file, or a bucket such as s3://BUCKET/PREFIX (also gs://, az://)")
     return value.rstrip("/")
 

@@ -31,6 +31,7 @@ OWNERS = {
     "openai": {"openai_api"},
     "azure": {"openai_api"},
     "sqlalchemy": {"library"},
+    "obstore": {"library"},
     "python_multipart": {"openai_api"},
     "pathvalidate": {"library"},
     "opentelemetry": {"team"},

@@ -49,7 +49,7 @@ def test_an_id_is_told_from_a_path(text: str, kind: str, image_id: str) -> None:
         *((PNG_START + "A" * 300, "data"), ("/9j/" + "A" * 300, "data"), ("x" * 5000, "data")),
         *((PNG_START, "path"), (f"{PNG_START}.png", "path"), ("/9j/a.jpg", "path"), ("database.png", "path")),
         *(("https://example.com/a.png", "web"), ("HTTP://EXAMPLE.COM/a.png", "web"), ("https:/a.b/c", "web")),
-        *(("ftp://example.com/a.png", "address"), ("s3://bucket/a.png", "address")),
+        *(("ftp://example.com/a.png", "address"), ("s3://bucket/a.png", "object")),
         *(("sandbox:/mnt/data/a.png", "address"), ("attachment://a.png", "address")),
         *(
             ("C:\\a.png", "path"),

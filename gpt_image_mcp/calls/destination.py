@@ -15,8 +15,8 @@ from gpt_image_mcp.folders import (
     project_path,
     require_allowed,
     require_target,
-    require_writable,
 )
+from gpt_image_mcp.library import storage
 from gpt_image_mcp.library.naming import Naming, check_filename, file_names
 from gpt_image_mcp.paths import local_path, unquoted
 
@@ -53,13 +53,14 @@ def choose_destination(options: OutputOptions, settings: Settings) -> Destinatio
 
     Raises:
         OutputRejected: If the name, the folder or a file that would be replaced is not allowed.
+        StorageFailed: If the store does not take files.
     """
     folder, filename = folder_and_name(options, settings)
     if filename:
         for name in exact_names(filename, options):
             require_target(folder / name, settings, overwrite=options.overwrite)
     home = home_folder(folder, settings)
-    return Destination(folder=require_writable(folder), home=home, filename=filename)
+    return Destination(folder=storage.require_writable(folder), home=home, filename=filename)
 
 
 def target_files(options: OutputOptions, settings: Settings) -> tuple[Path, ...]:

@@ -93,7 +93,7 @@ def _replaced(
         folder=plan.destination.folder,
         home=plan.destination.home,
     )
-    returned = f"{done.note} As returned by the API: {image.file_path} (id {image.id})."
+    returned = f"{done.note} As returned by the API: {image.location} (id {image.id})."
     return stored[0], [returned, *_provenance_notes(image, plan.backdrop), *notes]
 
 

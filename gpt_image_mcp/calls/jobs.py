@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 
 from gpt_image_mcp.calls.progress import DRAWING_ENDS, advanced, fraction_at, message_at
 from gpt_image_mcp.errors import Cancelled, InternalError, OutcomeUnknown
+from gpt_image_mcp.object_paths import location
 from gpt_image_mcp.openai_api.observer import Cleanup, LazyImage
 from gpt_image_mcp.threads import to_the_end
 from gpt_image_mcp.values.progress import Progress, ProgressWatcher, Stage
@@ -90,7 +91,7 @@ class Job(ABC, Generic[_R]):
     @property
     def where_body_is(self) -> tuple[str, ...]:
         """What to say of an answer that could not be stored as images, or not all of it."""
-        return () if self.body_path is None else (f"The answer is kept in {self.body_path}.",)
+        return () if self.body_path is None else (f"The answer is kept in {location(self.body_path)}.",)
 
     @property
     def may_be_billed(self) -> bool:

@@ -20,6 +20,7 @@ from gpt_image_mcp.calls.stored_results import are_saved, collect_stored, mark_j
 from gpt_image_mcp.errors import ImageError, OutcomeUnknown, StorageFailed
 from gpt_image_mcp.ids import new_call_id
 from gpt_image_mcp.library.kept_bodies import discard_body, keep_partial_images
+from gpt_image_mcp.object_paths import location
 from gpt_image_mcp.openai_api.images_response import read_partial_images
 from gpt_image_mcp.regular_files import MOST_BYTES, read_regular
 from gpt_image_mcp.threads import in_database, in_saving, in_thread, to_the_end
@@ -159,7 +160,7 @@ class Runner:
             if same is not None:
                 return await self.join(same, job)
             job.advance("queued")
-            async with self.reservations.kept_alive(job.id), _body_named(job):
+            async with self.reservations.kept_alive(job.id), _body_named(job, self.library):
                 generated = await call.send(job)
                 result = await to_the_end(in_saving(self._save_and_settle, call, job, generated))
             job.advance("saved")
@@ -185,6 +186,7 @@ class Runner:
             raise
         result = call.record(plan, result)
         if len(result.images) < len(generated.images):
+            _hand_over(job, self.library)
             result = replace(result, notes=(*result.notes, *job.where_body_is))
         else:
             with contextlib.suppress(OSError):
@@ -217,30 +219,38 @@ class Runner:
     def _uncollected(self, idempotency_key: str) -> str | None:
         """The id of the same call that another process runs, or whose result is still to be had."""
         record = self.library.ledger.find_same_call(idempotency_key)
-        if record is None or are_saved(record):
+        if record is None or are_saved(record, self.library):
             return None if record is None else record.id
         self.library.ledger.acknowledge(record.id)  # its files are gone: it counts as collected
         return None
 
 
 @contextlib.asynccontextmanager
-async def _body_named(job: PaidJob) -> AsyncGenerator[None]:
+async def _body_named(job: PaidJob, library: Library) -> AsyncGenerator[None]:
     """Says in an error about what came where it is kept."""
     try:
         yield
     except (OutcomeUnknown, StorageFailed) as error:
-        error.message = " ".join((error.message, *job.where_body_is, *await _offered_previews(job)))
+        previews = await _offered_previews(job, library)
+        await to_the_end(in_saving(_hand_over, job, library))
+        error.message = " ".join((error.message, *job.where_body_is, *previews))
         raise
 
 
-async def _offered_previews(job: PaidJob) -> tuple[str, ...]:
+def _hand_over(job: PaidJob, library: Library) -> None:
+    """Puts the answer where others can get at it too, before anyone hears of it."""
+    if job.body_path is not None:
+        job.body_path = library.hand_over(job.body_path)
+
+
+async def _offered_previews(job: PaidJob, library: Library) -> tuple[str, ...]:
     """What to say of the previews in a stream that broke; they are no result, but better than nothing."""
     if job.body_path is None:
         return ()
     paths = await to_the_end(in_thread(_keep_previews, job.id, job.body_path))
     if not paths:
         return ()
-    named = ", ".join(map(str, paths))
+    named = ", ".join([location(await to_the_end(in_saving(library.hand_over, path))) for path in paths])
     return (f"Unfinished previews of the picture came before and are kept, if they are of use: {named}.",)
 
 

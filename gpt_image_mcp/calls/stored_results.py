@@ -52,12 +52,12 @@ async def collect_stored(
         await asyncio.sleep(min(POLL_SECONDS, left))
 
 
-def are_saved(record: CallRecord) -> bool:
+def are_saved(record: CallRecord, library: Library) -> bool:
     """Whether what a finished call made is still where it was saved; true for one that runs. Blocking."""
     if record.result_json is None:
         return True
     with contextlib.suppress(StorageFailed):
-        return all(image.file_path.is_file() for image in images_in(record.result_json))
+        return all(library.is_there(image) for image in images_in(record.result_json))
     return False
 
 

@@ -198,7 +198,7 @@ def _described(
     state = "" if file == "present" else f" (file {file})"
     return (
         f"{image.id} {made.kind}{visible(turn)} {visible(made.model)} {image.width}x{image.height} {cost} "
-        f'"{visible(shortened(made.prompt, characters))}"\n{visible(str(image.file_path))}{state}'
+        f'"{visible(shortened(made.prompt, characters))}"\n{visible(image.location)}{state}'
     )
 
 

@@ -87,7 +87,7 @@ class _Steps:
             [
                 "",
                 f"{title}: {_dollars(spent)}",
-                *(f"  {image.file_path}  {image.width}x{image.height}" for image in images),
+                *(f"  {image.location}  {image.width}x{image.height}" for image in images),
             ]
         )
 

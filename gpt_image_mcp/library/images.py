@@ -14,6 +14,7 @@ from gpt_image_mcp.library.ownership import owned
 from gpt_image_mcp.library.schema import deleted_images, image_parents, images, nanodollars
 from gpt_image_mcp.library.search.fulltext import forget_all_words, forget_words, index_words
 from gpt_image_mcp.library.spending import day_of
+from gpt_image_mcp.object_paths import address_of
 from gpt_image_mcp.steps import step
 from gpt_image_mcp.values.images import StoredImage
 from gpt_image_mcp.values.owners import LOCAL, Owner
@@ -99,7 +100,7 @@ class Images:
 
     def find_by_path(self, path: Path) -> StoredImage | None:
         """The image that was last known to be at this absolute path."""
-        return self._one_image(images.c.uri == path.as_uri())
+        return self._one_image(images.c.uri == address_of(path))
 
     def find_by_sha256(self, digest: str) -> StoredImage | None:
         """The newest image with these bytes."""
@@ -187,7 +188,7 @@ def _image_values(connection: Connection, image: StoredImage) -> dict[str, Any]:
         "id": image.id,
         "owner": made.owner,
         "group_name": made.group,
-        "uri": image.file_path.as_uri(),
+        "uri": address_of(image.file_path),
         "sha256": image.sha256,
         "created_at": image.created_at.timestamp(),
         "day": day_of(connection, image.created_at),

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.folders import APP
 from gpt_image_mcp.imaging.formats import read_picture
+from gpt_image_mcp.library import storage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ONLY_THE_USER = 0o600
+_ANSWERS = "answers"
 
 
 def keep_body(call_id: str, body: bytes) -> Path | None:
@@ -49,12 +52,28 @@ def discard_body(call_id: str) -> None:
     _body_path(call_id).unlink(missing_ok=True)
 
 
-def kept_before(when: datetime) -> tuple[Path, ...]:
-    """The answers and previews that were written before a time, oldest first."""
+def hand_over(kept: Path, store: Path) -> Path:
+    """Moves a kept file into a store; gives its path there, or the old one if the store does not take it."""
+    try:
+        moved = storage.write_over(store / _ANSWERS / kept.name, kept.read_bytes())
+        kept.unlink()
+    except (OSError, StorageFailed):
+        return kept
+    return moved
+
+
+def kept_before(when: datetime, store: Path | None = None) -> tuple[Path, ...]:
+    """The answers and previews that were written before a time, oldest first; those in a store too.
+
+    Raises:
+        StorageFailed: If the store does not list them.
+    """
     found: list[tuple[float, Path]] = []
     for path in _folder().glob("*"):
         with contextlib.suppress(OSError):  # another process may be deleting them too
             found.append((path.stat().st_mtime, path))
+    if store is not None:
+        found += [(at.timestamp(), path) for path, at in storage.objects_below(store / _ANSWERS)]
     return tuple(path for written, path in sorted(found) if written < when.timestamp())
 
 
@@ -73,4 +92,4 @@ def _body_path(call_id: str) -> Path:
 
 
 def _folder() -> Path:
-    return platformdirs.user_data_path(APP, appauthor=False) / "answers"
+    return platformdirs.user_data_path(APP, appauthor=False) / _ANSWERS

@@ -17,13 +17,13 @@ import platformdirs
 from pydantic import TypeAdapter
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
-from gpt_image_mcp.atomic_files import write_over
 from gpt_image_mcp.errors import NotFound, quoted
 from gpt_image_mcp.folders import APP
+from gpt_image_mcp.library import storage
 from gpt_image_mcp.library.images import readable_images
 from gpt_image_mcp.library.ownership import owned, signed
 from gpt_image_mcp.library.schema import images, session_turns, sessions
-from gpt_image_mcp.regular_files import read_unchanged
+from gpt_image_mcp.object_paths import StoredPath, is_object
 from gpt_image_mcp.values.options import OutputOptions
 from gpt_image_mcp.values.owners import LOCAL, Owner
 from gpt_image_mcp.values.requests import InputImage
@@ -45,7 +45,7 @@ class StartImage:
     """A start image as it is sent; the file that it is made of is kept by us, as the original may change."""
 
     name: str
-    file_path: Path
+    file_path: StoredPath
     mime_type: str
     width: int
     height: int
@@ -118,11 +118,13 @@ class Sessions:
     Attributes:
         owner: Whose sessions they are.
         lease: How long the right to work on a session lasts unless it is renewed.
+        store: The folder of the store that start images are kept in; None for the user's own.
     """
 
     database: Database
     owner: Owner = LOCAL
     lease: timedelta = _LEASE
+    store: Path | None = None
 
     def begin(
         self,
@@ -137,8 +139,9 @@ class Sessions:
 
         Raises:
             OSError: If the start images cannot be kept.
+            StorageFailed: If the store does not take them.
         """
-        kept = tuple(_keep(image) for image in start_images)
+        kept = tuple(_keep(image, self.store) for image in start_images)
         document = _DOCUMENT.dump_json(_Document(options, sandbox, kept)).decode()
         values = {
             "id": session_id,
@@ -237,7 +240,7 @@ class Sessions:
         named = dict.fromkeys(path for row in rows if row.id not in usable for path in kept[row.id])
         return Leftovers(
             sessions=tuple(row.id for row in rows if row.id not in alive),
-            start_images=tuple(path for path in named if path not in needed and path.is_file()),
+            start_images=tuple(path for path in named if path not in needed and storage.exists(path)),
         )
 
     def remove(self, session_ids: Sequence[str]) -> None:
@@ -314,19 +317,22 @@ def _add(connection: Connection, session_id: str, turn: Turn) -> None:
     )
 
 
-def _keep(image: InputImage) -> StartImage:
+def _keep(image: InputImage, store: Path | None) -> StartImage:
     """Keeps the bytes of a start image in a file named by their hash, so that the same image is kept once."""
     digest = hashlib.sha256(image.as_passed).hexdigest()
     extension = image.name.rpartition(".")[2]
-    path = platformdirs.user_data_path(APP, appauthor=False) / "inputs" / f"{digest}.{extension}"
-    # Others may not look into the folder, so that no file in it is theirs to read, not even at first.
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.parent.chmod(0o700)
+    folder = (store or platformdirs.user_data_path(APP, appauthor=False)) / "inputs"
+    path = folder / f"{digest}.{extension}"
+    if not is_object(folder):
+        # Others may not look into the folder, so that no file in it is theirs to read, not even at first.
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
     try:
-        read_unchanged(path, digest)
+        storage.read_saved(path, digest)
     except OSError:
-        write_over(path, image.as_passed)
-    path.chmod(0o600)
+        storage.write_over(path, image.as_passed)
+    if not is_object(path):
+        path.chmod(0o600)
     return StartImage(
         name=image.name,
         file_path=path,

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gpt_image_mcp.atomic_files import write_over
 from gpt_image_mcp.ids import are_ids
+from gpt_image_mcp.library import storage
+from gpt_image_mcp.object_paths import is_object
 from gpt_image_mcp.regular_files import read_regular
 from gpt_image_mcp.values.images import StoredImage
 
@@ -46,6 +47,7 @@ def write_metadata(image: StoredImage) -> None:
 
     Raises:
         OSError: If the folder cannot be written, or is a link, which may lead to where nothing is ours.
+        StorageFailed: If the store does not take it.
         ValueError: If a text of the image is not valid Unicode.
     """
     if metadata_path(image).parent.is_symlink():
@@ -54,7 +56,7 @@ def write_metadata(image: StoredImage) -> None:
     portable = replace(image, file_path=place, home_folder=None, created_at=image.created_at.astimezone(UTC))
     document = _Document(image=portable).model_dump_json(indent=1)
     # The database holds the same, so the caller does not wait until the disk has it.
-    write_over(metadata_path(image), document.encode(), durable=False)
+    storage.write_over(metadata_path(image), document.encode(), durable=False)
 
 
 def moved_to(image: StoredImage, path: Path) -> StoredImage:
@@ -77,8 +79,12 @@ def read_metadata(path: Path) -> StoredImage | None:
 
     Raises:
         OSError: If the file cannot be read, is too large, or is a link, a pipe or the like.
+        StorageFailed: If the store does not give it.
     """
-    data = read_regular(path, max_bytes=_MOST_BYTES, follows_links=False)
+    if is_object(path):
+        data = storage.read(path, max_bytes=_MOST_BYTES)
+    else:
+        data = read_regular(path, max_bytes=_MOST_BYTES, follows_links=False)
     try:
         image = _Document.model_validate_json(data).image
     except ValidationError:

@@ -11,12 +11,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp import regular_files
-from gpt_image_mcp.atomic_files import write_exclusive, write_over
 from gpt_image_mcp.errors import NotFound, OutputRejected, StorageFailed, cut
 from gpt_image_mcp.folders import fallback_folders, require_allowed, require_target
 from gpt_image_mcp.ids import new_image_id
 from gpt_image_mcp.imaging.formats import read_picture
 from gpt_image_mcp.imaging.xmp import NOT_EMBEDDED, NOT_EMBEDDED_C2PA, embed, has_c2pa, metadata_of
+from gpt_image_mcp.library import kept_bodies, storage
 from gpt_image_mcp.library.audit import AuditLog
 from gpt_image_mcp.library.budgets import Budgets
 from gpt_image_mcp.library.database import Database
@@ -29,6 +29,7 @@ from gpt_image_mcp.library.search.query import ImageSearch
 from gpt_image_mcp.library.sessions import Sessions
 from gpt_image_mcp.library.sidecars import moved_to, write_metadata
 from gpt_image_mcp.library.uploads import Uploads
+from gpt_image_mcp.object_paths import is_object, location, object_path
 from gpt_image_mcp.paths import real_path
 from gpt_image_mcp.values.images import Picture, Provenance, StoredImage
 from gpt_image_mcp.values.owners import LOCAL, Owner
@@ -71,7 +72,8 @@ class Library:
         self.search = ImageSearch(self._database, owner)
         self.ledger = Ledger(self._database, owner, keeps_prompts=settings.audit_prompts)
         self.audit = AuditLog(self._database)
-        self.sessions = Sessions(self._database, owner)
+        self._store = object_path(settings.storage)
+        self.sessions = Sessions(self._database, owner, store=self._store)
         self.deletions = Deletions(self._database, owner)
         self.uploads = Uploads(self._database, owner)
         self.route_memo = RouteMemo(self._database)
@@ -159,14 +161,14 @@ class Library:
 
         Raises:
             NotFound: If the file is gone.
-            StorageFailed: If it was changed and may not be read.
+            StorageFailed: If it was changed and may not be read, or the store does not give it.
         """
         path, roots = image.file_path, self._settings.input_roots
         most = int(self._settings.max_input_mb * 1_000_000)
         try:
             with contextlib.suppress(regular_files.NotAFile, regular_files.TooManyBytes):
-                return regular_files.read_unchanged(path, image.sha256, max_bytes=image.size_bytes), ()
-            data = regular_files.read_regular(path, max_bytes=most, within=roots)
+                return storage.read_saved(path, image.sha256, max_bytes=image.size_bytes), ()
+            data = storage.read(path, max_bytes=most, within=roots)
         except FileNotFoundError as error:
             raise _gone(image) from error
         except OSError as error:
@@ -178,8 +180,14 @@ class Library:
         return data, (f"The file of image {image.id} was changed since it was made; this is it now.",)
 
     def digest(self, image: StoredImage) -> str:
-        """The SHA-256 of an image's file as it is now; empty if it cannot be read."""
+        """The SHA-256 of an image's file as it is now; empty if it cannot be read.
+
+        Raises:
+            StorageFailed: If the store does not give it.
+        """
         try:
+            if is_object(image.file_path):
+                return _sha256(storage.read(image.file_path))
             return _file_sha256(image.file_path)
         except OSError:
             return ""
@@ -207,9 +215,33 @@ class Library:
         """The image that was last known to be at an absolute path, also if that is through a link."""
         return self.images.find_by_path(path) or self.images.find_by_path(real_path(path))
 
+    def find_object(self, address: str) -> StoredImage | None:
+        """The image that is the object of an address in a store."""
+        try:
+            path = object_path(address)
+        except ValueError:
+            return None
+        return self.images.find_by_path(path) if path else None
+
+    def is_there(self, image: StoredImage) -> bool:
+        """Whether the file of an image is there; of an object, whether the image was not deleted.
+
+        The store is not asked, because nobody else deletes there: who opens the image learns the truth.
+        """
+        if is_object(image.file_path):
+            return self.images.find_image(image.id) is not None
+        return image.file_path.is_file()
+
+    def hand_over(self, kept: Path) -> Path:
+        """Moves what is kept of an answer into the store, where others can get at it; gives its new path.
+
+        Without a store, or if it does not take it, the file stays where it is.
+        """
+        return kept_bodies.hand_over(kept, self._store) if self._store else kept
+
     def follow(self, image: StoredImage, path: Path) -> StoredImage:
         """The image with this path; remembers it, unless the file is still where it was too."""
-        if image.file_path.exists():
+        if is_object(image.file_path) or image.file_path.exists():
             return replace(image, file_path=path)
         moved = moved_to(image, real_path(path))
         self.images.add_image(moved)
@@ -269,30 +301,27 @@ class Library:
                 if candidate == folder:  # it may have been exchanged for a link meanwhile
                     require_allowed(folder, self._settings)
                 path = self._written(data, candidate, naming=wanted, names=names(wanted))
-            except (OSError, OutputRejected) as error:
+            except (OSError, OutputRejected, StorageFailed) as error:
                 folders[1:] = folders[1:] or fallback_folders(self._settings)
                 failures.setdefault(candidate, getattr(error, "strerror", None) or str(error.args[0]))
             else:
                 return (
                     path,
                     candidate,
-                    [
-                        f"{failed} could not be written ({why}); the image is {path}."
-                        for failed, why in failures.items()
-                    ],
+                    [_on_failure(failed, why, path) for failed, why in failures.items()],
                 )
-        reasons = "; ".join(f"{failed}: {why}" for failed, why in failures.items())
+        reasons = "; ".join(f"{location(failed)}: {why}" for failed, why in failures.items())
         message = f"An image was made and paid for, but no folder could be written ({reasons})."
         raise StorageFailed(message, next_step="Free some space or fix the folders before the next call.")
 
     def _written(self, data: bytes, folder: Path, *, naming: Naming, names: Iterator[str]) -> Path:
         if not (naming.overwrite and naming.filename):
-            return write_exclusive(folder, names, data)
+            return storage.write_exclusive(folder, names, data)
         path = folder / next(names)
         require_target(
             path, self._settings, overwrite=True
         )  # there may be another thing now than before the call
-        return write_over(path, data, follows_links=True)
+        return storage.write_over(path, data, follows_links=True)
 
     def _record(self, image: StoredImage) -> list[str]:
         """Writes metadata file and database row. A failure is only a note: the image itself is safe."""
@@ -311,6 +340,17 @@ def database_of(settings: Settings) -> Database:
     return Database(settings.database_url.get_secret_value())
 
 
+def _on_failure(folder: Path, reason: str, path: Path) -> str:
+    """A note on a folder that could not be written; it says if others cannot get at the image."""
+    said = f"{location(folder)} could not be written ({reason.rstrip('.')}); the image is {location(path)}."
+    if is_object(folder) and not is_object(path):
+        said += (
+            " It is on the server's own disk alone: when the store works, gpt-image-mcp history rebuild, run "
+            "there, moves it into the store."
+        )
+    return said
+
+
 def _on_name(path: Path, naming: Naming, number: int) -> list[str]:
     """A note if a file is not named as the caller asked."""
     asked = without_unseen(naming.filename).strip()
@@ -327,7 +367,7 @@ def _on_name(path: Path, naming: Naming, number: int) -> list[str]:
 def _record_metadata(image: StoredImage) -> list[str]:
     try:
         write_metadata(image)
-    except (OSError, ValueError) as error:
+    except (OSError, StorageFailed, ValueError) as error:
         return [f"The metadata file of {image.id} could not be written: {error}."]
     return []
 
@@ -344,10 +384,10 @@ def _file_sha256(path: Path, *, within: tuple[Path, ...] | None = None) -> str:
 
 
 def _gone(image: StoredImage) -> NotFound:
-    message = f"The file of image {image.id} is no longer at {image.file_path}."
+    message = f"The file of image {image.id} is no longer at {image.location}."
     return NotFound(message, next_step="If it was moved, pass its new path as ref.")
 
 
 def _unusable(image: StoredImage, reason: str) -> StorageFailed:
-    message = f"The file of image {image.id} is not the one that was saved at {image.file_path}: {reason}."
+    message = f"The file of image {image.id} is not the one that was saved at {image.location}: {reason}."
     return StorageFailed(message, next_step="Put the saved file back, or pass another image.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from gpt_image_mcp.object_paths import location
 from gpt_image_mcp.presentation.structured import StructuredContent, dollars
 from gpt_image_mcp.presentation.text import TURN_CHARACTERS, joined, shortened
 
@@ -46,7 +47,7 @@ def comparison_content(
     return ComparisonContent(
         status="completed",
         images=[_content(number, picture) for number, picture in enumerate(compared.pictures, start=1)],
-        file_path=None if file_path is None else str(file_path),
+        file_path=None if file_path is None else location(file_path),
         notes=list(compared.notes),
         next=next_step,
     )
@@ -69,7 +70,7 @@ def _content(number: int, picture: ComparedPicture) -> ComparedContent:
         width=picture.width,
         height=picture.height,
         id=image.id,
-        file_path=str(image.file_path),
+        file_path=image.location,
         model=made.model,
         quality=made.applied.quality,
         prompt=shortened(made.prompt, TURN_CHARACTERS),
@@ -83,4 +84,4 @@ def _line(number: int, picture: ComparedPicture) -> str:
     if picture.image is None:
         return f"{number}. {facts}: {picture.source}"
     prompt = shortened(picture.image.provenance.prompt, TURN_CHARACTERS)
-    return f'{number}. {facts}, "{prompt}", {picture.image.file_path}'
+    return f'{number}. {facts}, "{prompt}", {picture.image.location}'

@@ -32,7 +32,7 @@ def deletion_content(deletion: Deletion, *, next_step: str) -> DeletionContent:
     return DeletionContent(
         status="deleted" if deletion.is_done else "unconfirmed",
         id=image.id,
-        file_path=str(image.file_path),
+        file_path=image.location,
         size_bytes=image.size_bytes if deletion.file == "present" else 0,
         parents=list(deletion.parents),
         children=list(deletion.children),
@@ -48,7 +48,7 @@ def deletion_text(deletion: Deletion, next_step: str) -> str:
     image = deletion.image
     done = "was deleted" if deletion.is_done else "would be deleted, and nothing was yet"
     size = f"{image.width}x{image.height}, {readable_size(image.size_bytes)}"
-    file = f"{image.file_path} ({size})" if deletion.file == "present" else "no file, which is gone already"
+    file = f"{image.location} ({size})" if deletion.file == "present" else "no file, which is gone already"
     lines = [f"Image {image.id} {done}: {file}, its previews, metadata and history entry."]
     return joined(lines, notes=_notes(deletion), next_step=next_step)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from gpt_image_mcp.object_paths import location
 from gpt_image_mcp.presentation.structured import StructuredContent
 from gpt_image_mcp.presentation.text import counted, download_line, joined, readable_size
 from gpt_image_mcp.values.downloads import NO_LINKS, DownloadLinks
@@ -53,12 +54,12 @@ def export_content(result: ExportResult, links: DownloadLinks = NO_LINKS) -> Exp
     return ExportContent(
         status="completed",
         source=result.source,
-        folder=str(result.folder),
+        folder=location(result.folder),
         files=[_file(entry, links) for entry in result.files],
         background=result.background or None,
         html=result.html or None,
         manifest=result.manifest or None,
-        manifest_path=str(result.manifest_path) if result.manifest_path else None,
+        manifest_path=location(result.manifest_path) if result.manifest_path else None,
         cost_usd_estimated=0,
         notes=list(result.notes),
         next=_NEXT_STEPS[result.preset],
@@ -72,20 +73,21 @@ def export_text(result: ExportResult, links: DownloadLinks = NO_LINKS) -> str:
         lines += [_line(number, entry), *download_line(links.of_export(entry.file_path))]
     if result.html:
         lines += ["For the head of the page:", *result.html.split("\n")]
-        lines += [f"Written to {result.manifest_path}:", *result.manifest.split("\n")]
+    if result.manifest_path:
+        lines += [f"Written to {location(result.manifest_path)}:", *result.manifest.split("\n")]
     return joined(lines, notes=result.notes, next_step=_NEXT_STEPS[result.preset])
 
 
 def _line(number: int, entry: ExportedFile) -> str:
     return (
-        f"{number}. {entry.file_path} ({entry.width}x{entry.height}, {entry.mime_type}, "
+        f"{number}. {location(entry.file_path)} ({entry.width}x{entry.height}, {entry.mime_type}, "
         f"{readable_size(entry.size_bytes)})"
     )
 
 
 def _file(entry: ExportedFile, links: DownloadLinks) -> ExportedFileContent:
     return ExportedFileContent(
-        file_path=str(entry.file_path),
+        file_path=location(entry.file_path),
         filename=entry.file_path.name,
         size_bytes=entry.size_bytes,
         mime_type=entry.mime_type,

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from gpt_image_mcp.money import OTHERS
+from gpt_image_mcp.object_paths import address_of, location
 from gpt_image_mcp.presentation.structured import StructuredContent, dollars
 from gpt_image_mcp.presentation.text import cost_text, counted, joined, shortened
 from gpt_image_mcp.services.image_search import file_state
@@ -132,6 +133,7 @@ class RebuiltContent(StructuredContent):
     images: int
     folders: list[str]
     unreadable: list[str]
+    moved: int | None = None
     set_aside: str | None = None
 
 
@@ -156,8 +158,8 @@ def pruned_content(pruned: Pruned) -> PrunedContent:
     return PrunedContent(
         deleted=pruned.is_done,
         images=[_found_image(FoundImage(image=image, file=file_state(image))) for image in pruned.images],
-        start_images=[str(path) for path in pruned.start_images],
-        answers=[str(path) for path in pruned.answers],
+        start_images=[location(path) for path in pruned.start_images],
+        answers=[location(path) for path in pruned.answers],
         kept=list(pruned.kept),
         failed=list(pruned.failed),
         freed_bytes=pruned.freed_bytes,
@@ -168,8 +170,9 @@ def rebuilt_content(rebuilt: Rebuilt) -> RebuiltContent:
     """The structured content of what was restored into the database."""
     return RebuiltContent(
         images=rebuilt.images,
-        folders=[str(folder) for folder in rebuilt.folders],
-        unreadable=[str(path) for path in rebuilt.unreadable],
+        folders=[location(folder) for folder in rebuilt.folders],
+        unreadable=[location(path) for path in rebuilt.unreadable],
+        moved=rebuilt.moved or None,
         set_aside=str(rebuilt.set_aside) if rebuilt.set_aside else None,
     )
 
@@ -206,7 +209,7 @@ def _latest_line(image: StoredImage) -> str:
     cost = f"sandbox, {cost_text(made.cost)} if paid" if made.sandbox else cost_text(made.cost)
     name, prompt = map(_plain, (image.file_path.name, shortened(made.prompt, _LATEST_CHARACTERS)))
     size = f"{image.width}x{image.height}"
-    return f"- [{name}]({image.file_path.as_uri()}): {prompt} ({size}, {cost}, id {image.id})"
+    return f"- [{name}]({address_of(image.file_path)}): {prompt} ({size}, {cost}, id {image.id})"
 
 
 def _plain(text: str) -> str:
@@ -255,7 +258,7 @@ def _found_line(hit: FoundImage) -> str:
     prompt = shortened(made.prompt, FOUND_CHARACTERS)
     return (
         f"{image.id} {image.created_at.astimezone():%Y-%m-%d %H:%M} {made.model} "
-        f'{image.width}x{image.height} {cost} "{prompt}" {image.file_path}{state}'
+        f'{image.width}x{image.height} {cost} "{prompt}" {image.location}{state}'
     )
 
 
@@ -276,7 +279,7 @@ def _found_image(hit: FoundImage, links: DownloadLinks = NO_LINKS) -> FoundImage
     image, made = hit.image, hit.image.provenance
     return FoundImageContent(
         id=image.id,
-        file_path=str(image.file_path),
+        file_path=image.location,
         file=hit.file,
         prompt=shortened(made.prompt, FOUND_CHARACTERS),
         model=made.model,

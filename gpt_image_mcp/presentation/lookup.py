@@ -61,5 +61,5 @@ def _related(image: RelatedImage) -> dict[str, Any]:
     return {
         "id": image.id,
         "file": image.file,
-        "file_path": str(image.file_path) if image.file_path else None,
+        "file_path": image.location if image.file_path else None,
     }

@@ -263,7 +263,7 @@ def _session(session: SessionSummary) -> SessionContent:
         turns=session.turns,
         last_prompt=shortened(session.last_prompt),
         last_image_id=session.last_image_id,
-        last_image_path=str(image.file_path) if image else None,
+        last_image_path=image.location if image else None,
         sandbox=session.sandbox,
     )
 
@@ -297,7 +297,7 @@ def stored_image_content(image: StoredImage, links: DownloadLinks = NO_LINKS) ->
     """The structured content of one saved image."""
     return StoredImageContent(
         id=image.id,
-        file_path=str(image.file_path),
+        file_path=image.location,
         filename=image.file_path.name,
         uri=image.uri,
         size_bytes=image.size_bytes,

@@ -52,7 +52,7 @@ def _related(image: RelatedImage) -> str:
     if image.file == "deleted":
         return f"{image.id}, which was deleted"
     state = "" if image.file == "present" else f" (file {image.file})"
-    return f"{image.id}, {image.file_path}{state}"
+    return f"{image.id}, {image.location}{state}"
 
 
 def _turn_line(turn: TurnImage) -> str:
@@ -85,7 +85,7 @@ def _batch_line(number: int, entry: BatchEntry) -> str:
     if entry.status == "failed":
         return f"{number}. {entry.input}: failed: {entry.error}"
     made = ", ".join(
-        f"{image.file_path} (id {image.id}, {image.width}x{image.height})" for image in entry.images
+        f"{image.location} (id {image.id}, {image.width}x{image.height})" for image in entry.images
     )
     cost = f", {cost_text(entry.cost)}" if entry.cost else ""
     notes = f" Note: {' '.join(entry.notes)}" if entry.notes else ""
@@ -126,7 +126,7 @@ def sessions_text(sessions: Sequence[SessionSummary], next_step: str) -> str:
 
 def _session_line(session: SessionSummary) -> str:
     image = session.last_image
-    path = str(image.file_path) if image else "file unknown"
+    path = image.location if image else "file unknown"
     state = f"{session.status}, sandbox" if session.sandbox else session.status
     return (
         f"{session.id} ({state}): {session.turns} turn(s), last "
@@ -178,7 +178,7 @@ def _where(*, sandbox: bool) -> str:
 
 def _image_line(number: int, image: StoredImage) -> str:
     return (
-        f"{number}. {image.file_path} (id {image.id}, {image.width}x{image.height}, {image.mime_type}, "
+        f"{number}. {image.location} (id {image.id}, {image.width}x{image.height}, {image.mime_type}, "
         f"{readable_size(image.size_bytes)})"
     )
 

@@ -23,7 +23,9 @@ from gpt_image_mcp.errors import (
 )
 from gpt_image_mcp.folders import is_own, require_allowed
 from gpt_image_mcp.imaging.preview_cache import evict
+from gpt_image_mcp.library import storage
 from gpt_image_mcp.library.sidecars import metadata_path, write_metadata
+from gpt_image_mcp.object_paths import is_object
 from gpt_image_mcp.paths import real_path
 from gpt_image_mcp.references import reference_to
 from gpt_image_mcp.services.lineage import true_state
@@ -95,7 +97,7 @@ def redact_emptied_results(library: Library) -> None:
 def _is_gone(result_json: str, library: Library) -> bool:
     """Whether a result had images, and none is left in the library or on the disk."""
     images = images_in(result_json)
-    known = (image.file_path.is_file() or library.images.find_image(image.id) for image in images)
+    known = (library.is_there(image) or library.images.find_image(image.id) for image in images)
     return bool(images) and not any(known)
 
 
@@ -140,12 +142,12 @@ def _image_at(ref: Reference, library: Library, settings: Settings) -> StoredIma
 def _require_unchanged(image: StoredImage, library: Library) -> FileState:
     """What is there of the file: nothing, or the bytes that were saved."""
     path = image.file_path
-    if not os.path.lexists(path):
+    if not is_object(path) and not os.path.lexists(path):
         return "missing"
     owner = library.images.find_by_path(path)
     if owner and owner.id != image.id:
         return "missing"  # another image of ours replaced it
-    state = "changed" if path.is_symlink() else true_state(image, library)
+    state = "changed" if not is_object(path) and path.is_symlink() else true_state(image, library)
     if state == "changed":
         message = (
             f"{cut(path)} is no longer the file of image {image.id} as it was saved, so nothing was deleted."
@@ -168,6 +170,8 @@ def _require_described_by_us(image: StoredImage, settings: Settings) -> None:
 
 def _require_reachable(image: StoredImage, settings: Settings) -> None:
     """Refuses what lies where this server writes nothing."""
+    if is_object(image.file_path):  # in the store of the library, whose owner was asked for
+        return
     try:
         require_allowed(image.file_path, settings)
     except OutputRejected as error:
@@ -196,12 +200,13 @@ def _remove_files(image: StoredImage, state: FileState, users: tuple[SessionUse,
     try:
         evict(image.sha256)
         for path in files:
-            path.unlink(missing_ok=True)
+            storage.delete(path)
             gone.append(path)
-    except OSError as error:
+    except (OSError, StorageFailed) as error:
         if gone:
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, StorageFailed, ValueError):
                 write_metadata(image)
-        message = f"Image {image.id} cannot be deleted: {error.strerror or error}; it is as it was."
+        reason = error.message if isinstance(error, StorageFailed) else error.strerror or str(error)
+        message = f"Image {image.id} cannot be deleted: {reason.rstrip('.')}; it is as it was."
         step = "Check the permissions of its folder, and whether a program has it open; then call again."
         raise StorageFailed(message, next_step=step) from error

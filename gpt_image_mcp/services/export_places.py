@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.calls.destination import folder_and_name
 from gpt_image_mcp.errors import OutputRejected, quoted
-from gpt_image_mcp.folders import project_root, require_allowed, require_target, require_writable
+from gpt_image_mcp.folders import project_root, require_allowed, require_target
+from gpt_image_mcp.library import storage
 from gpt_image_mcp.library.naming import check_filename
 from gpt_image_mcp.paths import is_within, unquoted
 from gpt_image_mcp.values.options import OutputOptions
@@ -86,7 +87,7 @@ def place_beside(source: Source, place: Place, settings: Settings) -> Place:
         root = project_root(settings)
         if root == Path(root.anchor) or not is_within(folder, (root,)):
             return place
-        require_writable(require_allowed(folder, settings))
+        storage.require_writable(require_allowed(folder, settings))
     except OutputRejected:
         return place
     require_target(folder / place.filename, settings, overwrite=place.overwrite)

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from gpt_image_mcp.atomic_files import write_exclusive, write_over
 from gpt_image_mcp.errors import InvalidArgument, StorageFailed
-from gpt_image_mcp.folders import require_allowed, require_target, require_writable
+from gpt_image_mcp.folders import require_allowed, require_target
 from gpt_image_mcp.imaging import svg
 from gpt_image_mcp.imaging.animation import find_animation
 from gpt_image_mcp.imaging.export_presets import ExportOptions, plan_targets, validate_options
@@ -25,7 +24,9 @@ from gpt_image_mcp.imaging.rendering import Rendered, css_colour, read_colour, r
 from gpt_image_mcp.imaging.source_type import find_source_type, source_type_of
 from gpt_image_mcp.imaging.svg_drawing import rasterised, sanitised
 from gpt_image_mcp.imaging.xmp import has_c2pa
+from gpt_image_mcp.library import storage
 from gpt_image_mcp.library.naming import clean_label
+from gpt_image_mcp.object_paths import location
 from gpt_image_mcp.references import classify
 from gpt_image_mcp.services.export_places import (
     EXTENSIONS,
@@ -206,10 +207,10 @@ def _source_type(source: Source) -> SourceType:
 
 
 def _write(made: _Made, place: Place, *, stem: str, settings: Settings) -> ExportResult:
-    folder = require_allowed(require_writable(place.folder), settings)  # by now it may be a link
+    folder = require_allowed(storage.require_writable(place.folder), settings)  # by now it may be a link
     try:
         if made.preset:
-            folder = _new_folder(folder, f"{stem}-{made.preset}")
+            folder = storage.make_folder(folder, f"{stem}-{made.preset}")
             files = tuple(_saved(entry, folder, name=entry.name) for entry in made.pictures)
             return _with_manifest(_result(made, folder, files))
         (entry,) = made.pictures
@@ -218,7 +219,7 @@ def _write(made: _Made, place: Place, *, stem: str, settings: Settings) -> Expor
             require_target(folder / name, settings, overwrite=True)
         file = _saved(entry, folder, name=name, overwrite=place.overwrite)
     except OSError as error:
-        message = f"The export could not be written to {folder}: {error.strerror or error}."
+        message = f"The export could not be written to {location(folder)}: {error.strerror or error}."
         raise StorageFailed(message, next_step="Free some space, or pass another output_dir.") from error
     result = _result(made, folder, (file,))
     if not place.filename or file.file_path.name == name or place.overwrite:
@@ -244,7 +245,7 @@ def _with_manifest(result: ExportResult) -> ExportResult:
     if result.preset != "favicon":
         return result
     manifest = icon_manifest(result.files)
-    path = write_exclusive(result.folder, [MANIFEST_NAME], f"{manifest}\n".encode())
+    path = storage.write_exclusive(result.folder, [MANIFEST_NAME], f"{manifest}\n".encode())
     return replace(result, html=icon_links(result.files), manifest=manifest, manifest_path=path)
 
 
@@ -254,27 +255,14 @@ def _saved(entry: _Picture, folder: Path, *, name: str, overwrite: bool = False)
     names = itertools.chain([name], numbered)
     output_format = entry.target.output_format
     return ExportedFile(
-        file_path=write_over(folder / name, data, follows_links=True)
+        file_path=storage.write_over(folder / name, data, follows_links=True)
         if overwrite
-        else write_exclusive(folder, names, data),
+        else storage.write_exclusive(folder, names, data),
         size_bytes=len(data),
         mime_type=_MIME_TYPES.get(output_format, f"image/{output_format}"),
         width=size.width,
         height=size.height,
     )
-
-
-def _new_folder(parent: Path, name: str) -> Path:
-    """A folder that was not there before."""
-    folder, count = parent / name, 1
-    while True:
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            count += 1
-            folder = parent / f"{name}-{count}"
-        else:
-            return folder
 
 
 def _source_notes(

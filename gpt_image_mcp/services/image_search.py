@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from gpt_image_mcp.dates import parse_since, parse_until
 from gpt_image_mcp.errors import InvalidArgument, NotFound, StorageFailed, quoted
+from gpt_image_mcp.object_paths import is_object
 from gpt_image_mcp.references import classify
 from gpt_image_mcp.values.history import FoundImage, FoundImages
 
@@ -88,7 +89,12 @@ def _found(images: Sequence[StoredImage]) -> Iterator[FoundImage]:
 
 
 def file_state(image: StoredImage) -> FileState:
-    """The state of an image's file, judged by its size alone, because reading every file takes long."""
+    """The state of an image's file, judged by its size alone, because reading every file takes long.
+
+    An object counts as present: a page of a hundred would be a hundred requests, and only we delete there.
+    """
+    if is_object(image.file_path):
+        return "present"
     try:
         size_bytes = image.file_path.stat().st_size
     except OSError:

@@ -129,7 +129,7 @@ class Inputs:
     def _local(self, ref: Reference) -> Source:
         if ref.kind == "upload":
             return Source(self._read_upload(ref), ref.text)
-        if ref.kind != "image":
+        if ref.kind not in ("image", "object"):
             path, notes = find_file(ref, self.settings)
             return Source(self._read_file(path, ref), str(path), path, self.library.at(path), notes)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.library.storage import exists
 from gpt_image_mcp.services.image_search import file_state
 from gpt_image_mcp.services.references import image_of
 
@@ -109,8 +110,12 @@ class _Walk:
 
 
 def true_state(image: StoredImage, library: Library) -> FileState:
-    """The state of an image's file, judged by its bytes."""
+    """The state of an image's file, judged by its bytes.
+
+    Raises:
+        StorageFailed: If the store does not give them.
+    """
     state = file_state(image)
     if state != "present" or library.digest(image) == image.sha256:
         return state
-    return "changed" if image.file_path.exists() else "missing"  # it may have gone while it was read
+    return "changed" if exists(image.file_path) else "missing"  # it may have gone while it was read

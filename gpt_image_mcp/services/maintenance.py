@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.dates import parse_since
 from gpt_image_mcp.errors import DatabaseDamaged, InvalidArgument, OutputRejected, StorageFailed
-from gpt_image_mcp.folders import default_root, is_own, output_folder
+from gpt_image_mcp.folders import default_root, is_own, local_root, output_folder
 from gpt_image_mcp.imaging.formats import announced_format
 from gpt_image_mcp.imaging.preview_cache import evict
 from gpt_image_mcp.imaging.xmp import recovered_image
+from gpt_image_mcp.library import storage
 from gpt_image_mcp.library.kept_bodies import kept_before
 from gpt_image_mcp.library.sidecars import FOLDER, metadata_path, read_metadata
+from gpt_image_mcp.object_paths import is_object, location, object_path
 from gpt_image_mcp.regular_files import MOST_BYTES, open_regular, read_regular
 from gpt_image_mcp.services.deletion import redact_emptied_results
+from gpt_image_mcp.services.moving_in import move_in
 from gpt_image_mcp.steps import step
 
 if TYPE_CHECKING:
@@ -44,12 +47,14 @@ class Rebuilt:
         images: How many images were added or renewed.
         folders: Where they were looked for.
         unreadable: Metadata files that could not be used, or tell otherwise of an image than the library.
+        moved: How many images were moved from this machine into the store.
         set_aside: Where the damaged database is now; None if it was not damaged.
     """
 
     images: int
     folders: tuple[Path, ...]
     unreadable: tuple[Path, ...]
+    moved: int = 0
     set_aside: Path | None = None
 
 
@@ -119,7 +124,7 @@ def prune(
     deletion = _Deletion(library, is_real=is_confirmed)
     images = tuple([image for image in chosen if deletion.delete_image(image)])
     start_images = deletion.delete_leftovers({image.id for image in images}, in_use=in_use)
-    answers = deletion.delete_answers(before or now - _ANSWERS_KEPT_FOR)
+    answers = deletion.delete_answers(before or now - _ANSWERS_KEPT_FOR, object_path(settings.storage))
     deletion.redact_results()
     return Pruned(
         images=images,
@@ -149,17 +154,24 @@ def _fill(library: Library, roots: Sequence[Path], settings: Settings) -> Rebuil
     known = {image.file_path.parent for image in library.images.all_images()}
     walked = (folder for root in [*roots, *_usual_folders(settings)] for folder, _ in _walk(root))
     described = {folder.parent for folder in walked if folder.name == FOLDER}
-    folders = sorted({*roots, *described, *known})
-    read, unreadable = _add_described(folders, library, settings)
+    folders = sorted({*roots, *described, *(folder for folder in known if not is_object(folder))})
+    real = (folder / FOLDER for folder in folders if not (folder / FOLDER).is_symlink())
+    files = [path for folder in real for path in sorted(folder.glob("*.json"))]
+    objects = frozenset(path for path, _ in storage.objects_below(default_root(settings)))
+    stored = sorted(path for path in objects if path.parent.name == FOLDER and path.suffix == ".json")
+    read, unreadable = _add_described([*files, *stored], _Places(library, objects), settings)
     read += sum(_add_embedded(root, library) for root in roots)
     library.images.reindex()
-    return Rebuilt(images=read, folders=tuple(folders), unreadable=tuple(unreadable))
+    folders += sorted({path.parent.parent for path in stored})
+    moved = move_in(library, settings)
+    return Rebuilt(images=read, folders=tuple(folders), unreadable=tuple(unreadable), moved=moved)
 
 
 def _usual_folders(settings: Settings) -> list[Path]:
-    usual = [default_root()]
+    usual = [local_root()]
     try:
-        return [*usual, output_folder(settings, "").absolute()]
+        folder = output_folder(settings, "").absolute()
+        return usual if is_object(folder) else [*usual, folder]
     except OutputRejected:
         return usual
 
@@ -179,19 +191,17 @@ def _walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
             yield folder, [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
 
 
-def _add_described(folders: Iterable[Path], library: Library, settings: Settings) -> tuple[int, list[Path]]:
+def _add_described(files: Iterable[Path], places: _Places, settings: Settings) -> tuple[int, list[Path]]:
     """Adds the images that metadata files describe; gives their number, and the files that cannot be read."""
-    places = _Places(library)
     read = 0
     unreadable: list[Path] = []
-    real = [folder / FOLDER for folder in folders if not (folder / FOLDER).is_symlink()]
-    for path in (path for folder in real for path in sorted(folder.glob("*.json"))):
+    for path in files:
         step()
         try:
             image = read_metadata(path)
             placed = places.at_its_place(image) if image and _may_tell(image, settings) else None
             placed = placed if placed and _may_be_ours(placed.file_path) else None
-            is_added = placed is not None and library.images.add_image(placed)
+            is_added = placed is not None and places.library.images.add_image(placed)
         except (OSError, ValueError):  # the names of its folders may be no text
             is_added = False
         read += is_added
@@ -205,8 +215,8 @@ def _may_tell(image: StoredImage, settings: Settings) -> bool:
 
 
 def _may_be_ours(path: Path) -> bool:
-    """Whether a file begins as an image does, or is gone; nothing else was ever made here."""
-    if not path.exists():
+    """Whether a file begins as an image does, or is gone or an object; only we write such."""
+    if is_object(path) or not path.exists():
         return True
     with open_regular(path, follows_links=False) as stream:
         return bool(announced_format(stream.read(_SIGNATURE_BYTES)))
@@ -214,9 +224,10 @@ def _may_be_ours(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Finds the files of images that were renamed or moved; each folder is listed at most once."""
+    """Finds the files of images that were renamed or moved; each folder, and the store, is listed once."""
 
     library: Library
+    objects: frozenset[Path]
     folders: dict[Path, dict[int, list[Path]]] = field(default_factory=dict[Path, dict[int, list[Path]]])
 
     def at_its_place(self, image: StoredImage) -> StoredImage | None:
@@ -227,13 +238,16 @@ class _Places:
         known = self.library.images.find_image(image.id)
         if known is not None and known.sha256 != image.sha256:
             return None
-        if known is not None and known.file_path.exists():
+        if known is not None and self._is_there(known.file_path):
             is_beside = known.file_path.parent == image.file_path.parent
             return replace(image, file_path=known.file_path) if is_beside else known
-        if image.file_path.exists():
+        if is_object(image.file_path) or image.file_path.exists():
             return image
         candidates = (replace(image, file_path=path) for path in self._of_its_size(image))
         return next((found for found in candidates if self.library.digest(found) == image.sha256), image)
+
+    def _is_there(self, path: Path) -> bool:
+        return path in self.objects if is_object(path) else path.exists()
 
     def _of_its_size(self, image: StoredImage) -> list[Path]:
         folder = image.file_path.parent
@@ -285,7 +299,9 @@ def _over_limits(
     total_bytes = 0
     over: list[StoredImage] = []
     for image in reversed(images):
-        total_bytes += _bytes_on_disk(image.file_path)
+        # Asking a store for the size of each takes long.
+        is_stored = is_object(image.file_path)
+        total_bytes += image.size_bytes if is_stored else _bytes_on_disk(image.file_path)
         is_old = before is not None and image.created_at < before
         if is_old or (budget_bytes is not None and total_bytes > budget_bytes):
             over.append(image)
@@ -310,7 +326,7 @@ def _is_in_own_folder(image: StoredImage, settings: Settings, *, kept: list[str]
     """Whether an image lies where only we write: a metadata file may tell of a user's own picture."""
     is_ours = is_own(image.file_path.parent, settings)
     if not is_ours:
-        kept.append(f"{image.file_path} is in a folder of your own")
+        kept.append(f"{image.location} is in a folder of your own")
     return is_ours
 
 
@@ -321,9 +337,10 @@ def _may_go(image: StoredImage, library: Library, in_use: set[str], *, kept: lis
     if image.provenance.session_id in in_use:
         kept.append(f"{image.id} belongs to the open session {image.provenance.session_id}")
         return False
-    is_same = _bytes_on_disk(path) == image.size_bytes and library.digest(image) == image.sha256
-    if path.is_symlink() or (path.exists() and not is_same):
-        kept.append(f"{path} was changed outside")
+    is_same = library.digest(image) == image.sha256
+    is_link = not is_object(path) and path.is_symlink()
+    if is_link or (not is_same and storage.exists(path)):
+        kept.append(f"{location(path)} was changed outside")
         return False
     return True
 
@@ -341,18 +358,18 @@ class _Deletion:
         """Deletes an image with its metadata and history; whether that worked, or would."""
         described = metadata_path(image)  # in a folder that is a link, nothing is ours
         files = (image.file_path, *(() if described.parent.is_symlink() else (described,)))
-        return self._delete(files, f"{image.file_path} ({image.id})", lambda: self._forget(image))
+        return self._delete(files, f"{image.location} ({image.id})", lambda: self._forget(image))
 
     def delete_leftovers(self, leaving: Collection[str], *, in_use: Collection[str]) -> tuple[Path, ...]:
         """Deletes sessions and start images that are of no more use; gives the start images."""
         leftovers = self.library.sessions.leftovers(leaving, in_use=in_use)
         if self.is_real:
             self.library.sessions.remove(leftovers.sessions)
-        return tuple([path for path in leftovers.start_images if self._delete((path,), str(path))])
+        return tuple([path for path in leftovers.start_images if self._delete((path,), location(path))])
 
-    def delete_answers(self, before: datetime) -> tuple[Path, ...]:
+    def delete_answers(self, before: datetime, store: Path | None) -> tuple[Path, ...]:
         """Deletes kept answers that are older than a time; gives their files."""
-        return tuple([path for path in kept_before(before) if self._delete((path,), str(path))])
+        return tuple([path for path in kept_before(before, store) if self._delete((path,), location(path))])
 
     def redact_results(self) -> None:
         """Takes out of the calls the results of batches and joined calls whose images are all gone."""
@@ -365,11 +382,11 @@ class _Deletion:
     def _delete(self, files: Sequence[Path], name: str, then: Callable[[], None] = lambda: None) -> bool:
         """Deletes files, then calls ``then``. Only the first file counts in ``freed_bytes``."""
         step()
-        size_bytes = _bytes_on_disk(files[0])
         try:
+            size_bytes = storage.size(files[0]) or 0
             if self.is_real:
                 for path in files:
-                    path.unlink(missing_ok=True)
+                    storage.delete(path)
                 then()
         except (OSError, StorageFailed) as error:
             reason = error.message if isinstance(error, StorageFailed) else error.strerror or str(error)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from gpt_image_mcp.errors import InputNotFound, InputRejected, InvalidArgument, NotFound, RequestError, cut
 from gpt_image_mcp.folder_walks import Walk, find_spelled
 from gpt_image_mcp.folders import project_folder
+from gpt_image_mcp.library.storage import exists
 from gpt_image_mcp.paths import is_within, named_path
 from gpt_image_mcp.references import reference_to
 
@@ -60,13 +61,15 @@ def image_of(text: str, library: Library, *, settings: Settings) -> StoredImage:
 def known_image(
     ref: Reference, library: Library, *, settings: Settings
 ) -> tuple[StoredImage | None, tuple[str, ...]]:
-    """The image of an id, or that of a file if the library knows it, with notes. Blocking.
+    """The image of an id or an object, or that of a file if the library knows it, with notes. Blocking.
 
     Raises:
         RequestError: If the library has no such id, or the path cannot be used.
     """
     if ref.kind == "image":
         return library.images.find_image(ref.image_id) or _unknown(ref, library), ()
+    if ref.kind == "object":
+        return library.find_object(ref.text) or _unknown(ref, library), ()
     path, notes = find_file(ref, settings)
     return library.identify(path), notes
 
@@ -77,8 +80,8 @@ def with_file(image: StoredImage) -> StoredImage:
     Raises:
         NotFound: If its file is gone.
     """
-    if not image.file_path.is_file():
-        message = f"The file of image {image.id} is no longer at {image.file_path}."
+    if not exists(image.file_path):
+        message = f"The file of image {image.id} is no longer at {image.location}."
         raise NotFound(message, next_step="If it was moved, pass its new path as ref.")
     return image
 
@@ -119,7 +122,7 @@ def _path(ref: Reference, settings: Settings) -> Path:
     if not ref.text:
         message = "An image reference is empty."
         raise InvalidArgument(message, next_step=NEXT_STEP)
-    if ref.kind in ("address", "data", "web"):
+    if ref.kind in ("address", "data", "object", "web"):
         message = f"{ref.shown} is an address of a kind that is not read."
         raise InputRejected(message, next_step=NEXT_STEP)
     try:

@@ -14,8 +14,9 @@ from gpt_image_mcp.folders import is_own
 from gpt_image_mcp.ids import new_session_id
 from gpt_image_mcp.imaging.normalise import normalise
 from gpt_image_mcp.library.sessions import Turn
+from gpt_image_mcp.library.storage import read_saved
+from gpt_image_mcp.object_paths import location, object_path
 from gpt_image_mcp.paths import local_path, unquoted
-from gpt_image_mcp.regular_files import read_unchanged
 from gpt_image_mcp.services.edit_planning import check_count
 from gpt_image_mcp.services.edits import Edit
 from gpt_image_mcp.threads import in_database, in_drawing
@@ -200,9 +201,9 @@ def _parent(session: SessionRecord, from_turn: int) -> Turn | None:
 def _folder_of_turns(output: OutputOptions, plan: Plan) -> str:
     """The folder that a session goes on in: the caller's choice, whatever the name of the first turn was."""
     if output_dir := unquoted(output.output_dir):
-        return str(local_path(output_dir, base=plan.project_dir))
+        return location(local_path(output_dir, base=plan.project_dir))
     folder, home = plan.destination.folder, plan.destination.home
-    return str(folder) if folder == home else ""
+    return location(folder) if folder == home else ""
 
 
 def _named(chosen: OutputOptions, output: OutputOptions, *, settings: Settings) -> OutputOptions:
@@ -216,12 +217,11 @@ def _named(chosen: OutputOptions, output: OutputOptions, *, settings: Settings) 
     path, choices = parse_filename(output.filename), output.choices()
     if "output_format" not in choices:
         chosen = replace(chosen, output_format=format_of_ending(path) or chosen.output_format)
-    is_elsewhere = path.is_absolute() or (
-        names_folder(output.filename) and is_own(Path(chosen.output_dir), settings)
-    )
-    if "output_dir" not in choices and is_elsewhere:
-        chosen = replace(chosen, output_dir="")
-    return chosen
+    if "output_dir" in choices or not (path.is_absolute() or names_folder(output.filename)):
+        return chosen
+    folder = object_path(chosen.output_dir) or Path(chosen.output_dir)
+    is_elsewhere = path.is_absolute() or is_own(folder, settings)
+    return replace(chosen, output_dir="") if is_elsewhere else chosen
 
 
 def _read(image: StartImage, *, is_first: bool) -> InputImage:
@@ -229,11 +229,12 @@ def _read(image: StartImage, *, is_first: bool) -> InputImage:
 
     Raises:
         InputNotFound: If its file is gone, or another than it was.
+        StorageFailed: If the store does not give it.
     """
     try:
-        data = read_unchanged(image.file_path, image.file_path.stem)  # which is named by its digest
+        data = read_saved(image.file_path, image.file_path.stem)  # which is named by its digest
     except OSError as error:
-        message = f"The session's start image {image.source} is no longer at {image.file_path}."
+        message = f"The session's start image {image.source} is no longer at {location(image.file_path)}."
         raise InputNotFound(message, next_step="Start a new session with the images you have.") from error
     return InputImage(
         name=image.name,

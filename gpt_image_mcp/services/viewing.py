@@ -13,7 +13,7 @@ from gpt_image_mcp.errors import ImageError
 from gpt_image_mcp.imaging.preview_cache import preview_of
 from gpt_image_mcp.imaging.previews import View, animation_notes, bytes_within_base64, make_preview
 from gpt_image_mcp.imaging.svg import is_svg
-from gpt_image_mcp.regular_files import MOST_BYTES, read_regular
+from gpt_image_mcp.library.storage import read
 from gpt_image_mcp.values.exports import ExportResult
 from gpt_image_mcp.values.requests import InputImage
 from gpt_image_mcp.values.results import BatchResult, ImageResult
@@ -97,11 +97,7 @@ class Viewing:
             return [_Picture(result.name, lambda: (result.data, ()))]
         if isinstance(result, ExportResult):
             path = result.files[0].file_path
-            return [
-                _Picture(
-                    path.name, lambda: (read_regular(path, max_bytes=MOST_BYTES, follows_links=False), ())
-                )
-            ]
+            return [_Picture(path.name, lambda: (read(path), ()))]
         if isinstance(result, ImageResult):
             if result.partial:
                 return [_Picture("the partial image", lambda: (result.partial, ()))]

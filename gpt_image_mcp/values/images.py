@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AwareDatetime, Field
 
 from gpt_image_mcp.ids import IMAGE_ID
 from gpt_image_mcp.money import Cost
+from gpt_image_mcp.object_paths import StoredPath, location
 from gpt_image_mcp.regular_files import MOST_BYTES
 from gpt_image_mcp.values.responses import Route, TokenUsage
 
@@ -102,14 +102,14 @@ class StoredImage:
 
     Attributes:
         id: ``YYYYMMDD-HHMMSS-xxxxxx``, unique in the library.
-        file_path: Absolute path of the file.
+        file_path: Absolute path of the file, or the path that stands for an object (``object_paths``).
         sha256: Hex digest of the file's bytes.
         c2pa: Whether the file carries signed C2PA provenance.
         home_folder: Where the metadata file lies, if the image is in a folder of the caller's choice.
     """
 
     id: ImageId
-    file_path: Path
+    file_path: StoredPath
     size_bytes: Number
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     mime_type: Name
@@ -118,7 +118,12 @@ class StoredImage:
     created_at: Moment
     provenance: Provenance
     c2pa: bool = False
-    home_folder: Path | None = None
+    home_folder: StoredPath | None = None
+
+    @property
+    def location(self) -> str:
+        """What the file is called towards everybody: its path, or the address of an object."""
+        return location(self.file_path)
 
     @property
     def uri(self) -> str:

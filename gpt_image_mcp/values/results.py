@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 from gpt_image_mcp.money import Cost
+from gpt_image_mcp.object_paths import StoredPath, location
 from gpt_image_mcp.values.images import Applied, Requested, StoredImage
 from gpt_image_mcp.values.responses import Route, TokenUsage
 from gpt_image_mcp.values.sessions import SessionTurn
@@ -23,7 +23,12 @@ class RelatedImage:
 
     id: str
     file: Literal["present", "missing", "changed", "deleted"]
-    file_path: Path | None
+    file_path: StoredPath | None
+
+    @property
+    def location(self) -> str | None:
+        """What the file is called towards everybody: its path, or the address of an object."""
+        return None if self.file_path is None else location(self.file_path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,7 +88,7 @@ async def test_what_cannot_be_read_is_refused_with_the_way_to_write_it(server: S
         "file:///C:/Users/me/a.png": "Paths of Windows",
         "\\\\server\\share\\a.png": "Paths of Windows",
         "file://server/share/a.png": "another machine",
-        "s3://bucket/a.png": "address of a kind that is not read",
+        "s3://bucket/a.png": "no image 's3://bucket/a.png'",
         "sandbox:/mnt/data/a.png": "address of a kind that is not read",
         "data:image/png;base64": "no comma",
         "~nobody.png": "There is no file",

@@ -85,5 +85,5 @@ def _print_result(result: BatchResult, console: Console, *, as_json: bool) -> in
         console.print_json(batch_content(result, next_step=step))
     else:
         console.say(*batch_text(result, step).split("\n"))
-        console.print_lines(str(image.file_path) for item in result.items for image in item.images)
+        console.print_lines(image.location for item in result.items for image in item.images)
     return 0 if is_done else 1

@@ -8,13 +8,14 @@ from typing import Annotated, cast, get_args
 
 from cyclopts import Parameter
 
-from gpt_image_mcp.atomic_files import write_exclusive, write_over
 from gpt_image_mcp.calls.destination import format_of_ending, target_files
 from gpt_image_mcp.cli.commands.parameters import AsJson, Flag, OutputFile
 from gpt_image_mcp.cli.console import Console
 from gpt_image_mcp.cli.output_file import written_to
 from gpt_image_mcp.errors import OutputRejected, StorageFailed
 from gpt_image_mcp.folders import output_folder
+from gpt_image_mcp.library.storage import write_exclusive, write_over
+from gpt_image_mcp.object_paths import location
 from gpt_image_mcp.presentation.comparison import comparison_content, comparison_text
 from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.studio import Studio
@@ -56,7 +57,7 @@ async def compare(
         console.print_json(comparison_content(compared, next_step=NEXT_STEP, file_path=path))
     else:
         console.say(*comparison_text(compared, NEXT_STEP).split("\n"))
-        console.print_lines([str(path)])
+        console.print_lines([location(path)])
     return 0
 
 
@@ -75,5 +76,5 @@ def _write(data: bytes, path: Path, *, overwrite: bool) -> Path:
             return write_over(path, data)
         return write_exclusive(path.parent, itertools.chain([path.name], numbered), data)
     except OSError as error:
-        message = f"The sheet could not be written to {path}: {error.strerror or error}."
+        message = f"The sheet could not be written to {location(path)}: {error.strerror or error}."
         raise StorageFailed(message, next_step="Free some space, or pass another --output.") from error

@@ -8,6 +8,7 @@ from typing import Literal
 from gpt_image_mcp.cli.commands.parameters import AsJson, Flag, OutputFile
 from gpt_image_mcp.cli.console import Console
 from gpt_image_mcp.cli.output_file import absolute_path
+from gpt_image_mcp.object_paths import location
 from gpt_image_mcp.presentation.exports import export_content, export_text
 from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.studio import Studio
@@ -67,7 +68,7 @@ async def export(
         console.print_json(export_content(result))
         return 0
     console.say(*export_text(result).split("\n"))
-    console.print_lines(str(file.file_path) for file in result.files)
+    console.print_lines(location(file.file_path) for file in result.files)
     return 0
 
 

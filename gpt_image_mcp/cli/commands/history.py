@@ -9,6 +9,7 @@ from cyclopts import App
 
 from gpt_image_mcp.cli.commands.parameters import AsJson, Flag
 from gpt_image_mcp.cli.console import Console, lineage_tree
+from gpt_image_mcp.object_paths import location
 from gpt_image_mcp.presentation.history import (
     history_content,
     history_text,
@@ -136,12 +137,14 @@ async def rebuild(*folders: Path, as_json: AsJson = False) -> int:
         return 0
     images, looked_in = counted(done.images, "image"), counted(len(done.folders), "folder")
     console.print_lines([f"{images} read again from {looked_in}"])
+    if done.moved:
+        console.say(f"{counted(done.moved, 'image')} moved from this machine into the store.")
     if done.set_aside:
         console.say(
             f"The damaged database is now {done.set_aside}; sessions and calls in it are not restored."
         )
     for path in done.unreadable:
-        console.say(f"Not used as a metadata file: {path}")
+        console.say(f"Not used as a metadata file: {location(path)}")
     return 0
 
 
@@ -173,8 +176,8 @@ async def prune(
 
 
 def _print_pruned(pruned: Pruned, console: Console) -> None:
-    console.print_lines(str(image.file_path) for image in pruned.images)
-    console.print_lines(map(str, (*pruned.start_images, *pruned.answers)))
+    console.print_lines(image.location for image in pruned.images)
+    console.print_lines(map(location, (*pruned.start_images, *pruned.answers)))
     for reason in pruned.kept:
         console.say(f"Kept: {reason}.")
     for reason in pruned.failed:

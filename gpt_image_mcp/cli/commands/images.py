@@ -114,7 +114,7 @@ def _print_result(result: ImageResult, console: Console, *, as_json: bool) -> No
         console.print_json(images_content(result, next_step=NEXT_STEP))
         return
     console.say(*images_text(result, NEXT_STEP).split("\n"))
-    console.print_lines(str(image.file_path) for image in result.images)
+    console.print_lines(image.location for image in result.images)
 
 
 def _objects(texts: Iterable[str]) -> list[object]:

@@ -12,8 +12,10 @@ import platformdirs
 
 from gpt_image_mcp.cli.doctor.findings import failed, ok, refused, warning
 from gpt_image_mcp.errors import ImageError, InvalidArgument
-from gpt_image_mcp.folders import APP, output_folder, project_folder, require_writable
+from gpt_image_mcp.folders import APP, output_folder, project_folder
 from gpt_image_mcp.imaging.rendering import require_writer
+from gpt_image_mcp.library.storage import require_writable
+from gpt_image_mcp.object_paths import is_object, location
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,8 +67,9 @@ def check_folders(settings: Settings) -> Iterator[Finding]:
         said = f"It cannot be told: {error.strerror or error}."
         yield failed("output folder", said, "Set GPT_IMAGE_OUTPUT_DIR to a folder of yours.")
     else:
-        yield ok("output folder", f"{folder} can be written.")
-        yield judge_space(shutil.disk_usage(folder).free)
+        yield ok("output folder", f"{location(folder)} can be written.")
+        if not is_object(folder):
+            yield judge_space(shutil.disk_usage(folder).free)
     for root in settings.input_roots or ():
         yield _input_root(root)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from gpt_image_mcp.cli.gallery.thumbnails import MIME_TYPE
 from gpt_image_mcp.imaging.svg import MIME_TYPE as SVG
+from gpt_image_mcp.object_paths import is_object
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ class Card(TypedDict):
     """One image of the page; the names are those that ``page.js`` reads.
 
     Attributes:
-        url: Address of the file; empty if its path is of another system, or if it is an SVG.
+        url: Address of the file; empty if its path is of another system, if it is an SVG, or in a store.
         cost_usd: As a decimal number in a string; empty if unknown.
         paid_with: The parent that carries the cost already; mostly empty.
         children: Ids of the images of this page that were made from it, oldest first.
@@ -91,7 +92,7 @@ def _card(image: StoredImage, thumbnail: Thumbnail, children: list[str], *, paid
     origin = image.provenance
     # A library shared between machines may hold paths of another system, which are not absolute here.
     # A browser would run what is in an SVG, with the rights of a page that was opened from this disk.
-    is_linked = image.file_path.is_absolute() and image.mime_type != SVG
+    is_linked = image.file_path.is_absolute() and image.mime_type != SVG and not is_object(image.file_path)
     url = image.file_path.as_uri() if is_linked else ""
     return Card(
         id=image.id,
@@ -108,7 +109,7 @@ def _card(image: StoredImage, thumbnail: Thumbnail, children: list[str], *, paid
         paid_with=paid_with,
         kind=origin.kind,
         edit_type=origin.edit_type,
-        path=str(image.file_path),
+        path=image.location,
         url=url,
         state=thumbnail.state,
         shows_file=bool(url) and not thumbnail.data and thumbnail.state != "missing" and thumbnail.decodable,

@@ -18,8 +18,8 @@ from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.preview_cache import LARGE_PREVIEWS, PreviewCache
 from gpt_image_mcp.imaging.previews import View, drawn
+from gpt_image_mcp.library.storage import read
 from gpt_image_mcp.pillow_errors import DamagedImage
-from gpt_image_mcp.regular_files import MOST_BYTES, read_regular
 from gpt_image_mcp.services.image_search import file_state
 from gpt_image_mcp.steps import step
 
@@ -76,8 +76,8 @@ def _thumbnail(image: StoredImage, *, deadline: float) -> Thumbnail:
 def _read(path: Path) -> bytes:
     """The bytes of a file; empty if it cannot be read."""
     try:
-        return read_regular(path, max_bytes=MOST_BYTES)
-    except OSError:
+        return read(path)
+    except (OSError, StorageFailed):
         return b""
 
 

@@ -1,0 +1,79 @@
+"""Paths that stand for objects of a store, and the addresses under which everybody knows these objects.
+
+Nearly all of this program works with paths. An object of a store has one too: below one folder of the user's
+cache, where the copy of it lies that this machine may have. Such a path is never shown or kept: the address
+is, ``s3://BUCKET/KEY``, from which every machine makes its own path.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+from pydantic import BeforeValidator, PlainSerializer
+
+_APP, _ROOT = "gpt-image-mcp", "objects"
+SCHEMES = ("s3", "gs", "az")
+_ADDRESS = re.compile(rf"({'|'.join(SCHEMES)})://([^/\x00-\x1f\x7f]+(?:/[^\x00-\x1f\x7f]*)?)", re.IGNORECASE)
+
+
+def object_root() -> Path:
+    """The folder that the paths of all objects are below; links on the way to it are followed."""
+    return Path(os.path.realpath(platformdirs.user_cache_path(_APP, appauthor=False))) / _ROOT
+
+
+def object_path(address: str) -> Path | None:
+    """The path that stands for an object, or for a folder of them; None if the text is no such address.
+
+    Raises:
+        ValueError: If it begins like one, and no object can be called so.
+    """
+    if not address[:5].lower().startswith(tuple(f"{scheme}://" for scheme in SCHEMES)):
+        return None
+    found = _ADDRESS.fullmatch(address)
+    parts = found[2].split("/") if found else [".."]
+    if {".", ".."} & set(parts):
+        message = "it is no address of an object"
+        raise ValueError(message)
+    address.encode()
+    return object_root().joinpath(found[1].lower() if found else "", *parts)
+
+
+def object_address(path: Path) -> str:
+    """The address of the object that a path stands for; empty for any other path."""
+    if _ROOT not in path.parts:
+        return ""
+    path = Path(os.path.normpath(path))
+    root = object_root()
+    if not path.is_relative_to(root):
+        return ""
+    scheme, *parts = path.relative_to(root).parts or ("",)
+    return f"{scheme}://{'/'.join(parts)}" if parts and scheme in SCHEMES else ""
+
+
+def is_object(path: Path) -> bool:
+    """Whether a path stands for an object of a store."""
+    return bool(object_address(path))
+
+
+def location(path: Path) -> str:
+    """What a file is called towards everybody: the address of an object, or else its path."""
+    return object_address(path) or str(path)
+
+
+def address_of(path: Path) -> str:
+    """The address of a file: that of an object, or else a file URI."""
+    return object_address(path) or path.as_uri()
+
+
+def _own_path(value: object) -> object:
+    return str(object_path(value) or value) if isinstance(value, str) else value
+
+
+# A path as documents hold it, which other machines read too.
+StoredPath = Annotated[
+    Path, BeforeValidator(_own_path), PlainSerializer(location, return_type=str, when_used="json")
+]
