@@ -17,7 +17,7 @@ settings.register_profile(
     "any speed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any speed")
-_FOREIGN = ("AZURE_", "IDENTITY_", "MSI_", "OPENAI_", "GPT_IMAGE_", "FASTMCP_", "XDG_")
+_FOREIGN = ("AWS_", "AZURE_", "IDENTITY_", "MSI_", "OPENAI_", "GPT_IMAGE_", "FASTMCP_", "XDG_")
 _ALIASES = ("DEFAULT_OUTPUT_DIR", "MAX_FILE_SIZE_MB", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 

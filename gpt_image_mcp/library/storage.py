@@ -68,8 +68,10 @@ def read_saved(path: Path, sha256: str, *, max_bytes: int = MOST_BYTES) -> bytes
     data = object_cache.find(path, sha256, max_bytes=max_bytes)
     if data is None:
         data = read(path, max_bytes=max_bytes)
+        object_cache.forget(path)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise NotAFile(None, "it was changed", location(path))
+        object_cache.keep(path, data)
     return data
 
 
@@ -81,10 +83,11 @@ def read(path: Path, *, max_bytes: int = MOST_BYTES, within: Iterable[Path] | No
     """
     if not is_object(path):
         return regular_files.read_regular(path, max_bytes=max_bytes, within=within)
-    object_cache.forget(path)
-    data = object_store.get(path, max_bytes=max_bytes)
-    object_cache.keep(path, data)
-    return data
+    try:
+        return object_store.get(path, max_bytes=max_bytes)
+    except FileNotFoundError:
+        object_cache.forget(path)
+        raise
 
 
 def size(path: Path) -> int | None:

@@ -22,6 +22,7 @@ from gpt_image_mcp.settings import Settings
 from gpt_image_mcp.values.history import CallStart
 from gpt_image_mcp.values.images import Applied, Provenance, Requested, StoredImage
 from gpt_image_mcp.values.responses import TokenUsage
+from tests.object_stores import Bucket, bucket_on, s3_server
 from tests.postgresql import find_postgresql, make_database, postgresql
 from tests.programs import required
 
@@ -51,6 +52,23 @@ def postgresql_server() -> Iterator[str]:
     """The address of a PostgreSQL server."""
     with postgresql(required(find_postgresql(), "PostgreSQL")) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def store_server() -> Iterator[str]:
+    """The address of an S3 server."""
+    with s3_server() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(store_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bucket]:
+    """A new bucket, which the environment leads to, and a cache of the test's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home" / "cache"))
+    with bucket_on(store_server) as made:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        yield made
 
 
 @pytest.fixture
