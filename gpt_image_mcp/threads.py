@@ -65,10 +65,7 @@ async def in_checking(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwarg
 
     It waits behind no call. When the server ends, it is given up.
     """
-    limiter = _limiter(_checking, _CHECKING_THREADS)
-    return await run_sync(
-        partial(_lightly, partial(work, *args, **kwargs)), abandon_on_cancel=True, limiter=limiter
-    )
+    return await _run(partial(work, *args, **kwargs), _limiter(_checking, _CHECKING_THREADS), may_hang=True)
 
 
 async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
+from pydantic import SecretStr
 from sqlalchemy import text
 
 from gpt_image_mcp import Settings, Studio
@@ -58,7 +59,7 @@ def replica(bucket: Bucket, database_url: str, monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setenv("HOME", str(home))
         for variable in ("CACHE", "CONFIG", "DATA"):
             monkeypatch.setenv(f"XDG_{variable}_HOME", str(home / variable.lower()))
-        settings = Settings(sandbox=True, storage=bucket.address, database_url=database_url)
+        settings = Settings(sandbox=True, storage=bucket.address, database_url=SecretStr(database_url))
         if owner is not None:
             folder = str(person_folder(settings, owner.name))
             remote = {"input_roots": (), "output_roots": (), "output_dir": folder}

@@ -91,7 +91,7 @@ def _begin(database: Database, number: int, *, sandbox: bool = False, owner: str
         quote=Quote(high_usd=Decimal("0.10"), basis="a test"),
         sandbox=sandbox,
     )
-    Ledger(database, Owner(name=owner)).begin_call(call, per_call_usd=None, daily_usd=None)
+    Ledger(database, Owner(name=owner)).begin_call(call, ())
     return call.id
 
 
