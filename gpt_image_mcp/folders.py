@@ -96,9 +96,18 @@ def person_folder(settings: Settings, name: str) -> Path:
     Raises:
         OutputRejected: If the folder of the library cannot be found out.
     """
-    letters = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "person"
     folder = object_path(settings.storage) or _meant(settings, "")
-    return folder / "people" / _unique_name(letters, name)
+    return folder / "people" / _person(name)
+
+
+def colleague_folder(settings: Settings, name: str) -> Path:
+    """The folder of another person, as seen from a person's own."""
+    return _meant(settings, "").with_name(_person(name))
+
+
+def _person(name: str) -> str:
+    letters = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "person"
+    return _unique_name(letters, name)
 
 
 def _unique_name(name: str, whole: str) -> str:

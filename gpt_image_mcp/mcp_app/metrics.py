@@ -8,8 +8,10 @@ from fastmcp import Context
 from starlette.responses import PlainTextResponse, Response
 
 from gpt_image_mcp.errors import StorageFailed
+from gpt_image_mcp.mcp_app.access import signed_in
 from gpt_image_mcp.mcp_app.app import mcp
 from gpt_image_mcp.mcp_app.lifespan import studios_of
+from gpt_image_mcp.team.scopes import ADMIN
 from gpt_image_mcp.threads import in_thread
 
 if TYPE_CHECKING:
@@ -25,11 +27,13 @@ _NOT_INSTALLED = "Metrics need the extra team: install gpt-image-mcp-server[team
 @mcp.custom_route(METRICS_PATH, methods=["GET"])
 async def metrics(request: Request) -> Response:
     """What Prometheus asks for. Of several at once, each waits for the one before."""
+    studios = studios_of(Context(mcp))
+    signed_in(request, studios.settings, scope=ADMIN)
     try:
         from gpt_image_mcp.team.metrics import exposition
     except ImportError:
         return PlainTextResponse(_NOT_INSTALLED, 501)
-    readings = await _read(studios_of(Context(mcp)))
+    readings = await _read(studios)
     body, media_type = await in_thread(exposition, readings, request.headers.get("accept", ""))
     return Response(body, headers={"Content-Type": media_type, "Cache-Control": "no-store"})
 

@@ -21,7 +21,7 @@ from gpt_image_mcp.errors import (
     StorageFailed,
     cut,
 )
-from gpt_image_mcp.folders import is_own, require_allowed
+from gpt_image_mcp.folders import colleague_folder, is_own, require_allowed
 from gpt_image_mcp.imaging.preview_cache import evict
 from gpt_image_mcp.library import storage
 from gpt_image_mcp.library.sidecars import metadata_path, write_metadata
@@ -55,6 +55,9 @@ def delete(text: str, library: Library, *, settings: Settings, is_confirmed: boo
         StorageFailed: If a file cannot be deleted; all is as it was.
     """
     image = _image_of(text, library, settings)
+    owner = image.provenance.owner
+    if owner != library.images.owner.name:  # of somebody whose group shares
+        settings = settings.model_copy(update={"output_dir": str(colleague_folder(settings, owner))})
     state = _require_unchanged(image, library)
     if state == "present":
         _require_described_by_us(image, settings)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.images import Kind
     from gpt_image_mcp.values.options import OutputOptions
+    from gpt_image_mcp.values.owners import Owner
     from gpt_image_mcp.values.results import ImageResult
 
 LATEST = -1
@@ -62,7 +63,7 @@ class FirstTurn(Edit):
         chosen = replace(
             self.output,
             model=self.output.model if plan.sandbox else plan.request.model,
-            output_dir=_folder_of_turns(self.output, plan),
+            output_dir=_folder_of_turns(self.output, plan, owner=self.sessions.library.images.owner),
             filename="",
             overwrite=False,
             n=1,
@@ -198,12 +199,15 @@ def _parent(session: SessionRecord, from_turn: int) -> Turn | None:
     return turn
 
 
-def _folder_of_turns(output: OutputOptions, plan: Plan) -> str:
-    """The folder that a session goes on in: the caller's choice, whatever the name of the first turn was."""
+def _folder_of_turns(output: OutputOptions, plan: Plan, *, owner: Owner) -> str:
+    """The folder that a session goes on in: the caller's choice, whatever the name of the first turn was.
+
+    Whoever shares it goes on in a folder of their own.
+    """
     if output_dir := unquoted(output.output_dir):
         return location(local_path(output_dir, base=plan.project_dir))
     folder, home = plan.destination.folder, plan.destination.home
-    return location(folder) if folder == home else ""
+    return location(folder) if folder == home and not owner.shared_groups else ""
 
 
 def _named(chosen: OutputOptions, output: OutputOptions, *, settings: Settings) -> OutputOptions:

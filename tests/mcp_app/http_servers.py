@@ -48,8 +48,9 @@ class Served:
 
 
 def serve(folder: Path, *arguments: str, **settings: str) -> AbstractContextManager[Served]:
-    """Serves the sandbox from a folder, on a free port; ends the process in the end, if it still runs."""
-    return serve_by((*OURS, *arguments), folder, settings)
+    """Serves the sandbox from a folder, on a free port or that of the arguments; ends the process."""
+    ours = OURS[:-2] if "--port" in arguments else OURS
+    return serve_by((*ours, *arguments), folder, settings)
 
 
 @contextmanager
@@ -57,10 +58,12 @@ def serve_by(program: tuple[str, ...], folder: Path, settings: dict[str, str]) -
     """The same, by a program that says where it serves as ours does."""
     with _started(program, folder, settings) as process:
         assert process.stderr is not None
-        line = process.stderr.readline()
-        found = re.search(r"http://\S+(?=,)", line)
-        assert found, line + process.stderr.read()
-        yield Served(process, found[0], folder)
+        said = ""
+        while not (found := re.search(r"serves MCP at (https?://\S+),", said)):
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        yield Served(process, found[1], folder)
 
 
 @contextmanager
