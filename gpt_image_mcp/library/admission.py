@@ -40,12 +40,13 @@ class Charge:
     Attributes:
         usd: The most it may cost; None if nobody knows.
         day: That of the library on which it began.
+        call_id: The call that has reserved less already; empty for a new one.
     """
 
-    call_id: str
     model: str
     usd: Decimal | None
     day: str
+    call_id: str = ""
 
 
 def refusal(connection: Connection, charge: Charge, limits: Iterable[Limit]) -> BudgetExceeded | None:
@@ -84,16 +85,16 @@ def standing_of(connection: Connection, limit: Limit, day: str, *, without: str 
     """
     first, last = (day, day) if limit.period == "day" else (f"{day[:7]}-01", f"{day[:7]}-31")
     conditions = [calls.c.day.between(first, last), calls.c.sandbox.is_(False), *_payer(limit)]
-    if limit.model:
-        names = connection.execute(select(calls.c.model).where(*conditions).distinct()).scalars()
-        conditions.append(calls.c.model.in_([name for name in names if counts(limit, name)]))
     if without:
         conditions.append(calls.c.id != without)
-    sums = connection.execute(select(*_SUMS).where(*conditions)).one()
+    query = select(*_SUMS).where(*conditions)
+    if limit.model:
+        query = query.add_columns(calls.c.model).group_by(calls.c.model)
+    sums = [row for row in connection.execute(query) if not limit.model or counts(limit, row.model)]
     return Standing(
         limit=limit,
-        spent_usd=dollars(int(sums.spent)),
-        reserved_usd=dollars(int(sums.reserved)),
+        spent_usd=dollars(sum(int(row.spent) for row in sums)),
+        reserved_usd=dollars(sum(int(row.reserved) for row in sums)),
         begins_anew=f"{_end_of(limit.period, day)} 00:00 ({zone_of(connection)})",
     )
 

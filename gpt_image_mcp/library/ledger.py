@@ -103,7 +103,7 @@ class Ledger:
             if same is not None:
                 return str(same.id)
             values = _call_values(connection, call, usd or Decimal(0)) | signed(self.owner)
-            charge = Charge(call_id=call.id, model=call.model, usd=usd, day=values["day"])
+            charge = Charge(model=call.model, usd=usd, day=values["day"])
             refused = None if call.sandbox else refusal(connection, charge, limits)
             if refused is None:
                 connection.execute(insert(calls), values)
@@ -122,7 +122,7 @@ class Ledger:
         with self.database.writing() as connection:
             call = connection.execute(select(calls).where(calls.c.id == call_id)).one()
             usd = quote.high_usd or dollars(call.reserved_nanodollars)
-            charge = Charge(call_id=call_id, model=call.model, usd=usd, day=call.day)
+            charge = Charge(model=call.model, usd=usd, day=call.day, call_id=call_id)
             refused = None if call.sandbox else refusal(connection, charge, limits)
             if refused is not None:
                 raise refused

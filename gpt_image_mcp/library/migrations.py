@@ -56,8 +56,11 @@ def _keep_audit_rows(connection: Connection) -> None:
 
 
 _TABLES_OF_PEOPLE = (
-    "CREATE INDEX calls_of_day ON calls (day)",
-    "CREATE INDEX calls_group_day ON calls (group_name, day)",
+    "CREATE INDEX calls_of_day ON calls (day, model, sandbox, cost_nanodollars, reserved_nanodollars)",
+    (
+        "CREATE INDEX calls_group_day ON calls "
+        "(group_name, day, model, sandbox, cost_nanodollars, reserved_nanodollars)"
+    ),
     (
         "CREATE INDEX calls_totals ON calls (model, kind, status, sandbox, started_at, finished_at, "
         "cost_nanodollars, reserved_nanodollars)"

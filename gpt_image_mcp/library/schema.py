@@ -86,6 +86,7 @@ deleted_images = Table(
     Column("deleted_at", Float, nullable=False),
 )
 
+_SUMMED = ("model", "sandbox", "cost_nanodollars", "reserved_nanodollars")
 calls = Table(
     "calls",
     metadata,
@@ -115,9 +116,10 @@ calls = Table(
     Column("is_joinable", Boolean, nullable=False, default=False),
     # Which process makes it, as ``processes`` names them.
     Column("process", String(255), nullable=False),
-    Index("calls_of_day", "day"),
+    # Budgets are summed up at every call, those of a month over many rows: these two have all that they need.
+    Index("calls_of_day", "day", *_SUMMED),
     Index("calls_day", "owner", "day"),
-    Index("calls_group_day", "group_name", "day"),
+    Index("calls_group_day", "group_name", "day", *_SUMMED),
     Index("calls_kind", "model", "quality", "size", "started_at"),
     Index("calls_idempotency_key", "idempotency_key"),
     # Running calls are looked for at every collection, among all that ever were.
