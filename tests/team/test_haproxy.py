@@ -1,4 +1,4 @@
-"""The Caddyfile of ``deploy/`` balances over replicas and repeats nothing that may have been paid for."""
+"""The configuration of ``deploy/`` balances over replicas and repeats nothing that may have been paid for."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from fastmcp import Client
 from gpt_image_mcp.library.call_totals import call_totals
 from gpt_image_mcp.library.database import Database
 from tests.mcp_app.http_servers import START_SECONDS, Served
-from tests.team.caddy import caddy
+from tests.team.haproxy import haproxy
 from tests.team.replicas import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 async def _make(url: str, prompt: str, drawing: asyncio.Event | None = None) -> bool:
@@ -44,12 +43,12 @@ async def _prompts(url: str) -> list[str]:
 
 @pytest.mark.timeout(180)
 async def test_calls_go_on_while_one_replica_leaves_and_another_is_killed(
-    start_replicas: Callable[..., list[Served]], tmp_path: Path
+    start_replicas: Callable[..., list[Served]],
 ) -> None:
     served = start_replicas(3)
     for one in served:
         await asyncio.to_thread(wait_until, one)
-    with caddy(tmp_path, served) as address:
+    with haproxy(served) as address:
         url, drawing = f"{address}/mcp", asyncio.Event()
         slow = asyncio.create_task(_make(url, "[sandbox:delay=2] slow", drawing))
         await drawing.wait()
@@ -65,12 +64,12 @@ async def test_calls_go_on_while_one_replica_leaves_and_another_is_killed(
 
 @pytest.mark.timeout(180)
 async def test_a_call_whose_replica_is_killed_is_not_made_by_another(
-    start_replicas: Callable[..., list[Served]], database_url: str, tmp_path: Path
+    start_replicas: Callable[..., list[Served]], database_url: str
 ) -> None:
     served = start_replicas(2)
     for one in served:
         await asyncio.to_thread(wait_until, one)
-    with caddy(tmp_path, served) as address:
+    with haproxy(served) as address:
         drawing = asyncio.Event()
         slow = asyncio.create_task(_make(f"{address}/mcp", "[sandbox:delay=30] slow", drawing))
         await drawing.wait()
@@ -89,9 +88,9 @@ def _draws(served: Served) -> bool:
 
 
 async def test_what_is_for_the_inside_stays_inside(
-    start_replicas: Callable[..., list[Served]], tmp_path: Path
+    start_replicas: Callable[..., list[Served]],
 ) -> None:
-    served = start_replicas(1)
-    with caddy(tmp_path, served) as address:
+    served = start_replicas(2)
+    with haproxy(served) as address:
         for path in ("/metrics", "/ready", "/health"):
             assert httpx2.get(f"{address}{path}").status_code == 404
