@@ -26,7 +26,7 @@ _NOT_INSTALLED = "Metrics need the extra team: install gpt-image-mcp-server[team
 
 @mcp.custom_route(METRICS_PATH, methods=["GET"])
 async def metrics(request: Request) -> Response:
-    """What Prometheus asks for. Of several at once, each waits for the one before."""
+    """What Prometheus asks for, with the token of an administrator where people sign in."""
     studios = studios_of(Context(mcp))
     signed_in(request, studios.settings, scope=ADMIN)
     try:

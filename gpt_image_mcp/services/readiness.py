@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.catalogue.validation import require_key
 from gpt_image_mcp.errors import ImageError
+from gpt_image_mcp.library import storage
 from gpt_image_mcp.threads import in_checking
 from gpt_image_mcp.values.readiness import PartState
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.readiness import Part
 
 PATIENCE_SECONDS = 1.0
+# A look at a store writes an object, and stores charge for that.
+_STORAGE_GOOD_SECONDS = 15
 
 
 class Readiness:
@@ -32,6 +35,11 @@ class Readiness:
     def __init__(self, settings: Settings, resources: Resources) -> None:
         self._looks = (
             _Look("database", lambda: resources.database.ping()),  # noqa: PLW0108 - it is opened then
+            _Look(
+                "storage",
+                lambda: storage.check(settings.storage),
+                good_seconds=_STORAGE_GOOD_SECONDS,
+            ),
             _Look("key", lambda: None if settings.sandbox else require_key(settings)),
         )
 
@@ -43,14 +51,16 @@ class Readiness:
 class _Look:
     """Looks at one part, once at a time however many ask: a part that hangs holds one thread."""
 
-    def __init__(self, part: Part, check: Callable[[], None]) -> None:
+    def __init__(self, part: Part, check: Callable[[], None], *, good_seconds: float = 0) -> None:
         self._part: Part = part
         self._check = check
+        self._good_seconds = good_seconds
+        self._good_until = 0.0
         self._running: asyncio.Task[bool] | None = None
         self._seconds: float | None = None
 
     async def state(self) -> PartState:
-        if self._running is None or self._running.done():
+        if self._running is None or (self._running.done() and monotonic() >= self._good_until):
             self._running = asyncio.create_task(self._look())
         done, _ = await asyncio.wait({self._running}, timeout=PATIENCE_SECONDS)
         is_usable = bool(done) and self._running.result()
@@ -63,6 +73,7 @@ class _Look:
         except ImageError:
             return False
         else:
+            self._good_until = monotonic() + self._good_seconds
             return True
         finally:
             self._seconds = monotonic() - started

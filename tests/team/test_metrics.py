@@ -18,7 +18,9 @@ from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.library.schema import calls
 from gpt_image_mcp.money import Quote
+from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.team.metrics import Readings, exposition
+from gpt_image_mcp.team.tokens import tokens_file
 from gpt_image_mcp.values.call_totals import CallTotal
 from gpt_image_mcp.values.history import CallStart
 from gpt_image_mcp.values.owners import Owner
@@ -197,6 +199,29 @@ async def test_all_replicas_tell_the_same_of_calls_and_each_tells_of_itself(
     assert told["gpt_image_part_check_seconds{part=database}"] > 0
     assert told["process_resident_memory_bytes"] > 10_000_000
     assert PROMPT not in body
+
+
+def test_only_an_administrator_is_told_where_people_sign_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "tokens.toml"
+    monkeypatch.setenv("GPT_IMAGE_AUTH_TOKENS_FILE", str(file))
+    tokens = tokens_file(read_settings())
+    admin, _ = tokens.add("prometheus", groups=(), scopes=("admin",), days=1)
+    person, _ = tokens.add(PERSON, groups=(), scopes=("images:read", "images:spend"), days=1)
+    settings = {"GPT_IMAGE_AUTH": "tokens", "GPT_IMAGE_AUTH_TOKENS_FILE": str(file)}
+    with serve(tmp_path, **settings) as served:
+        statuses = [
+            httpx2.get(f"{served.root}/metrics", headers=headers, timeout=START_SECONDS).status_code
+            for headers in (
+                {},
+                {"Authorization": "Bearer wrong"},
+                {"Authorization": f"Bearer {person}"},
+                {"Authorization": f"Bearer {admin}"},
+            )
+        ]
+        assert httpx2.get(f"{served.root}/ready", timeout=START_SECONDS).status_code in {200, 503}
+    assert statuses == [401, 401, 403, 200]
 
 
 def test_a_server_whose_database_is_away_still_tells_of_itself(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from fastmcp import Client
 
 from tests.mcp_app.http_servers import START_SECONDS, Served, serve
+from tests.object_stores import bucket_on, s3_server
 from tests.postgresql import find_postgresql, make_database, postgresql
 from tests.programs import required
 from tests.team.balancer import balancer
@@ -87,6 +88,27 @@ def _close_for_a_moment(served: Served, address: str) -> None:
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'library'")
         wait_until(served, "database")
         connection.execute("ALTER DATABASE library WITH ALLOW_CONNECTIONS true")
+
+
+@pytest.mark.parametrize("status", [500, 0], ids=["failing", "silent"])
+def test_a_store_that_takes_nothing_makes_a_server_not_ready(tmp_path: Path, status: int) -> None:
+    with s3_server() as address, bucket_on(address) as bucket:
+        bucket.fail(status)
+        with serve(tmp_path, GPT_IMAGE_STORAGE=bucket.address, **bucket.environment) as served:
+            wait_until(served, "storage")
+            bucket.work()
+            wait_until(served)
+
+
+def test_a_store_that_works_is_not_asked_each_time(tmp_path: Path) -> None:
+    """It charges for that, and a balancer asks every second."""
+    with s3_server() as address, bucket_on(address) as bucket:
+        with serve(tmp_path, GPT_IMAGE_STORAGE=bucket.address, **bucket.environment) as served:
+            wait_until(served)
+            asked = len(bucket.requests)
+            for _ in range(5):
+                wait_until(served)
+        assert asked == len(bucket.requests) == 2, "one object is written and deleted"
 
 
 async def test_a_server_that_leaves_says_so_while_it_finishes_what_was_sent(tmp_path: Path) -> None:

@@ -82,15 +82,19 @@ def walk(folder: Path, database_server: str) -> Generator[Walk]:
         "PGPORT": database_server.rpartition(":")[2],
         "CHECKOUT": str(ROOT),
     }
-    with subprocess.Popen(
-        [required(shutil.which("bash"), "bash"), "-euo", "pipefail", "-c", f"{script}\necho\necho {_END}\nwait"],
-        cwd=work,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=(work / "errors.log").open("w"),
-        text=True,
-        start_new_session=True,
-    ) as shell:
+    bash, lines = required(shutil.which("bash"), "bash"), f"{script}\necho\necho {_END}\nwait"
+    with (
+        (work / "errors.log").open("w") as errors,
+        subprocess.Popen(
+            [bash, "-euo", "pipefail", "-c", lines],
+            cwd=work,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+        ) as shell,
+    ):
         try:
             yield Walk(ports, _said(shell, work))
         finally:
