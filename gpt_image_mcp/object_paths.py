@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,12 @@ _ADDRESS = re.compile(rf"({'|'.join(SCHEMES)})://([^/\x00-\x1f\x7f]+(?:/[^\x00-\
 
 def object_root() -> Path:
     """The folder that the paths of all objects are below; links on the way to it are followed."""
-    return Path(os.path.realpath(platformdirs.user_cache_path(_APP, appauthor=False))) / _ROOT
+    return _real(platformdirs.user_cache_path(_APP, appauthor=False)) / _ROOT
+
+
+@cache
+def _real(folder: Path) -> Path:
+    return Path(os.path.realpath(folder))
 
 
 def object_path(address: str) -> Path | None:

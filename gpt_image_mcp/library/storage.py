@@ -11,6 +11,7 @@ import errno
 import hashlib
 import secrets
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp import atomic_files, folders, regular_files
@@ -165,9 +166,10 @@ def require_writable(folder: Path) -> Path:
 
 
 def check(storage: str) -> None:
-    """Asks the store that ``GPT_IMAGE_STORAGE`` names whether it takes files; nothing for ``file``."""
+    """Asks the store of a configuration for an object that is not there; nothing for ``file``."""
     if folder := object_path(storage):
-        _probe(folder)
+        with suppress(FileNotFoundError):
+            object_store.get(folder / _PROBES / "none", max_bytes=MOST_BYTES)
 
 
 def _probe(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -12,7 +13,9 @@ from gpt_image_mcp.folders import output_folder
 from gpt_image_mcp.ids import new_upload_id
 from gpt_image_mcp.imaging.formats import read_picture
 from gpt_image_mcp.imaging.normalise import normalise, require_whole
+from gpt_image_mcp.library import storage
 from gpt_image_mcp.library.uploads import delete_upload, write_upload
+from gpt_image_mcp.object_paths import is_object
 from gpt_image_mcp.regular_files import MOST_BYTES, read_regular
 from gpt_image_mcp.threads import in_database, in_drawing, in_folders
 from gpt_image_mcp.values.downloads import Download
@@ -77,12 +80,13 @@ class Transfers:
 
         Raises:
             NotFound: If it is no picture any more, or is not in the folder.
+            StorageFailed: If the store does not give it.
         """
         return await in_folders(self._export, name)
 
     def _begin_upload(self, ends_at: datetime) -> str:
         for path in self.library.uploads.forget_expired(self.clock()):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, StorageFailed):
                 delete_upload(path)
         upload_id = new_upload_id()
         self.library.uploads.begin(upload_id, ends_at=ends_at)
@@ -116,10 +120,24 @@ class Transfers:
     def _export(self, name: str) -> Download:
         folder = output_folder(self.settings, "")
         try:
-            data = read_regular(folder / name, max_bytes=MOST_BYTES, within=(folder,), follows_links=False)
+            data = _in_folder(folder, name)
         except OSError as error:
             raise NotFound(_NOTHING, next_step=_ANOTHER) from error
         picture = read_picture(data)
         if picture is None:
             raise NotFound(_NOTHING, next_step=_ANOTHER)
         return Download(data, picture.mime_type, Path(name).name)
+
+
+def _in_folder(folder: Path, name: str) -> bytes:
+    """The bytes of a file in a folder.
+
+    Raises:
+        OSError: If it is not there, or somewhere else.
+        StorageFailed: If the store does not give it.
+    """
+    if not is_object(folder):
+        return read_regular(folder / name, max_bytes=MOST_BYTES, within=(folder,), follows_links=False)
+    if ".." in Path(name).parts:
+        raise FileNotFoundError(errno.ENOENT, "it is outside the folder", name)
+    return storage.read(folder / name)
