@@ -15,7 +15,7 @@ from gpt_image_mcp.ids import new_session_id
 from gpt_image_mcp.imaging.normalise import normalise
 from gpt_image_mcp.library.sessions import Turn
 from gpt_image_mcp.library.storage import read_saved
-from gpt_image_mcp.object_paths import location, object_path
+from gpt_image_mcp.object_paths import is_object, location, object_path
 from gpt_image_mcp.paths import local_path, unquoted
 from gpt_image_mcp.services.edit_planning import check_count
 from gpt_image_mcp.services.edits import Edit
@@ -207,7 +207,9 @@ def _folder_of_turns(output: OutputOptions, plan: Plan, *, owner: Owner) -> str:
     if output_dir := unquoted(output.output_dir):
         return location(local_path(output_dir, base=plan.project_dir))
     folder, home = plan.destination.folder, plan.destination.home
-    return location(folder) if folder == home and not owner.shared_groups else ""
+    # On another replica, whose project is another, that of the store is where images go there.
+    is_lasting = folder == home and not owner.shared_groups and not is_object(folder)
+    return str(folder) if is_lasting else ""
 
 
 def _named(chosen: OutputOptions, output: OutputOptions, *, settings: Settings) -> OutputOptions:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.object_stores import Bucket, bucket_on, s3_server
 from tests.postgresql import find_postgresql, make_database, postgresql
 from tests.programs import required
 from tests.team.replicas import replicas
@@ -33,6 +34,20 @@ def postgresql_server() -> Iterator[str]:
 def database_url(postgresql_server: str) -> str:
     """The address of a new database."""
     return make_database(postgresql_server, f"team_{next(_NUMBERS)}")
+
+
+@pytest.fixture(scope="session")
+def store_server() -> Iterator[str]:
+    """The address of an S3 server."""
+    with s3_server() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(store_server: str) -> Iterator[Bucket]:
+    """A new bucket."""
+    with bucket_on(store_server) as made:
+        yield made
 
 
 @pytest.fixture
