@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,12 +21,14 @@ from gpt_image_mcp.errors import (
     InputRejected,
     InvalidArgument,
     NotFound,
+    OutcomeUnknown,
     OutputRejected,
     StorageFailed,
 )
 from gpt_image_mcp.folders import local_root, person_folder
+from gpt_image_mcp.library import storage
 from gpt_image_mcp.library.database import Database
-from gpt_image_mcp.object_paths import is_object, object_root
+from gpt_image_mcp.object_paths import is_object, location, object_path, object_root
 from gpt_image_mcp.presentation.exports import export_content, export_text
 from gpt_image_mcp.presentation.history import history_content
 from gpt_image_mcp.presentation.structured import images_content
@@ -33,11 +36,12 @@ from gpt_image_mcp.presentation.text import images_text
 from gpt_image_mcp.values.owners import Owner
 from gpt_image_mcp.values.results import BatchResult, ImageResult
 from gpt_image_mcp.values.views import Crop, ViewOptions
+from tests.faults.observed import QUICK, studio_for
+from tests.faults.scripted import picture, serve_script
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
-    from pathlib import Path
 
     from gpt_image_mcp.values.images import StoredImage
     from tests.object_stores import Bucket
@@ -286,3 +290,34 @@ async def test_a_paid_image_that_the_store_does_not_take_stays_here_and_moves_in
         assert await two.history.read(moved)
         (described,) = [key for key in bucket.contents() if key.endswith(f".metadata/{image.id}.json")]
         assert json.loads(bucket.read(described))["image"]["file_path"] == image.file_path.name
+
+
+async def test_an_answer_that_cannot_be_used_lies_where_others_get_at_it(bucket: Bucket) -> None:
+    async with (
+        serve_script(picture(b"this is no image")) as endpoint,
+        studio_for(endpoint, storage=bucket.address) as studio,
+    ):
+        with pytest.raises(OutcomeUnknown) as raised:
+            await studio.generate("a fox", **QUICK)
+        (key,) = bucket.contents()
+        assert f"kept in s3://{bucket.name}/{key}." in raised.value.message
+        assert b'"data"' in bucket.read(key)
+        assert list((Path.home() / "data" / "gpt-image-mcp" / "answers").iterdir()) == []
+        pruned = await studio.history.prune(older_than="2999-01-01", is_confirmed=True)
+        assert ([location(path) for path in pruned.answers], bucket.contents()) == (
+            [f"s3://{bucket.name}/{key}"],
+            [],
+        )
+
+
+async def test_an_answer_that_the_store_does_not_take_stays_here(bucket: Bucket) -> None:
+    async with (
+        serve_script(picture(b"this is no image")) as endpoint,
+        studio_for(endpoint, storage=bucket.address) as studio,
+    ):
+        storage.require_writable(object_path(bucket.address) or Path())
+        bucket.fail(507, "PUT")
+        with pytest.raises(OutcomeUnknown) as raised:
+            await studio.generate("a fox", **QUICK)
+        (kept,) = (Path.home() / "data" / "gpt-image-mcp" / "answers").iterdir()
+        assert f"kept in {kept}." in raised.value.message

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+from fastmcp import Client
 from fastmcp.exceptions import ToolError
 from PIL import Image
 
+from gpt_image_mcp import Settings
+from gpt_image_mcp.team.tokens import tokens_file
 from tests.team.replicas import readiness, wait_until
-from tests.team.serving import client_of, serve_people
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from fastmcp import Client
 
     from tests.mcp_app.http_servers import Served
     from tests.object_stores import Bucket
@@ -74,29 +74,29 @@ async def test_a_store_that_goes_away_makes_replicas_not_ready_until_it_is_back(
 
 
 async def test_an_upload_and_an_export_pass_through_any_replica(
-    bucket: Bucket, database_url: str, tmp_path: Path
+    start_replicas: Start, bucket: Bucket, tmp_path: Path
 ) -> None:
-    settings = {"GPT_IMAGE_STORAGE": bucket.address, "GPT_IMAGE_DATABASE_URL": database_url}
-    settings |= bucket.environment
-    homes = [tmp_path / "one", tmp_path / "two"]
-    for home in homes:
-        home.mkdir()
+    file = tmp_path / "tokens.toml"
+    served = {"GPT_IMAGE_AUTH": "tokens", "GPT_IMAGE_LINK_KEY": "k" * 32, "GPT_IMAGE_STORAGE": bucket.address}
+    tokens = tokens_file(Settings(auth_tokens_file=file))
+    may = ["images:read", "images:spend"]
+    anna, berta = (tokens.add(name, groups=[], scopes=may, days=1)[0] for name in ("anna", "berta"))
+    one, two = start_replicas(2, GPT_IMAGE_AUTH_TOKENS_FILE=str(file), **served, **bucket.environment)
     picture = io.BytesIO()
     Image.new("RGB", (64, 64), "teal").save(picture, "PNG")
-    with serve_people(homes[0], **settings) as one, serve_people(homes[1], **settings) as two:
-        async with client_of("anna", one) as here, client_of("anna", two) as there:
-            link = await _called(here, "create_upload_link")
-            sent = httpx2.put(_at(two, link["upload_url"]), content=picture.getvalue())
-            assert sent.status_code == 201
-            (image,) = (await _called(here, "edit_image", prompt="x", images=[link["ref"]]))["images"]
-            (export,) = (await _called(there, "export_image", ref=image["id"], width=64))["files"]
-            for url, other in ((image["download_url"], two), (export["download_url"], one)):
-                answer = httpx2.get(_at(other, url))
-                assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
-        async with client_of("berta", two) as stranger:
-            for ref in (image["file_path"], image["id"], link["ref"]):
-                with pytest.raises(ToolError, match=r"^(not_found|input_not_found|input_rejected): "):
-                    await stranger.call_tool("get_image", {"ref": ref})
+    async with Client(one.url, auth=anna) as here, Client(two.url, auth=anna) as there:
+        link = await _called(here, "create_upload_link")
+        sent = httpx2.put(_at(two, link["upload_url"]), content=picture.getvalue())
+        assert sent.status_code == 201
+        (image,) = (await _called(here, "edit_image", prompt="x", images=[link["ref"]]))["images"]
+        (export,) = (await _called(there, "export_image", ref=image["id"], width=64))["files"]
+        for url, other in ((image["download_url"], two), (export["download_url"], one)):
+            answer = httpx2.get(_at(other, url))
+            assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    async with Client(two.url, auth=berta) as stranger:
+        for ref in (image["file_path"], image["id"], link["ref"]):
+            with pytest.raises(ToolError, match=r"^(not_found|input_not_found|input_rejected): "):
+                await stranger.call_tool("get_image", {"ref": ref})
     assert sum("/people/" in key and "/uploads/" in key for key in bucket.contents()) == 1
 
 
