@@ -1,45 +1,41 @@
-"""A served library over HTTP as a process, in which tokens of the test's own stand for people.
-
-Run as a program it serves: ``python -m tests.team.serving``.
-"""
+"""A served library over HTTP as a process, to which two people of one group sign in with tokens."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastmcp import Client
-from fastmcp.server.auth.providers.jwt import StaticTokenVerifier
 
-from gpt_image_mcp.mcp_app.http import serve_http
-from gpt_image_mcp.server import mcp
-from tests.mcp_app.http_servers import Served, serve_by
+from gpt_image_mcp.team.tokens import TokensFile
+from tests.mcp_app.http_servers import OURS, Served, serve_by
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
 LINK_KEY = "a key for tests that nobody else has"
-SERVED = {"GPT_IMAGE_AUTH": "tokens", "GPT_IMAGE_LINK_KEY": LINK_KEY}
-ROOT = Path(__file__).parents[2]
 PEOPLE = ("anna", "berta")
 
 
 def serve_people(folder: Path, *before: str, **settings: str) -> AbstractContextManager[Served]:
     """Serves the sandbox to people from a folder, on a free port; ``before`` is what starts the program."""
-    program = (*before, sys.executable, "-m", "tests.team.serving")
-    return serve_by(program, folder, {"PYTHONPATH": str(ROOT), **SERVED, **settings})
+    tokens = TokensFile(folder / "tokens.toml")
+    for person in PEOPLE:
+        kept = _token_of(person, folder)
+        if not kept.exists():
+            kept.write_text(tokens.add(person, groups=("art",))[0])
+    served = {
+        "GPT_IMAGE_AUTH": "tokens",
+        "GPT_IMAGE_AUTH_TOKENS_FILE": str(tokens.path),
+        "GPT_IMAGE_LINK_KEY": LINK_KEY,
+    }
+    return serve_by((*before, *OURS), folder, {**served, **settings})
 
 
 def client_of(person: str, running: Served) -> Client[Any]:
     """A client of a person, not yet connected."""
-    return Client(running.url, auth=f"token-of-{person}")
+    return Client(running.url, auth=_token_of(person, running.folder).read_text())
 
 
-if __name__ == "__main__":
-    tokens: dict[str, dict[str, Any]] = {
-        f"token-of-{name}": {"client_id": name, "sub": name, "scopes": [], "groups": ["art"]}
-        for name in PEOPLE
-    }
-    mcp.auth = StaticTokenVerifier(tokens)
-    sys.exit(serve_http(mcp, host="127.0.0.1", port=0, path="/mcp"))
+def _token_of(person: str, folder: Path) -> Path:
+    return folder / f"token-of-{person}"
