@@ -14,7 +14,6 @@ from gpt_image_mcp.library import storage
 from gpt_image_mcp.library.ownership import signed
 from gpt_image_mcp.library.schema import uploads
 from gpt_image_mcp.object_paths import is_object, location, object_path
-from gpt_image_mcp.regular_files import read_regular
 from gpt_image_mcp.values.owners import LOCAL, Owner
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ class Uploads:
         )
         with self.database.reading() as connection:
             found = connection.execute(query).scalar_one_or_none()
-        return None if found is None else _own_path(found)
+        return None if found is None else _path(found)
 
     def forget_expired(self, now: datetime, *, most: int = 100) -> tuple[Path, ...]:
         """Forgets uploads of everybody whose time is over; gives their files, which the caller deletes."""
@@ -73,7 +72,7 @@ class Uploads:
         with self.database.writing() as connection:
             rows = connection.execute(over.order_by(uploads.c.expires_at).limit(most)).all()
             connection.execute(delete(uploads).where(uploads.c.id.in_([row.id for row in rows])))
-        return tuple(_own_path(row.file_path) for row in rows if row.file_path)
+        return tuple(_path(row.file_path) for row in rows if row.file_path)
 
     def _awaited(self, upload_id: str, now: datetime) -> ColumnElement[bool]:
         is_open = and_(uploads.c.received_at.is_(None), uploads.c.expires_at > now.timestamp())
@@ -84,26 +83,25 @@ class Uploads:
         return and_(uploads.c.id == upload_id, uploads.c.owner == self.owner.name)
 
 
-def _own_path(kept: str) -> Path:
-    """The path on this machine of what is kept as a path, or as the address of an object."""
+def _path(kept: str) -> Path:
+    """The path, on this machine, of a file as a row names it."""
     return object_path(kept) or Path(kept)
 
 
 def write_upload(folder: Path, upload_id: str, data: bytes, *, extension: str) -> Path:
-    """Writes a picture that came to a file that only the user of the server can read; gives its path.
+    """Writes a picture that came, to the store or to a file that the server's user alone can read.
 
     Raises:
         OSError: If it cannot be written.
         StorageFailed: If the store does not take it.
     """
+    if not is_object(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
     # Two may come for one link at the same moment; the one that is not taken is deleted.
-    names = [f"{upload_id}-{secrets.token_hex(8)}.{extension}"]
-    if is_object(folder):
-        return storage.write_exclusive(folder, names, data)
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    path = storage.write_exclusive(folder, names, data)
-    path.chmod(0o600)
+    path = storage.write_exclusive(folder, [f"{upload_id}-{secrets.token_hex(8)}.{extension}"], data)
+    if not is_object(path):
+        path.chmod(0o600)
     return path
 
 
@@ -111,12 +109,9 @@ def read_upload(path: Path, *, max_bytes: int) -> bytes:
     """The bytes of a picture that came.
 
     Raises:
-        OSError: If it is not there, is a link, or is larger.
-        StorageFailed: If the store does not give it.
+        OSError: If it is not there, is a link to elsewhere, or is larger.
     """
-    if is_object(path):
-        return storage.read(path, max_bytes=max_bytes)
-    return read_regular(path, max_bytes=max_bytes, follows_links=False)
+    return storage.read(path, max_bytes=max_bytes, within=(path.parent,))
 
 
 def delete_upload(path: Path) -> None:

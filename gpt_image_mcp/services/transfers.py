@@ -15,8 +15,7 @@ from gpt_image_mcp.imaging.formats import read_picture
 from gpt_image_mcp.imaging.normalise import normalise, require_whole
 from gpt_image_mcp.library import storage
 from gpt_image_mcp.library.uploads import delete_upload, write_upload
-from gpt_image_mcp.object_paths import is_object
-from gpt_image_mcp.regular_files import MOST_BYTES, read_regular
+from gpt_image_mcp.paths import is_within
 from gpt_image_mcp.threads import in_database, in_drawing, in_folders
 from gpt_image_mcp.values.downloads import Download
 
@@ -86,8 +85,7 @@ class Transfers:
 
     def _begin_upload(self, ends_at: datetime) -> str:
         for path in self.library.uploads.forget_expired(self.clock()):
-            with contextlib.suppress(OSError, StorageFailed):
-                delete_upload(path)
+            _discard(path)
         upload_id = new_upload_id()
         self.library.uploads.begin(upload_id, ends_at=ends_at)
         return upload_id
@@ -105,7 +103,7 @@ class Transfers:
             raise StorageFailed(message, next_step="Send it again later.", retryable=True) from error
         if self.library.uploads.take(upload_id, path, self.clock()):
             return True
-        delete_upload(path)
+        _discard(path)
         return False
 
     def _image(self, image_id: str) -> Download:
@@ -119,25 +117,18 @@ class Transfers:
 
     def _export(self, name: str) -> Download:
         folder = output_folder(self.settings, "")
-        try:
-            data = _in_folder(folder, name)
-        except OSError as error:
-            raise NotFound(_NOTHING, next_step=_ANOTHER) from error
+        data = b""
+        # Of an object only its name says where it is.
+        if is_within(folder / name, (folder,)):
+            with contextlib.suppress(OSError):
+                data = storage.read(folder / name, within=(folder,))
         picture = read_picture(data)
         if picture is None:
             raise NotFound(_NOTHING, next_step=_ANOTHER)
         return Download(data, picture.mime_type, Path(name).name)
 
 
-def _in_folder(folder: Path, name: str) -> bytes:
-    """The bytes of a file in a folder.
-
-    Raises:
-        OSError: If it is not there, or somewhere else.
-        StorageFailed: If the store does not give it.
-    """
-    if not is_object(folder):
-        return read_regular(folder / name, max_bytes=MOST_BYTES, within=(folder,), follows_links=False)
-    if ".." in Path(name).parts:
-        raise FileNotFoundError(errno.ENOENT, "it is outside the folder", name)
-    return storage.read(folder / name)
+def _discard(path: Path) -> None:
+    """Deletes an upload that nobody can use; what cannot be deleted takes room and nothing else."""
+    with contextlib.suppress(OSError, StorageFailed):
+        delete_upload(path)

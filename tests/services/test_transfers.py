@@ -119,8 +119,8 @@ async def test_what_is_refused_uses_nothing_up(transfers: Transfers) -> None:
 async def test_of_exports_only_pictures_in_the_folder_go_out(transfers: Transfers, project: Path) -> None:
     (project / "notes.txt").write_text("secret")
     (project / "icon.png").write_bytes(_picture().getvalue())
-    (project / "link.png").symlink_to(project / "icon.png")
     (project.parent / "outside.png").write_bytes(_picture().getvalue())
+    (project / "link.png").symlink_to(project.parent / "outside.png")
     assert (await transfers.export("icon.png")).mime_type == "image/png"
     for name in ("notes.txt", "link.png", "../outside.png", str(project.parent / "outside.png"), "", "."):
         with pytest.raises(NotFound):

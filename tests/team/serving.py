@@ -37,5 +37,13 @@ def client_of(person: str, running: Served) -> Client[Any]:
     return Client(running.url, auth=_token_of(person, running.folder).read_text())
 
 
+async def call(running: Served, tool: str, person: str = "anna", **arguments: Any) -> dict[str, Any]:
+    """The structured content of a person's call."""
+    async with client_of(person, running) as client:
+        result = await client.call_tool(tool, arguments)
+    found: dict[str, Any] = result.structured_content or {}
+    return found
+
+
 def _token_of(person: str, folder: Path) -> Path:
     return folder / f"token-of-{person}"

@@ -18,7 +18,8 @@ from mcp.types import TextResourceContents
 from PIL import Image
 
 from gpt_image_mcp.team.links import Links
-from tests.team.serving import LINK_KEY, client_of, serve_people
+from tests.team.pictures import PICTURE, png
+from tests.team.serving import LINK_KEY, call, client_of, serve_people
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -34,19 +35,10 @@ _DRAW = {"prompt": "a boat", "size": "816x816", "quality": "low"}
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>alert(1)</script></svg>'
 
 
-def _png(colour: str = "red", size: tuple[int, int] = (816, 816)) -> bytes:
-    stream = io.BytesIO()
-    Image.new("RGB", size, colour).save(stream, "PNG")
-    return stream.getvalue()
-
-
 def _bomb() -> bytes:
     stream = io.BytesIO()
     Image.new("1", (90_000, 1000)).save(stream, "PNG")
     return stream.getvalue()
-
-
-PICTURE = _png()
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +53,6 @@ async def web() -> AsyncIterator[httpx2.AsyncClient]:
     """A program that is no client of MCP and has no token, such as curl."""
     async with httpx2.AsyncClient(timeout=60) as client:
         yield client
-
-
-async def _call(running: Served, tool: str, person: str = "anna", **arguments: Any) -> dict[str, Any]:
-    async with client_of(person, running) as client:
-        result = await client.call_tool(tool, arguments)
-    found: dict[str, Any] = result.structured_content or {}
-    return found
 
 
 async def _refused(running: Served, tool: str, person: str = "anna", **arguments: Any) -> str:
@@ -90,13 +75,13 @@ async def _read(running: Served, address: str) -> dict[str, Any]:
 
 async def _drawn(running: Served) -> dict[str, Any]:
     """The newest image of Anna's, which she has just drawn."""
-    image: dict[str, Any] = (await _call(running, "generate_image", **_DRAW))["images"][0]
+    image: dict[str, Any] = (await call(running, "generate_image", **_DRAW))["images"][0]
     return image
 
 
 async def _sent(running: Served, web: httpx2.AsyncClient, data: bytes = PICTURE) -> str:
     """The reference of a picture that Anna sent."""
-    link = await _call(running, "create_upload_link")
+    link = await call(running, "create_upload_link")
     answer = await web.put(link["upload_url"], content=data)
     assert answer.status_code == 201
     return str(link["ref"])
@@ -114,13 +99,13 @@ async def test_a_picture_goes_in_is_edited_and_the_result_comes_out_as_it_was_sa
     served: Served, web: httpx2.AsyncClient
 ) -> None:
     picture = served.folder / "a photo [1] of $HOME; 'x'.png"
-    picture.write_bytes(_png("teal"))
-    link = await _call(served, "create_upload_link", local_file=str(picture))
+    picture.write_bytes(png("teal"))
+    link = await call(served, "create_upload_link", local_file=str(picture))
     command = ("sh", "-c", link["curl"].replace("curl ", "curl -sS ", 1))
     curl = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     said, _ = await curl.communicate()
     assert said.decode().startswith(f"Received. Pass {link['ref']} ")
-    edited = await _call(served, "edit_image", prompt="at night", images=[link["ref"]], quality="low")
+    edited = await call(served, "edit_image", prompt="at night", images=[link["ref"]], quality="low")
     (image,) = edited["images"]
     fetched = await web.get(image["download_url"])
     assert fetched.status_code == 200
@@ -147,7 +132,7 @@ async def test_a_drawing_is_saved_and_not_shown_and_any_name_stays_one_header(
     named = {**_DRAW, "filename": "böse, gut; so.svg", "output_format": "svg"}
     models = await _read(served, "gpt-image://models")
     named["model"] = next(model["name"] for model in models["models"] if "svg" in model["formats"])
-    image = (await _call(served, "generate_image", **named))["images"][0]
+    image = (await call(served, "generate_image", **named))["images"][0]
     answer = await web.get(image["download_url"])
     assert answer.headers["content-type"] == "image/svg+xml"
     assert re.fullmatch(
@@ -160,11 +145,11 @@ async def test_every_place_that_shows_an_image_says_where_it_is_fetched(
 ) -> None:
     image = await _drawn(served)
     ref = image["id"]
-    found = (await _call(served, "get_image", ref=ref))["images"][0]
-    listed = (await _call(served, "find_images", limit=1))["images"][0]
-    started = await _call(served, "start_edit_session", prompt="a sail", images=[ref], quality="low")
-    batch = await _call(served, "batch_edit_images", prompt="dusk", images=[ref], quality="low")
-    exported = await _call(served, "export_image", ref=ref, preset="favicon")
+    found = (await call(served, "get_image", ref=ref))["images"][0]
+    listed = (await call(served, "find_images", limit=1))["images"][0]
+    started = await call(served, "start_edit_session", prompt="a sail", images=[ref], quality="low")
+    batch = await call(served, "batch_edit_images", prompt="dusk", images=[ref], quality="low")
+    exported = await call(served, "export_image", ref=ref, preset="favicon")
     metadata = await _read(served, f"gpt-image://images/{ref}/metadata")
     async with client_of("anna", served) as client:
         text = (await client.call_tool("get_image", {"ref": ref})).content[-1]
@@ -189,7 +174,7 @@ async def test_a_link_that_is_old_has_ended_whatever_it_names(
 
 async def test_what_a_link_cannot_lead_to_is_all_the_same(served: Served, web: httpx2.AsyncClient) -> None:
     image = await _drawn(served)
-    exported = (await _call(served, "export_image", ref=image["id"], width=64))["files"][0]
+    exported = (await call(served, "export_image", ref=image["id"], width=64))["files"][0]
     name = Path(exported["file_path"]).name
     secret = served.folder / "secret.png"
     secret.write_bytes(PICTURE)
@@ -217,7 +202,7 @@ async def test_a_deleted_image_and_one_that_was_changed_are_not_given(
     served: Served, web: httpx2.AsyncClient
 ) -> None:
     deleted, changed = await _drawn(served), await _drawn(served)
-    await _call(served, "delete_image", ref=deleted["id"], confirm=True)
+    await call(served, "delete_image", ref=deleted["id"], confirm=True)
     assert _said(await web.get(deleted["download_url"])) == NOWHERE
     Path(changed["file_path"]).write_bytes(PICTURE)
     answer = await web.get(changed["download_url"])
@@ -233,19 +218,19 @@ async def test_an_upload_is_whatever_an_image_is(served: Served, web: httpx2.Asy
     hole = await _sent(served, web, stream.getvalue())
     image = await _drawn(served)
     low: dict[str, Any] = {"prompt": "a sail", "quality": "low"}
-    assert (await _call(served, "get_image", ref=ref))["source"] == ref
-    assert len((await _call(served, "get_image", ref=[ref, image["id"]]))["images"]) == 2
-    assert (await _call(served, "export_image", ref=ref, width=64))["source"] == ref
-    masked = await _call(served, "edit_image", **low, images=[ref], mask=hole)
-    composed = await _call(served, "edit_image", **low, images=[image["id"], ref])
+    assert (await call(served, "get_image", ref=ref))["source"] == ref
+    assert len((await call(served, "get_image", ref=[ref, image["id"]]))["images"]) == 2
+    assert (await call(served, "export_image", ref=ref, width=64))["source"] == ref
+    masked = await call(served, "edit_image", **low, images=[ref], mask=hole)
+    composed = await call(served, "edit_image", **low, images=[image["id"], ref])
     assert {masked["status"], composed["status"]} == {"completed"}
-    batch = await _call(served, "batch_edit_images", **low, images=[ref], references=[ref])
+    batch = await call(served, "batch_edit_images", **low, images=[ref], references=[ref])
     assert [item["status"] for item in batch["items"]] == ["completed"]
-    session = await _call(served, "start_edit_session", **low, images=[ref])
+    session = await call(served, "start_edit_session", **low, images=[ref])
     session_id = session["session_id"]
     for path in _uploads_of(served, "anna"):
         path.unlink()
-    later = await _call(served, "continue_edit_session", session_id=session_id, from_turn=0, **low)
+    later = await call(served, "continue_edit_session", session_id=session_id, from_turn=0, **low)
     assert later["parent_turn"] == 0
 
 
@@ -265,7 +250,7 @@ async def test_an_upload_is_its_owners_alone_and_no_image_of_the_library(
 
 
 async def test_a_link_takes_one_picture_by_put_or_post(served: Served, web: httpx2.AsyncClient) -> None:
-    link = await _call(served, "create_upload_link")
+    link = await call(served, "create_upload_link")
     sent = await web.post(link["upload_url"], content=PICTURE, headers={"Content-Type": "image/png"})
     assert sent.status_code == 201
     assert _said(await web.put(link["upload_url"], content=PICTURE)) == ENDED
@@ -281,7 +266,7 @@ async def test_of_two_who_send_to_two_replicas_at_once_one_is_taken_and_any_repl
 ) -> None:
     with serve_people(tmp_path) as first, serve_people(tmp_path) as second:
         for _ in range(4):
-            link = await _call(first, "create_upload_link")
+            link = await call(first, "create_upload_link")
             path = link["upload_url"].removeprefix(first.root)
             before = _uploads_of(first, "anna")
             sending = (web.put(replica.root + path, content=PICTURE) for replica in (first, second))
@@ -289,7 +274,7 @@ async def test_of_two_who_send_to_two_replicas_at_once_one_is_taken_and_any_repl
             assert sorted(answer.status_code for answer in answers) == [201, 410]
             assert len(_uploads_of(first, "anna")) == len(before) + 1
             for replica in (first, second):
-                assert (await _call(replica, "get_image", ref=link["ref"]))["width"] == 816
+                assert (await call(replica, "get_image", ref=link["ref"]))["width"] == 816
 
 
 async def _pieces(size_bytes: int) -> AsyncIterator[bytes]:
@@ -301,7 +286,7 @@ async def _pieces(size_bytes: int) -> AsyncIterator[bytes]:
 async def test_fifty_one_megabytes_are_too_many_and_the_link_takes_a_smaller_picture(
     served: Served, web: httpx2.AsyncClient, how: str
 ) -> None:
-    link = await _call(served, "create_upload_link")
+    link = await call(served, "create_upload_link")
     headers = {"Content-Length": "51000000"} if how == "declared" else {}
     answer = await web.put(link["upload_url"], content=_pieces(51_000_000), headers=headers)
     assert _said(answer) == (413, "A picture may have 50,000,000 bytes at most: scale it down.\n")
@@ -311,7 +296,7 @@ async def test_fifty_one_megabytes_are_too_many_and_the_link_takes_a_smaller_pic
 async def test_what_no_edit_takes_is_refused_in_the_same_words_and_uses_nothing_up(
     served: Served, web: httpx2.AsyncClient
 ) -> None:
-    link = await _call(served, "create_upload_link")
+    link = await call(served, "create_upload_link")
     bad = {"text": b"no picture", "bomb": _bomb(), "drawing": SVG, "cut": PICTURE[:-30], "none": b""}
     for data in bad.values():
         answer = await web.put(link["upload_url"], content=data)
@@ -342,7 +327,7 @@ async def _raw(running: Served, request: bytes) -> bytes:
 async def test_half_a_picture_and_one_of_a_wrong_length_are_not_taken(
     served: Served, web: httpx2.AsyncClient
 ) -> None:
-    link = await _call(served, "create_upload_link")
+    link = await call(served, "create_upload_link")
     head = f"PUT {link['upload_url'].removeprefix(served.root)} HTTP/1.1\r\nHost: 127.0.0.1\r\n".encode()
     half, size = PICTURE[: len(PICTURE) // 2], len(PICTURE)
     bodies = {
@@ -359,7 +344,7 @@ async def test_half_a_picture_and_one_of_a_wrong_length_are_not_taken(
 
 
 async def test_whoever_stops_in_the_middle_of_a_picture_is_cut_off(served: Served) -> None:
-    link = await _call(served, "create_upload_link")
+    link = await call(served, "create_upload_link")
     host, port = served.root.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     head = f"PUT {link['upload_url'].removeprefix(served.root)} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -374,7 +359,7 @@ async def test_where_the_disk_takes_no_more_it_says_to_come_back_and_the_link_st
     tmp_path: Path, web: httpx2.AsyncClient
 ) -> None:
     with serve_people(tmp_path, "prlimit", "--fsize=4000000") as running:
-        link = await _call(running, "create_upload_link")
+        link = await call(running, "create_upload_link")
         answer = await web.put(link["upload_url"], content=_pieces(8_000_000))
         assert _said(answer) == (503, "The library cannot be used now. Try again in a minute.\n")
         assert (await web.put(link["upload_url"], content=PICTURE)).status_code == 201
@@ -385,7 +370,7 @@ async def test_a_group_fetches_what_it_shares_and_not_what_one_of_it_sent(
 ) -> None:
     with serve_people(tmp_path, GPT_IMAGE_SHARE_GROUPS="1") as running:
         image, ref = await _drawn(running), await _sent(running, web)
-        shown = (await _call(running, "get_image", "berta", ref=image["id"]))["images"][0]
+        shown = (await call(running, "get_image", "berta", ref=image["id"]))["images"][0]
         fetched = await web.get(shown["download_url"])
         assert fetched.content == Path(image["file_path"]).read_bytes()
         assert "There is no" in await _refused(running, "get_image", "berta", ref=ref)
@@ -393,7 +378,7 @@ async def test_a_group_fetches_what_it_shares_and_not_what_one_of_it_sent(
 
 async def test_addresses_begin_with_the_one_that_is_set(tmp_path: Path) -> None:
     with serve_people(tmp_path, GPT_IMAGE_AUTH_BASE_URL="https://images.example/team") as running:
-        link = await _call(running, "create_upload_link")
+        link = await call(running, "create_upload_link")
         image = await _drawn(running)
     assert link["upload_url"].startswith("https://images.example/team/uploads/")
     assert image["download_url"].startswith("https://images.example/team/images/")
