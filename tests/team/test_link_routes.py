@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import io
 import json
 import re
@@ -186,7 +185,7 @@ async def test_what_a_link_cannot_lead_to_is_all_the_same(served: Served, web: h
         "/images/x",
         f"/images/{LINKS.sign('image', '20261121-150301-a1b2c3', 'anna')}",
         f"/images/{LINKS.sign('image', image['id'], 'berta')}",
-        f"/images/{LINKS.sign('image', image['id'], 'Anna')}",
+        *(f"/images/{LINKS.sign('image', image['id'], name)}" for name in ("Anna", "nobody", "../anna", "")),
         f"/exports/{LINKS.sign('export', name, 'berta')}",
         f"/exports/{LINKS.sign('export', str(outside), 'anna')}",
         f"/exports/{LINKS.sign('export', str(secret), 'anna')}",
@@ -399,10 +398,3 @@ async def test_without_a_key_there_are_no_links_and_the_operator_is_told_how_to_
     assert "download_url" not in image
     assert "create_upload_link" not in listed
     assert "GPT_IMAGE_LINK_KEY" in refused
-
-
-async def test_no_link_shows_whether_a_person_exists(served: Served, web: httpx2.AsyncClient) -> None:
-    digest = hashlib.sha256(b"").hexdigest()
-    for person in ("anna", "nobody", digest, "../anna", ""):
-        address = f"{served.root}/images/{LINKS.sign('image', '20261121-150301-a1b2c3', person)}"
-        assert _said(await web.get(address)) == NOWHERE
