@@ -17,8 +17,9 @@ import platformdirs
 from pydantic import BeforeValidator, PlainSerializer
 
 _APP, _ROOT = "gpt-image-mcp", "objects"
-SCHEMES = ("s3", "gs", "az")
-_ADDRESS = re.compile(rf"({'|'.join(SCHEMES)})://([^/\x00-\x1f\x7f]+(?:/[^\x00-\x1f\x7f]*)?)", re.IGNORECASE)
+_SCHEMES = ("s3", "gs", "az")
+_BEGINNINGS = tuple(f"{scheme}://" for scheme in _SCHEMES)
+_ADDRESS = re.compile(rf"({'|'.join(_SCHEMES)})://([^/\x00-\x1f\x7f]+(?:/[^\x00-\x1f\x7f]*)?)", re.IGNORECASE)
 
 
 def object_root() -> Path:
@@ -37,7 +38,7 @@ def object_path(address: str) -> Path | None:
     Raises:
         ValueError: If it begins like one, and no object can be called so.
     """
-    if not address[:5].lower().startswith(tuple(f"{scheme}://" for scheme in SCHEMES)):
+    if not address[:5].lower().startswith(_BEGINNINGS):
         return None
     found = _ADDRESS.fullmatch(address)
     parts = found[2].split("/") if found else [".."]
@@ -50,14 +51,14 @@ def object_path(address: str) -> Path | None:
 
 def object_address(path: Path) -> str:
     """The address of the object that a path stands for; empty for any other path."""
-    if _ROOT not in path.parts:
+    if _ROOT not in str(path):  # which is quickly told of most
         return ""
     path = Path(os.path.normpath(path))
     root = object_root()
     if not path.is_relative_to(root):
         return ""
     scheme, *parts = path.relative_to(root).parts or ("",)
-    return f"{scheme}://{'/'.join(parts)}" if parts and scheme in SCHEMES else ""
+    return f"{scheme}://{'/'.join(parts)}" if parts and scheme in _SCHEMES else ""
 
 
 def is_object(path: Path) -> bool:
@@ -76,7 +77,7 @@ def address_of(path: Path) -> str:
 
 
 def _own_path(value: object) -> object:
-    return str(object_path(value) or value) if isinstance(value, str) else value
+    return str(object_path(value) or value) if isinstance(value, str) and "://" in value else value
 
 
 # A path as documents hold it, which other machines read too.

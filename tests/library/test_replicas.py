@@ -40,7 +40,7 @@ from tests.faults.observed import QUICK, studio_for
 from tests.faults.scripted import picture, serve_script
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable
     from contextlib import AbstractAsyncContextManager
 
     from gpt_image_mcp.values.images import StoredImage
@@ -57,7 +57,7 @@ def replica(bucket: Bucket, database_url: str, monkeypatch: pytest.MonkeyPatch, 
     """Opens the studio of a server by its name; each has a home of its own."""
 
     @contextlib.asynccontextmanager
-    async def opened(name: str, owner: Owner | None = None) -> AsyncIterator[Studio]:
+    async def opened(name: str, owner: Owner | None = None) -> AsyncGenerator[Studio]:
         home = tmp_path / name
         home.mkdir(exist_ok=True)
         monkeypatch.setenv("HOME", str(home))

@@ -138,7 +138,8 @@ def test_an_unwritable_cache_costs_nothing_but_requests(bucket: Bucket) -> None:
 def test_what_was_not_used_for_longest_is_swept_and_young_copies_stay(bucket: Bucket) -> None:
     paths = [storage.write_exclusive(_folder(bucket), [f"{n}.png"], b"x" * 100) for n in range(4)]
     for age, path in enumerate(paths[:3]):
-        os.utime(path, (time.time() - 1000 + age,) * 2)
+        used_at = time.time() - 1000 + age
+        os.utime(path, (used_at, used_at))
     storage.read_saved(paths[0], _sha256(b"x" * 100))  # used again
     object_cache.sweep(most_bytes=300)
     assert [path.exists() for path in paths] == [True, False, True, True]

@@ -49,10 +49,10 @@ async def test_replicas_go_on_with_each_others_pictures(start_replicas: Start, b
         assert exported["folder"].startswith(f"{bucket.address}/")
         again = await there.call_tool("get_image", {"ref": [made["id"], collected["images"][0]["id"]]})
         assert again.content[0].type == "image"
-        (resource,) = await there.read_resource(f"gpt-image://images/{made['id']}")
-        assert len(base64.b64decode(resource.blob)) == made["size_bytes"]  # type: ignore[union-attr]
-        latest = await there.read_resource("gpt-image://latest")
-        assert f"]({made['file_path']})" in latest[0].text  # type: ignore[union-attr]
+        resource: Any = (await there.read_resource(f"gpt-image://images/{made['id']}"))[0]
+        assert len(base64.b64decode(resource.blob)) == made["size_bytes"]
+        latest: Any = await there.read_resource("gpt-image://latest")
+        assert f"]({made['file_path']})" in latest[0].text
         await _called(there, "delete_image", ref=made["id"], confirm=True)
         with pytest.raises(ToolError, match="deleted"):
             await here.call_tool("get_image", {"ref": made["id"]})
@@ -79,8 +79,8 @@ async def test_an_upload_and_an_export_pass_through_any_replica(
     file = tmp_path / "tokens.toml"
     served = {"GPT_IMAGE_AUTH": "tokens", "GPT_IMAGE_LINK_KEY": "k" * 32, "GPT_IMAGE_STORAGE": bucket.address}
     tokens = tokens_file(Settings(auth_tokens_file=file))
-    may = ["images:read", "images:spend"]
-    anna, berta = (tokens.add(name, groups=[], scopes=may, days=1)[0] for name in ("anna", "berta"))
+    may = ("images:read", "images:spend")
+    anna, berta = (tokens.add(name, groups=(), scopes=may, days=1)[0] for name in ("anna", "berta"))
     one, two = start_replicas(2, GPT_IMAGE_AUTH_TOKENS_FILE=str(file), **served, **bucket.environment)
     picture = io.BytesIO()
     Image.new("RGB", (64, 64), "teal").save(picture, "PNG")
