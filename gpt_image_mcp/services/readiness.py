@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.readiness import Part
 
 PATIENCE_SECONDS = 1.0
-# A look at a store writes an object, and stores charge for that.
+# A look at a store is a request, and stores charge for each.
 _STORAGE_GOOD_SECONDS = 15
 
 
