@@ -131,7 +131,7 @@ def test_every_method_that_reads_for_a_person_is_asked(hers: Hers) -> None:
     fields = {
         f"{kind.__name__}.{name}"
         for kind in known
-        for name in ("database", "owner", "lease", "keeps_prompts")
+        for name in ("database", "owner", "lease", "keeps_prompts", "store")
     }
     assert methods - fields - asked == {
         # These write, and say nothing of others' things.
