@@ -25,13 +25,17 @@ def _split_paths(value: object) -> object:
     """Splits ``/a:/b`` (``;`` on Windows) into folders; other values stay the same."""
     if not isinstance(value, str):
         return value
+    return tuple(_path_of(part) for part in value.split(os.pathsep) if unquoted(part))
+
+
+def _path_of(text: str) -> Path:
     try:
-        paths = tuple(local_path(part, base=Path()) for part in value.split(os.pathsep) if unquoted(part))
+        path = local_path(text, base=Path())
     except RuntimeError as error:
         raise ValueError(str(error)) from error
-    if any(str(path).startswith("~") for path in paths):
+    if str(path).startswith("~"):
         raise ValueError("the home of another user is not looked up; write the folder itself")
-    return paths
+    return path
 
 
 def _split_groups(value: object) -> object:
@@ -55,8 +59,9 @@ def _split_hosts(value: object) -> object:
 
 def _one_path(value: object) -> object:
     """A path, as people write it; empty is none."""
-    found = _split_paths(value) if isinstance(value, str) else (value,)
-    return found[0] if isinstance(found, tuple) and found else None
+    if not isinstance(value, str):
+        return value
+    return _path_of(value) if unquoted(value) else None
 
 
 def _split_networks(value: object) -> object:

@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -112,7 +113,7 @@ def team(
         **settings,
     }
     with contextlib.ExitStack() as running:
-        started = []
+        started: list[tuple[subprocess.Popen[str], str]] = []
         for number in range(replicas):
             home = folder / f"{database}-{number}"
             home.mkdir(exist_ok=True)

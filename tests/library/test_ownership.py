@@ -86,7 +86,7 @@ def _answers(hers: Hers, owner: Owner) -> Iterator[tuple[str, object]]:
 
 
 def _is_something(answer: object) -> bool:
-    return any(answer) if isinstance(answer, tuple) else answer is not None
+    return answer not in ((), ((), 0, 0, 0), None)
 
 
 @EVERY_DATABASE
