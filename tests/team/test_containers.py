@@ -15,7 +15,8 @@ import httpx2
 import pytest
 import yaml
 
-from gpt_image_mcp.settings import Settings, variable_names
+from gpt_image_mcp.mcp_app.listening import address_to_bind
+from gpt_image_mcp.settings import Settings, read_settings, variable_names
 from tests.docs.pages import ROOT
 from tests.mcp_app.http_servers import START_SECONDS, serve
 from tests.programs import required
@@ -87,6 +88,17 @@ def test_every_setting_in_the_files_is_one() -> None:
     known = {name for field in Settings.model_fields for name in variable_names(field)}
     for file in DEPLOY.iterdir():
         assert set(re.findall(r"\bGPT_IMAGE_\w+", file.read_text())) <= known, file.name
+
+
+def test_a_replica_of_the_containers_may_listen_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its settings name sign-in and the proxy that ends TLS; without them the start would be refused."""
+    unfilled = re.compile(r"\$\{\w+(?::-(\w+)|\?[^}]*)?\}")
+    for name, value in SERVICES["replica-1"]["environment"].items():
+        monkeypatch.setenv(name, unfilled.sub(lambda found: found[1] or "x" * 32, value))
+    settings = read_settings()
+    host = json.loads(_given("CMD")[0])[4]
+    assert address_to_bind(host, 8000, settings) == host
+    assert settings.user_monthly_usd == 20
 
 
 def test_the_example_names_every_variable_that_must_be_filled_in() -> None:

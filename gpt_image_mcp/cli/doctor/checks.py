@@ -9,6 +9,7 @@ from gpt_image_mcp.cli.doctor.findings import refused
 from gpt_image_mcp.cli.doctor.machine import check_folders, check_installation, check_library
 from gpt_image_mcp.cli.doctor.models import check_models
 from gpt_image_mcp.cli.doctor.network import check_network
+from gpt_image_mcp.cli.doctor.serving import check_serving
 from gpt_image_mcp.dates import today
 from gpt_image_mcp.errors import InvalidSetting
 from gpt_image_mcp.settings import Settings, read_settings
@@ -34,6 +35,7 @@ def _check_machine(settings: Settings) -> tuple[Finding, ...]:
         *check_settings(settings),
         *check_folders(settings),
         *check_library(settings),
+        *check_serving(settings),
         check_key(settings),
         *check_models(settings, today()),
     )
