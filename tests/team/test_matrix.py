@@ -5,6 +5,7 @@ Whatever is new must be added to the tables here, or the first test fails.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from contextlib import AsyncExitStack
@@ -36,18 +37,19 @@ REFUSED = {"not_found", "input_not_found", "input_rejected", "output_rejected"}
 
 @dataclass(frozen=True)
 class Things:
-    """What Anna has: an image with its file, a session, and a job."""
+    """What Anna has: an image with its file, a session, a job, and a picture that she sent."""
 
     image: str
     file: str
     session: str
     job: str
+    upload: str
 
     @property
     def refs(self) -> tuple[str, ...]:
         """Every way to name one of them where an image is meant."""
         uri = f"gpt-image://images/{self.image}"
-        return (self.image, self.file, uri, f"{uri}/preview", self.session, self.job)
+        return (self.image, self.file, uri, f"{uri}/preview", self.session, self.job, self.upload)
 
     @property
     def folder(self) -> str:
@@ -92,6 +94,7 @@ LISTING: dict[str, Callable[[Things], Calls]] = {
     "find_images": lambda its: [{}, {"query": WORD}, {"session_id": its.session}, {"limit": 0}],
     "list_edit_sessions": lambda _: [{}],
     "estimate_cost": lambda _: [{}],
+    "create_upload_link": lambda _: [{}],
 }
 RESOURCES = {"gpt-image://history", "gpt-image://latest", "gpt-image://models", "gpt-image://guide/prompting"}
 OF_AN_IMAGE = {
@@ -101,7 +104,16 @@ OF_AN_IMAGE = {
 }
 METHODS = {"tasks/get", "tasks/update", "tasks/cancel"}
 # Each route with what it answers to nobody, to people, to one who may only read, and to an admin.
-ROUTES = {"POST /mcp": (401, 415, 415, 415), "GET /health": (200, 200, 200, 200)}
+ROUTES = {
+    "POST /mcp": (401, 415, 415, 415),
+    "GET /health": (200, 200, 200, 200),
+    "GET /ready": (200, 200, 200, 200),
+    "GET /metrics": (401, 403, 403, 200),
+    # What the address itself proves: whoever asks, a wrong one leads nowhere.
+    "GET /images/{token}": (404, 404, 404, 404),
+    "GET /exports/{token}": (404, 404, 404, 404),
+    "PUT /uploads/{token}": (404, 404, 404, 404),
+}
 PNG = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAEAAAABAAQAAAACCEkxzAAAAEElEQVR4nGNgGAWjYBQMGwAAA0AAAcJ"
     "vyfoAAAAASUVORK5CYII="
@@ -109,8 +121,8 @@ PNG = (
 
 
 async def test_the_tables_here_have_all_that_the_server_offers() -> None:
+    assert {tool.name for tool in await mcp.local_provider.list_tools()} == {*NAMING, *LISTING}
     async with Client(mcp) as client:
-        assert {tool.name for tool in await client.list_tools()} == {*NAMING, *LISTING}
         assert {str(found.uri) for found in await client.list_resources()} == RESOURCES
         assert {found.uri_template for found in await client.list_resource_templates()} == OF_AN_IMAGE
     paths = {route.path for route in mcp.http_app().routes if isinstance(route, Route)}
@@ -128,6 +140,7 @@ def served(
         "GPT_IMAGE_AUTH": "tokens",
         "GPT_IMAGE_AUTH_TOKENS_FILE": str(folder / "tokens.toml"),
         "GPT_IMAGE_SHARE_GROUPS": str(request.param),
+        "GPT_IMAGE_LINK_KEY": "a key for tests that nobody else has",
     }
     with serve(folder, **settings) as running:
         yield running, request.param == "1"
@@ -193,7 +206,9 @@ async def _things(anna: Client[Any]) -> Things:
     )
     job = await _answer(anna, "generate_image", {**order, "prompt": f"a slow {WORD}", "wait_seconds": 0})
     await _answer(anna, "get_image", {"ref": job["job_id"]})
-    return Things(image["id"], image["file_path"], begun["session_id"], job["job_id"])
+    link = await _answer(anna, "create_upload_link", {})
+    assert httpx2.put(link["upload_url"], content=base64.b64decode(PNG.partition(",")[2])).status_code == 201
+    return Things(image["id"], image["file_path"], begun["session_id"], job["job_id"], link["ref"])
 
 
 async def _call(client: Client[Any], tool: str, arguments: dict[str, Any]) -> CallToolResult:
@@ -231,6 +246,7 @@ def _unknown(things: Things) -> Things:
         image=other(things.image),
         session=other(things.session),
         job=other(things.job),
+        upload=other(things.upload),
         file=things.file[: -len("123456.png")] + "000000.png",
     )
 
@@ -255,7 +271,7 @@ async def test_no_tool_finds_uses_or_changes_what_is_anothers(tool: str, people:
 
 async def _require_untouched(people: People) -> None:
     """Anna has all that she had."""
-    for ref in (people.things.image, people.things.session, people.things.job):
+    for ref in (people.things.image, people.things.session, people.things.job, people.things.upload):
         await _answer(people.anna, "get_image", {"ref": ref})
     found = await _answer(people.anna, "list_edit_sessions", {})
     assert people.things.session in json.dumps(found)
@@ -263,8 +279,9 @@ async def _require_untouched(people: People) -> None:
 
 @pytest.mark.parametrize("tool", LISTING)
 async def test_no_list_or_sum_has_what_is_anothers(tool: str, people: People) -> None:
-    names = (WORD, people.things.image, people.things.session, people.things.job)
-    for arguments in LISTING[tool](people.things):
+    its = people.things
+    names = (WORD, its.image, its.session, its.job, its.upload)
+    for arguments in LISTING[tool](its):
         for person in people.strangers:
             result = await _call(person, tool, arguments)
             said = _everything(result).replace(json.dumps(arguments)[1:-1], "")

@@ -12,9 +12,6 @@ from fastmcp import Client
 from joserfc import jwk
 
 from gpt_image_mcp.cli.app import run
-from tests.library.conftest import POSTGRESQL
-from tests.library.conftest import database_url as database_url  # noqa: PLC0414 - a fixture
-from tests.library.conftest import postgresql_server as postgresql_server  # noqa: PLC0414 - a fixture
 from tests.mcp_app.http_servers import Served, serve, serve_by_fastmcp
 from tests.team.browserless import Person
 from tests.team.issuer import AUDIENCE, CLIENT_ID, CLIENT_SECRET, Issuer, issuer
@@ -215,7 +212,6 @@ async def test_a_person_signs_in_through_a_provider(audience: str, provider: Iss
         assert _asked(running.url, provider.token(aud=CLIENT_ID)).status_code == 401
 
 
-@POSTGRESQL
 async def test_a_replica_takes_the_sign_in_of_another(
     provider: Issuer, tmp_path: Path, database_url: str
 ) -> None:
