@@ -55,9 +55,11 @@ async def tools_reference(client: Client[Any]) -> str:
 
 
 def _tool(tool: Tool, full: Tool) -> str:
+    # What only a served library offers cannot be called by the examples' client.
+    fence = "text" if group_of(tool.name) == "remote" else "json"
     return (
         f"## `{tool.name}`\n\n{cell(tool.description or '')} Group: `{group_of(tool.name)}`.\n\n"
-        f"```json\n{_call(tool.name)}\n```\n\n{_parameters(tool, full)}\n{_returns(tool.name)}"
+        f"```{fence}\n{_call(tool.name)}\n```\n\n{_parameters(tool, full)}\n{_returns(tool.name)}"
     )
 
 
