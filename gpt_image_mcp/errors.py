@@ -270,6 +270,10 @@ class DatabaseDamaged(StorageFailed):
     """SQLite itself says that its file is damaged, or none of its files."""
 
 
+class DatabaseInterrupted(StorageFailed):
+    """The server of the database went away in the middle of a transaction."""
+
+
 class InternalError(ImageError):
     """A defect of this program."""
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,39 +32,77 @@ def find_postgresql() -> Path | None:
     return next((folder for folder in folders if (folder / "postgres").is_file()), None)
 
 
+@dataclass
+class PostgresqlServer:
+    """A server with its data in a folder, on a free port.
+
+    Attributes:
+        address: Of its databases, without a name at the end.
+    """
+
+    programs: Path
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self._port = _free_port()
+        self.address = f"postgresql://tests@127.0.0.1:{self._port}"
+        if _UNPRIVILEGED:
+            shutil.chown(self.folder, _UNPRIVILEGED["user"])
+        initialise = ["initdb", "--no-sync", "--auth=trust", "--username=tests", f"{self._data}"]
+        subprocess.run(
+            [self.programs / initialise[0], *initialise[1:]],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd=self.folder,
+            **_UNPRIVILEGED,
+        )
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    def start(self) -> None:
+        """Starts it and waits until it answers."""
+        sockets = f"unix_socket_directories={self.folder}"
+        options = [f"port={self._port}", "listen_addresses=127.0.0.1", sockets, *_QUICK]
+        self._process = subprocess.Popen(
+            [
+                *(self.programs / "postgres", "-D", self._data),
+                *(part for option in options for part in ("-c", option)),
+            ],
+            stderr=subprocess.DEVNULL,
+            cwd=self.folder,
+            **_UNPRIVILEGED,
+        )
+        _wait_for(self.address)
+
+    def stop(self) -> None:
+        """Ends it without waiting for those who are connected."""
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
 @contextlib.contextmanager
 def postgresql(programs: Path) -> Generator[str]:
     """A server with an empty database; gives the address of its databases, without a name at the end."""
+    with restartable_postgresql(programs) as server:
+        yield server.address
+
+
+@contextlib.contextmanager
+def restartable_postgresql(programs: Path) -> Generator[PostgresqlServer]:
+    """The same, as a server that can be stopped and started."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        data = Path(folder) / "data"
-        if _UNPRIVILEGED:
-            shutil.chown(folder, _UNPRIVILEGED["user"])
-        initialise = [f"{programs}/initdb", "--no-sync", "--auth=trust", "--username=tests", f"{data}"]
-        subprocess.run(initialise, check=True, stdout=subprocess.DEVNULL, cwd=folder, **_UNPRIVILEGED)
-        port = _free_port()
-        options = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", *_QUICK]
-        server = subprocess.Popen(
-            [programs / "postgres", "-D", data, *(part for option in options for part in ("-c", option))],
-            stderr=subprocess.DEVNULL,
-            cwd=folder,
-            **_UNPRIVILEGED,
-        )
+        server = PostgresqlServer(programs, Path(folder))
         try:
-            address = f"postgresql://tests@127.0.0.1:{port}"
-            _wait_for(address)
-            yield address
+            server.start()
+            yield server
         finally:
-            _stop(server)
-
-
-def _stop(server: subprocess.Popen[Any]) -> None:
-    """Ends a server without waiting for those who are connected."""
-    server.send_signal(signal.SIGINT)
-    try:
-        server.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
+            server.stop()
 
 
 def make_database(address: str, name: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gpt_image_mcp.calls.jobs import broken, stopped
 from gpt_image_mcp.calls.stored_results import dump_result
 from gpt_image_mcp.errors import ImageError, InternalError, OutcomeUnknown, StorageFailed
+from gpt_image_mcp.library.reconnecting import once_more
 from gpt_image_mcp.threads import in_database, to_the_end
 from gpt_image_mcp.values.history import CallStart
 from gpt_image_mcp.values.results import BatchResult, ImageResult
@@ -85,15 +86,17 @@ class Reservations:
             usd: What it did cost; None if that is unknown.
             is_acknowledged: Whether the same call again is to be made anew rather than given this result.
         """
+        finish = partial(
+            self.library.ledger.finish_call,
+            result.call_id,
+            status="completed",
+            cost_usd=usd,
+            result_json=dump_result(result),
+            is_acknowledged=is_acknowledged,
+            request_id=_request_id_of(result),
+        )
         try:
-            self.library.ledger.finish_call(
-                result.call_id,
-                status="completed",
-                cost_usd=usd,
-                result_json=dump_result(result),
-                is_acknowledged=is_acknowledged,
-                request_id=_request_id_of(result),
-            )
+            once_more(finish)
         except StorageFailed as error:
             note = f"The cost could not be settled, so the whole quote counts as spent: {error.message}"
             return replace(result, notes=(*result.notes, note))
@@ -136,8 +139,9 @@ class Reservations:
         await to_the_end(in_database(work))
 
     def _finish(self, call_id: str, *, status: CallStatus, error: ImageError, usd: Decimal | None) -> None:
+        finish = partial(self.library.ledger.finish_call, call_id, status=status, cost_usd=usd, error=error)
         with contextlib.suppress(StorageFailed):
-            self.library.ledger.finish_call(call_id, status=status, cost_usd=usd, error=error)
+            once_more(finish)
 
     def _note_failure(self, start: CallStart, error: ImageError) -> None:
         with contextlib.suppress(StorageFailed):

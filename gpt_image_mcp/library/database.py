@@ -23,9 +23,10 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from gpt_image_mcp.errors import DatabaseDamaged, StorageFailed
+from gpt_image_mcp.errors import DatabaseDamaged, DatabaseInterrupted, StorageFailed
 from gpt_image_mcp.folders import APP
 from gpt_image_mcp.library.migrations import VERSION, migrate, read_version
+from gpt_image_mcp.library.reconnecting import Reconnecting
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -167,6 +168,8 @@ class Database:
                     engine = _engine(self._url)
                     on_failure.callback(engine.dispose)
                     _prepare(engine)
+                    if engine.dialect.name == "postgresql":
+                        event.listen(engine, "do_connect", Reconnecting())
                     on_failure.pop_all()
                 self._engine, self._file = engine, _file_identity(engine)
             return self._engine
@@ -344,6 +347,8 @@ def _explain(error: Exception, url: str) -> StorageFailed:
         )
     if _sqlite_name(error).startswith(_DAMAGED):
         return DatabaseDamaged(message, next_step=_MAKE_ANEW)
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return DatabaseInterrupted(message, next_step="Call again when the server is back.", retryable=True)
     return StorageFailed(message, next_step=_what_to_check(cause, url))
 
 

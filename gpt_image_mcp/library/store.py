@@ -24,6 +24,7 @@ from gpt_image_mcp.library.deletions import Deletions
 from gpt_image_mcp.library.images import Images
 from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.library.naming import Naming, file_names, numbered, without_extension
+from gpt_image_mcp.library.reconnecting import once_more
 from gpt_image_mcp.library.route_memo import RouteMemo
 from gpt_image_mcp.library.search.query import ImageSearch
 from gpt_image_mcp.library.sessions import Sessions
@@ -329,7 +330,7 @@ class Library:
 
     def _record_row(self, image: StoredImage) -> list[str]:
         try:
-            self.images.add_image(image)
+            once_more(lambda: self.images.add_image(image))
         except (StorageFailed, ValueError) as error:
             return [f"{image.id} is saved but not in the history: {getattr(error, 'message', error)}"]
         return []

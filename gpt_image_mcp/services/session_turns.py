@@ -13,6 +13,7 @@ from gpt_image_mcp.errors import InputNotFound, InvalidArgument, StorageFailed
 from gpt_image_mcp.folders import is_own
 from gpt_image_mcp.ids import new_session_id
 from gpt_image_mcp.imaging.normalise import normalise
+from gpt_image_mcp.library.reconnecting import once_more
 from gpt_image_mcp.library.sessions import Turn
 from gpt_image_mcp.library.storage import read_saved
 from gpt_image_mcp.object_paths import is_object, location, object_path
@@ -268,7 +269,7 @@ def _turn(plan: Plan, result: ImageResult) -> Turn:
 def _written(result: ImageResult, write: Callable[[], None]) -> ImageResult:
     """The result, with a note if the session could not be written down: the image is safe all the same."""
     try:
-        write()
+        once_more(write)
     except (StorageFailed, OSError) as error:
         note = (
             "The session could not be written down, so it cannot be continued from here "

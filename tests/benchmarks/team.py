@@ -11,7 +11,6 @@ import contextlib
 import itertools
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -32,6 +31,7 @@ from tests.postgresql import find_postgresql, make_database, postgresql
 from tests.programs import required
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 
 REPLICAS, PEOPLE, SPENDERS, CALLS = 3, 200, 50, 120
