@@ -321,3 +321,29 @@ async def test_an_answer_that_the_store_does_not_take_stays_here(bucket: Bucket)
             await studio.generate("a fox", **QUICK)
         (kept,) = (Path.home() / "data" / "gpt-image-mcp" / "answers").iterdir()
         assert f"kept in {kept}." in raised.value.message
+
+
+@BOTH
+async def test_after_the_database_is_lost_each_person_has_their_own_images_again(
+    replica: Replica, database_url: str
+) -> None:
+    people = [Owner(name="anna@example.com", group="art"), Owner(name="berta", group="art")]
+    made: dict[str, str] = {}
+    for person in people:
+        async with replica("one", person) as studio:
+            made[person.name] = (await studio.generate("a boat")).images[0].id
+    database = Database(database_url)
+    with database.writing() as connection:
+        for table in ("image_parents", "images", "calls"):
+            connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608
+    database.close()
+    async with replica("two") as operator:
+        assert (await operator.history.rebuild()).images == 2
+        assert (await operator.history.search()).total == 0
+    for person in people:
+        async with replica("two", person) as studio:
+            found = await studio.history.search()
+            assert [hit.image.id for hit in found.images] == [made[person.name]]
+            assert found.images[0].image.provenance.group == "art"
+    async with replica("two", Owner(name="carla", shared_groups=("art",))) as friend:
+        assert (await friend.history.search()).total == 2

@@ -70,6 +70,7 @@ def walk(folder: Path, database_server: str) -> Generator[Walk]:
         folder: The reader's, empty.
         database_server: The address of PostgreSQL, without a database.
     """
+    required(shutil.which("haproxy"), "HAProxy")
     ports = {port: str(free_port()) for port in _PORTS}
     script = re.sub(r"\b(8001|8002|8003|8080|9000)\b", lambda found: ports[found[1]], steps())
     programs = _install(folder / "programs")
