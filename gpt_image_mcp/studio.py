@@ -29,17 +29,16 @@ if TYPE_CHECKING:
     from gpt_image_mcp.services.estimates import EstimateArguments
     from gpt_image_mcp.services.exports import ExportArguments
     from gpt_image_mcp.services.history import History
+    from gpt_image_mcp.services.operations import Operations
     from gpt_image_mcp.services.resources import Resources
     from gpt_image_mcp.services.transfers import Transfers
     from gpt_image_mcp.services.viewing import Viewable
-    from gpt_image_mcp.values.call_totals import CallTotal
     from gpt_image_mcp.values.comparisons import Comparison
     from gpt_image_mcp.values.deletions import Deletion
     from gpt_image_mcp.values.exports import ExportResult
     from gpt_image_mcp.values.images import StoredImage
     from gpt_image_mcp.values.options import OutputArguments
     from gpt_image_mcp.values.progress import ProgressWatcher, Stage
-    from gpt_image_mcp.values.readiness import PartState
     from gpt_image_mcp.values.requests import InputImage
     from gpt_image_mcp.values.results import BatchResult, ImageResult
     from gpt_image_mcp.values.sessions import EndedSession, SessionSummary
@@ -346,17 +345,10 @@ class Studio:
         comparing = Comparing(self.settings, await self._services.library(), self.get)
         return await comparing.run(refs, options or ViewOptions(), **sheet)
 
-    async def check_parts(self) -> tuple[PartState, ...]:
-        """Whether database, storage and key can be used, within about a second. Nothing is spent."""
-        return await self._services.readiness.check()
-
-    async def call_totals(self) -> tuple[CallTotal, ...]:
-        """What the calls of everybody who uses this library come to.
-
-        Raises:
-            StorageFailed: If the database cannot be used.
-        """
-        return await self._services.call_totals()
+    @property
+    def operations(self) -> Operations:
+        """What whoever watches over a server asks: whether it is ready, and what all calls come to."""
+        return self._services.operations
 
     @property
     def stages(self) -> tuple[Stage, ...]:

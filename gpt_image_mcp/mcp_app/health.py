@@ -30,7 +30,7 @@ async def health(_request: Request) -> JSONResponse:
 @mcp.custom_route(READY_PATH, methods=["GET"])
 async def ready(request: Request) -> JSONResponse:
     """Whether a balancer should send calls here; if not, 503 with the parts that cannot be used."""
-    parts = await studios_of(Context(mcp)).check_parts()
+    parts = await studios_of(Context(mcp)).local.operations.check_parts()
     missing: list[str] = [state.part for state in parts if not state.is_usable]
     if getattr(request.state, _LEAVING, False):
         missing.insert(0, "server")

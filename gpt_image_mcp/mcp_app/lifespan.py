@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 
     from fastmcp import Context, FastMCP
 
-    from gpt_image_mcp.values.call_totals import CallTotal
     from gpt_image_mcp.values.progress import Stage
-    from gpt_image_mcp.values.readiness import PartState
 
 ACTIVE_SECONDS = 300
 NETWORK_TRANSPORTS = ("streamable-http", "sse")
@@ -44,11 +42,14 @@ class Studios:
 
     Args:
         settings: Those of the environment.
+
+    Attributes:
+        local: The studio for callers on this machine; the others use its database and connections.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._local = Studio(settings)
+        self.local = Studio(settings)
         self._studios: dict[Owner, Studio] = {}
         self._seen: dict[Owner, float] = {}
 
@@ -59,26 +60,18 @@ class Studios:
             AuthenticationFailed: If people sign in here, and this one has not.
         """
         if context.transport not in NETWORK_TRANSPORTS:
-            return self._local
+            return self.local
         owner = owner_of(get_access_token(), self.settings) if self.settings.is_served else LOCAL
         self._seen[owner] = monotonic()
         if owner not in self._studios:
             settings = _for_remote_callers(self.settings, owner)
-            self._studios[owner] = self._local.for_owner(owner, settings)
+            self._studios[owner] = self.local.for_owner(owner, settings)
         return self._studios[owner]
-
-    async def check_parts(self) -> tuple[PartState, ...]:
-        """Whether what all studios use can be used."""
-        return await self._local.check_parts()
-
-    async def call_totals(self) -> tuple[CallTotal, ...]:
-        """What the calls of everybody come to; raises ``StorageFailed``."""
-        return await self._local.call_totals()
 
     @property
     def stages(self) -> Counter[Stage]:
         """How many calls of this process stand where."""
-        return Counter(stage for studio in (self._local, *self._studios.values()) for stage in studio.stages)
+        return Counter(stage for studio in (self.local, *self._studios.values()) for stage in studio.stages)
 
     @property
     def active_people(self) -> int:
@@ -88,7 +81,7 @@ class Studios:
 
     def opened_for(self, owner: Owner) -> AbstractAsyncContextManager[Studio]:
         """A studio of a person who has not signed in, for what a link names; it is closed at the end."""
-        return self._local.for_owner(owner, _for_remote_callers(self.settings, owner))
+        return self.local.for_owner(owner, _for_remote_callers(self.settings, owner))
 
     async def aclose(self) -> None:
         """Closes all at once, because each waits for requests that were sent; then what they share."""
@@ -97,7 +90,7 @@ class Studios:
                 for studio in self._studios.values():
                     closing.create_task(studio.aclose())
         finally:
-            await self._local.aclose()
+            await self.local.aclose()
 
 
 @asynccontextmanager

@@ -41,10 +41,10 @@ async def metrics(request: Request) -> Response:
 async def _read(studios: Studios) -> Readings:
     from gpt_image_mcp.team.metrics import Readings
 
-    parts = await studios.check_parts()
+    parts = await studios.local.operations.check_parts()
     has_database = all(state.is_usable for state in parts if state.part == "database")
     try:
-        totals = await studios.call_totals() if has_database else None
+        totals = await studios.local.operations.call_totals() if has_database else None
     except StorageFailed:  # it went away just now
         totals = None
     return Readings(

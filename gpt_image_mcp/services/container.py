@@ -26,11 +26,10 @@ if TYPE_CHECKING:
     from gpt_image_mcp.services.exports import Exports
     from gpt_image_mcp.services.inputs import Inputs
     from gpt_image_mcp.services.lookup import Lookup
-    from gpt_image_mcp.services.readiness import Readiness
+    from gpt_image_mcp.services.operations import Operations
     from gpt_image_mcp.services.transfers import Transfers
     from gpt_image_mcp.services.viewing import Viewing
     from gpt_image_mcp.settings import Settings
-    from gpt_image_mcp.values.call_totals import CallTotal
     from gpt_image_mcp.values.progress import ProgressWatcher
     from gpt_image_mcp.values.results import ImageResult
 
@@ -68,7 +67,7 @@ class Container:
         self._jobs: Jobs | None = None
         self._sessions: EditSessions | None = None
         self._acknowledgements: Acknowledgements | None = None
-        self._readiness: Readiness | None = None
+        self._operations: Operations | None = None
 
     async def aclose(self) -> None:
         """Lets sent requests finish within the grace period and closes everything that is not shared.
@@ -98,13 +97,14 @@ class Container:
         return self.resources.connections
 
     @property
-    def readiness(self) -> Readiness:
-        """What looks whether all parts can be used; one object, because it looks once at a time."""
+    def operations(self) -> Operations:
+        """What is asked of the shared parts; one object, because it looks at each part once at a time."""
+        from gpt_image_mcp.services.operations import Operations
         from gpt_image_mcp.services.readiness import Readiness
 
-        if self._readiness is None:
-            self._readiness = Readiness(self._settings, self.resources)
-        return self._readiness
+        if self._operations is None:
+            self._operations = Operations(Readiness(self._settings, self.resources), self.resources)
+        return self._operations
 
     async def library(self) -> Library:
         """The images, calls and sessions of the user."""
@@ -112,10 +112,6 @@ class Container:
             if self._library is None:
                 self._library = await in_database(self._open_library)
             return self._library
-
-    async def call_totals(self) -> tuple[CallTotal, ...]:
-        """What the calls of everybody come to."""
-        return await in_database(self._sum_up_calls)
 
     async def runner(self) -> Runner:
         """What carries out calls that cost money."""
@@ -190,11 +186,6 @@ class Container:
         if self._sessions is None:
             self._sessions = EditSessions(self._settings, library)
         return self._sessions
-
-    def _sum_up_calls(self) -> tuple[CallTotal, ...]:
-        from gpt_image_mcp.library.call_totals import call_totals
-
-        return call_totals(self.resources.database)
 
     def _open_library(self) -> Library:
         from gpt_image_mcp.library.store import Library
