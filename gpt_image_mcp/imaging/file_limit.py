@@ -35,7 +35,13 @@ class Fitted:
 
 
 def fit_bytes(
-    image: Image.Image, encode: Encoder, *, max_bytes: int, best_quality: int, may_shrink: bool
+    image: Image.Image,
+    encode: Encoder,
+    *,
+    max_bytes: int,
+    best_quality: int,
+    may_shrink: bool,
+    most_pixels: int = MOST_PIXELS,
 ) -> Fitted:
     """The file of an image within a limit.
 
@@ -45,11 +51,12 @@ def fit_bytes(
         max_bytes: The limit.
         best_quality: The highest that is tried; 0 for a format that has none.
         may_shrink: Whether the picture may lose pixels where no quality is low enough.
+        most_pixels: With how many it begins if it may lose some.
     """
     worst = min(best_quality, _WORST_OF_SMALLER if may_shrink else _WORST)
     small = image
-    if may_shrink and (area := image.width * image.height) > MOST_PIXELS:
-        small = _scaled(image, int(max(image.size) * math.sqrt(MOST_PIXELS / area)))
+    if may_shrink and (area := image.width * image.height) > most_pixels:
+        small = _scaled(image, int(max(image.size) * math.sqrt(most_pixels / area)))
     while True:
         fitted = _at_best(small, encode, max_bytes=max_bytes, best=best_quality, worst=worst)
         edge = max(small.size)
@@ -66,6 +73,7 @@ def _at_best(image: Image.Image, encode: Encoder, *, max_bytes: int, best: int, 
     fitted = Fitted(encode(image, best), best, size)
     if len(fitted.data) <= max_bytes or best == worst:
         return fitted
+    step()
     fitted, too_good = Fitted(encode(image, worst), worst, size), best
     while len(fitted.data) <= max_bytes * _NEARLY_FULL and too_good - fitted.quality > 1:
         middle = (fitted.quality + too_good) // 2

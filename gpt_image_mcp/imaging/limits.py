@@ -20,6 +20,7 @@ _MOST_SCANNED_PIXELS = 2_500_000_000
 # The start of a scan with one to four components: ITU-T T.81, B.2.3.
 _SCANS = tuple(bytes((0xFF, 0xDA, 0, 6 + 2 * count, count)) for count in range(1, 5))
 # About half a second; a GIF of 50 MB needs 400,000.
+MOST_PARTS = 500_000  # of a file whose metadata are looked for
 _MOST_READS, _MOST_VALUES, _MOST_EXIF = 500_000, 100_000, 64
 _ICON_SIZE, _LARGEST_ICON_EDGE = re.compile(rb"IHDR(.{8})", re.DOTALL), 1024
 _TOO_MANY = "it is made of so many or such large parts that reading it would take too long"

@@ -16,7 +16,7 @@ from bisect import bisect_right
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from gpt_image_mcp.ids import are_ids
 from gpt_image_mcp.imaging.containers import jpeg, png, webp
@@ -45,7 +45,7 @@ _C2PA_BOX = b"uuid" + bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 # What XML 1.0 cannot carry, not even escaped; in JSON it can be written as a code.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _HALVES = range(0xD800, 0xE000)
-_DOCUMENT = re.compile(rb"<gim:document>(.*?)</gim:document>", re.DOTALL)
+_BEGIN, _END = b"<gim:document>", b"</gim:document>"
 _PACKET = """\
 <?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -169,15 +169,21 @@ def embed(data: bytes, metadata: EmbeddedMetadata) -> bytes | None:
 
 
 def read_embedded(data: bytes) -> EmbeddedMetadata | None:
-    """What ``embed`` wrote into a file; None if it holds nothing of that kind."""
+    """What ``embed`` wrote into a file; None if it holds nothing of that kind.
+
+    Raises:
+        ValueError: If it is not what this program writes.
+    """
     container = _container(data)
-    document = _DOCUMENT.search(container.find_xmp(data) or b"") if container else None
-    if document is None or len(document[1]) > _MOST_DOCUMENT_BYTES:
+    packet = container.find_xmp(data) if container else None
+    _, _, rest = (packet or b"").partition(_BEGIN)
+    document, end, _ = rest.partition(_END)
+    if not end:
         return None
-    try:
-        return EmbeddedMetadata.model_validate_json(html.unescape(document[1].decode()))
-    except (UnicodeDecodeError, ValidationError):
-        return None
+    if len(document) > _MOST_DOCUMENT_BYTES:
+        message = f"the metadata in it have more than {_MOST_DOCUMENT_BYTES} bytes"
+        raise ValueError(message)
+    return EmbeddedMetadata.model_validate_json(html.unescape(document.decode()))
 
 
 def _container(data: bytes) -> _Container | None:

@@ -26,12 +26,12 @@ class Reconnecting:
         """A connection of the driver; SQLAlchemy asks for it by its event ``do_connect``."""
         from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-        if self._away_since is None:
-            self._away_since = monotonic()
+        # Other threads connect at the same time, and say here when they could.
+        away_since = self._away_since = self._away_since or monotonic()
         driver: Any = dialect.loaded_dbapi
         again = Retrying(
             retry=retry_if_exception_type(driver.OperationalError),
-            stop=stop_after_delay(max(0.0, self._away_since + RESTART_SECONDS - monotonic())),
+            stop=stop_after_delay(max(0.0, away_since + RESTART_SECONDS - monotonic())),
             wait=wait_fixed(_KNOCKS_EVERY_SECONDS),
             reraise=True,
         )

@@ -188,7 +188,11 @@ class Connection:
                 own=own,
             )
             try:
-                return await self._fetch_patiently(fetcher, address)
+                async with asyncio.timeout(_LINK_PATIENCE_SECONDS):
+                    return await self._fetch_patiently(fetcher, address)
+            except TimeoutError as error:
+                reason = f"it did not arrive within {_LINK_PATIENCE_SECONDS:g} s"
+                raise _unfetched(address, reason, response) from error
             except PrivateAddress as error:
                 reason = f"{error.message} GPT_IMAGE_ALLOW_PRIVATE_URLS=1 lifts this guard"
                 raise _unfetched(address, reason, response) from error

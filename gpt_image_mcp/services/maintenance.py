@@ -155,12 +155,13 @@ def _fill(library: Library, roots: Sequence[Path], settings: Settings) -> Rebuil
     walked = (folder for root in [*roots, *_usual_folders(settings)] for folder, _ in _walk(root))
     described = {folder.parent for folder in walked if folder.name == FOLDER}
     folders = sorted({*roots, *described, *(folder for folder in known if not is_object(folder))})
-    real = (folder / FOLDER for folder in folders if not (folder / FOLDER).is_symlink())
+    real = [folder / FOLDER for folder in folders if not (folder / FOLDER).is_symlink()]
     files = [path for folder in real for path in sorted(folder.glob("*.json"))]
     objects = frozenset(path for path, _ in storage.objects_below(default_root(settings)))
     stored = sorted(path for path in objects if path.parent.name == FOLDER and path.suffix == ".json")
     read, unreadable = _add_described([*files, *stored], _Places(library, objects), settings)
-    read += sum(_add_embedded(root, library) for root in roots)
+    unreadable += [folder for folder in real if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK)]
+    read += sum(_add_embedded(root, library, unreadable) for root in roots)
     library.images.reindex()
     folders += sorted({path.parent.parent for path in stored})
     moved = move_in(library, settings)
@@ -264,22 +265,23 @@ def _files_by_size(folder: Path) -> dict[int, list[Path]]:
     return found
 
 
-def _add_embedded(root: Path, library: Library) -> int:
+def _add_embedded(root: Path, library: Library, unreadable: list[Path]) -> int:
     """Adds unknown images from the metadata embedded in their files; gives their number."""
+    read = 0
     paths = (folder / name for folder, names in _walk(root) for name in names)
-    return sum(_is_added(path, library) for path in paths if path.suffix.lower() in _EMBEDDING)
+    for path in (path for path in paths if path.suffix.lower() in _EMBEDDING):
+        try:
+            read += _is_added(path, library)
+        except (OSError, ValueError):
+            unreadable.append(path)
+    return read
 
 
 def _is_added(path: Path, library: Library) -> bool:
     """Adds the image of a file if our metadata are embedded in it and it is unknown; whether it was added."""
     step()
-    try:
-        image = recovered_image(path, read_regular(path, max_bytes=MOST_BYTES, follows_links=False))
-        if image is None or library.images.find_image(image.id):
-            return False
-        return library.images.add_image(image)
-    except (OSError, ValueError):
-        return False
+    image = recovered_image(path, read_regular(path, max_bytes=MOST_BYTES, follows_links=False))
+    return image is not None and not library.images.find_image(image.id) and library.images.add_image(image)
 
 
 def _require_limit(before: datetime | None, keep_mb: float | None) -> None:

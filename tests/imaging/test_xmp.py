@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import struct
@@ -213,7 +214,8 @@ def _with_foreign_xmp(image: Image.Image, kind: str) -> bytes:
 def test_a_document_of_another_shape_is_not_read(document: bytes) -> None:
     made = _embedded(PLAIN["webp"])
     forged = re.sub(rb"(<gim:document>).*(</gim:document>)", rb"\1" + re.escape(document) + rb"\2", made)
-    assert read_embedded(forged + b"\0" * len(made)) is None
+    with pytest.raises(ValueError, match=r".+"):
+        read_embedded(forged + b"\0" * len(made))
 
 
 @pytest.mark.parametrize(
@@ -256,6 +258,26 @@ def test_padding_and_bare_markers_of_a_jpeg_are_understood() -> None:
     padded = data[:2] + b"\xff\x01" + b"\xff\xff" + data[2:]
     assert read_embedded(_embedded(padded)) == ORIGIN
     assert not has_c2pa(data[:2] + b"\xff\xd9")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\xd8" + b"\xff" * 48_000_000 + b"\xd9",
+        b"\xff\xd8" + b"\xff\xe2\0\2" * 8_000_000,
+        PLAIN["png"][:8] + b"\0\0\0\0tEXt\0\0\0\0" * 3_000_000,
+        b"RIFF\xff\xff\xff\x7fWEBP" + b"EXIF\0\0\0\0" * 4_000_000,
+        *(
+            _behind_png_header(PLAIN["png"], _png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + text))
+            for text in (b"<gim:document>" * 70_000, b'<gim:document>{"id":"&lt;' * 38_000)
+        ),
+    ],
+    ids=["padding", "segments", "chunks", "chunks of a webp", "documents", "documents with escapes"],
+)
+def test_files_of_very_many_parts_are_read_in_seconds(data: bytes) -> None:
+    assert read_embedded(data) is None
+    assert not has_c2pa(data)
 
 
 def test_what_follows_the_image_stays_behind_it() -> None:
@@ -302,7 +324,8 @@ def test_damaged_files_are_read_as_far_as_they_go(data: st.DataObject) -> None:
         broken[place : place + 1] = data.draw(st.binary(min_size=1, max_size=2))
     given_bytes = bytes(broken)
     has_c2pa(given_bytes)
-    read_embedded(given_bytes)
+    with contextlib.suppress(ValueError):
+        read_embedded(given_bytes)
     made = embed(given_bytes, ORIGIN)
     assert made is None or read_embedded(made) == ORIGIN
 
@@ -315,7 +338,8 @@ def test_a_file_that_breaks_off_is_left_alone(kind: str, share: float) -> None:
 @given(start=st.sampled_from([data[:16] for data in PLAIN.values()]), rest=st.binary(max_size=200))
 def test_random_bytes_behind_a_signature_do_no_harm(start: bytes, rest: bytes) -> None:
     has_c2pa(start + rest)
-    read_embedded(start + rest)
+    with contextlib.suppress(ValueError):
+        read_embedded(start + rest)
     made = embed(start + rest, ORIGIN)
     assert made is None or read_embedded(made) == ORIGIN
 

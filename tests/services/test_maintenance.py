@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import re
 import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from PIL import Image
 
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.errors import InvalidArgument, NotFound
+from gpt_image_mcp.imaging.containers.png import find_xmp
 from gpt_image_mcp.library.sidecars import metadata_path
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.values.results import ImageResult
@@ -173,6 +175,29 @@ async def test_what_cannot_be_read_does_not_end_a_rebuild(studio: Studio, tmp_pa
     rebuilt = await studio.history.rebuild([tmp_path / "odd"])
     assert rebuilt.images == 1
     assert [path.name for path in rebuilt.unreadable] == ["folder.json"]
+
+
+@pytest.mark.parametrize(
+    "document", ['{"id": "../../../evil"}', "[" * 400_000, '{"cost": "1e9999"}', "no JSON"]
+)
+async def test_bad_metadata_in_a_picture_are_named_and_skipped(
+    studio: Studio, tmp_path: Path, document: str
+) -> None:
+    settings = Settings(sandbox=True, embed_metadata=True, output_dir=str(tmp_path / "a"))
+    async with Studio(settings) as other:
+        whole = (await _make(other)).file_path
+    packet = re.sub(rb"(<gim:document>).*(</gim:document>)", rb"\1%b\2" % document.encode(), _xmp_of(whole))
+    (tmp_path / "b").mkdir()
+    with Image.open(whole) as picture:
+        picture.save(tmp_path / "b" / "bad.webp", xmp=packet)
+    rebuilt = await studio.history.rebuild([tmp_path / "b"])
+    assert [path.name for path in rebuilt.unreadable] == ["bad.webp"]
+
+
+def _xmp_of(path: Path) -> bytes:
+    found = find_xmp(path.read_bytes())
+    assert found
+    return found
 
 
 async def test_a_forbidden_output_folder_does_not_end_a_rebuild(studio: Studio) -> None:

@@ -6,12 +6,16 @@ Segments: ITU-T T.81, annex B. XMP: XMP specification part 3, section 1.1.3. C2P
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
+
+from gpt_image_mcp.imaging.limits import MOST_PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _START = b"\xff\xd8"
+_PADDING = re.compile(rb"\xff+")
 _NAMESPACE = b"http://ns.adobe.com/xap/1.0/\0"
 _END_OF_IMAGE = b"\xff\xd9"
 _LENGTH_BYTES = 2
@@ -66,10 +70,12 @@ def with_xmp(data: bytes, packet: bytes) -> bytes:
 def _segments(data: bytes) -> Iterator[_Segment]:
     """The segments up to the first scan, whose header is the last, or to where the file breaks off."""
     start = len(_START)
-    while data.startswith(_START) and start + 1 < len(data) and data[start] == _MARK:
+    for _ in range(MOST_PARTS if data.startswith(_START) else 0):
+        if start + 1 >= len(data) or data[start] != _MARK:
+            return
         marker = data[start + 1]
-        if marker == _MARK:  # padding
-            end = start + 1
+        if marker == _MARK:
+            end = _padding_end(data, start)
         elif marker == _END:
             return
         elif marker in _BARE:
@@ -81,6 +87,12 @@ def _segments(data: bytes) -> Iterator[_Segment]:
         if marker == _SCAN:
             return
         start = end
+
+
+def _padding_end(data: bytes, start: int) -> int:
+    """Where the last of the bytes is that only fill the place before a marker."""
+    found = _PADDING.match(data, start)
+    return found.end() - 1 if found else start + 1
 
 
 def _is_xmp(segment: _Segment) -> bool:

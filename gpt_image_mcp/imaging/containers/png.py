@@ -10,6 +10,8 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from gpt_image_mcp.imaging.limits import MOST_PARTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -57,7 +59,9 @@ def with_xmp(data: bytes, packet: bytes) -> bytes:
 def _chunks(data: bytes) -> Iterator[_Chunk]:
     """The chunks up to ``IEND``, or to where the file breaks off."""
     start = len(_SIGNATURE)
-    while data.startswith(_SIGNATURE) and start + _HEAD.size <= len(data):
+    for _ in range(MOST_PARTS if data.startswith(_SIGNATURE) else 0):
+        if start + _HEAD.size > len(data):
+            return
         length, kind = _HEAD.unpack_from(data, start)
         end = start + _HEAD.size + length + _CRC_BYTES
         yield _Chunk(kind, start, end)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
+from gpt_image_mcp.imaging.limits import MOST_PARTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -72,7 +74,9 @@ def _chunks(data: bytes) -> Iterator[_Chunk]:
     if data[:4] != b"RIFF" or data[8:_BODY_START] != b"WEBP":
         return
     start, stop = _BODY_START, min(_file_end(data), len(data))
-    while start + _HEAD.size <= stop:
+    for _ in range(MOST_PARTS):
+        if start + _HEAD.size > stop:
+            return
         kind, length = _HEAD.unpack_from(data, start)
         end = start + _HEAD.size + length + length % 2
         yield _Chunk(kind, start, end, length)
