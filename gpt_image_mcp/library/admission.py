@@ -54,10 +54,10 @@ def refusal(connection: Connection, charge: Charge, limits: Iterable[Limit]) -> 
     if charge.usd == 0:
         return None
     for limit in limits:
+        if charge.usd is None:  # it may be one of the model, by a name that nobody told us
+            return _of_unknown_price(charge.model)
         if not counts(limit, charge.model):
             continue
-        if charge.usd is None:
-            return _of_unknown_price(charge.model)
         if limit.period == "call":
             if charge.usd > limit.usd:
                 return _over_call_limit(charge.usd, limit)

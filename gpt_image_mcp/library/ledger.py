@@ -56,7 +56,8 @@ _REDACT_CALL = (
     .values(prompt="", result=None, error=None, idempotency_key=None)
 )
 _IS_OPEN = calls.c.status.in_(("running", "outcome_unknown"))
-_ACKNOWLEDGE = update(calls).where(calls.c.id == bindparam("call_id"))
+# Only by whom it was made for: a colleague who looks at it does not take it from them.
+_ACKNOWLEDGE = update(calls).where(calls.c.id == bindparam("call_id"), calls.c.owner == bindparam("of"))
 _LET_JOIN = update(calls).where(calls.c.id == bindparam("call_id")).values(is_joinable=True)
 _FIND_SAME = (
     select(calls)
@@ -192,7 +193,12 @@ class Ledger:
         """Notes that the result of a call reached whoever asked for it."""
         with self.database.writing() as connection:
             connection.execute(
-                _ACKNOWLEDGE, {"acknowledged_at": datetime.now(UTC).timestamp(), "call_id": call_id}
+                _ACKNOWLEDGE,
+                {
+                    "acknowledged_at": datetime.now(UTC).timestamp(),
+                    "call_id": call_id,
+                    "of": self.owner.name,
+                },
             )
 
     def let_join(self, call_id: str) -> None:
@@ -206,20 +212,11 @@ class Ledger:
         A process on this machine is looked for; one elsewhere counts as gone when its sign of life is
         overdue.
         """
-        now, until = datetime.now(UTC).timestamp(), (datetime.now(UTC) + CALL_LEASE).timestamp()
-        running = select(calls.c.id, calls.c.alive_until, calls.c.process).where(calls.c.status == "running")
         with self.database.reading() as connection:
-            lost = [
-                call.id
-                for call in connection.execute(running)
-                # What is alive for longer than a lease said so before the clock was set back.
-                if not now <= call.alive_until <= until or is_gone(call.process)
-            ]
-        if not lost:
-            return
+            if not _lost_calls(connection):
+                return
         with self.database.writing() as connection:
-            still = select(calls.c.id).where(calls.c.id.in_(lost), calls.c.status == "running")
-            lost = list(connection.execute(still).scalars())
+            lost = _lost_calls(connection)  # one may have said meanwhile that it lives
             given_up = update(calls).where(calls.c.id.in_(lost))
             connection.execute(given_up.values(status="outcome_unknown", error=dump_error(_lost())))
             note_ended(connection, lost, keeps_prompts=self.keeps_prompts)
@@ -335,6 +332,18 @@ def _is_joinable(row: Row[Any]) -> bool:
     if row.status == "running":
         return bool(row.is_joinable) and not is_gone(row.process)
     return row.is_joinable or is_gone(row.process)
+
+
+def _lost_calls(connection: Connection) -> list[str]:
+    """Ids of the calls that count as running and whose process is gone, or says no more that it lives."""
+    now, until = datetime.now(UTC).timestamp(), (datetime.now(UTC) + CALL_LEASE).timestamp()
+    running = select(calls.c.id, calls.c.alive_until, calls.c.process).where(calls.c.status == "running")
+    return [
+        call.id
+        for call in connection.execute(running)
+        # What is alive for longer than a lease said so before the clock was set back.
+        if not now <= call.alive_until <= until or is_gone(call.process)
+    ]
 
 
 def _call_values(connection: Connection, call: CallStart, reserved: Decimal) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import or_
+from sqlalchemy import or_, true
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Table
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 def owned(table: Table, owner: Owner) -> ColumnElement[bool]:
     """The rows of a table that are a person's own, or of a group that shares with them."""
+    if owner.is_everybody:
+        return true()
     own: ColumnElement[bool] = table.c.owner == owner.name
     if not owner.shared_groups:
         return own

@@ -33,7 +33,7 @@ from gpt_image_mcp.library.uploads import Uploads
 from gpt_image_mcp.object_paths import is_object, location, object_path
 from gpt_image_mcp.paths import real_path
 from gpt_image_mcp.values.images import Picture, Provenance, StoredImage
-from gpt_image_mcp.values.owners import LOCAL, Owner
+from gpt_image_mcp.values.owners import EVERYBODY, LOCAL, Owner
 from gpt_image_mcp.visible_text import without_unseen
 
 if TYPE_CHECKING:
@@ -83,6 +83,10 @@ class Library:
     def owner(self) -> Owner:
         """Whose library it is."""
         return self._owner
+
+    def of_everybody(self) -> Library:
+        """The library of all owners, on the same database: for maintenance, which forgets nobody's things."""
+        return Library(self._settings, owner=EVERYBODY, database=self._database, budgets=self._budgets)
 
     def limits(self) -> tuple[Limit, ...]:
         """What the user's calls may cost now. Blocking."""

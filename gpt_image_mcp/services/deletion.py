@@ -93,6 +93,7 @@ def _as_returned(image: StoredImage, parents: Sequence[str], library: Library) -
 
 def redact_emptied_results(library: Library) -> None:
     """Takes out of the calls the results of batches and joined calls whose images are all gone."""
+    library = library.of_everybody()  # what is another's is not gone
     results = library.ledger.results_without_images()
     library.ledger.redact([call_id for call_id, result in results if _is_gone(result, library)])
 

@@ -99,7 +99,9 @@ class History:
         """
         from gpt_image_mcp.services.maintenance import rebuild
 
-        return await in_database(rebuild, await self.bench.library(), folders, settings=self.settings)
+        return await in_database(
+            rebuild, (await self.bench.library()).of_everybody(), folders, settings=self.settings
+        )
 
     async def prune(
         self, *, older_than: str = "", keep_mb: float | None = None, is_confirmed: bool = False
@@ -122,7 +124,7 @@ class History:
 
         return await in_database(
             prune,
-            await self.bench.library(),
+            (await self.bench.library()).of_everybody(),
             older_than=older_than,
             keep_mb=keep_mb,
             is_confirmed=is_confirmed,

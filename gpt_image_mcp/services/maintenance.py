@@ -36,6 +36,7 @@ _BYTES_PER_MB = 1_000_000
 # Where no age is given: by then, the usage page has long told what became of the call.
 _ANSWERS_KEPT_FOR = timedelta(days=30)
 _SIGNATURE_BYTES = 4096  # an SVG may begin with comments
+_MOST_SESSIONS = 1_000_000
 _EMBEDDING = (".png", ".jpg", ".jpeg", ".webp")
 
 
@@ -320,7 +321,9 @@ def _bytes_on_disk(path: Path) -> int:
 
 def _open_sessions(library: Library, settings: Settings) -> set[str]:
     idle_since = datetime.now(UTC) - timedelta(milliseconds=settings.session_ttl_ms)
-    listed = library.sessions.latest(most_open=settings.session_max, idle_since=idle_since)
+    # How many are open counts for each person; of everybody's, those that are not idle are.
+    most_open = _MOST_SESSIONS if settings.is_served else settings.session_max
+    listed = library.sessions.latest(most_open=most_open, idle_since=idle_since)
     return {session.id for session in listed if session.status == "open"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ class Resources:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         MEMORY.limit_bytes = settings.memory_mb * BYTES_PER_MB
+        self._opening = threading.Lock()
         self._database: Database | None = None
         self._connections: Connections | None = None
         self._budgets: Budgets | None = None
@@ -37,9 +39,10 @@ class Resources:
         """The database of everybody's images. Imports what it needs, so it is for a worker thread."""
         from gpt_image_mcp.library.store import database_of
 
-        if self._database is None:
-            self._database = database_of(self._settings)
-        return self._database
+        with self._opening:
+            if self._database is None:
+                self._database = database_of(self._settings)
+            return self._database
 
     @property
     def budgets(self) -> Budgets:

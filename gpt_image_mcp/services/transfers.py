@@ -62,7 +62,8 @@ class Transfers:
             InputRejected: If no edit and no export would take it.
             StorageFailed: If it cannot be kept.
         """
-        return await in_drawing(self._receive, upload_id, file)
+        data, extension = await in_drawing(_checked, upload_id, file)
+        return await in_folders(self._keep, upload_id, data, extension)
 
     async def image(self, image_id: str) -> Download:
         """The file of an image, as it was saved.
@@ -89,14 +90,10 @@ class Transfers:
         self.library.uploads.begin(upload_id, ends_at=ends_at)
         return upload_id
 
-    def _receive(self, upload_id: str, file: IO[bytes]) -> bool:
-        file.seek(0)
-        data = file.read()
-        picture = require_whole(data, source=upload_id)
-        normalise(data, source=upload_id, is_first=True, is_shown=True)
+    def _keep(self, upload_id: str, data: bytes, extension: str) -> bool:
         folder = output_folder(self.settings, "") / _FOLDER
         try:
-            path = write_upload(folder, upload_id, data, extension=picture.extension)
+            path = write_upload(folder, upload_id, data, extension=extension)
         except OSError as error:
             message = f"The upload could not be kept: {error.strerror or error}."
             raise StorageFailed(message, next_step="Send it again later.", retryable=True) from error
@@ -125,6 +122,15 @@ class Transfers:
         if picture is None:
             raise NotFound(_NOTHING, next_step=_ANOTHER)
         return Download(data, picture.mime_type, Path(name).name)
+
+
+def _checked(upload_id: str, file: IO[bytes]) -> tuple[bytes, str]:
+    """The bytes of a picture that an edit or an export takes, and their extension."""
+    file.seek(0)
+    data = file.read()
+    picture = require_whole(data, source=upload_id)
+    normalise(data, source=upload_id, is_first=True, is_shown=True)
+    return data, picture.extension
 
 
 def _discard(path: Path) -> None:

@@ -75,6 +75,7 @@ class FileTokens(TokenVerifier):
         super().__init__(required_scopes=[READ])
         self._file, self._groups_claim = file, groups_claim
         self._identity: object = ""
+        self._failure = ""
         self._tokens: dict[str, StoredToken] = {}
 
     async def verify_token(self, token: str) -> AccessToken | None:
@@ -94,13 +95,16 @@ class FileTokens(TokenVerifier):
     def _known(self) -> dict[str, StoredToken]:
         """The tokens of the file as it is now, by hash; none of a file that cannot be used."""
         identity = self._file.identity()
-        if identity != self._identity:
-            self._identity, self._tokens = identity, {}
+        if identity is None or identity != self._identity:
+            self._identity, self._tokens = None, {}
             try:
                 self._tokens = {token.sha256: token for token in self._file.read()}
+                self._identity, self._failure = identity, ""  # what could not be read is read again
                 _log.info("%s has %d tokens.", self._file.path, len(self._tokens))
             except StorageFailed as error:
-                _log.error("Nobody can sign in. %s", error)
+                if self._failure != error.message:
+                    _log.error("Nobody can sign in. %s", error)
+                self._failure = error.message
         return self._tokens
 
 

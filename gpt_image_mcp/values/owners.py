@@ -13,11 +13,13 @@ class Owner:
         name: Who it is, as the sign-in says; empty for whoever uses the library on this machine.
         group: The group whose budget the person's calls are charged to; empty for none.
         shared_groups: Groups whose images, sessions and jobs the person may use like their own.
+        is_everybody: Whether it is nobody in particular, and all things count as theirs: for maintenance.
     """
 
     name: str = ""
     group: str = ""
     shared_groups: tuple[str, ...] = ()
+    is_everybody: bool = False
 
 
-LOCAL = Owner()
+LOCAL, EVERYBODY = Owner(), Owner(is_everybody=True)

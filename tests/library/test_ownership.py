@@ -14,7 +14,7 @@ from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.library.search.query import ImageSearch, SearchCriteria
 from gpt_image_mcp.library.sessions import Sessions, Turn
 from gpt_image_mcp.values.options import OutputOptions
-from gpt_image_mcp.values.owners import LOCAL, Owner
+from gpt_image_mcp.values.owners import EVERYBODY, LOCAL, Owner
 from tests.library.conftest import EVERY_DATABASE, POSTGRESQL
 
 if TYPE_CHECKING:
@@ -115,6 +115,20 @@ def test_what_is_another_s_cannot_be_changed(hers: Hers, owner: Owner) -> None:
 
 def _never(_users: object) -> None:
     raise AssertionError
+
+
+@POSTGRESQL
+def test_who_looks_at_another_s_job_does_not_take_its_result(hers: Hers) -> None:
+    Ledger(hers.database, ANN).finish_call(hers.call.id, status="completed", result_json="{}")
+    Ledger(hers.database, FRIENDS["a member of the sharing group"]).acknowledge(hers.call.id)
+    assert Ledger(hers.database, ANN).find_same_call("k") is not None
+    Ledger(hers.database, ANN).acknowledge(hers.call.id)
+    assert Ledger(hers.database, ANN).find_same_call("k") is None
+
+
+@POSTGRESQL
+def test_for_maintenance_all_things_are_there(hers: Hers) -> None:
+    assert {name for name, answer in _answers(hers, EVERYBODY) if not _is_something(answer)} == set()
 
 
 @POSTGRESQL

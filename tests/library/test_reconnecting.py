@@ -43,8 +43,8 @@ def eager_switches() -> Iterator[None]:
 def test_many_threads_connect_at_the_same_time() -> None:
     reconnecting, dialect = Reconnecting(), _dialect()
     with ThreadPoolExecutor(16) as threads:
-        found = list(threads.map(lambda _n: reconnecting(dialect, None, (), {}), range(20_000)))
-    assert set(found) == {"connected"}
+        connecting = [threads.submit(reconnecting, dialect, None, (), {}) for _ in range(20_000)]
+    assert {each.result() for each in connecting} == {"connected"}
 
 
 def test_a_server_that_comes_back_is_waited_for() -> None:

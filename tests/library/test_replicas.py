@@ -347,3 +347,35 @@ async def test_after_the_database_is_lost_each_person_has_their_own_images_again
             assert found.images[0].image.provenance.group == "art"
     async with replica("two", Owner(name="carla", shared_groups=("art",))) as friend:
         assert (await friend.history.search()).total == 2
+
+
+@BOTH
+async def test_what_one_deletes_or_prunes_takes_nothing_from_another(replica: Replica) -> None:
+    anna, berta = Owner(name="anna"), Owner(name="berta")
+    async with replica("one", anna) as hers:
+        (made,) = (await hers.generate("a boat")).images
+        batch = await hers.batch_edit("greener", [made.id])
+        session = (await hers.start_session("a lake", [made.id])).session
+        assert session is not None
+    async with replica("two", berta) as others:
+        (gone,) = (await others.generate("a fox")).images
+        await others.delete(gone.id, confirm=True)
+    async with replica("two") as operator:
+        await operator.history.prune(older_than="0d", is_confirmed=True)
+    async with replica("two", anna) as hers:
+        assert isinstance(await hers.get(batch.call_id), BatchResult)
+        turn = await hers.continue_session(session.session_id, "more")
+        assert turn.status == "completed"
+
+
+async def test_a_copy_of_a_picture_in_a_named_folder_takes_it_from_nobody(tmp_path: Path) -> None:
+    settings = Settings(sandbox=True, embed_metadata=True, output_dir=str(tmp_path / "out"))
+    async with Studio(settings, owner=Owner(name="anna", group="art")) as hers:
+        (made,) = (await hers.generate("a boat")).images
+    (tmp_path / "copies").mkdir()
+    (tmp_path / "copies" / "copy.png").write_bytes(made.file_path.read_bytes())
+    async with Studio(settings) as operator:
+        await operator.history.rebuild([tmp_path / "copies"])
+    async with Studio(settings, owner=Owner(name="anna")) as hers:
+        assert (await hers.find(made.id)).provenance.owner == "anna"
+        assert (await hers.history.search()).total == 1

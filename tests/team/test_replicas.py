@@ -48,7 +48,7 @@ class Team:
         url, token = self.served[replica].url, self._tokens[person]
         async with Client(url, auth=token) as client:
             result = await client.call_tool(tool, arguments, raise_on_error=False)
-        return result.content[0].text if result.is_error else result.structured_content
+        return result.structured_content or "".join(getattr(block, "text", "") for block in result.content)
 
     async def until_sent(self, count: int) -> None:
         """Waits until so many requests that cost money have come to the API."""
@@ -84,7 +84,11 @@ async def _team(folder: Path, database_url: str, count: int, **settings: str) ->
 @pytest.fixture
 def start_team(tmp_path: Path, database_url: str) -> Callable[..., AbstractAsyncContextManager[Team]]:
     """Starts so many replicas on a database of their own."""
-    return lambda count, **settings: _team(tmp_path, database_url, count, **settings)
+
+    def start(count: int, **settings: str) -> AbstractAsyncContextManager[Team]:
+        return _team(tmp_path, database_url, count, **settings)
+
+    return start
 
 
 async def test_any_replica_has_the_job_and_the_session_of_another(start_team: Start, bucket: Bucket) -> None:
