@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from gpt_image_mcp.mcp_app.middleware import TOOLS_OF_GROUP
 from tests.programs import required
 
 SCRIPT = Path(__file__).with_name("converting.py")
@@ -56,7 +57,9 @@ def test_a_client_that_converts_schemas_keeps_every_tool_whole(converter: str) -
     )
     assert done.returncode == 0, done.stderr
     converted = json.loads(done.stdout)
-    published = {path.stem: json.loads(path.read_text())["inputSchema"] for path in SNAPSHOTS.glob("*.json")}
+    # What only a served library offers is not listed over stdio.
+    local = [path for path in SNAPSHOTS.glob("*.json") if path.stem not in TOOLS_OF_GROUP["remote"]]
+    published = {path.stem: json.loads(path.read_text())["inputSchema"] for path in local}
     assert {name: _form(schema) for name, schema in converted["schemas"].items()} == {
         name: _form(schema) for name, schema in published.items()
     }
