@@ -1,4 +1,7 @@
-"""Looking around in folders that somebody else named: only so far and so long, whatever is in them."""
+"""Looking around in folders that somebody else named: only so far and so long, whatever is in them.
+
+Whoever looks after the library walks on with ``folders_below``, and can be interrupted.
+"""
 
 from __future__ import annotations
 
@@ -128,3 +131,18 @@ def _after(name: str, places: frozenset[int], rules: list[re.Pattern[str] | None
     tried = {*places, *(place + 1 for place in deep)}
     stays = set[int]() if name.startswith(".") else deep
     return frozenset(stays | {place + 1 for place in tried if (rule := rules[place]) and rule.match(name)})
+
+
+def folders_below(root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Each folder at or below one, with the names of its regular files; what cannot be read is passed over.
+
+    Links may lead in circles and are not followed, and folders may be nested deeper than functions.
+    """
+    waiting = [root]
+    while waiting:
+        step()
+        folder = waiting.pop()
+        with suppress(OSError), os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+            waiting += [folder / entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            yield folder, [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 
 from gpt_image_mcp import Settings, Studio
+from gpt_image_mcp.calls.saving import MOST_SAVED
 from gpt_image_mcp.errors import (
     BudgetExceeded,
     InvalidSetting,
@@ -18,10 +22,14 @@ from gpt_image_mcp.errors import (
     OutcomeUnknown,
     OutputRejected,
 )
+from gpt_image_mcp.openai_api.sandbox.drawing import Drawing, draw
+from gpt_image_mcp.openai_api.sandbox.transport import SandboxTransport
 from gpt_image_mcp.values.results import ImageResult
 from tests.standin import serve_standin
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gpt_image_mcp.values.progress import Progress
 
 
@@ -193,23 +201,24 @@ async def test_a_damaged_picture_is_an_unknown_outcome_that_can_be_asked_for_aga
                 await studio.get(started.call_id)
 
 
-async def test_one_damaged_picture_of_several_does_not_cost_the_others(project: Path) -> None:
-    import base64
-    import json
+def _answering(pictures: Sequence[bytes]) -> SandboxTransport:
+    """An API that answers whatever is asked with these pictures."""
+    data = [{"b64_json": base64.b64encode(picture).decode()} for picture in pictures]
 
-    import httpx2
-
-    from gpt_image_mcp.openai_api.sandbox.drawing import Drawing, draw
-    from gpt_image_mcp.openai_api.sandbox.transport import SandboxTransport
-
-    whole = draw(Drawing(prompt="x", model="m", quality="low", width=64, height=64))
-
-    class HalfBroken(SandboxTransport):
+    class Answering(SandboxTransport):
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-            pictures = [{"b64_json": base64.b64encode(data).decode()} for data in (whole, whole[:50])]
-            return httpx2.Response(200, content=json.dumps({"data": pictures}), request=request)
+            return httpx2.Response(200, content=json.dumps({"data": data}), request=request)
 
-    async with serve_standin(HalfBroken()) as standin:
+    return Answering()
+
+
+def _drawn(prompt: str) -> bytes:
+    return draw(Drawing(prompt=prompt, model="m", quality="low", width=64, height=64))
+
+
+async def test_one_damaged_picture_of_several_does_not_cost_the_others(project: Path) -> None:
+    whole = _drawn("x")
+    async with serve_standin(_answering([whole, whole[:50]])) as standin:
         settings = Settings(
             api_key="sk-test",  # type: ignore[arg-type]
             base_url=standin.base_url,
@@ -225,23 +234,7 @@ async def test_one_damaged_picture_of_several_does_not_cost_the_others(project: 
 async def test_of_very_many_pictures_in_an_answer_only_some_are_saved_and_the_answer_is_kept(
     project: Path,
 ) -> None:
-    import base64
-    import json
-
-    import httpx2
-
-    from gpt_image_mcp.calls.saving import MOST_SAVED
-    from gpt_image_mcp.openai_api.sandbox.drawing import Drawing, draw
-    from gpt_image_mcp.openai_api.sandbox.transport import SandboxTransport
-
-    seen = [draw(Drawing(prompt=str(n), model="m", quality="low", width=64, height=64)) for n in range(2)]
-
-    class Many(SandboxTransport):
-        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-            pictures = [{"b64_json": base64.b64encode(data).decode()} for data in seen * MOST_SAVED]
-            return httpx2.Response(200, content=json.dumps({"data": pictures}), request=request)
-
-    async with serve_standin(Many()) as standin:
+    async with serve_standin(_answering([_drawn("a"), _drawn("b")] * MOST_SAVED)) as standin:
         settings = Settings(
             api_key="sk-test",  # type: ignore[arg-type]
             base_url=standin.base_url,

@@ -1,13 +1,20 @@
-"""How the error of a call is kept in the database, and read back as the exception that it was."""
+"""Calls as the database keeps them, and their errors, read back as the exceptions that they were."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
 from gpt_image_mcp import errors
 from gpt_image_mcp.errors import ImageError, InternalError
+from gpt_image_mcp.library.schema import dollars
+from gpt_image_mcp.values.history import CallRecord
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +48,22 @@ def load_error(text: str) -> ImageError:
     )
     made.retryable = kept.retryable
     return made
+
+
+def call_record(row: Row[Any]) -> CallRecord:
+    """A call, of its row."""
+    return CallRecord(
+        id=row.id,
+        kind=row.kind,
+        status=row.status,
+        model=row.model,
+        quality=row.quality,
+        size=row.size,
+        prompt=row.prompt,
+        started_at=datetime.fromtimestamp(row.started_at, UTC),
+        reserved_usd=dollars(row.reserved_nanodollars),
+        cost_usd=None if row.cost_nanodollars is None else dollars(row.cost_nanodollars),
+        sandbox=row.sandbox,
+        result_json=row.result,
+        error=None if row.error is None else load_error(row.error),
+    )

@@ -21,10 +21,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.library.database import Database
     from gpt_image_mcp.values.sessions import SessionUse
 
-_KEPT = (
-    *("id", "owner", "group_name", "created_at", "day", "model", "session_id", "call_id"),
-    "spent_nanodollars",
-)
+_KEPT = tuple(column.name for column in deleted_images.c if column.name != "deleted_at")
 
 
 @dataclass(frozen=True, slots=True)

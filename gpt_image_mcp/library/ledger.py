@@ -13,14 +13,13 @@ from sqlalchemy import bindparam, insert, or_, select, update
 from gpt_image_mcp.errors import OutcomeUnknown
 from gpt_image_mcp.library.admission import Charge, counts, refusal, standing_of
 from gpt_image_mcp.library.audit import note_ended, note_refused
-from gpt_image_mcp.library.call_records import dump_error, load_error
+from gpt_image_mcp.library.call_records import call_record, dump_error
 from gpt_image_mcp.library.naming import is_of_model
 from gpt_image_mcp.library.ownership import owned, signed
 from gpt_image_mcp.library.processes import is_gone, this_process
 from gpt_image_mcp.library.schema import calls, dollars, images, nanodollars
 from gpt_image_mcp.library.spending import day_of
 from gpt_image_mcp.values.budgets import Limit
-from gpt_image_mcp.values.history import CallRecord, CallStart
 from gpt_image_mcp.values.owners import LOCAL, Owner
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.library.database import Database
     from gpt_image_mcp.money import Quote
     from gpt_image_mcp.values.budgets import Payer, Standing
-    from gpt_image_mcp.values.history import CallStatus
+    from gpt_image_mcp.values.history import CallRecord, CallStart, CallStatus
     from gpt_image_mcp.values.images import Kind
 
 CALL_LEASE = timedelta(seconds=30)
@@ -181,7 +180,7 @@ class Ledger:
         with self.database.reading() as connection:
             this = select(calls).where(calls.c.id == call_id, owned(calls, self.owner))
             row = connection.execute(this).one_or_none()
-            return None if row is None else _call_record(row)
+            return None if row is None else call_record(row)
 
     def stay_alive(self, call_id: str) -> None:
         """Notes that a call still runs, even if it was given up for lost."""
@@ -253,7 +252,7 @@ class Ledger:
                 names = connection.execute(select(calls.c.model).where(*mine).distinct()).scalars().all()
                 query = query.where(calls.c.model.in_([name for name in names if is_of_model(name, model)]))
             rows = connection.execute(query.order_by(calls.c.started_at.desc()).limit(limit)).all()
-            return tuple(_call_record(row) for row in rows)
+            return tuple(call_record(row) for row in rows)
 
     def find_same_call(self, idempotency_key: str) -> CallRecord | None:
         """The latest call with this key that the same call joins.
@@ -263,7 +262,7 @@ class Ledger:
         """
         with self.database.reading() as connection:
             row = _same_call(connection, idempotency_key, self.owner)
-            return None if row is None else _call_record(row)
+            return None if row is None else call_record(row)
 
     def spent_usd(self, day: date | None = None) -> Decimal:
         """What was spent or is reserved on a day of the library, by default today, without the sandbox.
@@ -377,24 +376,6 @@ def _ending(
         "result": result_json,
         "error": None if error is None else dump_error(error),
     }
-
-
-def _call_record(row: Row[Any]) -> CallRecord:
-    return CallRecord(
-        id=row.id,
-        kind=row.kind,
-        status=row.status,
-        model=row.model,
-        quality=row.quality,
-        size=row.size,
-        prompt=row.prompt,
-        started_at=datetime.fromtimestamp(row.started_at, UTC),
-        reserved_usd=dollars(row.reserved_nanodollars),
-        cost_usd=None if row.cost_nanodollars is None else dollars(row.cost_nanodollars),
-        sandbox=row.sandbox,
-        result_json=row.result,
-        error=None if row.error is None else load_error(row.error),
-    )
 
 
 def _lost() -> OutcomeUnknown:

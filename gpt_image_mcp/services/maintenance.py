@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.dates import parse_since
 from gpt_image_mcp.errors import DatabaseDamaged, InvalidArgument, OutputRejected, StorageFailed
+from gpt_image_mcp.folder_walks import folders_below
 from gpt_image_mcp.folders import default_root, is_own, local_root, output_folder
 from gpt_image_mcp.imaging.formats import announced_format
 from gpt_image_mcp.imaging.preview_cache import evict
@@ -26,7 +26,7 @@ from gpt_image_mcp.services.moving_in import move_in
 from gpt_image_mcp.steps import step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from gpt_image_mcp.library.store import Library
     from gpt_image_mcp.settings import Settings
@@ -153,7 +153,7 @@ def _require_folder(path: Path) -> Path:
 
 def _fill(library: Library, roots: Sequence[Path], settings: Settings) -> Rebuilt:
     known = {image.file_path.parent for image in library.images.all_images()}
-    walked = (folder for root in [*roots, *_usual_folders(settings)] for folder, _ in _walk(root))
+    walked = (folder for root in [*roots, *_usual_folders(settings)] for folder, _ in folders_below(root))
     described = {folder.parent for folder in walked if folder.name == FOLDER}
     folders = sorted({*roots, *described, *(folder for folder in known if not is_object(folder))})
     real = [folder / FOLDER for folder in folders if not (folder / FOLDER).is_symlink()]
@@ -176,21 +176,6 @@ def _usual_folders(settings: Settings) -> list[Path]:
         return usual if is_object(folder) else [*usual, folder]
     except OutputRejected:
         return usual
-
-
-def _walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Each folder at or below one, with the names of its regular files; what cannot be read is passed over.
-
-    Links may lead in circles and are not followed, and folders may be nested deeper than functions.
-    """
-    waiting = [root]
-    while waiting:
-        step()
-        folder = waiting.pop()
-        with contextlib.suppress(OSError), os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-            waiting += [folder / entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-            yield folder, [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
 
 
 def _add_described(files: Iterable[Path], places: _Places, settings: Settings) -> tuple[int, list[Path]]:
@@ -260,7 +245,7 @@ class _Places:
 
 def _files_by_size(folder: Path) -> dict[int, list[Path]]:
     found: dict[int, list[Path]] = {}
-    _, names = next(_walk(folder), (folder, list[str]()))
+    _, names = next(folders_below(folder), (folder, list[str]()))
     for name in names:
         found.setdefault(_bytes_on_disk(folder / name), []).append(folder / name)
     return found
@@ -269,7 +254,7 @@ def _files_by_size(folder: Path) -> dict[int, list[Path]]:
 def _add_embedded(root: Path, library: Library, unreadable: list[Path]) -> int:
     """Adds unknown images from the metadata embedded in their files; gives their number."""
     read = 0
-    paths = (folder / name for folder, names in _walk(root) for name in names)
+    paths = (folder / name for folder, names in folders_below(root) for name in names)
     for path in (path for path in paths if path.suffix.lower() in _EMBEDDING):
         try:
             read += _is_added(path, library)

@@ -14,24 +14,11 @@ from gpt_image_mcp.library.call_totals import call_totals
 from gpt_image_mcp.library.database import Database
 from tests.mcp_app.http_servers import START_SECONDS, Served
 from tests.team.haproxy import haproxy
+from tests.team.pictures import make
 from tests.team.replicas import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-async def _make(url: str, prompt: str, drawing: asyncio.Event | None = None) -> bool:
-    """Whether an image came back; the event is set when it is being drawn."""
-
-    async def watch(progress: float, total: float | None, message: str | None) -> None:
-        del progress, total
-        if drawing and message and message.startswith("drawing"):
-            drawing.set()
-
-    async with Client(url) as client:
-        arguments = {"prompt": prompt, "quality": "low"}
-        made = await client.call_tool("generate_image", arguments, progress_handler=watch)
-    return bool(made.structured_content and made.structured_content["images"])
 
 
 async def _prompts(url: str) -> list[str]:
@@ -50,15 +37,15 @@ async def test_calls_go_on_while_one_replica_leaves_and_another_is_killed(
         await asyncio.to_thread(wait_until, one)
     with haproxy(served) as address:
         url, drawing = f"{address}/mcp", asyncio.Event()
-        slow = asyncio.create_task(_make(url, "[sandbox:delay=2] slow", drawing))
+        slow = asyncio.create_task(make(url, "[sandbox:delay=2] slow", drawing))
         await drawing.wait()
         for one in served[:2]:
             one.process.send_signal(signal.SIGTERM)
-        assert await _make(url, "meanwhile")
+        assert await make(url, "meanwhile")
         assert await slow
         for one in served[:2]:
             assert await asyncio.to_thread(one.process.wait, START_SECONDS) == 0
-        assert await _make(url, "afterwards")
+        assert await make(url, "afterwards")
         assert await _prompts(url) == ["[sandbox:delay=2] slow", "afterwards", "meanwhile"]
 
 
@@ -71,13 +58,13 @@ async def test_a_call_whose_replica_is_killed_is_not_made_by_another(
         await asyncio.to_thread(wait_until, one)
     with haproxy(served) as address:
         drawing = asyncio.Event()
-        slow = asyncio.create_task(_make(f"{address}/mcp", "[sandbox:delay=30] slow", drawing))
+        slow = asyncio.create_task(make(f"{address}/mcp", "[sandbox:delay=30] slow", drawing))
         await drawing.wait()
         (drawn_by,) = [one for one in served if _draws(one)]
         drawn_by.process.kill()
         with pytest.raises(Exception, match=r"."):
             await slow
-        assert await _make(f"{address}/mcp", "another")
+        assert await make(f"{address}/mcp", "another")
     database = Database(database_url)
     assert sum(total.count for total in call_totals(database)) == 2
     database.close()

@@ -17,26 +17,12 @@ from tests.object_stores import bucket_on, s3_server
 from tests.postgresql import find_postgresql, make_database, postgresql
 from tests.programs import required
 from tests.team.balancer import balancer
+from tests.team.pictures import make
 from tests.team.replicas import readiness, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-
-async def _made(url: str, prompt: str, drawing: asyncio.Event | None = None) -> str:
-    """The id of an image made through an address; the event is set when it is being drawn."""
-
-    async def watch(progress: float, total: float | None, message: str | None) -> None:
-        del progress, total
-        if drawing and message and message.startswith("drawing"):
-            drawing.set()
-
-    async with Client(url) as client:
-        arguments = {"prompt": prompt, "quality": "low"}
-        result = await client.call_tool("generate_image", arguments, progress_handler=watch)
-    assert result.structured_content is not None
-    return str(result.structured_content["images"][0]["id"])
 
 
 def test_a_server_that_can_make_images_is_ready_and_says_no_more(tmp_path: Path) -> None:
@@ -115,7 +101,7 @@ async def test_a_server_that_leaves_says_so_while_it_finishes_what_was_sent(tmp_
     drawing = asyncio.Event()
     with serve(tmp_path) as served:
         async with asyncio.timeout(START_SECONDS):
-            slow = asyncio.create_task(_made(served.url, "[sandbox:delay=3] a boat", drawing))
+            slow = asyncio.create_task(make(served.url, "[sandbox:delay=3] a boat", drawing))
             await drawing.wait()
             served.process.send_signal(signal.SIGTERM)
             await asyncio.to_thread(wait_until, served, "server")
@@ -129,11 +115,11 @@ async def test_replicas_behind_a_balancer_make_images_for_each_other_while_some_
     served = start_replicas(3)
     async with asyncio.timeout(START_SECONDS), balancer([one.url for one in served]) as balanced:
         await balanced.ready(3)
-        made = [await _made(balanced.url, f"boat {number}") for number in range(3)]
+        made = [await make(balanced.url, f"boat {number}") for number in range(3)]
         served[0].process.send_signal(signal.SIGTERM)
         await balanced.ready(2)
         served[1].process.kill()
-        made.append(await _made(balanced.url, "one more"))
+        made.append(await make(balanced.url, "one more"))
         async with Client(balanced.url) as client:
             found = await client.call_tool("find_images", {})
     assert found.structured_content is not None
