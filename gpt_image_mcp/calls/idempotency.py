@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.folder_walks import find_spelled
 from gpt_image_mcp.folders import project_folder
+from gpt_image_mcp.object_paths import is_object, location
 from gpt_image_mcp.paths import named_path
 from gpt_image_mcp.references import reference_to
 
@@ -69,8 +71,13 @@ def _circumstances(settings: Settings) -> tuple[object, ...]:
         settings.model,
         settings.model_aliases,
         settings.quality,
-        settings.output_dir,
-        project_folder(settings),
+        *_places(settings),
         settings.force_responses_edits,
         settings.responses_edit_model,
     )
+
+
+def _places(settings: Settings) -> tuple[object, ...]:
+    """Where images go: in a store it is the same from whatever folder a replica runs."""
+    folder = Path(settings.output_dir)
+    return (location(folder),) if is_object(folder) else (settings.output_dir, project_folder(settings))

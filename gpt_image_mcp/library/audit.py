@@ -13,6 +13,7 @@ from uuid import uuid4
 from sqlalchemy import bindparam, func, insert, select
 
 from gpt_image_mcp.errors import BudgetExceeded
+from gpt_image_mcp.library.clock import now_of
 from gpt_image_mcp.library.ownership import signed
 from gpt_image_mcp.library.schema import audit, calls, dollars
 from gpt_image_mcp.library.spending import day_of
@@ -75,15 +76,16 @@ def note_refused(connection: Connection, call: dict[str, Any], *, keeps_prompts:
     _add(connection, call, call_id=call["id"], outcome=BudgetExceeded.code, prompt=prompt)
 
 
-def note_deleted(connection: Connection, image: Row[Any], *, owner: Owner, now: datetime) -> None:
+def note_deleted(connection: Connection, image: Row[Any], *, owner: Owner) -> None:
     """Notes that a person deleted an image, which may be another's of the same group."""
-    subject = {**signed(owner), "day": day_of(connection, now), "kind": "delete", "model": image.model}
+    today = day_of(connection, now_of(connection))
+    subject = {**signed(owner), "day": today, "kind": "delete", "model": image.model}
     _add(connection, subject, call_id=image.call_id, image_id=image.id, outcome="deleted")
 
 
 def _add(connection: Connection, subject: Mapping[str, Any], **happened: Any) -> None:
     """Adds a row: who and what, as the row of a call or an image has it, and what happened."""
-    now = datetime.now(UTC).timestamp()
+    now = now_of(connection).timestamp()
     known = {name: subject[name] for name in _SUBJECT if name in subject}
     connection.execute(insert(audit), {"id": uuid4().hex, "at": now, **known, **happened})
 

@@ -66,6 +66,6 @@ class Deletions:
             kept = {name: getattr(row, name) for name in _KEPT}
             connection.execute(insert(deleted_images), {**kept, "deleted_at": now.timestamp()})
             if self.owner.name:
-                note_deleted(connection, row, owner=self.owner, now=now)
+                note_deleted(connection, row, owner=self.owner)
             permit(users)
             return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from gpt_image_mcp.errors import OutcomeUnknown
 from gpt_image_mcp.library.admission import Charge, counts, refusal, standing_of
 from gpt_image_mcp.library.audit import note_ended, note_refused
 from gpt_image_mcp.library.call_records import call_record, dump_error
+from gpt_image_mcp.library.clock import by_database, now_of
 from gpt_image_mcp.library.naming import is_of_model
 from gpt_image_mcp.library.ownership import owned, signed
 from gpt_image_mcp.library.processes import is_gone, this_process
@@ -24,6 +25,7 @@ from gpt_image_mcp.values.owners import LOCAL, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import date, datetime
 
     from sqlalchemy import Connection, Row
 
@@ -139,8 +141,8 @@ class Ledger:
         error: ImageError | None = None,
     ) -> None:
         """Remembers a call that ended without having reserved anything; it cost nothing."""
-        ending = _ending(status, result_json=result_json, error=error, is_acknowledged=True)
         with self.database.writing() as connection:
+            ending = _ending(connection, status, result_json=result_json, error=error, is_acknowledged=True)
             begun = _call_values(connection, call, Decimal(0))
             values = {**begun, **signed(self.owner), **ending, "cost_nanodollars": 0}
             connection.execute(insert(calls), values)
@@ -165,8 +167,10 @@ class Ledger:
         amount = None if cost_usd is None else nanodollars(cost_usd)
         if amount is None and status == "failed":
             amount = 0
-        ending = _ending(status, result_json=result_json, error=error, is_acknowledged=is_acknowledged)
         with self.database.writing() as connection:
+            ending = _ending(
+                connection, status, result_json=result_json, error=error, is_acknowledged=is_acknowledged
+            )
             values = {**ending, "cost_nanodollars": amount, "call_id": call_id}
             is_settled = connection.execute(_SETTLE_CALL, values).rowcount > 0
             if is_settled and self.owner.name:
@@ -184,9 +188,9 @@ class Ledger:
 
     def stay_alive(self, call_id: str) -> None:
         """Notes that a call still runs, even if it was given up for lost."""
-        until = (datetime.now(UTC) + CALL_LEASE).timestamp()
         with self.database.writing() as connection:
-            connection.execute(_STAY_ALIVE, {"until": until, "call_id": call_id})
+            until = now_of(connection) + CALL_LEASE
+            connection.execute(_STAY_ALIVE, {"until": until.timestamp(), "call_id": call_id})
 
     def acknowledge(self, call_id: str) -> None:
         """Notes that the result of a call reached whoever asked for it."""
@@ -194,7 +198,7 @@ class Ledger:
             connection.execute(
                 _ACKNOWLEDGE,
                 {
-                    "acknowledged_at": datetime.now(UTC).timestamp(),
+                    "acknowledged_at": now_of(connection).timestamp(),
                     "call_id": call_id,
                     "of": self.owner.name,
                 },
@@ -272,14 +276,14 @@ class Ledger:
         payer: Payer = "person" if self.owner.name else "library"
         mine = Limit(usd=Decimal(0), period="day", payer=payer, name=self.owner.name)
         with self.database.reading() as connection:
-            today = day.isoformat() if day else day_of(connection, datetime.now(UTC))
+            today = day.isoformat() if day else day_of(connection, now_of(connection))
             standing = standing_of(connection, mine, today)
         return standing.spent_usd + standing.reserved_usd
 
     def standings(self, limits: Iterable[Limit], model: str) -> tuple[Standing, ...]:
         """How far the limits of days and months that count calls of a model are used up now."""
         with self.database.reading() as connection:
-            today = day_of(connection, datetime.now(UTC))
+            today = day_of(connection, now_of(connection))
             return tuple(
                 standing_of(connection, limit, today)
                 for limit in limits
@@ -316,7 +320,7 @@ def _same_call(connection: Connection, idempotency_key: str, owner: Owner) -> Ro
     """See ``find_same_call``; without a key no call is the same."""
     if not idempotency_key:
         return None
-    now = datetime.now(UTC)
+    now = now_of(connection)
     values = {
         "wanted": idempotency_key,
         "of": owner.name,
@@ -335,17 +339,19 @@ def _is_joinable(row: Row[Any]) -> bool:
 
 def _lost_calls(connection: Connection) -> list[str]:
     """Ids of the calls that count as running and whose process is gone, or says no more that it lives."""
-    now, until = datetime.now(UTC).timestamp(), (datetime.now(UTC) + CALL_LEASE).timestamp()
+    now = now_of(connection)
+    leased = (now.timestamp(), (now + CALL_LEASE).timestamp())
     running = select(calls.c.id, calls.c.alive_until, calls.c.process).where(calls.c.status == "running")
     return [
         call.id
         for call in connection.execute(running)
         # What is alive for longer than a lease said so before the clock was set back.
-        if not now <= call.alive_until <= until or is_gone(call.process)
+        if not leased[0] <= call.alive_until <= leased[1] or is_gone(call.process)
     ]
 
 
 def _call_values(connection: Connection, call: CallStart, reserved: Decimal) -> dict[str, Any]:
+    started_at = by_database(connection, call.started_at)
     return {
         "id": call.id,
         "kind": call.kind,
@@ -355,10 +361,10 @@ def _call_values(connection: Connection, call: CallStart, reserved: Decimal) -> 
         "size": call.size,
         "prompt": call.prompt,
         "sandbox": call.sandbox,
-        "day": day_of(connection, call.started_at),
-        "started_at": call.started_at.timestamp(),
+        "day": day_of(connection, started_at),
+        "started_at": started_at.timestamp(),
         "reserved_nanodollars": nanodollars(reserved),
-        "alive_until": (call.started_at + CALL_LEASE).timestamp(),
+        "alive_until": (started_at + CALL_LEASE).timestamp(),
         "idempotency_key": call.idempotency_key or None,
         "is_joinable": call.is_joinable,
         "process": this_process(),
@@ -366,9 +372,14 @@ def _call_values(connection: Connection, call: CallStart, reserved: Decimal) -> 
 
 
 def _ending(
-    status: CallStatus, *, result_json: str | None, error: ImageError | None, is_acknowledged: bool
+    connection: Connection,
+    status: CallStatus,
+    *,
+    result_json: str | None,
+    error: ImageError | None,
+    is_acknowledged: bool,
 ) -> dict[str, Any]:
-    now = datetime.now(UTC).timestamp()
+    now = now_of(connection).timestamp()
     return {
         "status": status,
         "finished_at": now,

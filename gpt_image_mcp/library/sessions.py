@@ -20,6 +20,7 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from gpt_image_mcp.errors import NotFound, quoted
 from gpt_image_mcp.folders import APP
 from gpt_image_mcp.library import storage
+from gpt_image_mcp.library.clock import by_database
 from gpt_image_mcp.library.images import readable_images
 from gpt_image_mcp.library.ownership import owned, signed
 from gpt_image_mcp.library.schema import images, session_turns, sessions
@@ -256,11 +257,13 @@ class Sessions:
             NotFound: If the session is gone, so that there is nothing to wait for.
         """
         this = self._is(session_id)
-        until = (now + self.lease).timestamp()
-        # A lease that ends later than one of now was taken before the clock was set back.
-        free = or_(~sessions.c.lease_until.between(now.timestamp(), until), sessions.c.lease_holder == holder)
-        values = {"lease_holder": holder, "lease_until": until}
         with self.database.writing() as connection:
+            begin = by_database(connection, now)
+            until = (begin + self.lease).timestamp()
+            # A lease that ends later than one of now was taken before the clock was set back.
+            ended = ~sessions.c.lease_until.between(begin.timestamp(), until)
+            free = or_(ended, sessions.c.lease_holder == holder)
+            values = {"lease_holder": holder, "lease_until": until}
             if connection.execute(update(sessions).where(this, free).values(**values)).rowcount:
                 return True
             is_there = connection.execute(select(sessions.c.id).where(this)).first()
@@ -288,6 +291,7 @@ def sessions_using(connection: Connection, image_id: str, now: datetime) -> tupl
     ids = select(session_turns.c.session_id).where(session_turns.c.image_id == image_id)
     named = sessions.c.document.contains(image_id)
     found = connection.execute(select(sessions).where(or_(sessions.c.id.in_(ids), named))).all()
+    now = by_database(connection, now)
     return tuple(
         SessionUse(
             id=row.id,

@@ -69,6 +69,9 @@ def delete(text: str, library: Library, *, settings: Settings, is_confirmed: boo
     children = library.images.children_of(image.id)
     if is_confirmed:
         permit = partial(_remove_files, image, state)
+        if is_object(image.file_path):  # which may take a while, and all others wait for a transaction
+            permit(sessions)
+            permit = partial(_require_idle, image)
         if not library.deletions.delete(image.id, now, permit=permit):
             image_of(image.id, library, settings=settings)  # raises: another call deleted it meanwhile
         with contextlib.suppress(StorageFailed):  # the image is gone; this is done again by the next one

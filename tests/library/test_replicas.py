@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import json
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 from pydantic import SecretStr
 from sqlalchemy import text
+from tenacity import retry, stop_after_delay, wait_fixed
 
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.cli.gallery.cards import cards_of
@@ -179,6 +181,41 @@ async def test_what_is_deleted_on_one_is_gone_for_all(replica: Replica, bucket: 
         assert [image.id for image in pruned.images] == [kept.id]
         assert pruned.freed_bytes == kept.size_bytes
     assert bucket.contents() == []
+
+
+@retry(stop=stop_after_delay(10), wait=wait_fixed(0.01), reraise=True)
+async def _asked(bucket: Bucket, method: str) -> None:
+    """Waits until a request of a method has come to the store."""
+    assert any(request.startswith(method) for request in bucket.requests)
+
+
+async def test_a_deletion_waits_for_the_store_and_nobody_waits_for_the_deletion(
+    replica: Replica, bucket: Bucket
+) -> None:
+    async with replica("one") as one:
+        (image,) = (await one.generate("a boat")).images
+        bucket.fail(0, "POST")  # as which S3 is asked to delete
+        deleting = asyncio.create_task(one.delete(image.id, confirm=True))
+        await _asked(bucket, "POST")
+        assert (await one.generate("a lake")).images
+        assert not deleting.done()
+        bucket.work()
+        assert (await deleting).is_done
+        with pytest.raises(NotFound, match="was deleted on"):
+            await one.find(image.id)
+
+
+async def test_what_the_store_does_not_delete_stays_as_it_was(replica: Replica, bucket: Bucket) -> None:
+    async with replica("one") as one:
+        (image,) = (await one.generate("a boat")).images
+        before = sorted(bucket.contents())
+        bucket.fail(403, "POST")
+        with pytest.raises(StorageFailed, match="it is as it was"):
+            await one.delete(image.id, confirm=True)
+        bucket.work()
+        assert sorted(bucket.contents()) == before
+        assert await one.history.read(await one.find(image.id))
+        assert (await one.delete(image.id, confirm=True)).is_done
 
 
 async def test_an_object_that_is_not_as_it_was_saved_is_not_deleted(replica: Replica, bucket: Bucket) -> None:

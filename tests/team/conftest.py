@@ -57,6 +57,6 @@ def start_replicas(tmp_path: Path, database_url: str) -> Iterator[Callable[..., 
 
         def start(count: int, **settings: str) -> list[Served]:
             make = partial(replicas, tmp_path / f"replicas-{next(_NUMBERS)}", count)
-            return running.enter_context(make(database_url=database_url, **settings))
+            return running.enter_context(make(database_url=database_url, clocks=(), **settings))
 
         yield start

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 from tenacity import retry, stop_after_delay, wait_fixed
 
 from tests.mcp_app.http_servers import START_SECONDS, Served, serve
+from tests.programs import required
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-    from pathlib import Path
+    from collections.abc import Generator, Sequence
+
+_LIBRARIES = Path("/usr/lib")
 
 
 def readiness(served: Served) -> tuple[int, dict[str, Any]]:
@@ -29,13 +32,16 @@ def wait_until(served: Served, *missing: str) -> None:
 
 
 @contextmanager
-def replicas(folder: Path, count: int, *, database_url: str, **settings: str) -> Generator[list[Served]]:
+def replicas(
+    folder: Path, count: int, *, database_url: str, clocks: Sequence[int] = (), **settings: str
+) -> Generator[list[Served]]:
     """Starts replicas in the sandbox, each on a free port of loopback; ends those that still run.
 
     Args:
         folder: Gets a home for each, so that they have no file in common.
         count: How many.
         database_url: The database of all of them.
+        clocks: By how many seconds the clock of each is ahead of this machine's, if any is.
         settings: Environment variables of all; ``GPT_IMAGE_SANDBOX="0"`` turns the sandbox off.
     """
     with ExitStack() as running:
@@ -43,6 +49,17 @@ def replicas(folder: Path, count: int, *, database_url: str, **settings: str) ->
         for number in range(1, count + 1):
             home = folder / f"replica-{number}"
             home.mkdir(parents=True)
-            served = serve(home, GPT_IMAGE_DATABASE_URL=database_url, **settings)
+            clock = _clock(clocks[number - 1]) if clocks else {}
+            served = serve(home, GPT_IMAGE_DATABASE_URL=database_url, **settings, **clock)
             started.append(running.enter_context(served))
         yield started
+
+
+def _clock(seconds_ahead: int) -> dict[str, str]:
+    """Variables that give a process another clock; what it measures durations with is left alone."""
+    library = required(next(_LIBRARIES.glob("*/faketime/libfaketime.so.1"), None), "libfaketime")
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME": f"{seconds_ahead:+}s",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }

@@ -22,7 +22,7 @@ from tests.standin import Standin, serve_standin
 from tests.team.replicas import replicas
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -61,10 +61,18 @@ class Team:
 
 
 @contextlib.asynccontextmanager
-async def _team(folder: Path, database_url: str, count: int, **settings: str) -> AsyncGenerator[Team]:
+async def _team(
+    folder: Path,
+    database_url: str,
+    count: int,
+    *,
+    clocks: Sequence[int] = (),
+    draws_seconds: float = DRAWS_SECONDS,
+    **settings: str,
+) -> AsyncGenerator[Team]:
     tokens = TokensFile(folder / "tokens.toml")
     people = {person: tokens.add(person, groups=("art",))[0] for person in ("anna", "berta")}
-    async with serve_standin(SandboxTransport(delay_seconds=DRAWS_SECONDS)) as standin:
+    async with serve_standin(SandboxTransport(delay_seconds=draws_seconds)) as standin:
         common = {
             "GPT_IMAGE_SANDBOX": "0",
             "OPENAI_API_KEY": "sk-test",
@@ -73,7 +81,7 @@ async def _team(folder: Path, database_url: str, count: int, **settings: str) ->
             "GPT_IMAGE_AUTH_TOKENS_FILE": str(tokens.path),
             **settings,
         }
-        starting = replicas(folder / "homes", count, database_url=database_url, **common)
+        starting = replicas(folder / "homes", count, database_url=database_url, clocks=clocks, **common)
         served = await asyncio.to_thread(starting.__enter__)
         try:
             yield Team(served, standin, people)
@@ -85,8 +93,8 @@ async def _team(folder: Path, database_url: str, count: int, **settings: str) ->
 def start_team(tmp_path: Path, database_url: str) -> Callable[..., AbstractAsyncContextManager[Team]]:
     """Starts so many replicas on a database of their own."""
 
-    def start(count: int, **settings: str) -> AbstractAsyncContextManager[Team]:
-        return _team(tmp_path, database_url, count, **settings)
+    def start(count: int, **how: Any) -> AbstractAsyncContextManager[Team]:
+        return _team(tmp_path, database_url, count, **how)
 
     return start
 
@@ -128,6 +136,45 @@ async def test_a_replica_killed_in_the_middle_leaves_an_unknown_outcome_and_no_s
         ("anna", "outcome_unknown"),
         ("anna", "completed"),
     ]
+
+
+def _apart(start_team: Start, bucket: Bucket, **how: Any) -> AbstractAsyncContextManager[Team]:
+    """Two replicas, one five minutes behind and one five minutes ahead of the database."""
+    return start_team(2, clocks=(-300, 300), **how, GPT_IMAGE_STORAGE=bucket.address, **bucket.environment)
+
+
+async def test_replicas_whose_clocks_differ_take_no_running_call_for_lost_and_pay_for_none_twice(
+    start_team: Start, bucket: Bucket
+) -> None:
+    async with _apart(start_team, bucket, draws_seconds=5) as team:
+        for one, other in ((0, 1), (1, 0)):
+            boat = {**BOAT, "prompt": f"a boat of replica {one}"}
+            begun = await team.call(one, "anna", "generate_image", **boat, wait_seconds=0)
+            seen = await team.call(other, "anna", "get_image", ref=begun["job_id"], wait_seconds=0)
+            assert seen["status"] == "running"
+            joined = await team.call(other, "anna", "generate_image", **boat)
+            assert joined["status"] == "completed"
+            assert len(team.standin.posts) == one + 1
+
+
+async def test_replicas_whose_clocks_differ_make_the_turns_of_a_session_one_after_the_other(
+    start_team: Start, bucket: Bucket
+) -> None:
+    async with _apart(start_team, bucket) as team:
+        image = (await team.call(0, "anna", "generate_image", **BOAT))["images"][0]["id"]
+        started = await team.call(1, "anna", "start_edit_session", prompt="add a sail", images=[image])
+        session = started["session_id"]
+        turns = await asyncio.gather(
+            *(
+                team.call(
+                    replica, "anna", "continue_edit_session", session_id=session, prompt=f"sail {replica}"
+                )
+                for replica in (0, 1)
+            )
+        )
+        assert {turn["turn"] for turn in turns} == {2, 3}
+        parents = {turn["turn"]: turn["parent_turn"] for turn in turns}
+        assert parents[3] == 2
 
 
 async def test_a_months_spending_adds_up_to_the_cent_wherever_one_asks(

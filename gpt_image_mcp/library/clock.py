@@ -1,0 +1,26 @@
+"""The time by which all processes of a library judge what they share, as their own clocks may differ."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+# Less than this may be the way to the database and back.
+_TOLERANCE = timedelta(seconds=1)
+
+
+def now_of(connection: Connection) -> datetime:
+    """The time now, by the clock of the database."""
+    return by_database(connection, datetime.now(UTC))
+
+
+def by_database(connection: Connection, moment: datetime) -> datetime:
+    """A moment of this machine's clock, by that of the database; with SQLite they are the same."""
+    if connection.dialect.name == "sqlite":
+        return moment
+    now: datetime = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
+    ahead = now - datetime.now(UTC)
+    return moment + ahead if abs(ahead) > _TOLERANCE else moment
