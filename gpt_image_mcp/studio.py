@@ -359,6 +359,10 @@ class Studio:
         """Stops a job whose request was not sent yet; one that was sent finishes and its image is kept."""
         self._services.jobs.abandon(job_id)
 
+    def release(self) -> None:
+        """Has everybody who waits for a call go now, with the id of its job; the calls go on."""
+        self._services.jobs.release()
+
     async def find(self, ref: str) -> StoredImage:
         """The image of an id, resource address or path.
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gpt_image_mcp.calls.jobs import broken, stopped
 from gpt_image_mcp.calls.stored_results import dump_result
 from gpt_image_mcp.errors import ImageError, InternalError, OutcomeUnknown, StorageFailed
-from gpt_image_mcp.library.reconnecting import once_more
 from gpt_image_mcp.threads import in_database, to_the_end
 from gpt_image_mcp.values.history import CallStart
 from gpt_image_mcp.values.results import BatchResult, ImageResult
@@ -96,9 +95,11 @@ class Reservations:
             request_id=_request_id_of(result),
         )
         try:
-            once_more(finish)
+            self.library.ledger.database.write_eventually(finish)
         except StorageFailed as error:
-            note = f"The cost could not be settled, so the whole quote counts as spent: {error.message}"
+            note = (
+                f"The cost could not be settled, so for now the whole quote counts as spent: {error.message}"
+            )
             return replace(result, notes=(*result.notes, note))
         return result
 
@@ -141,7 +142,7 @@ class Reservations:
     def _finish(self, call_id: str, *, status: CallStatus, error: ImageError, usd: Decimal | None) -> None:
         finish = partial(self.library.ledger.finish_call, call_id, status=status, cost_usd=usd, error=error)
         with contextlib.suppress(StorageFailed):
-            once_more(finish)
+            self.library.ledger.database.write_eventually(finish)
 
     def _note_failure(self, start: CallStart, error: ImageError) -> None:
         with contextlib.suppress(StorageFailed):

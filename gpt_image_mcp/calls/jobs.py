@@ -55,6 +55,7 @@ class Job(ABC, Generic[_R]):
             not end because someone stops waiting for it.
         is_joinable: Whether the same call joins this one, because its caller is gone, or was or will be given
             its id. While the caller waits, the same call is a wish for another picture.
+        is_released: Whether nobody is to wait any longer, because the process is about to end.
         partial: Gives the bytes of the latest partial image, where the call streams. Blocking.
         body_path: Where the answer is kept until its images are stored; None before it arrives.
         fraction: How far it was when someone last looked.
@@ -70,6 +71,7 @@ class Job(ABC, Generic[_R]):
     is_sent: bool = False
     is_handed_out: bool = False
     is_joinable: bool = False
+    is_released: bool = False
     partial: LazyImage | None = None
     body_path: Path | None = None
     fraction: float = 0.0
@@ -102,6 +104,11 @@ class Job(ABC, Generic[_R]):
         """Enters a stage and wakes whoever watches."""
         if not self.stages or self.stages[-1] != stage:
             self.stages.append(stage)
+        self.changed.set()
+
+    def release(self) -> None:
+        """Has everybody who waits go now, with the id of the job."""
+        self.is_released = True
         self.changed.set()
 
     def mark_sent(self) -> None:
@@ -223,6 +230,11 @@ class Jobs:
         if job is not None and not job.is_sent and not job.waiters:
             _task(job).cancel()
 
+    def release(self) -> None:
+        """Has everybody who waits go now, with the id of the job: the process is about to end."""
+        for job in self._running.values():
+            job.release()
+
     async def close(self, *, grace_seconds: float, ending_seconds: float = ENDING_SECONDS) -> None:
         """Lets sent requests finish within the grace period, and cancels the rest.
 
@@ -273,6 +285,8 @@ class _Deadline:
 
     def left_seconds(self, job: Job[Any]) -> float:
         """What is left of the waiter's patience, which lasts longer while the request is being checked."""
+        if job.is_released:
+            return 0.0
         return (self._usual if job.stages else self._checking) - monotonic()
 
 

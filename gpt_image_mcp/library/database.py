@@ -26,10 +26,11 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from gpt_image_mcp.errors import DatabaseDamaged, DatabaseInterrupted, StorageFailed
 from gpt_image_mcp.folders import APP
 from gpt_image_mcp.library.migrations import VERSION, migrate, read_version
-from gpt_image_mcp.library.reconnecting import Reconnecting
+from gpt_image_mcp.library.postponed import Postponed
+from gpt_image_mcp.library.reconnecting import Reconnecting, once_more
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from sqlalchemy import URL, Connection
 
@@ -82,6 +83,7 @@ class Database:
         self._has_ended = threading.Condition()
         self._engine: Engine | None = None
         self._file: _FileIdentity | None = None
+        self._postponed = Postponed()
 
     def close(self) -> None:
         """Closes the connections, after waiting a moment for transactions that still run.
@@ -89,6 +91,7 @@ class Database:
         A call that was cancelled leaves its transaction running in a thread, and a connection in use would
         stay open.
         """
+        self._postponed.close()
         with self._has_ended:
             self._has_ended.wait_for(lambda: not self._transactions, _LAST_TRANSACTIONS_SECONDS)
         self._dispose()
@@ -118,6 +121,21 @@ class Database:
         with self._transaction(), self._open().begin() as connection:
             connection.exec_driver_sql(_WRITE_LOCK[connection.dialect.name])
             yield connection
+
+    def write_eventually(self, write: Callable[[], object]) -> None:
+        """Writes down what was paid for; if that fails it is tried again for an hour, in a thread of its own.
+
+        Args:
+            write: Uses this database. To do it twice must have the effect of doing it once.
+
+        Raises:
+            StorageFailed: If it could not be done now.
+        """
+        try:
+            once_more(write)
+        except StorageFailed as error:
+            self._postponed.add(write, error)
+            raise
 
     def ping(self) -> None:
         """Reads one row, which takes as long as the way to the database and back.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.history import CallRecord, CallStart, CallStatus
     from gpt_image_mcp.values.images import Kind
 
+_log = logging.getLogger(__name__)
 CALL_LEASE = timedelta(seconds=30)
 _REMEMBERED_DURATIONS = 20
 # Values go with the execution: building them into a statement takes SQLAlchemy longer than running it.
@@ -195,14 +197,9 @@ class Ledger:
     def acknowledge(self, call_id: str) -> None:
         """Notes that the result of a call reached whoever asked for it."""
         with self.database.writing() as connection:
-            connection.execute(
-                _ACKNOWLEDGE,
-                {
-                    "acknowledged_at": now_of(connection).timestamp(),
-                    "call_id": call_id,
-                    "of": self.owner.name,
-                },
-            )
+            now = now_of(connection).timestamp()
+            values = {"acknowledged_at": now, "call_id": call_id, "of": self.owner.name}
+            connection.execute(_ACKNOWLEDGE, values)
 
     def let_join(self, call_id: str) -> None:
         """Lets the same call join this one from now on: its caller is gone, or was given its id."""
@@ -223,6 +220,8 @@ class Ledger:
             given_up = update(calls).where(calls.c.id.in_(lost))
             connection.execute(given_up.values(status="outcome_unknown", error=dump_error(_lost())))
             note_ended(connection, lost, keeps_prompts=self.keeps_prompts)
+        if lost:
+            _log.warning("given up for lost, outcome unknown: %s", ", ".join(lost))
 
     def results_without_images(self) -> tuple[tuple[str, str], ...]:
         """Id and result of each call that has no image of its own in the library.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 from dataclasses import replace
 from datetime import datetime
@@ -24,7 +25,6 @@ from gpt_image_mcp.library.deletions import Deletions
 from gpt_image_mcp.library.images import Images
 from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.library.naming import Naming, file_names, numbered, without_extension
-from gpt_image_mcp.library.reconnecting import once_more
 from gpt_image_mcp.library.route_memo import RouteMemo
 from gpt_image_mcp.library.search.query import ImageSearch
 from gpt_image_mcp.library.sessions import Sessions
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.budgets import Limit
 
+_TRIED_AGAIN = "It is tried again while this program runs; after that, gpt-image-mcp history rebuild adds it."
+_log = logging.getLogger(__name__)
 _UNKNOWN = Picture(format="unknown", mime_type="application/octet-stream", extension="bin", width=0, height=0)
 
 
@@ -310,11 +312,8 @@ class Library:
                 folders[1:] = folders[1:] or fallback_folders(self._settings)
                 failures.setdefault(candidate, getattr(error, "strerror", None) or str(error.args[0]))
             else:
-                return (
-                    path,
-                    candidate,
-                    [_on_failure(failed, why, path) for failed, why in failures.items()],
-                )
+                notes = [_on_failure(failed, why, path) for failed, why in failures.items()]
+                return path, candidate, notes
         reasons = "; ".join(f"{location(failed)}: {why}" for failed, why in failures.items())
         message = f"An image was made and paid for, but no folder could be written ({reasons})."
         raise StorageFailed(message, next_step="Free some space or fix the folders before the next call.")
@@ -323,9 +322,8 @@ class Library:
         if not (naming.overwrite and naming.filename):
             return storage.write_exclusive(folder, names, data)
         path = folder / next(names)
-        require_target(
-            path, self._settings, overwrite=True
-        )  # there may be another thing now than before the call
+        # There may be another thing now than before the call.
+        require_target(path, self._settings, overwrite=True)
         return storage.write_over(path, data, follows_links=True)
 
     def _record(self, image: StoredImage) -> list[str]:
@@ -334,9 +332,11 @@ class Library:
 
     def _record_row(self, image: StoredImage) -> list[str]:
         try:
-            once_more(lambda: self.images.add_image(image))
-        except (StorageFailed, ValueError) as error:
-            return [f"{image.id} is saved but not in the history: {getattr(error, 'message', error)}"]
+            self.images.database.write_eventually(lambda: self.images.add_image(image))
+        except ValueError as error:
+            return [f"{image.id} is saved but not in the history: {error}"]
+        except StorageFailed as error:
+            return [f"{image.id} is saved but not in the history: {error.message} {_TRIED_AGAIN}"]
         return []
 
 
@@ -353,6 +353,7 @@ def _on_failure(folder: Path, reason: str, path: Path) -> str:
             " It is on the server's own disk alone: when the store works, gpt-image-mcp history rebuild, run "
             "there, moves it into the store."
         )
+        _log.warning("%s", said)
     return said
 
 

@@ -14,11 +14,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from fastmcp import Context
 
 from gpt_image_mcp.errors import InvalidArgument, InvalidSetting
 from gpt_image_mcp.mcp_app.health import HEALTH_PATH, READY_PATH, note_leaving
 from gpt_image_mcp.mcp_app.http_connections import connection_options
 from gpt_image_mcp.mcp_app.http_middleware import is_waited_for
+from gpt_image_mcp.mcp_app.lifespan import studios_of
 from gpt_image_mcp.mcp_app.listening import address_to_bind, transport_options
 from gpt_image_mcp.mcp_app.metrics import METRICS_PATH
 from gpt_image_mcp.mcp_app.outgoing import one_line_events
@@ -32,6 +34,7 @@ from gpt_image_mcp.mcp_app.serve import (
 from gpt_image_mcp.settings import read_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from fastmcp import FastMCP
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
 _PATH = re.compile(r"(?:/(?!\.+(?:/|$))[A-Za-z0-9._~-]+)+")
 _TAKEN_PATHS = (HEALTH_PATH, READY_PATH, METRICS_PATH)
 _CLOSING_SECONDS = 2
+# For answers to those who waited until the grace period was over.
+_ANSWERING_SECONDS = 3
 _NO_LINKS = (
     "Download and upload links are off: set GPT_IMAGE_LINK_KEY, the same for all replicas "
     "(openssl rand -hex 32)."
@@ -69,7 +74,12 @@ def serve_http(mcp: FastMCP, *, host: str, port: int, path: str) -> int:
     address, options = address_to_bind(host, port, settings), transport_options(settings)
     app = mcp.http_app(path=path)
     listener = listen(address, port)
-    server = WebServer(app, grace_seconds=settings.shutdown_grace_seconds, **options)
+    server = WebServer(
+        app,
+        grace_seconds=settings.shutdown_grace_seconds,
+        release=lambda: studios_of(Context(mcp)).release(),
+        **options,
+    )
     # uvicorn does the same, but a moment later.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)
@@ -93,10 +103,13 @@ class WebServer(uvicorn.Server):
     Args:
         app: The application to serve.
         grace_seconds: How long requests may still take after the first signal.
+        release: Has those go that still wait then, each with an answer that says how to go on.
         transport_options: Further options of ``uvicorn.Config``.
     """
 
-    def __init__(self, app: ASGIApp, *, grace_seconds: float, **transport_options: Any) -> None:
+    def __init__(
+        self, app: ASGIApp, *, grace_seconds: float, release: Callable[[], None], **transport_options: Any
+    ) -> None:
         config = uvicorn.Config(
             self._answer,
             interface="asgi3",
@@ -110,6 +123,7 @@ class WebServer(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self._grace_seconds = grace_seconds
+        self._release = release
         self._waiting = 0
         self._quiet_since = 0.0
         self._leave_by: float | None = None
@@ -119,14 +133,19 @@ class WebServer(uvicorn.Server):
         del sig, frame
         if self._leave_by is None:
             self._leave_by = monotonic() + self._grace_seconds
-            leave_within(2 * self._grace_seconds)  # those that clients wait for come first
+            # Those that clients wait for come first.
+            leave_within(2 * self._grace_seconds + _ANSWERING_SECONDS)
         else:
             self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
         """Whether to leave now; uvicorn asks ten times a second."""
-        if self._leave_by is not None and (self._is_quiet() or monotonic() >= self._leave_by):
-            self.should_exit = True
+        if self._leave_by is not None:
+            overtime_seconds = monotonic() - self._leave_by
+            if overtime_seconds >= 0:
+                self._release()
+            if self._is_quiet() or overtime_seconds >= _ANSWERING_SECONDS:
+                self.should_exit = True
         return await super().on_tick(counter)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:

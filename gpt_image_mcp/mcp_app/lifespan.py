@@ -71,7 +71,7 @@ class Studios:
     @property
     def stages(self) -> Counter[Stage]:
         """How many calls of this process stand where."""
-        return Counter(stage for studio in (self.local, *self._studios.values()) for stage in studio.stages)
+        return Counter(stage for studio in self._all for stage in studio.stages)
 
     @property
     def active_people(self) -> int:
@@ -82,6 +82,15 @@ class Studios:
     def opened_for(self, owner: Owner) -> AbstractAsyncContextManager[Studio]:
         """A studio of a person who has not signed in, for what a link names; it is closed at the end."""
         return self.local.for_owner(owner, _for_remote_callers(self.settings, owner))
+
+    def release(self) -> None:
+        """Has all callers go who wait for a call, with the id of its job."""
+        for studio in self._all:
+            studio.release()
+
+    @property
+    def _all(self) -> tuple[Studio, ...]:
+        return (self.local, *self._studios.values())
 
     async def aclose(self) -> None:
         """Closes all at once, because each waits for requests that were sent; then what they share."""

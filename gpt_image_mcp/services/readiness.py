@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.readiness import Part
 
 PATIENCE_SECONDS = 1.0
+_log = logging.getLogger(__name__)
 # A look at a store is a request, and stores charge for each.
 _STORAGE_GOOD_SECONDS = 15
 
@@ -58,6 +60,7 @@ class _Look:
         self._good_until = 0.0
         self._running: asyncio.Task[bool] | None = None
         self._seconds: float | None = None
+        self._trouble = ""
 
     async def state(self) -> PartState:
         if self._running is None or (self._running.done() and monotonic() >= self._good_until):
@@ -70,10 +73,20 @@ class _Look:
         started = monotonic()
         try:
             await in_checking(self._check)
-        except ImageError:
+        except ImageError as error:
+            self._note(error.message)
             return False
         else:
+            self._note("")
             self._good_until = monotonic() + self._good_seconds
             return True
         finally:
             self._seconds = monotonic() - started
+
+    def _note(self, trouble: str) -> None:
+        """Logs when it begins that a part cannot be used, and when it is over."""
+        if trouble and not self._trouble:
+            _log.warning("the %s cannot be used: %s", self._part, trouble)
+        elif self._trouble and not trouble:
+            _log.warning("the %s can be used again", self._part)
+        self._trouble = trouble

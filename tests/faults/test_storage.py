@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
+from tenacity import retry, stop_after_delay, wait_fixed
 
-from gpt_image_mcp.errors import OutcomeUnknown, OutputRejected, StorageFailed
+from gpt_image_mcp.errors import ImageError, OutcomeUnknown, OutputRejected, StorageFailed
 from gpt_image_mcp.folders import default_folder
 from gpt_image_mcp.library.migrations import VERSION
 from tests.faults.observed import QUICK, calls, database_file, files, spent_usd, studio_for
-from tests.faults.scripted import held, picture, serve_script
+from tests.faults.scripted import held, picture, refusal, serve_script
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -271,11 +272,43 @@ async def test_a_database_that_is_locked_when_the_image_comes_does_not_lose_it(
         assert files(folder) == [image.file_path.name]
         assert _note(result, "not in the history")
         assert _note(result, "whole quote counts as spent")
-        assert await spent_usd(drawing.studio) > 0
-        _lose_sign_of_life()
-        with pytest.raises(OutcomeUnknown):
-            await drawing.studio.get(result.call_id)
         assert (await drawing.studio.generate("a cat", **QUICK)).images
+
+
+async def test_what_could_not_be_written_down_is_written_when_the_database_can_be_used_again(
+    database_url: str,
+) -> None:
+    async with _drawing(database_url=database_url) as drawing:
+        with _locked():
+            result = await drawing.finish()
+        _lose_sign_of_life()
+        await _ended(result.call_id)
+        assert result.cost is not None
+        assert await spent_usd(drawing.studio) == result.cost.usd
+        found = (await drawing.studio.history.search()).images
+        assert [entry.image.id for entry in found] == [result.images[0].id]
+
+
+async def test_a_failure_that_could_not_be_written_down_frees_its_reservation_later(
+    database_url: str,
+) -> None:
+    gate = asyncio.Event()
+    reply = held(gate, refusal(400, "No.", code="moderation_blocked"))
+    async with serve_script(reply) as endpoint, studio_for(endpoint, database_url=database_url) as studio:
+        call = asyncio.create_task(studio.generate("a fox", **QUICK))
+        await endpoint.received(posts=1)
+        with _locked():
+            gate.set()
+            with pytest.raises(ImageError):
+                await call
+        await _ended(calls()[0].id, "failed")
+        assert await spent_usd(studio) == 0
+
+
+@retry(stop=stop_after_delay(30), wait=wait_fixed(0.05), reraise=True)
+async def _ended(call_id: str, status: str = "completed") -> None:
+    """Waits until a call is settled."""
+    assert next(call.status for call in calls() if call.id == call_id) == status
 
 
 async def test_a_corrupt_database_refuses_calls_until_it_is_moved_away() -> None:

@@ -235,7 +235,9 @@ async def test_a_job_of_one_connection_is_collected_by_another(
     assert Path(collected["images"][0]["file_path"]).is_file()
 
 
-async def _draw(client: Client[Any], prompt: str, drawing: asyncio.Event) -> CallToolResult:
+async def _draw(
+    client: Client[Any], prompt: str, drawing: asyncio.Event, *, delay_seconds: float = 1.5
+) -> CallToolResult:
     """Draws for a while; sets the event when the request has left."""
 
     async def watch(progress: float, total: float | None, message: str | None) -> None:
@@ -243,7 +245,7 @@ async def _draw(client: Client[Any], prompt: str, drawing: asyncio.Event) -> Cal
         if message and message.startswith("drawing"):
             drawing.set()
 
-    arguments = {"prompt": f"[sandbox:delay=1.5] {prompt}", "quality": "low"}
+    arguments = {"prompt": f"[sandbox:delay={delay_seconds}] {prompt}", "quality": "low"}
     return await client.call_tool("generate_image", arguments, progress_handler=watch, raise_on_error=False)
 
 
@@ -262,6 +264,23 @@ async def test_calls_that_are_drawing_are_answered_before_the_server_ends(tmp_pa
         code, out, _ = _stopped(running)
     assert all(Path(_answer(result)["images"][0]["file_path"]).is_file() for result in results)
     assert (code, out) == (0, "")
+
+
+async def test_who_waits_longer_than_the_grace_period_is_given_the_id_of_the_call(tmp_path: Path) -> None:
+    drawing = asyncio.Event()
+    with serve(tmp_path, GPT_IMAGE_SHUTDOWN_GRACE_SECONDS="4") as running:
+        async with running.client() as client:
+            call = asyncio.create_task(_draw(client, "for long", drawing, delay_seconds=6))
+            await drawing.wait()
+            running.process.send_signal(signal.SIGTERM)
+            told = _answer(await call)
+        code, out, err = _stopped(running)
+    assert (told["status"], code, out) == ("running", 0, "")
+    assert "Traceback" not in err
+    with serve(tmp_path) as again:
+        async with again.client() as client:
+            made = _answer(await _call(client, "get_image", ref=told["job_id"]))
+    assert made["status"] == "completed"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

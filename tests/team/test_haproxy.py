@@ -20,6 +20,8 @@ from tests.team.replicas import wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.object_stores import Bucket
+
 
 async def _prompts(url: str) -> list[str]:
     async with Client(url) as client:
@@ -81,3 +83,35 @@ async def test_what_is_for_the_inside_stays_inside(
     with haproxy(served) as address:
         for path in ("/metrics", "/ready", "/health"):
             assert httpx2.get(f"{address}{path}").status_code == 404
+
+
+async def test_whoever_hangs_up_and_asks_again_joins_the_call(
+    start_replicas: Callable[..., list[Served]], database_url: str
+) -> None:
+    (served,) = start_replicas(1)
+    with haproxy([served, served]) as address:
+        drawing = asyncio.Event()
+        slow = asyncio.create_task(make(f"{address}/mcp", "[sandbox:delay=5] slow", drawing))
+        await drawing.wait()
+        slow.cancel()
+        await asyncio.wait({slow})
+        assert await make(f"{address}/mcp", "[sandbox:delay=5] slow")
+    database = Database(database_url)
+    assert sum(total.count for total in call_totals(database)) == 1
+    database.close()
+
+
+async def test_while_the_store_is_away_callers_are_told_so(
+    start_replicas: Callable[..., list[Served]], bucket: Bucket
+) -> None:
+    served = start_replicas(2, GPT_IMAGE_STORAGE=bucket.address, **bucket.environment)
+    with haproxy(served) as address:
+        bucket.fail(403)
+        for one in served:
+            await asyncio.to_thread(wait_until, one, "storage")
+        for _ in range(20):  # until the balancer has heard of it, and after
+            assert (await asyncio.to_thread(httpx2.get, f"{address}/mcp")).status_code != 503
+            await asyncio.sleep(0.1)
+        async with Client(f"{address}/mcp") as client:
+            result = await client.call_tool("generate_image", {"prompt": "a boat"}, raise_on_error=False)
+        assert "storage_failed: " in str(result.content)
