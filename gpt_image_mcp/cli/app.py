@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
+from contextlib import suppress
 from importlib.metadata import version
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CoercionError, CycloptsError
 
 from gpt_image_mcp.cli.commands.audit import audit
 from gpt_image_mcp.cli.commands.batch import batch
@@ -33,12 +34,29 @@ from gpt_image_mcp.visible_text import log_visibly
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cyclopts import ArgumentCollection
+
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 _HELP = (
     "gpt-image-mcp --help lists the commands and their arguments. A text of several words needs quotes, one "
     "that begins with a dash goes behind all options and --."
 )
 _WORD = re.compile(r"[^\W_]{1,40}[,;!]?")
+
+
+def _require_whole_numbers(_app: App, _commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Refuses fractions where a whole number is asked for: Cyclopts would round them, 0.4 days to none.
+
+    Raises:
+        CoercionError: With the option and the value.
+    """
+    for argument in arguments:
+        for given in argument.tokens if argument.hint is int else ():
+            with suppress(ValueError):  # no number, which Cyclopts says itself
+                if not float(given.value).is_integer():
+                    message = f"{argument.name} is {given.value}, which is no whole number."
+                    raise CoercionError(msg=message)
+
 
 app = App(
     name="gpt-image-mcp",
@@ -47,6 +65,7 @@ app = App(
     help_format="plaintext",
     version=version("gpt-image-mcp-server"),
     result_action="return_value",
+    config=(_require_whole_numbers,),
 )
 for command in (
     generate,

@@ -453,3 +453,26 @@ def test_a_screenshot_of_macos_is_found_by_the_name_that_people_type(project: Pa
     assert (edited.returncode, listed.returncode) == (0, 0), edited.stderr + listed.stderr
     assert f"{project / real} was taken" in edited.stderr
     assert str(project / real) in json.loads(listed.stdout)["items"][0]["notes"][0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("history", "--limit", "1.5"),
+        ("estimate", "--n", "2.5"),
+        ("generate", "a fox", "--n", "1.5"),
+        ("gallery", "--limit", "2.5"),
+        ("serve", "--transport", "http", "--port", "80.5"),
+        ("history", "--limit", "1.e999"),
+    ],
+)
+def test_a_fraction_is_refused_where_a_whole_number_is_asked_for(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    done = _run_here(capsys, *arguments)
+    assert done.returncode == 2
+    assert f"{arguments[-2]} is {arguments[-1]}, which is no whole number." in done.stderr
+
+
+def test_a_whole_number_may_be_written_with_a_point(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run_here(capsys, "history", "--limit", "2.0").returncode == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,6 +50,24 @@ def test_a_token_is_printed_alone_and_once_and_the_file_has_its_hash(capsys: Sho
     shown = capsys.readouterr()
     assert stored.id in shown.out
     assert token not in shown.out + shown.err
+
+
+def test_a_token_that_has_ended_is_listed_as_ended(capsys: Shown) -> None:
+    _add(capsys, "anna", "--days", "1")
+    file = tokens_file(Settings()).path
+    file.write_text(re.sub(r"ends = .*", "ends = 2026-11-01T09:30:00Z", file.read_text()))
+    _add(capsys, "berta", "--days", "1")
+    assert run(["token", "list"]) == 0
+    old, new = capsys.readouterr().out.splitlines()
+    assert old.endswith("  ended 2026-11-01 09:30 UTC")
+    assert "  ends 20" in new
+
+
+@pytest.mark.parametrize("days", ["0.5", "1.9", "-0.5"])
+def test_a_part_of_a_day_is_refused_and_makes_no_token(capsys: Shown, days: str) -> None:
+    assert run(["token", "add", "anna", "--days", days]) == 2
+    assert f"--days is {days}, which is no whole number." in capsys.readouterr().err
+    assert tokens_file(Settings()).read() == []
 
 
 def test_a_person_has_two_tokens_until_one_is_revoked(capsys: Shown) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -102,7 +103,10 @@ def _content(stored: StoredToken, *, token: str | None = None) -> TokenContent:
 
 def _line(stored: StoredToken) -> str:
     groups = f" ({', '.join(stored.groups)})" if stored.groups else ""
-    ends = f"ends {stored.ends:%Y-%m-%d %H:%M} UTC" if stored.ends else "never ends"
+    ends = "never ends"
+    if stored.ends:
+        has_ended = stored.ends <= datetime.now(UTC)
+        ends = f"{'ended' if has_ended else 'ends'} {stored.ends:%Y-%m-%d %H:%M} UTC"
     return f"{stored.id}  {stored.name}{groups}  {' '.join(stored.scopes)}  {ends}"
 
 
