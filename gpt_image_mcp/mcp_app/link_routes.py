@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 _BYTES_PER_MB = 1_000_000
 _STATUS: tuple[tuple[type[ImageError], int], ...] = ((LinkEnded, 410), (NotFound, 404), (InputRejected, 422))
 _BROKEN = "The library cannot be used now. Try again in a minute.\n"
+_NO_FORM = (
+    "This is a form with the picture in it. Send the picture itself as the body: curl -T FILE, not curl -F.\n"
+)
 # A drawing can hold scripts: nothing in a file may run, whatever a browser takes it for.
 _HARMLESS = {
     "Cache-Control": "private, no-store",
@@ -68,6 +71,8 @@ async def exported_file(request: Request) -> Response:
 @mcp.custom_route(UPLOADS + "{token}", methods=["PUT", "POST"])
 async def upload(request: Request) -> Response:
     """Takes the picture that is the body of the request, once."""
+    if request.headers.get("content-type", "").lower().startswith("multipart/"):
+        return PlainTextResponse(_NO_FORM, 415, _HARMLESS)
     try:
         (upload_id,), opening = _named(request, "upload")
         async with opening as studio:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from gpt_image_mcp.errors import NotFound, StorageFailed
+from gpt_image_mcp.errors import InputRejected, NotFound, StorageFailed
 from gpt_image_mcp.folders import output_folder
 from gpt_image_mcp.ids import new_upload_id
 from gpt_image_mcp.imaging.formats import read_picture
 from gpt_image_mcp.imaging.normalise import normalise, require_whole
+from gpt_image_mcp.imaging.svg import is_svg
 from gpt_image_mcp.library import storage
 from gpt_image_mcp.library.uploads import delete_upload, write_upload
 from gpt_image_mcp.paths import is_within
@@ -128,6 +129,9 @@ def _checked(upload_id: str, file: IO[bytes]) -> tuple[bytes, str]:
     """The bytes of a picture that an edit or an export takes, and their extension."""
     file.seek(0)
     data = file.read()
+    if is_svg(data):  # whose other refusal advises to export it, which needs it here
+        message = f"{upload_id} is an SVG, a vector drawing, and models take pictures of pixels."
+        raise InputRejected(message, next_step="Convert it to PNG, and send that to the same address.")
     picture = require_whole(data, source=upload_id)
     normalise(data, source=upload_id, is_first=True, is_shown=True)
     return data, picture.extension
