@@ -169,6 +169,8 @@ def require_allowed(path: Path, settings: Settings) -> Path:
     Raises:
         OutputRejected: If it is outside the folders for it, whatever is there, or in a guarded one.
     """
+    if settings.is_of_person and not is_within(path, (_meant(settings, ""),)):
+        raise _outside_own("the path")
     if is_object(path) and not is_within(path, (default_root(settings),)):
         message = f"{cut(path)} is not in the store of this library, which is {settings.storage}."
         raise OutputRejected(message, next_step="Leave it out, or pass a folder below that address.")
@@ -285,7 +287,16 @@ def _project_root(folder: Path) -> Path:
     return next((parent for parent in (folder, *folder.parents) if exists(parent / ".git")), folder)
 
 
+def _outside_own(asked: str) -> OutputRejected:
+    """The error for a person who signed in, to whom the folders of the server are none of their business."""
+    message = f"Your pictures are saved in a folder of your own on this server, and {asked} leads out of it."
+    step = "Pass a plain name without a folder, such as logo.png, as filename, and leave out output_dir."
+    return OutputRejected(message, next_step=step)
+
+
 def _below_project(folder: Path, settings: Settings) -> Path:
+    if settings.is_of_person:
+        raise _outside_own(quoted(str(folder)))
     base = project_folder(settings)
     if base == Path(base.anchor):
         message = f"The output folder {cut(folder)} is relative, and the server was started in {base}."

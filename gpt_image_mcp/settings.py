@@ -301,6 +301,16 @@ class Settings(ServingSettings):
         return self.sandbox or self.base_url is None or bool(_OPENAI_ADDRESS.fullmatch(self.base_url))
 
     @property
+    def is_of_person(self) -> bool:
+        """Whether they are those for a person who signed in, whom no folder of this machine is named for."""
+        return self.is_served and self.input_roots == ()
+
+    @property
+    def takes_uploads(self) -> bool:
+        """Whether people who signed in can send pictures of their own, by a tool that is listed."""
+        return self.is_served and self.link_key is not None and "remote" in self.tools
+
+    @property
     def request_timeout_seconds(self) -> float:
         """The time limit of one upstream request, from whichever of the two variables is set."""
         if self.timeout_ms is not None and "timeout_seconds" not in self.model_fields_set:

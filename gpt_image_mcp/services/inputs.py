@@ -19,7 +19,7 @@ from gpt_image_mcp.library.uploads import read_upload
 from gpt_image_mcp.openai_api.image_extraction import decode_image, without_escapes
 from gpt_image_mcp.references import reference_to
 from gpt_image_mcp.regular_files import NotAFile, TooManyBytes, read_regular
-from gpt_image_mcp.services.references import NEXT_STEP, find_file, find_image, not_there
+from gpt_image_mcp.services.references import find_file, find_image, not_there, what_to_pass
 from gpt_image_mcp.threads import in_drawing, in_folders, in_thread
 from gpt_image_mcp.values.requests import InputImage
 
@@ -168,7 +168,8 @@ class Inputs:
             raise self._too_large(f"{cut(path)} has {error.size_bytes:,} bytes") from error
         except NotAFile as error:
             kind = "folder, not an image" if path.is_dir() else "device or pipe, not a file"
-            step = "Pass a file; batch_edit_images takes folders." if path.is_dir() else NEXT_STEP
+            takes_folders = "Pass a file; batch_edit_images takes folders."
+            step = takes_folders if path.is_dir() else what_to_pass(self.settings)
             raise InputRejected(f"{cut(path)} is a {kind}.", next_step=step) from error
         except OSError as error:
             message = f"{ref.shown} cannot be read: {error.strerror or error}."

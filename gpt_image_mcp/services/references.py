@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.images import StoredImage
 
-NEXT_STEP = "Pass a file path, an http address, a data URL or an image id."
+_BESIDES_FILES = "an http address, a data URL or an image id."
+_UPLOAD = (
+    "Call create_upload_link, send the picture to the address that it gives, and pass its ref instead; or "
+    f"pass {_BESIDES_FILES}"
+)
 _COMPARING_SECONDS = 0.3
 # What to say besides of a path that is not there, because it looks like something else.
 _HINTS = (
@@ -31,6 +35,13 @@ _HINTS = (
     (r"file://[\w.-]+/.", "After file:// comes another machine; a path of this one has a third slash."),
     (r"(session|job)-", "Of sessions and jobs, get_image shows the images with their ids."),
 )
+
+
+def what_to_pass(settings: Settings) -> str:
+    """The next step for whoever passed what is no image here."""
+    if settings.is_of_person:
+        return _UPLOAD if settings.takes_uploads else f"Pass {_BESIDES_FILES}"
+    return f"Pass a file path, {_BESIDES_FILES}"
 
 
 def find_image(text: str, library: Library, *, settings: Settings) -> StoredImage:
@@ -121,10 +132,10 @@ def not_there(path: Path, ref: Reference, settings: Settings) -> InputNotFound:
 def _path(ref: Reference, settings: Settings) -> Path:
     if not ref.text:
         message = "An image reference is empty."
-        raise InvalidArgument(message, next_step=NEXT_STEP)
+        raise InvalidArgument(message, next_step=what_to_pass(settings))
     if ref.kind in ("address", "data", "object", "web"):
         message = f"{ref.shown} is an address of a kind that is not read."
-        raise InputRejected(message, next_step=NEXT_STEP)
+        raise InputRejected(message, next_step=what_to_pass(settings))
     try:
         base = project_folder(settings)
         try:
@@ -132,7 +143,8 @@ def _path(ref: Reference, settings: Settings) -> Path:
         except RuntimeError:  # no user is called that, so a name that begins with ~ is meant
             return base / ref.text
     except (ValueError, RequestError) as error:
-        raise InputNotFound(f"{ref.shown!r} is not a path: {error}.", next_step=NEXT_STEP) from error
+        step = what_to_pass(settings)
+        raise InputNotFound(f"{ref.shown!r} is not a path: {error}.", next_step=step) from error
 
 
 def _require_allowed(path: Path, ref: Reference, settings: Settings) -> None:
@@ -140,8 +152,10 @@ def _require_allowed(path: Path, ref: Reference, settings: Settings) -> None:
     roots = settings.input_roots
     if is_within(path, roots):
         return
-    message = f"{cut(path)} is a local path, and this server reads no local files."
-    step = "Pass an http address, a data URL or an image id. Or name folders in GPT_IMAGE_INPUT_ROOTS."
+    message = f"{ref.shown} is a local path, and this server reads no local files."
+    step = what_to_pass(settings)
+    if not settings.is_of_person:
+        step = f"Pass {_BESIDES_FILES} Or name folders in GPT_IMAGE_INPUT_ROOTS."
     if roots:
         allowed = ", ".join(str(root) for root in roots)
         message = f"{cut(path)} is outside the folders that input files may come from ({allowed})."

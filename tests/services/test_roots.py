@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from gpt_image_mcp import Settings, Studio
-from gpt_image_mcp.errors import ImageError
+from gpt_image_mcp.errors import ImageError, InputRejected
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.services.inputs import Inputs
 
@@ -160,3 +160,26 @@ async def test_without_folders_nothing_is_looked_at(project: Path) -> None:
     assert {text.replace("a.png", "b.png") for text in said[0]} == {
         text.replace("a.png", "b.png") for text in said[1]
     }
+
+
+@pytest.mark.parametrize(
+    ("key", "step"),
+    [
+        (
+            "k" * 32,
+            "Call create_upload_link, send the picture to the address that it gives, and pass its ref",
+        ),
+        (None, "Pass an http address, a data URL or an image id."),
+    ],
+)
+async def test_people_who_signed_in_are_told_of_uploads_where_there_are_any(
+    key: str | None, step: str
+) -> None:
+    settings = Settings.model_validate(
+        {"sandbox": True, "auth": "tokens", "link_key": key, "input_roots": ()}
+    )
+    async with Studio(settings) as studio:
+        with pytest.raises(InputRejected, match=r"photo\.png is a local path") as refused:
+            await studio.edit("x", ["photo.png"], **QUICK)
+    assert refused.value.next_step.startswith(step)
+    assert "GPT_IMAGE" not in refused.value.next_step
