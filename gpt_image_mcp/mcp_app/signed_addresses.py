@@ -37,6 +37,7 @@ class SignedAddresses(DownloadLinks):
     folder: Path
 
     shown = "download_url, which ends after five minutes (get_image gives another)"
+    are_given = True
 
     def of_image(self, image: StoredImage) -> str:
         """The address of an image's file: it names the owner, who may be another of the caller's group."""

@@ -118,7 +118,7 @@ async def present_batch(result: BatchResult, studio: Studio) -> ToolResult:
     links = download_links(studio.settings)
     previews = await studio.preview(result)
     result = replace(result, notes=(*result.notes, *previews.notes))
-    next_step = next_step_after_batch(result)
+    next_step = next_step_after_batch(result, links)
     images = [image for entry in result.items for image in entry.images]
     return ToolResult(
         content=_content(previews, batch_text(result, next_step, links=links), _linked(images, studio)),

@@ -19,6 +19,16 @@ _NEXT_STEPS = {
     "app_icon": "Give the user the folder; the 1024 one is for the stores.",
     "social": "Give the user the folder; the og file is for the og:image tag.",
 }
+# The same for a user who is elsewhere and has no use for the paths.
+_FETCHED = "which end after five minutes"
+_NEXT_STEPS_ELSEWHERE = {
+    "": "Show the user the download_url, which ends after five minutes.",
+    "favicon": f"Fetch the files from their download_urls, {_FETCHED}, into the root of the site, with the "
+    "manifest as site.webmanifest, and paste the html into the head of its pages; add the site's name to the "
+    "manifest, or these icons to the one that the site has.",
+    "app_icon": f"Show the user the download_urls, {_FETCHED}; the 1024 one is for the stores.",
+    "social": f"Show the user the download_urls, {_FETCHED}; the og file is for the og:image tag.",
+}
 
 
 class ExportedFileContent(StructuredContent):
@@ -62,7 +72,7 @@ def export_content(result: ExportResult, links: DownloadLinks = NO_LINKS) -> Exp
         manifest_path=location(result.manifest_path) if result.manifest_path else None,
         cost_usd_estimated=0,
         notes=list(result.notes),
-        next=_NEXT_STEPS[result.preset],
+        next=_next_step(result, links),
     )
 
 
@@ -75,7 +85,11 @@ def export_text(result: ExportResult, links: DownloadLinks = NO_LINKS) -> str:
         lines += ["For the head of the page:", *result.html.split("\n")]
     if result.manifest_path:
         lines += [f"Written to {location(result.manifest_path)}:", *result.manifest.split("\n")]
-    return joined(lines, notes=result.notes, next_step=_NEXT_STEPS[result.preset])
+    return joined(lines, notes=result.notes, next_step=_next_step(result, links))
+
+
+def _next_step(result: ExportResult, links: DownloadLinks) -> str:
+    return (_NEXT_STEPS_ELSEWHERE if links.are_given else _NEXT_STEPS)[result.preset]
 
 
 def _line(number: int, entry: ExportedFile) -> str:

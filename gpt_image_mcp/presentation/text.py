@@ -99,7 +99,7 @@ def batch_cost(result: BatchResult) -> Decimal | None:
     return sum(known, Decimal(0)) if len(known) == len(costs) else None
 
 
-def next_step_after_batch(result: BatchResult) -> str:
+def next_step_after_batch(result: BatchResult, links: DownloadLinks = NO_LINKS) -> str:
     """What to do next with a batch, in one sentence."""
     if result.status == "running":
         return (
@@ -107,6 +107,11 @@ def next_step_after_batch(result: BatchResult) -> str:
             f'ref "{result.call_id}" to collect them.'
         )
     if all(entry.status == "completed" for entry in result.items):
+        if links.are_given:
+            return (
+                "Show the user the download_urls, which end after five minutes; get_image shows any of the "
+                "images, with another address."
+            )
         return "Show the user the file paths; get_image shows any of them."
     return "Correct what the failed ones say and call batch_edit_images again with those only."
 

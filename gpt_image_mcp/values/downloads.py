@@ -25,9 +25,11 @@ class DownloadLinks:
 
     Attributes:
         shown: What of an image a user is shown.
+        are_given: Whether there are addresses at all.
     """
 
     shown: str = "file_path"
+    are_given: bool = False
 
     def of_image(self, image: StoredImage) -> str:
         """The address of an image's file; empty for none."""

@@ -398,3 +398,74 @@ async def test_without_a_key_there_are_no_links_and_the_operator_is_told_how_to_
     assert "download_url" not in image
     assert "create_upload_link" not in listed
     assert "GPT_IMAGE_LINK_KEY" in refused
+
+
+async def test_a_form_is_refused_with_how_to_send_the_picture_and_uses_nothing_up(
+    served: Served, web: httpx2.AsyncClient
+) -> None:
+    link = await call(served, "create_upload_link")
+    answer = await web.put(link["upload_url"], files={"file": ("photo.png", PICTURE)})
+    assert answer.status_code == 415
+    assert "curl -T FILE, not curl -F" in answer.text
+    assert (await web.put(link["upload_url"], content=PICTURE)).status_code == 201
+
+
+async def test_a_drawing_is_to_be_converted_before_it_is_sent(
+    served: Served, web: httpx2.AsyncClient
+) -> None:
+    link = await call(served, "create_upload_link")
+    said = (await web.put(link["upload_url"], content=SVG)).text
+    assert "Convert it to PNG" in said
+    assert "export_image" not in said
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("edit_image", {"prompt": "a sail", "images": ["photo.png"]}),
+        ("edit_image", {"prompt": "a sail", "images": ["/tmp/photo.png"]}),
+        ("batch_edit_images", {"prompt": "a sail", "images": ["photo.png"]}),
+        ("start_edit_session", {"prompt": "a sail", "images": ["photo.png"]}),
+        ("get_image", {"ref": "photo.png"}),
+        ("export_image", {"ref": "photo.png"}),
+    ],
+)
+async def test_for_a_local_file_people_are_told_how_to_send_it(
+    served: Served, tool: str, arguments: dict[str, Any]
+) -> None:
+    words = await _refused(served, tool, **arguments)
+    assert "photo.png is a local path" in words
+    assert "create_upload_link" in words
+    assert str(served.folder) not in words
+    assert "GPT_IMAGE" not in words
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"filename": "a/x.png"},
+        {"filename": "/tmp/x.png"},
+        {"filename": "~/x.png"},
+        {"output_dir": "a"},
+        {"output_dir": "/tmp"},
+        {"output_dir": "s3://images/a"},
+    ],
+)
+async def test_a_folder_of_the_server_is_refused_without_naming_any(
+    served: Served, named: dict[str, str]
+) -> None:
+    words = await _refused(served, "generate_image", **_DRAW, **named)
+    assert words.startswith("output_rejected: ")
+    assert "Pass a plain name without a folder" in words
+    assert str(served.folder) not in words
+    assert "GPT_IMAGE" not in words
+
+
+async def test_people_are_given_addresses_of_what_was_exported_or_made_in_a_batch(served: Served) -> None:
+    ref = (await _drawn(served))["id"]
+    one = await call(served, "export_image", ref=ref, width=64)
+    icons = await call(served, "export_image", ref=ref, preset="app_icon")
+    batch = await call(served, "batch_edit_images", prompt="dusk", images=[ref], quality="low")
+    for result in (one, icons, batch):
+        assert result["next"].startswith("Show the user the download_url")
+        assert "file_path" not in result["next"]
