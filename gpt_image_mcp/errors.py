@@ -28,7 +28,9 @@
     │   └── Unreachable               upstream_unavailable  (also an UpstreamUnavailable)
     ├── Cancelled                 cancelled
     ├── StorageFailed             storage_failed
-    │   └── DatabaseDamaged           storage_failed (SQLite itself says that its file is damaged)
+    │   └── DatabaseFailed            storage_failed (the database cannot be used)
+    │       ├── DatabaseDamaged           storage_failed (SQLite itself says that its file is damaged)
+    │       └── DatabaseInterrupted       storage_failed (its server went away in a transaction)
     └── InternalError             internal
 
 An error knows its code, whether the same call can succeed later, and the next step to take. Errors are
@@ -266,11 +268,15 @@ class StorageFailed(ImageError):
     code = "storage_failed"
 
 
-class DatabaseDamaged(StorageFailed):
+class DatabaseFailed(StorageFailed):
+    """The database cannot be used."""
+
+
+class DatabaseDamaged(DatabaseFailed):
     """SQLite itself says that its file is damaged, or none of its files."""
 
 
-class DatabaseInterrupted(StorageFailed):
+class DatabaseInterrupted(DatabaseFailed):
     """The server of the database went away in the middle of a transaction."""
 
 

@@ -9,7 +9,9 @@ reservation made in one step.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import re
 import sqlite3
 import threading
 from datetime import UTC, datetime
@@ -21,9 +23,9 @@ from urllib.parse import quote
 import platformdirs
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
-from gpt_image_mcp.errors import DatabaseDamaged, DatabaseInterrupted, StorageFailed
+from gpt_image_mcp.errors import DatabaseDamaged, DatabaseFailed, DatabaseInterrupted
 from gpt_image_mcp.folders import APP
 from gpt_image_mcp.library.migrations import VERSION, migrate, read_version
 from gpt_image_mcp.library.postponed import Postponed
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     _FileIdentity = tuple[int, int, bool]
 
+_log = logging.getLogger(__name__)
 BUSY_TIMEOUT_SECONDS = 10
 # By dialect: how a transaction becomes the only writer from its start.
 _WRITE_LOCK = {
@@ -59,6 +62,8 @@ _DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 _FILE_ERRORS = (*_DAMAGED, "SQLITE_IOERR", "SQLITE_READONLY")
 _ANOTHER = "or set GPT_IMAGE_DATABASE_URL to another database."
 _MAKE_ANEW = "A damaged file is moved away and made anew by: gpt-image-mcp history rebuild."
+# What a PostgreSQL server says that is there, and takes nobody just now.
+_TAKES_NOBODY = re.compile("starting up|shutting down|recovery mode|too many|connection slots")
 _WRITE_AHEAD = "PRAGMA journal_mode=WAL"
 # The cache is in KiB: what a search in a large library reads again and again fits into it.
 _PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", "cache_size=-8000")
@@ -109,7 +114,7 @@ class Database:
                 yield connection
             except (ArithmeticError, TypeError, ValueError) as error:  # of a row with a wrong bit
                 message = f"The library database {_shown(self._url)} holds what this program never wrote."
-                raise StorageFailed(message, next_step=f"Put a copy of it back, {_ANOTHER}") from error
+                raise DatabaseFailed(message, next_step=f"Put a copy of it back, {_ANOTHER}") from error
 
     @contextlib.contextmanager
     def writing(self) -> Generator[Connection]:
@@ -225,6 +230,42 @@ class Database:
             self._engine.dispose()
 
 
+class DatabaseOfPeople(Database):
+    """A database as people use it who signed in to a server: failures tell the log what, and them what to do.
+
+    Args:
+        whole: The one that all use; it is closed by whoever opened it.
+    """
+
+    def __init__(self, whole: Database) -> None:
+        super().__init__()
+        self._whole = whole
+
+    @contextlib.contextmanager
+    def reading(self) -> Generator[Connection]:
+        """As the whole one's."""
+        with self._told(), self._whole.reading() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Generator[Connection]:
+        """As the whole one's."""
+        with self._told(), self._whole.writing() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _told(self) -> Generator[None]:
+        try:
+            yield
+        except DatabaseFailed as error:
+            _log.error("%s", error.message)
+            step = "Tell whoever runs the server."
+            if error.retryable:
+                step = "Try again in a minute; if that does not help, tell whoever runs the server."
+            message = "The database of this server cannot be used now."
+            raise type(error)(message, next_step=step, retryable=error.retryable) from error
+
+
 def _file_identity(engine: Engine) -> _FileIdentity | None:
     """What another file in its place has not: device, inode, whether we can write it; None without one."""
     path: Path | None = engine.get_execution_options().get("file")
@@ -249,7 +290,7 @@ def _engine(url: str) -> Engine:
     dialect = address.get_backend_name()
     if dialect not in _WRITE_LOCK:
         message = f"GPT_IMAGE_DATABASE_URL names a {dialect} database."
-        raise StorageFailed(message, next_step="Use a sqlite:/// or postgresql:// address, or unset it.")
+        raise DatabaseFailed(message, next_step="Use a sqlite:/// or postgresql:// address, or unset it.")
     if dialect == "sqlite":
         return _sqlite_engine(address)
     if address.drivername == dialect:
@@ -342,7 +383,7 @@ def _prepare(engine: Engine) -> None:
         version = read_version(connection)
     if version > VERSION:
         message = f"The library database has schema {version}; this program knows up to {VERSION}."
-        raise StorageFailed(
+        raise DatabaseFailed(
             message, next_step="Update gpt-image-mcp, or set GPT_IMAGE_DATABASE_URL to another database."
         )
     file = engine.get_execution_options().get("file")
@@ -355,19 +396,27 @@ def _prepare(engine: Engine) -> None:
             Path(f"{file}{suffix}").chmod(0o600)
 
 
-def _explain(error: Exception, url: str) -> StorageFailed:
+def _explain(error: Exception, url: str) -> DatabaseFailed:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     said = " ".join(str(cause).split())
     message = f"The library database {_shown(url)} cannot be used: {said}{'' if said.endswith('?') else '.'}"
     if "locked" in str(cause):
-        return StorageFailed(
+        return DatabaseFailed(
             message, next_step="Another program holds it; try again when that is done.", retryable=True
         )
     if _sqlite_name(error).startswith(_DAMAGED):
         return DatabaseDamaged(message, next_step=_MAKE_ANEW)
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return DatabaseInterrupted(message, next_step="Call again when the server is back.", retryable=True)
-    return StorageFailed(message, next_step=_what_to_check(cause, url))
+    return DatabaseFailed(message, next_step=_what_to_check(cause, url), retryable=_is_away(error, said))
+
+
+def _is_away(error: Exception, said: str) -> bool:
+    """Whether a database server is not reached or takes nobody now; a login it refuses stays refused."""
+    if not isinstance(error, OperationalError) or _sqlite_name(error):
+        return False
+    is_answer = "FATAL" in said or getattr(error.orig, "sqlstate", None) is not None
+    return not is_answer or bool(_TAKES_NOBODY.search(said))
 
 
 def _what_to_check(cause: BaseException, url: str) -> str:

@@ -188,7 +188,9 @@ class Container:
         return self._sessions
 
     def _open_library(self) -> Library:
+        from gpt_image_mcp.library.database import DatabaseOfPeople
         from gpt_image_mcp.library.store import Library
 
         shared = self.resources
-        return Library(self._settings, owner=self._owner, database=shared.database, budgets=shared.budgets)
+        database = DatabaseOfPeople(shared.database) if self._owner.name else shared.database
+        return Library(self._settings, owner=self._owner, database=database, budgets=shared.budgets)

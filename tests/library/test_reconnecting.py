@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gpt_image_mcp.errors import DatabaseInterrupted, StorageFailed
+from gpt_image_mcp.errors import DatabaseFailed, DatabaseInterrupted, StorageFailed
+from gpt_image_mcp.library.database import Database, DatabaseOfPeople
 from gpt_image_mcp.library.reconnecting import Reconnecting, once_more
+from tests.library.conftest import POSTGRESQL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+# Nobody listens there.
+AWAY = "postgresql://images:hidden@127.0.0.1:1/images"
 
 
 class AwayError(Exception):
@@ -67,3 +73,29 @@ def test_a_transaction_that_was_interrupted_is_done_once_more() -> None:
     with pytest.raises(StorageFailed, match="full"):
         once_more(write)
     assert not failures
+
+
+def test_a_server_that_is_away_may_be_back_later() -> None:
+    with pytest.raises(DatabaseFailed, match=r"postgresql://images:\*\*\*@127.0.0.1:1/images") as caught:
+        Database(AWAY).ping()
+    assert caught.value.retryable
+
+
+def test_people_who_signed_in_learn_what_to_do_and_the_log_learns_where(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with pytest.raises(DatabaseFailed) as caught, DatabaseOfPeople(Database(AWAY)).writing():
+        pass
+    said = str(caught.value)
+    assert "The same call can succeed later. Next: Try again in a minute" in said
+    assert "whoever runs the server" in said
+    assert not [word for word in ("127.0.0.1", "images", "GPT_IMAGE", "unset") if word in said]
+    assert "127.0.0.1" in caplog.text
+    assert "hidden" not in caplog.text
+
+
+@POSTGRESQL
+def test_a_database_that_a_server_does_not_have_is_not_there_later_either(database_url: str) -> None:
+    with pytest.raises(DatabaseFailed, match="does not exist") as caught:
+        Database(f"{database_url}_missing").ping()
+    assert not caught.value.retryable
