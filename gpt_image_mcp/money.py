@@ -50,6 +50,7 @@ class Budget:
         spent_today_usd: By the caller; for whoever uses this machine, by everybody.
         left_today_usd: What the limits of days leave, whoever they are of.
         standings: The limits of a person, their group and the model.
+        is_of_person: Whether they are those of a person who signed in, who can raise none of them.
     """
 
     per_call_usd: Decimal | None = None
@@ -57,6 +58,7 @@ class Budget:
     spent_today_usd: Decimal
     left_today_usd: Decimal | None = None
     standings: tuple[Standing, ...] = ()
+    is_of_person: bool = False
 
     def leaves(self, usd: Decimal) -> bool:
         """Whether a call that costs so much is within all limits."""

@@ -116,7 +116,7 @@ def _end_of(period: Period, day: str) -> date:
 def _of_unknown_price(model: str) -> BudgetExceeded:
     message = f"What {model} costs is not known, and a budget is set."
     return BudgetExceeded(
-        message, next_step="Use a model with known prices (see the models command), or lift the limit."
+        message, next_step="Use a model with known prices (see the models command), or have the limit lifted."
     )
 
 

@@ -8,7 +8,9 @@ from gpt_image_mcp.presentation.structured import QuoteContent, StructuredConten
 from gpt_image_mcp.presentation.text import joined, quote_text
 
 if TYPE_CHECKING:
-    from gpt_image_mcp.money import Estimate, Fit
+    from decimal import Decimal
+
+    from gpt_image_mcp.money import Budget, Estimate, Fit
     from gpt_image_mcp.values.budgets import Standing
 
 _TESTED = 'the command "gpt-image-mcp doctor" tests it, free of charge.'
@@ -143,10 +145,9 @@ def next_step_after_estimate(estimate: Estimate, *, generate: str, edit: str) ->
     """
     budget, most = estimate.budget, estimate.quote.high_usd
     if most and not budget.leaves(most):
-        others = ", or wait until it begins anew" if budget.standings else ""
         return (
-            "This may cost more than the budget leaves: choose a cheaper quality or size, or raise "
-            f"GPT_IMAGE_MAX_COST_USD or GPT_IMAGE_DAILY_BUDGET_USD{others}."
+            "This may cost more than the budget leaves: choose a cheaper quality or size"
+            f"{_other_ways(budget, most)}."
         )
     call = edit if estimate.input_images else generate
     best = estimate.best_fit
@@ -155,6 +156,17 @@ def next_step_after_estimate(estimate: Estimate, *, generate: str, edit: str) ->
     if estimate.budget_usd:
         return f"None pays for all {estimate.n}: ask for fewer, a smaller size, or allow more."
     return f"{call} with these arguments, or with a cheaper quality."
+
+
+def _other_ways(budget: Budget, usd: Decimal) -> str:
+    """What else helps where a budget leaves too little for an amount."""
+    if budget.per_call_usd is not None and usd > budget.per_call_usd:
+        wait, setting = "", "GPT_IMAGE_MAX_COST_USD"
+    else:
+        is_of_file = any(usd > standing.left_usd for standing in budget.standings)
+        wait = ", wait until it begins anew"
+        setting = "the limit in GPT_IMAGE_BUDGETS_FILE" if is_of_file else "GPT_IMAGE_DAILY_BUDGET_USD"
+    return f"{wait}, or " + ("ask whoever runs the server" if budget.is_of_person else f"raise {setting}")
 
 
 def _standing_content(standing: Standing) -> StandingContent:

@@ -225,4 +225,5 @@ def _budget(settings: Settings, library: Library, model: str) -> Budget:
             (standing.left_usd for standing in standings if standing.limit.period == "day"), default=None
         ),
         standings=tuple(standing for standing in standings if not standing.limit.setting),
+        is_of_person=bool(library.owner.name),
     )

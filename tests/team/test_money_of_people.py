@@ -177,3 +177,19 @@ async def _queued(studio: Studio, prompt: str) -> asyncio.Task[Any]:
     task = asyncio.create_task(studio.generate(prompt, watch=watch, **QUICK))
     await asyncio.wait_for(is_queued.wait(), 20)
     return task
+
+
+async def test_a_quote_beyond_a_limit_names_what_the_reader_can_do(tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"size": "1024x1024", "quality": "high"}
+    local, ours = Owner(), {"user_daily_usd": "0.01"}
+    for owner, limits, step in (
+        (ANN, ours, "wait until it begins anew, or ask whoever runs the server."),
+        (ANN, {"max_cost_usd": "0.01"}, "size, or ask whoever runs the server."),
+        (local, {"max_cost_usd": "0.01"}, "size, or raise GPT_IMAGE_MAX_COST_USD."),
+        (local, {"daily_budget_usd": "0.01"}, "begins anew, or raise GPT_IMAGE_DAILY_BUDGET_USD."),
+    ):
+        async with serve_script() as endpoint, _people(endpoint, tmp_path, owner, **limits) as (studio,):
+            estimate = await studio.estimate(**asked)
+        said = next_step_after_estimate(estimate, generate="", edit="")
+        assert said.endswith(step)
+        assert ("GPT_IMAGE" in said) == (owner == local)
