@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, ClassVar, TypeAlias
 
@@ -11,6 +11,8 @@ from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, Validation
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pydantic_core import ErrorDetails
 
 
 def _amount(value: object) -> object:
@@ -66,10 +68,16 @@ def read_budgets(path: Path) -> BudgetsFile:
     except OSError as error:
         message = f"it cannot be read ({error.strerror or error})"
     except ValidationError as error:
-        message = "; ".join(
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors(include_url=False)
-        )
+        message = "; ".join(_worded(fault) for fault in error.errors(include_url=False))
     except (ArithmeticError, ValueError) as error:  # no TOML, no UTF-8, or a number beyond all bounds
         message = f"it is no TOML ({error})"
     raise ValueError(message)
+
+
+def _worded(fault: ErrorDetails) -> str:
+    """What is wrong with an entry, and where it is."""
+    where, place = ".".join(map(str, fault["loc"])), fault["loc"]
+    if fault["type"] != "unexpected_keyword_argument":
+        return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
+    holder = BudgetsFile if len(place) == 1 else Allowance if place[0] == "models" else PayerAllowance
+    return f"{where}: {place[-1]} is not known there; allowed are {', '.join(f.name for f in fields(holder))}"

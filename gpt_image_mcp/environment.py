@@ -29,6 +29,8 @@ _UNFILLED = re.compile(
 _SECRET_NAMES = re.compile("KEY|SECRET|HEADERS|DATABASE_URL")
 # The same for variables of everybody, such as those of an object store, without names of files.
 _HOLDS_SECRET = re.compile(r"(?:(?<!TLS_)(?<!PUBLIC_)KEY|SECRET|TOKEN|PASSWORD|HEADERS)$", re.IGNORECASE)
+# Settings of which the content of a file is judged.
+_NAMES_A_FILE = ("GPT_IMAGE_BUDGETS_FILE",)
 _PASSWORD = re.compile(r"://[^/@:\s]*:([^/@\s]+)@")
 # A login, a token or a key that somebody put into the wrong variable.
 _MAY_BE_SECRET = re.compile(r"[@?]|sk-|^[\w-]{20,}$")
@@ -88,10 +90,16 @@ def refused(reasons: Mapping[str, str]) -> InvalidSetting:
         reasons: What is allowed instead, by the name of each.
     """
     said = (
-        f"The environment variable {name} has the value {_shown(name)!r}, which is not allowed: {reason}."
+        f"The file {_shown(name)!r}, which {name} names, cannot be used: {reason}."
+        if name in _NAMES_A_FILE
+        else f"The environment variable {name} has the value {_shown(name)!r}, which is not allowed: "
+        f"{reason}."
         for name, reason in reasons.items()
     )
-    return InvalidSetting(" ".join(said), next_step=f"Correct or unset {', '.join(reasons)} and start again.")
+    values = ", ".join(name for name in reasons if name not in _NAMES_A_FILE)
+    files = [f"the file that {name} names" for name in reasons if name in _NAMES_A_FILE]
+    steps = [*([f"or unset {values}"] if values else []), *files]
+    return InvalidSetting(" ".join(said), next_step=f"Correct {' and '.join(steps)} and start again.")
 
 
 def _shown(name: str) -> str:

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpt_image_mcp.cli.app import run
 from gpt_image_mcp.errors import BudgetExceeded, InvalidSetting
 from gpt_image_mcp.library.budgets import Budgets
 from gpt_image_mcp.library.database import Database
@@ -159,6 +160,9 @@ def test_a_changed_file_holds_at_once_and_a_broken_one_not_at_all(
         ("[groups.design.models]\ngpt-image-2 = 'x'", "groups.design.models.gpt-image-2"),
         ("[models.gpt-image-2]\nmodels = {}", "models.gpt-image-2.models"),
         ("\0", "no TOML"),
+        ("[people.ada]\ndaily = 5", "daily is not known there; allowed are daily_usd, monthly_usd, models"),
+        ("[models.gpt-image-2]\ndaily = 5", "daily is not known there; allowed are daily_usd, monthly_usd."),
+        ("[person.ada]\ndaily_usd = 5", "person is not known there; allowed are people, groups, models"),
     ],
 )
 def test_a_file_that_means_nothing_stops_the_start_and_says_where(
@@ -169,6 +173,23 @@ def test_a_file_that_means_nothing_stops_the_start_and_says_where(
         read_settings()
     assert "GPT_IMAGE_BUDGETS_FILE" in caught.value.message
     assert said in caught.value.message
+    assert caught.value.next_step == "Correct the file that GPT_IMAGE_BUDGETS_FILE names and start again."
+
+
+def test_nobody_is_served_while_a_budget_is_for_a_model_that_nobody_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = _written(tmp_path, "[models.gpt-imag-2]\ndaily_usd = 1\n")
+    monkeypatch.setenv("GPT_IMAGE_BUDGETS_FILE", str(path))
+    for transport in ("http", "stdio"):
+        assert run(["serve", "--transport", transport]) == 2
+        said = capsys.readouterr().err
+        assert f"The file {str(path)!r}, which GPT_IMAGE_BUDGETS_FILE names, cannot be used: no model" in said
+        assert "serves MCP" not in said
+    assert run(["doctor"]) == 1
+    shown = capsys.readouterr()
+    assert "gpt-imag-2" in shown.out + shown.err
+    assert "versions" in shown.out + shown.err
 
 
 def test_a_file_that_is_no_text_or_not_there_stops_the_start(

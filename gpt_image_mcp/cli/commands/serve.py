@@ -26,7 +26,11 @@ def serve(
         port: Where to listen, for http; 0 picks a free one.
         path: The path of MCP, for http; /health is beside it.
     """
-    read_settings()  # before FastMCP is imported, which without a home fails
+    settings = read_settings()  # before FastMCP is imported, which without a home fails
+    if settings.budgets_file is not None:
+        from gpt_image_mcp.library.budgets import Budgets
+
+        Budgets(settings)  # refuses models that nobody knows, before anybody is served
     if transport == "http":
         from gpt_image_mcp.mcp_app.http import serve_http
         from gpt_image_mcp.server import mcp
