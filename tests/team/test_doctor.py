@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gpt_image_mcp import Settings, Studio
+from gpt_image_mcp.cli.app import run
+from gpt_image_mcp.cli.doctor.machine import check_library
 from gpt_image_mcp.cli.doctor.serving import check_serving
-from gpt_image_mcp.settings import Settings
 from gpt_image_mcp.team.tokens import tokens_file
+from gpt_image_mcp.values.owners import Owner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,3 +72,23 @@ def test_a_file_without_tokens_and_one_that_is_broken_are_told_apart(tmp_path: P
     assert _found(settings)["sign-in"] == ("warning", "gpt-image-mcp token add NAME")
     path.write_text("[[[")
     assert _found(settings)["sign-in"][0] == "failed"
+
+
+async def test_the_pictures_of_all_people_are_counted() -> None:
+    served = Settings(sandbox=True, auth="tokens")
+    for name in ("anna", "berta"):
+        async with Studio(served, owner=Owner(name=name)) as studio:
+            await studio.generate("a boat", size="816x816", quality="low")
+    (found,) = check_library(served)
+    assert "knows 2 image(s) of all people together" in found.said
+    (alone,) = check_library(Settings())
+    assert "knows 0 image(s)." in alone.said
+
+
+@pytest.mark.parametrize("auth", ["tokens", "none"])
+def test_the_spending_of_this_machine_says_where_that_of_people_is(
+    auth: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GPT_IMAGE_AUTH", auth)
+    assert run(["history", "spend"]) == 0
+    assert ("gpt-image-mcp audit" in capsys.readouterr().err) == (auth == "tokens")

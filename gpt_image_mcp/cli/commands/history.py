@@ -106,8 +106,11 @@ async def spend(
         until: As since.
         as_json: Print all sums as JSON.
     """
-    async with Studio(read_settings()) as studio:
+    settings = read_settings()
+    async with Studio(settings) as studio:
         found = await studio.history.search(limit=0, since=since, until=until)
+    if settings.is_served:
+        Console().say("Without what signed-in people spent: gpt-image-mcp audit has the calls of all.")
     if as_json:
         Console().print_json(spending_content(found.spending))
         return 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from gpt_image_mcp.cli.doctor.findings import failed, ok, refused, warning
-from gpt_image_mcp.errors import ImageError, InvalidArgument
+from gpt_image_mcp.errors import ImageError, InvalidArgument, InvalidSetting
 from gpt_image_mcp.folders import APP, output_folder, project_folder
 from gpt_image_mcp.imaging.rendering import require_writer
 from gpt_image_mcp.library.storage import require_writable
@@ -120,12 +120,17 @@ def check_library(settings: Settings) -> Iterator[Finding]:
     from gpt_image_mcp.library.search.query import SearchCriteria
     from gpt_image_mcp.library.store import Library
 
-    library = Library(settings)
+    try:
+        library = Library(settings)
+    except InvalidSetting as error:
+        yield refused("budgets", error)
+        return
     try:
         library.check()
-        images = library.search.run(SearchCriteria(), limit=1).total
+        whole = library.of_everybody() if settings.is_served else library
+        images = whole.search.run(SearchCriteria(), limit=1).total
         library.ledger.give_up_lost_calls()
-        calls = library.ledger.open_calls(limit=_MOST_OPEN_CALLS)
+        calls = whole.ledger.open_calls(limit=_MOST_OPEN_CALLS)
     except ImageError as error:
         yield refused("database", error)
         return
@@ -134,7 +139,8 @@ def check_library(settings: Settings) -> Iterator[Finding]:
     where = "The one in GPT_IMAGE_DATABASE_URL"
     if not settings.database_url.get_secret_value():
         where = f"The one in {platformdirs.user_data_path(APP, appauthor=False)}"
-    yield ok("database", f"{where} is whole (schema {VERSION}) and knows {images:,} image(s).")
+    whose = " of all people together" if settings.is_served else ""
+    yield ok("database", f"{where} is whole (schema {VERSION}) and knows {images:,} image(s){whose}.")
     unknown = [call.id for call in calls if call.status == "outcome_unknown"]
     if unknown:
         yield warning(
