@@ -192,8 +192,7 @@ def history_text(found: FoundImages, next_step: str) -> str:
     if found.group_usd is not None:
         lines.append(f"All people of group {found.group}: {usd_text(found.group_usd)}.")
     if unpaid := spending.in_sandbox:
-        would_be = f"In the sandbox nothing was paid; it would have been {usd_text(unpaid.total_usd)}."
-        lines += [would_be, _by("day", unpaid.by_day), _by("model", unpaid.by_model)]
+        lines.append(f"In the sandbox nothing was paid; it would have been {usd_text(unpaid.total_usd)}.")
     lines += [_open_call_line(call) for call in found.open_calls]
     return joined(lines, next_step=next_step)
 

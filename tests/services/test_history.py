@@ -340,4 +340,8 @@ async def test_a_sandbox_image_costs_nothing_in_a_list(studio: Studio) -> None:
     (hit,) = content.images
     assert (hit.cost_usd_estimated, hit.sandbox, content.cost_usd_total) == (None, True, 0)
     assert content.unpaid_in_sandbox_usd
-    assert "In the sandbox nothing was paid; it would have been $0.00" in history_text(found, "")
+    text = history_text(found, "")
+    assert "In the sandbox nothing was paid; it would have been $0.00" in text
+    assert content.cost_usd_by_day == content.cost_usd_by_model == {}
+    assert "By day" not in text
+    assert "By model" not in text
