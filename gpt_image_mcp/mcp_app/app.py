@@ -37,7 +37,8 @@ take seconds to minutes: if a call returns a job_id, call get_image with it and 
 with quality low (n for variations), finish the chosen draft by editing it with high. The other tools are \
 free: estimate_cost before, find_images for what was spent and made, get_image to look closer and compare, \
 export_image for icons and other formats. Results carry a small preview, the file path and the id; show the \
-user the path, pass the id on. An error text ends with what to do next."""
+user the path, or the download_url where there is one, and pass the id on. An error text ends with what to \
+do next."""
 
 _becomes_a_task: ContextVar[bool] = ContextVar("becomes_a_task", default=False)
 
