@@ -9,7 +9,6 @@ reservation made in one step.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import re
 import sqlite3
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 
     _FileIdentity = tuple[int, int, bool]
 
-_log = logging.getLogger(__name__)
 BUSY_TIMEOUT_SECONDS = 10
 # By dialect: how a transaction becomes the only writer from its start.
 _WRITE_LOCK = {
@@ -138,7 +136,7 @@ class Database:
         """
         try:
             once_more(write)
-        except StorageFailed as error:
+        except DatabaseFailed as error:
             self._postponed.add(write, error)
             raise
 
@@ -228,42 +226,6 @@ class Database:
     def _dispose(self) -> None:
         if self._engine is not None:
             self._engine.dispose()
-
-
-class DatabaseOfPeople(Database):
-    """A database as people use it who signed in to a server: failures tell the log what, and them what to do.
-
-    Args:
-        whole: The one that all use; it is closed by whoever opened it.
-    """
-
-    def __init__(self, whole: Database) -> None:
-        super().__init__()
-        self._whole = whole
-
-    @contextlib.contextmanager
-    def reading(self) -> Generator[Connection]:
-        """As the whole one's."""
-        with self._told(), self._whole.reading() as connection:
-            yield connection
-
-    @contextlib.contextmanager
-    def writing(self) -> Generator[Connection]:
-        """As the whole one's."""
-        with self._told(), self._whole.writing() as connection:
-            yield connection
-
-    @contextlib.contextmanager
-    def _told(self) -> Generator[None]:
-        try:
-            yield
-        except DatabaseFailed as error:
-            _log.error("%s", error.message)
-            step = "Tell whoever runs the server."
-            if error.retryable:
-                step = "Try again in a minute; if that does not help, tell whoever runs the server."
-            message = "The database of this server cannot be used now."
-            raise type(error)(message, next_step=step, retryable=error.retryable) from error
 
 
 def _file_identity(engine: Engine) -> _FileIdentity | None:

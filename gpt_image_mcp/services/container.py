@@ -188,7 +188,7 @@ class Container:
         return self._sessions
 
     def _open_library(self) -> Library:
-        from gpt_image_mcp.library.database import DatabaseOfPeople
+        from gpt_image_mcp.library.database_of_people import DatabaseOfPeople
         from gpt_image_mcp.library.store import Library
 
         shared = self.resources

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gpt_image_mcp.errors import DatabaseFailed, DatabaseInterrupted, StorageFailed
-from gpt_image_mcp.library.database import Database, DatabaseOfPeople
+from gpt_image_mcp.library.database import Database
+from gpt_image_mcp.library.database_of_people import DatabaseOfPeople
 from gpt_image_mcp.library.reconnecting import Reconnecting, once_more
 from tests.library.conftest import POSTGRESQL
 
