@@ -18,6 +18,8 @@ _PIECE_BYTES = 1_000_000
 MOST_BYTES = 400_000_000
 # Of an answer without pictures: an error, a file's id, the list of a gateway's models.
 MOST_BYTES_OF_WORDS = 4_000_000
+# The largest picture in base64, in lines of 76 characters, has nearly as many; a stream some thousands.
+MOST_LINES = 600_000
 
 
 class UnpackedStream(httpx2.AsyncByteStream):
@@ -60,16 +62,18 @@ class _Unpacker:
         self._most_bytes = most_bytes
         self._inner = zlib.decompressobj(_EITHER) if is_packed else None
         self._is_damaged = False
-        self._bytes = 0
+        self._bytes = self._feeds = self._returns = 0
 
     @property
     def has_enough(self) -> bool:
-        """Whether no body is so large."""
-        return self._bytes > self._most_bytes
+        """Whether no body is so large, or has so many lines, each of which costs whoever reads it."""
+        return self._bytes > self._most_bytes or max(self._feeds, self._returns) > MOST_LINES
 
     def __call__(self, piece: bytes) -> Iterator[bytes]:
         for unpacked in self._unpacked(piece):
             self._bytes += len(unpacked)
+            self._feeds += unpacked.count(b"\n")
+            self._returns += unpacked.count(b"\r")
             if self.has_enough:
                 return
             yield unpacked

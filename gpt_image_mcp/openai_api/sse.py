@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # A noisy picture of the largest size has 45 MB in base64; httpx2 takes 1 MiB unless told otherwise.
 MAX_EVENT_BYTES = 100_000_000
+# To hand less than this to a thread takes longer than to read it.
+_SHORT_CHARACTERS = 10_000
 _END = "[DONE]"
 _FINAL, _PARTIAL = ".completed", ".partial_image"
 
@@ -72,7 +74,9 @@ async def _final_event(
     async for sent in events:
         kind = sent.event
         if not _is_image(sent):
-            event = await in_thread(_parsed, sent.data, request_id)
+            is_short = len(sent.data) < _SHORT_CHARACTERS
+            parsed = partial(_parsed, sent.data, request_id)
+            event = parsed() if is_short else await in_thread(parsed)
             if event.get("error"):
                 error = read_error(event["error"], response.request, request_id=request_id)
                 raise map_error(replace(error, prompt=request.prompt), model=request.model)

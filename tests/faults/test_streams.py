@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 from typing import TYPE_CHECKING
 
@@ -39,10 +40,11 @@ from tests.faults.scripted import (
 )
 
 if TYPE_CHECKING:
+    import asyncio
     from pathlib import Path
 
     from gpt_image_mcp.openai_api.observer import LazyImage
-    from tests.faults.scripted import Reply
+    from tests.faults.scripted import Received, Reply
 
 
 class Partials(NullObserver):
@@ -54,6 +56,19 @@ class Partials(NullObserver):
     def receive_partial(self, image: LazyImage) -> None:
         """One of them."""
         self.images.append(image)
+
+
+def _endless(event: bytes) -> Reply:
+    """A stream that goes on until the connection is closed."""
+
+    async def reply(_request: Received, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write(event)
+                await writer.drain()
+
+    return reply
 
 
 def _nameless(event: bytes) -> bytes:
@@ -200,6 +215,16 @@ async def test_an_unusual_stream_delivers_its_picture(reply: Reply) -> None:
         (image,) = (await studio.generate("a fox", **QUICK)).images
         assert len(endpoint.posts) == 1
     assert image.file_path.read_bytes() == image_file()
+
+
+@pytest.mark.parametrize("line", [b": x\n", b"data:\n", b"data: {}\n\n", b"\r"])
+async def test_a_stream_of_lines_without_an_end_is_hung_up_on(line: bytes) -> None:
+    async with serve_script(_endless(line * 10_000)) as endpoint:
+        api = OpenAIApi(Settings.model_validate({"api_key": "sk-test", "base_url": endpoint.base_url}))
+        with pytest.raises(OutcomeUnknown, match="the stream ended without its final image"):
+            await api.generate(REQUEST)
+        await api.aclose()
+        assert len(endpoint.posts) == 1
 
 
 @pytest.mark.parametrize("image", [b"", image_file("gray")], ids=["damaged", "whole"])

@@ -12,7 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt_image_mcp.openai_api.content_encoding import MOST_BYTES, MOST_BYTES_OF_WORDS, UnpackedStream
+from gpt_image_mcp.openai_api.content_encoding import (
+    MOST_BYTES,
+    MOST_BYTES_OF_WORDS,
+    MOST_LINES,
+    UnpackedStream,
+)
 from gpt_image_mcp.openai_api.http_client import HttpClient
 
 if TYPE_CHECKING:
@@ -57,6 +62,14 @@ async def test_an_answer_without_an_end_is_cut(times: int) -> None:
     member = gzip.compress(bytes(1_000_000))
     total = sum(map(len, await _unpacked([member] * times)))
     assert total == min(times * 1_000_000, MOST_BYTES)
+
+
+@pytest.mark.parametrize("line", [b"\n", b"\r", b"\r\n", b": x\n", b"data:\n", b"event: x\n\n"])
+async def test_an_answer_of_very_many_lines_is_cut(line: bytes) -> None:
+    piece = line * 10_000
+    read = b"".join(await _unpacked([piece] * 200))
+    assert max(map(read.count, (b"\n", b"\r"))) == MOST_LINES
+    assert read.startswith(piece)
 
 
 @pytest.mark.parametrize("status", [400, 500])
