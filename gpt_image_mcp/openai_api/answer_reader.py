@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # How much of an answer without an image is quoted, and in how much of it the key is looked for before.
 _QUOTED_CHARACTERS, _MOST_REDACTED_BYTES = 300, 4_000
+# As many images as are saved of an answer.
+_MOST_FETCHED = 20
 # The image of such a response may still be made, and billed.
 _UNFINISHED = ("queued", "in_progress")
 
@@ -155,7 +157,7 @@ class AnswerReader:
         """Downloads the images to which an answer links, side by side.
 
         Returns:
-            Their files, empty where one could not be fetched, and a note for each of those.
+            Their files, empty where one was not fetched, and a note for each for which that was tried.
 
         Raises:
             OutcomeUnknown: If none could be fetched, and they are the only images of the answer.
@@ -169,10 +171,11 @@ class AnswerReader:
                 dead[link] = error
                 return b""
 
-        fetched = await asyncio.gather(*map(fetch, links))
+        fetched = await asyncio.gather(*map(fetch, links[:_MOST_FETCHED]))
         if dead and is_only and not any(fetched):
             raise next(iter(dead.values()))
         shown = [redact(link, key_of(response.request)) for link in dead]
+        fetched += [b""] * len(links[_MOST_FETCHED:])
         return fetched, [f"An image could not be fetched from {link}." for link in shown]
 
     async def _keep(self, body: bytes, response: httpx2.Response) -> None:

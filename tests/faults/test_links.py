@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gpt_image_mcp.calls.saving import MOST_SAVED
 from gpt_image_mcp.errors import OutcomeUnknown
 from gpt_image_mcp.openai_api import OpenAIApi
 from gpt_image_mcp.settings import Settings
@@ -159,6 +160,16 @@ async def test_a_redirect_into_a_private_network_is_refused(endpoint: Endpoint) 
     moved = answer(b"", status=302, location="http://169.254.169.254/latest/meta-data")
     with pytest.raises(OutcomeUnknown, match=r"169\.254\.169\.254"):
         await _images(endpoint, picture(data=[{"url": "/a.png"}]), moved)
+
+
+async def test_of_very_many_links_as_many_are_fetched_as_are_saved(endpoint: Endpoint) -> None:
+    links = [{"url": f"/files/{number}.png"} for number in range(3 * MOST_SAVED)]
+    endpoint.script += [picture(data=links), *[FILE] * len(links)]
+    async with studio_for(endpoint) as studio:
+        result = await studio.generate("a fox", **QUICK)
+    assert len(result.images) == MOST_SAVED
+    assert len(endpoint.requests) == 1 + MOST_SAVED
+    assert any(f"{len(links)} came; the first {MOST_SAVED} were saved" in note for note in result.notes)
 
 
 @pytest.mark.parametrize(
