@@ -18,7 +18,8 @@ HIDDEN = "***"
 # longer key so many characters in a row are hidden, because answers quote keys cut as well as whole.
 _SHORTEST_KEY_CHARACTERS = 8
 _LIKE_A_KEY = re.compile(
-    r"\bsk-[\w.*-]{8,}|(?<=\bBearer )[\w.~+/*-]{16,}=*|\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)*", re.IGNORECASE
+    r"\bsk-[\w.*-]{8,}|(?<=\bBearer )[\w.~+/*-]{16,}=*|\beyJ[\w-]{8,8000}+\.[\w-]+(?:\.[\w-]*)*",
+    re.IGNORECASE,
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -13,11 +14,15 @@ if TYPE_CHECKING:
 # An answer with ten pictures has some hundred values. A value takes many times its text in memory.
 MOST_VALUES = 250_000
 TOO_MANY_VALUES = f"the answer is made of more than {MOST_VALUES:,} values"
-_EVENT_STREAM = re.compile(r"\s*(data|event|id|retry)?:(?!image/)", re.IGNORECASE)
+# None of these goes back over what it has passed: each may pass megabytes of blanks.
+_EVENT_STREAM = re.compile(r"(data|event|id|retry)?:(?!image/)", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_JSON_LINE = re.compile(r"^[ \t]*[{\[]", re.MULTILINE)
+_JSON_LINE = re.compile(r"\n[ \t]*+[{\[]")
 _BETWEEN_DOCUMENTS = re.compile(r"[\s,\x1e\0]*")
 _UNFINISHED = re.compile(r"partial|preview|progress|generating")
+_LONGEST_KIND = 200
+# Of a body, or of an event. Texts and numbers in a row are values that nothing marks.
+MOST_DOCUMENTS = 20_000
 # A field of previews alone; in events that are cut, the name may be all that tells them.
 _PREVIEW = "partial_image_index"
 # Line breaks inside strings are wrong in JSON, and read; so are numbers with thousands of digits.
@@ -48,10 +53,11 @@ class AnswerDocument:
 
 
 def parse_documents(body: bytes | str) -> list[AnswerDocument]:
-    """All documents of a body, in order; one with the text itself where nothing can be parsed. CPU work."""
-    text = body if isinstance(body, str) else _text(body)
+    """The documents of a body, in order; one with the text itself where nothing can be parsed. CPU work."""
+    text = (body if isinstance(body, str) else _text(body)).lstrip()
     if _EVENT_STREAM.match(text):
-        return [document for name, data in _events(text) for document in _of_event(name, data)]
+        documents = (document for name, data in _events(text) for document in _of_event(name, data))
+        return list(islice(documents, MOST_DOCUMENTS))
     return [AnswerDocument(value) for value in _values(text)] or [AnswerDocument(text)]
 
 
@@ -74,14 +80,20 @@ def as_list(value: object) -> list[object]:
 
 
 def _text(body: bytes) -> str:
-    return body.decode(json.detect_encoding(body), "replace").lstrip("\ufeff")
+    encoding = json.detect_encoding(body)
+    try:
+        # Python replaces what is wrong quickly in UTF-8 alone.
+        text = body.decode(encoding, "replace" if encoding.startswith("utf-8") else "strict")
+    except UnicodeDecodeError as error:
+        text = body[: error.start].decode(encoding)
+    return text.lstrip("\ufeff")
 
 
 def _values(text: str) -> list[object]:
     """The JSON values of a text; they may begin in a later line, after other words."""
-    found = list(_values_from(text, 0))
+    found = list(islice(_values_from(text, 0), MOST_DOCUMENTS))
     if not found and (line := _JSON_LINE.search(text)):
-        found = list(_values_from(text, line.end() - 1))
+        found = list(islice(_values_from(text, line.end() - 1), MOST_DOCUMENTS))
     return found
 
 
@@ -116,6 +128,6 @@ def _events(text: str) -> Iterator[tuple[str, str]]:
 def _of_event(name: str, data: str) -> Iterator[AnswerDocument]:
     for value in _values(data) or [data]:
         fields = as_object(value)
-        kind = str(fields.get("type") or name)
+        kind = str(fields.get("type") or name)[-_LONGEST_KIND:]
         is_preview = _PREVIEW in fields or (value is data and _PREVIEW in data)
         yield AnswerDocument(value, _PREVIEW if is_preview and not kind.endswith(".completed") else kind)

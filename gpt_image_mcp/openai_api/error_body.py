@@ -25,6 +25,7 @@ _CODES = ("code", "error_code", "errorCode", "err_code")
 _LIKE_A_CODE = re.compile(r"[A-Za-z][\w.-]*")
 _HTML = re.compile(r"<!doctype html|<html|<head|<body", re.IGNORECASE)
 _TITLE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+_MOST_OF_A_PAGE = 10_000
 _TAG = re.compile(r"<[^>]*>")
 _CLIENT_ERRORS = range(400, 500)
 _MOST_ENTRIES = 5
@@ -84,7 +85,7 @@ def page_title(text: str) -> str | None:
     """The title of an HTML page, empty if it has none; None for any other text."""
     if not _HTML.search(text[:2000]):
         return None
-    found = _TITLE.search(text)
+    found = _TITLE.search(text[:_MOST_OF_A_PAGE])
     return " ".join(html.unescape(_TAG.sub(" ", found[2])).split())[:120] if found else ""
 
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.responses import ChatUsage, ImageProperties, TokenUsage
 
 _CALL = "image_generation_call"
+# Of each part of what a model says. Less is shown.
+_MOST_SAID = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,7 @@ def _decoded(result: str) -> bytes:
 
 def _said(items: list[dict[str, object]]) -> str:
     parts = [as_object(part) for item in items for part in as_list(item.get("content"))]
-    words = " ".join(_text(part, "refusal") or _text(part, "text") for part in parts)
+    words = " ".join((_text(part, "refusal") or _text(part, "text"))[:_MOST_SAID] for part in parts)
     return " ".join(words.split())
 
 

@@ -9,7 +9,6 @@ import json
 import math
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import ImageError, InternalError, OutcomeUnknown
@@ -127,8 +126,11 @@ def read_error(
         request_id: OpenAI's id of the request.
     """
     # After it is parsed: a key may be written with the escapes of JSON or HTML.
-    shown = partial(redact, key=key_of(request))
-    body = read_error_body(answered)
+    body, key = read_error_body(answered), key_of(request)
+
+    def shown(words: str) -> str:
+        return redact(words[:_LONGEST_REFUSAL_BYTES], key)
+
     return ErrorResponse(
         status=status,
         message=shown(body.message),

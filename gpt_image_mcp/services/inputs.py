@@ -16,7 +16,7 @@ from gpt_image_mcp.downloads import Fetcher
 from gpt_image_mcp.errors import InputNotFound, InputRejected, NotFound, StorageFailed, cut
 from gpt_image_mcp.imaging.normalise import normalise, require_editable
 from gpt_image_mcp.library.uploads import read_upload
-from gpt_image_mcp.openai_api.image_extraction import decode_image, without_escapes
+from gpt_image_mcp.openai_api.image_extraction import MOST_ESCAPES, decode_image, without_escapes
 from gpt_image_mcp.references import reference_to
 from gpt_image_mcp.regular_files import NotAFile, TooManyBytes, read_regular
 from gpt_image_mcp.services.references import find_file, find_image, not_there, what_to_pass
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 4
 _LONGEST_HEAD = 10_000  # of a data URL, before its comma
-_MOST_ESCAPES = 3_000_000  # decoding takes seconds for more
 _BYTES_PER_MB = 1_000_000
 # They are in memory twice: as they are, and in the request.
 _MOST_BYTES_TOGETHER = 200_000_000
@@ -177,8 +176,8 @@ class Inputs:
 
     def _embedded(self, ref: Reference) -> Source:
         """What base64, or a ``data:`` URL in base64 or percent-encoded, holds."""
-        if ref.text.count("%") > _MOST_ESCAPES:
-            message = f"A data URL has more than {_MOST_ESCAPES:,} characters written as %XX."
+        if ref.text.count("%") > MOST_ESCAPES:
+            message = f"A data URL has more than {MOST_ESCAPES:,} characters written as %XX."
             raise InputRejected(
                 message, next_step="Encode it in base64 (data:image/png;base64,…), or pass a path."
             )

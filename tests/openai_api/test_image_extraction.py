@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import tracemalloc
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -10,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt_image_mcp.openai_api.image_extraction import without_escapes
+from gpt_image_mcp.openai_api.answer_documents import MOST_DOCUMENTS, MOST_VALUES, parse_documents
+from gpt_image_mcp.openai_api.image_extraction import MOST_ESCAPES, without_escapes
 from gpt_image_mcp.openai_api.images_response import UnusableBody, read_images_body, read_partial_images
 from tests.faults.answers import (
     BODIES,
@@ -25,6 +28,52 @@ from tests.faults.answers import (
     json_of,
 )
 from tests.faults.scripted import final_event, image_file, partial_event
+
+# Beside each of these, a search that goes back over what it has passed would not end.
+FLOODS = {
+    "begins of Markdown": "![" * 200_000 + "A" * 20_000_000,
+    "blanks": " " * 20_000_000,
+    "begins of pictures": "iVBORw0KG!/9j/!UklGR!R0lGOD!AAAA+GZ0eXB!RIFF" * 400_000,
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_the_image_is_found_behind_a_flood(name: str) -> None:
+    assert read_images_body(f"Look: {FLOODS[name]} ![a]({DATA_URL})".encode()).images == (IMAGE,)
+
+
+@pytest.mark.parametrize("words", ["A fox [red] in snow", "a [fox", "a ![fox"])
+def test_an_image_in_markdown_is_found_behind_words_with_brackets(words: str) -> None:
+    assert read_images_body(f"{words}: ![a]({DATA_URL})".encode()).images == (IMAGE,)
+
+
+def test_base64_with_a_blank_after_each_letter_is_read() -> None:
+    assert read_images_body(json_of({"image_base64": " ".join(ENCODED)})).images == (IMAGE,)
+
+
+def test_utf_16_that_is_damaged_behind_the_image_is_read_so_far() -> None:
+    body = json_of({"data": [ENTRY]}).decode().encode("utf-16") + b"\0\xd8" * 9
+    assert read_images_body(body).images == (IMAGE,)
+
+
+def test_a_data_url_of_very_many_escapes_is_not_decoded() -> None:
+    for escapes in (MOST_ESCAPES, MOST_ESCAPES + 1):
+        body = json_of({"image": "data:image/png," + "%41" * escapes})
+        with contextlib.nullcontext() if escapes == MOST_ESCAPES else pytest.raises(UnusableBody):
+            assert read_images_body(body).images == (b"A" * escapes,)
+
+
+def test_json_in_a_text_is_not_read_if_it_has_very_many_values() -> None:
+    for values in (9, MOST_VALUES):
+        inner = json.dumps([*[[]] * values, {"url": LINK}])
+        hidden = inner.replace("[", "\\u005b").replace(",", "\\u002c").replace('"', '\\"')
+        with contextlib.nullcontext() if values == 9 else pytest.raises(UnusableBody):
+            assert read_images_body(f'{{"result": "{hidden}"}}'.encode()).urls == (LINK,)
+
+
+@pytest.mark.parametrize("document", ['"" ', "1 ", "data: 1 1 1\n\n", "data:\n\ndata: x\n\n"])
+def test_of_very_many_documents_the_first_are_read(document: str) -> None:
+    assert len(parse_documents(document * MOST_DOCUMENTS * 2)) == MOST_DOCUMENTS
 
 
 @pytest.mark.parametrize("name", BODIES)
