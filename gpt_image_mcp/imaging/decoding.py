@@ -6,17 +6,36 @@ no path loses a profile or a kind of transparency.
 
 from __future__ import annotations
 
+import re
+import struct
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.imaging.colour import converted, describes, is_srgb, is_writable, srgb_profile
 from gpt_image_mcp.imaging.formats import open_picture, room_for
-from gpt_image_mcp.pillow_errors import DamagedImage, unify_pillow_errors
+from gpt_image_mcp.pillow_errors import unify_pillow_errors
 
 if TYPE_CHECKING:
     from PIL import Image
 
-_ORIENTATION_TAG, UPRIGHT, ORIENTATIONS = 0x0112, 1, range(2, 9)
+UPRIGHT = 1
+# How Pillow calls what makes each of the orientations upright.
+_TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
+ORIENTATIONS = frozenset(_TURNS)
+_ORIENTATION_TAG = 0x0112
+# Exif is a small TIFF behind this name, which some programs write twice.
+_EXIF_HEAD = re.compile(rb"(?:Exif\0\0){0,2}(II\*\0|MM\0\*)")
+# An orientation is one number, of two bytes or, against the standard, of four.
+_NUMBERS_IN_EXIF = {3: "H2x", 4: "I"}
+_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
 _LEVELS_OF_16_BITS = 65_536
 
 
@@ -92,21 +111,53 @@ def in_profile(decoded: Decoded, profile: bytes) -> Decoded:
 
 
 def orientation(image: Image.Image) -> int:
-    """The camera's orientation; not looked for at the end of a PNG, because Pillow would decode all of it."""
-    if image.format == "PNG" and "exif" not in image.info:
-        return UPRIGHT
-    try:
-        with unify_pillow_errors():
-            return int(image.getexif().get(_ORIENTATION_TAG, UPRIGHT))
-    except DamagedImage:
-        return UPRIGHT
+    """The camera's orientation, by the Exif of the file, else by its XMP.
+
+    Pillow's own look at Exif makes an object of each value that it claims to have, of which there may be
+    millions. Of a TIFF ``require_openable`` counts them. The end of a PNG is not looked at, because Pillow
+    would decode all of it.
+    """
+    if image.format == "TIFF":
+        return _as_orientation(image.getexif().get(_ORIENTATION_TAG))
+    exif, xmp = image.info.get("exif"), image.info.get("xmp")
+    in_exif = _orientation_in_exif(exif) if isinstance(exif, bytes) else None
+    if in_exif is None and image.format != "PNG" and isinstance(xmp, bytes):
+        in_xmp = _XMP_ORIENTATION.search(xmp)
+        return int(in_xmp[1]) if in_xmp else UPRIGHT
+    return _as_orientation(in_exif)
 
 
 def upright(image: Image.Image) -> Image.Image:
     """The first frame, decoded, the way up that the camera was held."""
-    from PIL import ImageOps
+    from PIL import Image
 
-    return ImageOps.exif_transpose(image) if orientation(image) in ORIENTATIONS else image.copy()
+    turn = _TURNS.get(orientation(image))
+    image.load()
+    if turn is None or image.format == "TIFF":  # which Pillow turns while it decodes
+        return image.copy()
+    return image.transpose(Image.Transpose[turn])
+
+
+def _orientation_in_exif(exif: bytes) -> int | None:
+    """What the first directory of Exif has under the tag; None if it does not have it as one number."""
+    head = _EXIF_HEAD.match(exif)
+    if not head:
+        return None
+    start, order = head.start(1), "<" if head[1][:1] == b"I" else ">"
+    try:
+        first = start + struct.unpack_from(f"{order}I", exif, start + 4)[0]
+        (count,) = struct.unpack_from(f"{order}H", exif, first)
+        for place in range(first + 2, first + 2 + 12 * count, 12):
+            tag, kind, values = struct.unpack_from(f"{order}HHI", exif, place)
+            if tag == _ORIENTATION_TAG and kind in _NUMBERS_IN_EXIF and values == 1:
+                return int(struct.unpack_from(order + _NUMBERS_IN_EXIF[kind], exif, place + 8)[0])
+    except struct.error:  # it breaks off
+        return None
+    return None
+
+
+def _as_orientation(value: object) -> int:
+    return value if isinstance(value, int) and value in ORIENTATIONS else UPRIGHT
 
 
 def in_eight_bits(image: Image.Image) -> Image.Image:

@@ -21,7 +21,12 @@ _MOST_SCANNED_PIXELS = 2_500_000_000
 _SCANS = tuple(bytes((0xFF, 0xDA, 0, 6 + 2 * count, count)) for count in range(1, 5))
 # About half a second; a GIF of 50 MB needs 400,000.
 MOST_PARTS = 500_000  # of a file whose metadata are looked for
-_MOST_READS, _MOST_VALUES, _MOST_EXIF = 500_000, 100_000, 64
+_MOST_READS, _MOST_VALUES = 500_000, 100_000
+# What names Exif in a file, and how often at most. A JPEG has 64 kB of it each time, which Pillow puts
+# together anew, to make an object of each value of the resolution in it.
+_EXIF = {"jpeg": (b"Exif\0\0", 8), "avif": (b"Exif", 64)}
+# Pillow makes an object of each fraction, which takes as long as so many other values.
+_FRACTIONS, _VALUES_PER_FRACTION = (5, 10), 20
 _ICON_SIZE, _LARGEST_ICON_EDGE = re.compile(rb"IHDR(.{8})", re.DOTALL), 1024
 _TOO_MANY = "it is made of so many or such large parts that reading it would take too long"
 
@@ -51,8 +56,8 @@ def require_openable(data: bytes, format_name: str) -> None:
     """
     sizes = _ICON_SIZE.findall(data) if format_name == "ico" else []
     is_large = any(max(struct.unpack(">II", size)) > _LARGEST_ICON_EDGE for size in sizes)
-    # Pillow puts the Exif of all segments together anew for each.
-    is_large = is_large or (format_name == "jpeg" and data.count(b"Exif\0\0") > _MOST_EXIF)
+    exif, most = _EXIF.get(format_name, (b"", 0))
+    is_large = is_large or (bool(exif) and data.count(exif) > most)
     if is_large or (format_name == "tiff" and _most_values(data) > _MOST_VALUES):
         raise Oversized(_TOO_MANY)
 
@@ -77,7 +82,7 @@ def require_decodable(image: Image.Image, data: bytes) -> None:
 
 
 def _most_values(data: bytes) -> int:
-    """How many values the longest tag of a TIFF's first page has, other than bytes and text."""
+    """How much the longest tag of a TIFF's first page has, other than bytes and text, in whole numbers."""
     order, is_big = "<" if data[:1] == b"I" else ">", b"+" in data[2:4]
     head, entry, field = (8, f"{order}2xHQ8x", "Q") if is_big else (2, f"{order}2xHI4x", "I")
     try:
@@ -85,7 +90,12 @@ def _most_values(data: bytes) -> int:
         (count,) = struct.unpack_from(order + ("Q" if is_big else "H"), data, start)
         tags = data[start + head :][: min(count, _MOST_VALUES) * struct.calcsize(entry)]
         return max(
-            (values for kind, values in struct.iter_unpack(entry, tags) if kind not in (1, 2, 7)), default=0
+            (
+                values * (_VALUES_PER_FRACTION if kind in _FRACTIONS else 1)
+                for kind, values in struct.iter_unpack(entry, tags)
+                if kind not in (1, 2, 7)
+            ),
+            default=0,
         )
     except (struct.error, OverflowError):
         return 0  # it breaks off, which Pillow notices

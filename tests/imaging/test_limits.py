@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -50,6 +51,33 @@ def _png(width: int, height: int, *, before: bytes = b"", after: bytes = b"", in
 def _jpeg(header: bytes) -> bytes:
     whole = _encoded("JPEG")
     return whole[:2] + header + whole[2:]
+
+
+def _exif(tag: int, values: int) -> bytes:
+    """Exif with so many fractions under one tag."""
+    head = b"II*\0" + struct.pack("<IHHHII", 8, 1, tag, 5, values, 26) + bytes(4)
+    return b"Exif\0\0" + head + b"\1\0\0\0\1\0\0\0" * values
+
+
+def _jpeg_with(exif: bytes) -> bytes:
+    parts = (exif[start : start + 60_000] for start in range(6, len(exif), 60_000))
+    return _jpeg(b"".join(b"\xff\xe1" + struct.pack(">H", len(part) + 8) + exif[:6] + part for part in parts))
+
+
+def _iso_with(kind: str, values: int) -> bytes:
+    """A file in the ISO container, written with a tag that nobody knows in place of the orientation."""
+    data = _encoded(kind, exif=_exif(0x9999, values))
+    return data.replace(struct.pack("<HH", 0x9999, 5), struct.pack("<HH", 0x0112, 5))
+
+
+def _tiff_with(exif: bytes) -> bytes:
+    """A TIFF whose first page leads to a directory of Exif behind its pixels."""
+    tags = [(256, 4, 1, 16), (257, 4, 1, 16), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1)]
+    tags += [(273, 4, 1, 200), (278, 4, 1, 16), (279, 4, 1, 256), (0x8769, 4, 1, 456)]
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags))
+    page = head + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    directory = exif[14:24] + struct.pack("<I", 456 + 18) + exif[28:]
+    return page.ljust(456, b"\0") + directory
 
 
 def _gif(before: bytes = b"", after: bytes = b"") -> bytes:
@@ -101,6 +129,9 @@ _HOSTILE_TO_OPEN: dict[str, Callable[[], bytes]] = {
     "empty chunks of pixels": lambda: _png(16, 16, after=_chunk(b"IDAT") * _MANY),
     "comments of a JPEG": lambda: _jpeg(b"\xff\xfe\0\2" * _MANY),
     "Exif of a JPEG": lambda: _jpeg((b"\xff\xe1\xff\xffExif\0\0" + bytes(65_527)) * 300),
+    "Exif of a JPEG that names a resolution": lambda: _jpeg_with(_exif(0x011A, 70_000)),
+    "Exif of an AVIF": lambda: _encoded("AVIF") + b"Exif" * 100,
+    "fractions of a TIFF": lambda: _exif(0x0112, 6_000)[6:],
     "junk between segments": lambda: _jpeg(b"\xff\xfe\0\2" + bytes(600_000)),
     "ends before the pixels": lambda: _jpeg(b"\xff\xd9" * _MANY * 2),
     "comments of a GIF": lambda: _gif(b"!\xfe\1a\0" * _MANY),
@@ -121,6 +152,30 @@ def test_a_file_of_too_many_parts_is_refused_everywhere(make: Callable[[], bytes
     with pytest.raises(InputRejected, match=r"photo\.x is too large: it is made of so many"):
         normalise(data, source="photo.x", is_first=False)
     assert read_picture(data)  # what was paid for is kept
+
+
+_LARGE_EXIF: dict[str, Callable[[int], bytes]] = {
+    "PNG": lambda values: _png(16, 16, before=_chunk(b"eXIf", _exif(0x0112, values)[6:])),
+    "WebP": lambda values: _encoded("WEBP", exif=_exif(0x0112, values)),
+    "AVIF": lambda values: _iso_with("AVIF", values),
+    "TIFF": lambda values: _tiff_with(_exif(0x829A, values)),
+}
+
+
+@pytest.mark.parametrize("make", _LARGE_EXIF.values(), ids=_LARGE_EXIF)
+def test_no_object_is_made_of_a_value_in_exif(make: Callable[[int], bytes]) -> None:
+    values = 50_000
+    data = make(values)
+    decode(make(1))  # imports what it needs
+    tracemalloc.start()
+    try:
+        ready = normalise(data, source="photo", is_first=True)
+        decode(data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (ready.picture.width, ready.picture.height) == (16, 16)
+    assert peak < 10 * len(data) < values * 100
 
 
 @pytest.mark.parametrize("size", [(1, MAX_EDGE + 1), (80_000_000, 1), (1, 80_000_000), (10_000, 10_000)])

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from gpt_image_mcp.errors import InputRejected
+from gpt_image_mcp.imaging.decoding import decode
 from gpt_image_mcp.imaging.formats import read_picture
 from gpt_image_mcp.imaging.limits import MAX_PIXELS
 from gpt_image_mcp.imaging.normalise import normalise
@@ -179,7 +180,7 @@ def test_of_several_frames_the_first_is_sent(kind: str) -> None:
     assert "several frames, of which the first is used" in converted.notes[0]
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(2, 9))
 def test_the_orientation_of_the_camera_is_applied(kind: str, orientation: int) -> None:
     exif = Image.Exif()
@@ -199,6 +200,26 @@ def test_an_upright_or_senseless_orientation_changes_nothing(orientation: int) -
     exif[ORIENTATION] = orientation
     data = _saved(_scene(), "JPEG", exif=exif)
     assert _made(data).data == data
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", [3, 4])
+@pytest.mark.parametrize("head", [b"", b"Exif\0\0", b"Exif\0\0Exif\0\0"])
+def test_an_orientation_is_read_in_each_way_that_programs_write_it(
+    order: str, kind: int, head: bytes
+) -> None:
+    value = struct.pack(f"{order}H2x" if kind == 3 else f"{order}I", 6)
+    maker = struct.pack(f"{order}HHI4s", 0x010F, 2, 2, b"A")
+    names = maker + struct.pack(f"{order}HHI", ORIENTATION, kind, 1)
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    exif = head + mark + struct.pack(f"{order}IH", 8, 2) + names + value + bytes(4)
+    assert decode(_saved(_scene(), "WEBP", exif=exif)).image.size == SIZE[::-1]
+
+
+@pytest.mark.parametrize("written", [b'tiff:Orientation="6"', b"<tiff:Orientation>6</tiff:Orientation>"])
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+def test_an_orientation_that_only_xmp_names_is_applied(kind: str, written: bytes) -> None:
+    assert decode(_saved(_scene(), kind, xmp=b"<x:xmpmeta>%b</x:xmpmeta>" % written)).image.size == SIZE[::-1]
 
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0garbage", b"Exif\0\0"])
