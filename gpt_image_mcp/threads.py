@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from functools import partial
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from anyio import CapacityLimiter
@@ -78,6 +79,19 @@ async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
         raise
 
 
+def drop_frames(error: Exception) -> None:
+    """Lets go of what the functions that an error came through were given and had made, such as pictures.
+
+    Its traceback keeps them, and they the task that keeps the error: a circle, which is collected late. Of an
+    error of ours nobody needs it.
+    """
+    each: BaseException | None = error
+    while each:
+        clear_frames(each.__traceback__)
+        each.__traceback__ = None
+        each = each.__cause__ or each.__context__
+
+
 class _Work(Generic[_T]):
     """Work for a thread, which ends at its next step once nobody waits for it."""
 
@@ -87,21 +101,14 @@ class _Work(Generic[_T]):
         self.is_unwanted = False
 
     def __call__(self) -> _T:
-        """What the work returns, or raises without the pictures that it was working on.
-
-        A traceback keeps what the functions that it names were given and had made, and lies in circles, which
-        are collected late. Of an error of ours nobody needs it.
-        """
+        """What the work returns, or raises without the pictures that it was working on."""
         self.has_begun = True
         self._step = on_step.get()
         on_step.set(self._go_on)  # in a context of its own
         try:
             return self._work()
-        except ImageError as raised:
-            error: BaseException | None = raised
-            while error:
-                error.__traceback__ = None
-                error = error.__cause__ or error.__context__
+        except ImageError as error:
+            drop_frames(error)
             raise
 
     def _go_on(self) -> None:
@@ -126,6 +133,11 @@ async def _run(work: Callable[[], _T], limiter: CapacityLimiter, *, may_hang: bo
             running.cancel()
         running.add_done_callback(_ignore)
         raise
+    except ImageError as error:
+        drop_frames(error)
+        raise
+    finally:
+        del running  # it keeps the error, which keeps what runs here
 
 
 def _ignore(ended: asyncio.Task[Any]) -> None:

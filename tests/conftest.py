@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
 # No test depends on the speed of the machine: properties neither, as is so by default in CI.
@@ -49,3 +51,12 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def no_collection() -> Generator[None]:
+    """Nothing that lies in a circle is let go of during the test."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import threading
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.steps import step
-from gpt_image_mcp.threads import in_database, in_drawing, in_folders, in_saving, in_thread, to_the_end
+from gpt_image_mcp.threads import (
+    in_checking,
+    in_database,
+    in_drawing,
+    in_folders,
+    in_saving,
+    in_thread,
+    to_the_end,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+WORKERS = [in_thread, in_drawing, in_saving, in_database, in_folders, in_checking]
 
 
 class Picture:
     """Stands for megabytes."""
 
 
-@pytest.mark.parametrize("in_worker", [in_thread, in_drawing, in_saving, in_database, in_folders])
+@pytest.mark.usefixtures("no_collection")
+@pytest.mark.parametrize("in_worker", WORKERS)
 async def test_an_error_keeps_nothing_that_was_worked_on(
     in_worker: Callable[..., Coroutine[Any, Any, Any]],
 ) -> None:
@@ -47,15 +58,34 @@ async def test_an_error_keeps_nothing_that_was_worked_on(
             message = f"no file of {[picture for _ in range(1)]}"
             raise InvalidArgument(message, next_step="Pass less.") from error
 
-    gc.disable()
-    try:
-        with pytest.raises(InvalidArgument) as raised:
-            await in_worker(export)
-        await asyncio.sleep(0)
-        assert [picture() for picture in pictures] == [None, None]
-        assert isinstance(raised.value.__cause__, ValueError)
-    finally:
-        gc.enable()
+    with pytest.raises(InvalidArgument) as raised:
+        await in_worker(export)
+    await asyncio.sleep(0)
+    assert [picture() for picture in pictures] == [None, None]
+    assert isinstance(raised.value.__cause__, ValueError)
+
+
+@pytest.mark.usefixtures("no_collection")
+@pytest.mark.parametrize("in_worker", WORKERS)
+async def test_what_was_refused_is_let_go_of_with_the_error(
+    in_worker: Callable[..., Coroutine[Any, Any, Any]],
+) -> None:
+    def refuse(picture: Picture) -> None:
+        message = f"not {picture}"
+        raise InvalidArgument(message, next_step="Pass another.")
+
+    async def ask() -> weakref.ref[Picture]:
+        picture = Picture()
+        with suppress(InvalidArgument):
+            await in_worker(refuse, picture)
+        return weakref.ref(picture)
+
+    picture = await ask()
+    for _ in range(1000):  # the thread lets go of its work a moment later
+        if picture() is None:
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("the picture is still there")
 
 
 @pytest.mark.parametrize("in_worker", [in_thread, in_drawing])

@@ -17,17 +17,15 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 from gpt_image_mcp.calls.progress import DRAWING_ENDS, advanced, fraction_at, message_at
-from gpt_image_mcp.errors import Cancelled, InternalError, OutcomeUnknown
+from gpt_image_mcp.errors import Cancelled, ImageError, InternalError, OutcomeUnknown
 from gpt_image_mcp.object_paths import location
 from gpt_image_mcp.openai_api.observer import Cleanup, LazyImage
-from gpt_image_mcp.threads import to_the_end
+from gpt_image_mcp.threads import drop_frames, to_the_end
 from gpt_image_mcp.values.progress import Progress, ProgressWatcher, Stage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine
     from pathlib import Path
-
-    from gpt_image_mcp.errors import ImageError
 
 HEARTBEAT_SECONDS = 3.0
 # A call that will not wait still hears of a refusal that takes no longer than this to find. The contract
@@ -250,8 +248,10 @@ class Jobs:
 
     def _forget(self, job: Job[Any], task: asyncio.Task[Any]) -> None:
         self._running.pop(job.id, None)
-        if not task.cancelled():
-            task.exception()  # a failure nobody waited for is in the library; asyncio need not warn
+        # A failure that nobody waited for is in the library; asyncio need not warn.
+        failure = None if task.cancelled() else task.exception()
+        if isinstance(failure, ImageError):
+            drop_frames(failure)
 
 
 async def _cancel(tasks: set[asyncio.Task[Any]], *, within_seconds: float) -> None:

@@ -20,6 +20,7 @@ from gpt_image_mcp.mcp_app.tool_results import ToolFailure, add_notes, failure
 from gpt_image_mcp.setting_types import TOOL_GROUPS
 from gpt_image_mcp.studio import Studio
 from gpt_image_mcp.team.links import links_of
+from gpt_image_mcp.threads import drop_frames
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,6 +106,7 @@ class ToolCalls(Middleware):
             with Studio.answering():
                 outcome: Any = await call_next(context.copy(message=call))
         except ToolFailure as problem:
+            drop_frames(problem)
             return failure(problem.error)
         except InvalidCall as problem:
             return failure(_bad_arguments(problem, meant, accepted))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import gc
 import io
 import json
 from contextlib import closing
@@ -20,6 +22,7 @@ from gpt_image_mcp.catalogue.prices import quote
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.presentation.text import quote_text
 from gpt_image_mcp.server import mcp
+from gpt_image_mcp.services.inputs import Source
 from gpt_image_mcp.settings import Settings
 from gpt_image_mcp.values.requests import ImageRequest
 
@@ -313,3 +316,21 @@ async def test_metadata_beside_the_image_holds_everything(client: Client[Any]) -
     document = json.loads((path.parent / ".metadata" / f"{image['id']}.json").read_text())
     assert "a paper boat" in json.dumps(document)
     assert image["id"] in json.dumps(document)
+
+
+@pytest.mark.usefixtures("no_collection")
+async def test_what_was_refused_does_not_stay_in_memory(client: Client[Any], project: Path) -> None:
+    text = project / "text.png"
+    text.write_text("no picture")
+    for tool, arguments in (
+        ("get_image", {"ref": str(text)}),
+        ("edit_image", {"images": [str(text)], "prompt": "a sail"}),
+        ("export_image", {"ref": str(text)}),
+    ):
+        assert "is not an image" in _text(await _call(client, tool, **arguments))
+    for _ in range(1000):  # a thread lets go of its work a moment later
+        if not (left := [each for each in gc.get_objects() if isinstance(each, Source)]):
+            return
+        del left
+        await asyncio.sleep(0.01)
+    pytest.fail("an input is still there")
