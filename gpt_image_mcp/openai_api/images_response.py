@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gpt_image_mcp.openai_api.answer_documents import (
     TOO_MANY_VALUES,
@@ -26,7 +26,7 @@ from gpt_image_mcp.openai_api.image_extraction import (
     extract_images,
     find_image,
 )
-from gpt_image_mcp.values.responses import ChatUsage, ImageProperties, TokenUsage
+from gpt_image_mcp.values.responses import ChatUsage, ImageProperties, TokenCount, TokenUsage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -68,18 +68,18 @@ class _Image(BaseModel):
 
 
 class _TokenDetails(BaseModel):
-    text_tokens: int | None = None
-    image_tokens: int | None = None
-    cached_text_tokens: int | None = None
-    cached_image_tokens: int | None = None
+    text_tokens: TokenCount | None = None
+    image_tokens: TokenCount | None = None
+    cached_text_tokens: TokenCount | None = None
+    cached_image_tokens: TokenCount | None = None
     # How chat models report theirs.
-    cached_tokens: int | None = None
+    cached_tokens: TokenCount | None = None
 
 
 class _Usage(BaseModel):
-    input_tokens: NonNegativeInt
-    output_tokens: NonNegativeInt
-    total_tokens: int | None = None
+    input_tokens: Annotated[TokenCount, Field(ge=0)]
+    output_tokens: Annotated[TokenCount, Field(ge=0)]
+    total_tokens: TokenCount | None = None
     input_tokens_details: _TokenDetails | None = None
     output_tokens_details: _TokenDetails | None = None
 

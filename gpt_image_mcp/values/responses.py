@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
+from pydantic import Field
+
+# No call takes as many. What came from outside and is more would be no money that a database can hold.
+MOST_TOKENS = 10_000_000
+TokenCount: TypeAlias = Annotated[int, Field(ge=-MOST_TOKENS, le=MOST_TOKENS)]
 Route: TypeAlias = Literal["images", "responses"]
 
 
@@ -12,15 +17,15 @@ Route: TypeAlias = Literal["images", "responses"]
 class TokenUsage:
     """Tokens as the API reported them; a detail it did not report is None."""
 
-    input_tokens: int
-    output_tokens: int
-    total_tokens: int
-    input_text_tokens: int | None = None
-    input_image_tokens: int | None = None
-    cached_text_tokens: int | None = None
-    cached_image_tokens: int | None = None
-    output_text_tokens: int | None = None
-    output_image_tokens: int | None = None
+    input_tokens: TokenCount
+    output_tokens: TokenCount
+    total_tokens: TokenCount
+    input_text_tokens: TokenCount | None = None
+    input_image_tokens: TokenCount | None = None
+    cached_text_tokens: TokenCount | None = None
+    cached_image_tokens: TokenCount | None = None
+    output_text_tokens: TokenCount | None = None
+    output_image_tokens: TokenCount | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

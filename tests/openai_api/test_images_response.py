@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -120,6 +121,21 @@ def test_a_usage_of_the_prompt_alone_is_none_for_a_picture() -> None:
 def test_a_usage_with_a_count_below_zero_is_none(read: int, made: int) -> None:
     usage = read_usage({"input_tokens": read, "output_tokens": made})
     assert (usage is None) == (min(read, made) < 0 or read + made == 0)
+
+
+@pytest.mark.parametrize("count", [10**7 + 1, 10**30, -(10**30)])
+@pytest.mark.parametrize(
+    "names",
+    [("input_tokens",), ("output_tokens",), ("total_tokens",)]
+    + [("input_tokens_details", name) for name in ("text_tokens", "image_tokens", "cached_tokens")]
+    + [("output_tokens_details", "text_tokens")],
+)
+def test_a_usage_with_a_count_that_no_call_takes_is_none(names: tuple[str, ...], count: int) -> None:
+    value: object = count
+    for name in reversed(names):
+        value = {name: value}
+    assert read_usage({"input_tokens": 3, "output_tokens": 4}) is not None
+    assert read_usage({"input_tokens": 3, "output_tokens": 4} | cast("dict[str, object]", value)) is None
 
 
 def test_a_missing_total_is_the_sum() -> None:
