@@ -46,7 +46,11 @@ _HARMLESS = {
 }
 
 
-@mcp.custom_route(IMAGES + "{token}", methods=["GET"])
+# A path, so that a link with a slash behind it is a wrong one, not the same.
+_SIGNED = "{token:path}"
+
+
+@mcp.custom_route(IMAGES + _SIGNED, methods=["GET"])
 async def image_file(request: Request) -> Response:
     """The file of the image that a link names."""
     try:
@@ -57,7 +61,7 @@ async def image_file(request: Request) -> Response:
         return _refusal(error)
 
 
-@mcp.custom_route(EXPORTS + "{token}", methods=["GET"])
+@mcp.custom_route(EXPORTS + _SIGNED, methods=["GET"])
 async def exported_file(request: Request) -> Response:
     """The exported file that a link names."""
     try:
@@ -68,7 +72,7 @@ async def exported_file(request: Request) -> Response:
         return _refusal(error)
 
 
-@mcp.custom_route(UPLOADS + "{token}", methods=["PUT", "POST"])
+@mcp.custom_route(UPLOADS + _SIGNED, methods=["PUT", "POST"])
 async def upload(request: Request) -> Response:
     """Takes the picture that is the body of the request, once."""
     if request.headers.get("content-type", "").lower().startswith("multipart/"):

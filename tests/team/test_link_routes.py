@@ -209,6 +209,11 @@ async def test_a_deleted_image_and_one_that_was_changed_are_not_given(
     assert str(served.folder) not in answer.text
 
 
+async def test_a_link_with_a_slash_behind_it_is_a_wrong_one(served: Served, web: httpx2.AsyncClient) -> None:
+    image = await _drawn(served)
+    assert _said(await web.get(f"{image['download_url']}/")) == NOWHERE
+
+
 async def test_an_upload_is_whatever_an_image_is(served: Served, web: httpx2.AsyncClient) -> None:
     ref = await _sent(served, web)
     mask = Image.new("RGBA", (816, 816), "black")
