@@ -85,9 +85,10 @@ def drop_frames(error: Exception) -> None:
     Its traceback keeps them, and they the task that keeps the error: a circle, which is collected late. Of an
     error of ours nobody needs it.
     """
+    clear_frames(error.__traceback__)
     each: BaseException | None = error
     while each:
-        clear_frames(each.__traceback__)
+        # Others may still be hearing of the cause, so that their frames are not ours to clear.
         each.__traceback__ = None
         each = each.__cause__ or each.__context__
 
