@@ -6,6 +6,7 @@ local files a call may name in ``lifespan.py``.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import signal
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 _PATH = re.compile(r"(?:/(?!\.+(?:/|$))[A-Za-z0-9._~-]+)+")
 _TAKEN_PATHS = (HEALTH_PATH, READY_PATH, METRICS_PATH)
 _CLOSING_SECONDS = 2
+# A balancer asks more often whether the server is ready.
+_WATCHED_SECONDS = 5
 # For answers to those who waited until the grace period was over.
 _ANSWERING_SECONDS = 3
 _NO_LINKS = (
@@ -127,6 +130,7 @@ class WebServer(uvicorn.Server):
         self._waiting = 0
         self._quiet_since = 0.0
         self._leave_by: float | None = None
+        self._asked_at = -math.inf  # whether it is ready
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begins to leave at the first signal, and leaves at the second."""
@@ -144,7 +148,7 @@ class WebServer(uvicorn.Server):
             overtime_seconds = monotonic() - self._leave_by
             if overtime_seconds >= 0:
                 self._release()
-            if self._is_quiet() or overtime_seconds >= _ANSWERING_SECONDS:
+            if (self._is_quiet() and self._is_known_to_leave()) or overtime_seconds >= _ANSWERING_SECONDS:
                 self.should_exit = True
         return await super().on_tick(counter)
 
@@ -153,6 +157,8 @@ class WebServer(uvicorn.Server):
         send = one_line_events(send)
         if self._leave_by is not None:
             note_leaving(scope)
+        if scope.get("path") == READY_PATH:
+            self._asked_at = monotonic()
         if not is_waited_for(scope):
             await self._app(scope, receive, send)
             return
@@ -162,6 +168,12 @@ class WebServer(uvicorn.Server):
         finally:
             self._waiting -= 1
             self._quiet_since = monotonic()
+
+    def _is_known_to_leave(self) -> bool:
+        """Whether a balancer that watches has heard of it, so that it sends nothing to a door that closes."""
+        left_at = (self._leave_by or 0) - self._grace_seconds
+        is_watched = left_at - _WATCHED_SECONDS < self._asked_at < left_at
+        return not is_watched or monotonic() > left_at + _WATCHED_SECONDS
 
     def _is_quiet(self) -> bool:
         return not self._waiting and monotonic() >= self._quiet_since + _QUIET_SECONDS

@@ -110,9 +110,9 @@ ROUTES = {
     "GET /ready": (200, 200, 200, 200),
     "GET /metrics": (401, 403, 403, 200),
     # What the address itself proves: whoever asks, a wrong one leads nowhere.
-    "GET /images/{token}": (404, 404, 404, 404),
-    "GET /exports/{token}": (404, 404, 404, 404),
-    "PUT /uploads/{token}": (404, 404, 404, 404),
+    "GET /images/{token:path}": (404, 404, 404, 404),
+    "GET /exports/{token:path}": (404, 404, 404, 404),
+    "PUT /uploads/{token:path}": (404, 404, 404, 404),
 }
 PNG = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAEAAAABAAQAAAACCEkxzAAAAEElEQVR4nGNgGAWjYBQMGwAAA0AAAcJ"
