@@ -104,6 +104,8 @@ def broken(cause: Exception, request_id: str | None, *, key: str = "") -> Outcom
 
     if isinstance(cause, httpx2.TimeoutException):
         return lost("no answer came within the time limit (GPT_IMAGE_TIMEOUT_SECONDS)", request_id)
+    if isinstance(cause, httpx2.TooManyRedirects):
+        return lost("the address in OPENAI_BASE_URL leads from one to another without end", request_id)
     said = redact(str(cause), key)
     return lost(
         f"the connection broke after the request was sent ({type(cause).__name__}: {said})", request_id

@@ -386,6 +386,13 @@ async def test_a_redirect_within_the_host_takes_the_same_request_along(status: i
     await api.aclose()
 
 
+async def test_redirects_without_end_are_told_as_that() -> None:
+    api, _ = _answering(*[lambda _: httpx2.Response(307, headers={"location": SAME_HOST})] * 30)
+    with pytest.raises(OutcomeUnknown, match="OPENAI_BASE_URL leads from one to another without end"):
+        await api.generate(REQUEST)
+    await api.aclose()
+
+
 async def test_an_html_page_with_status_200_is_an_unknown_outcome() -> None:
     api, received = _answering(lambda _: httpx2.Response(200, html="<html>hello</html>"))
     with pytest.raises(OutcomeUnknown):
