@@ -387,7 +387,10 @@ async def test_a_redirect_within_the_host_takes_the_same_request_along(status: i
 
 
 async def test_redirects_without_end_are_told_as_that() -> None:
-    api, _ = _answering(*[lambda _: httpx2.Response(307, headers={"location": SAME_HOST})] * 30)
+    def again(_request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(307, headers={"location": SAME_HOST})
+
+    api, _ = _answering(*[again] * 30)
     with pytest.raises(OutcomeUnknown, match="OPENAI_BASE_URL leads from one to another without end"):
         await api.generate(REQUEST)
     await api.aclose()
