@@ -33,22 +33,23 @@ class Postponed:
             self._writes.append((write, monotonic() + _GIVES_UP_AFTER_SECONDS))
             if self._worker is None:
                 self._stop = threading.Event()
-                self._worker = threading.Thread(target=self._work, args=(self._stop,), daemon=True)
+                given = (self._writes, self._stop)
+                self._worker = threading.Thread(target=self._work, args=given, daemon=True)
                 self._worker.start()
 
     def close(self) -> None:
-        """Tries nothing any more."""
+        """Drops what is still to be done; the thread ends after what it just does."""
         with self._changing:
             self._stop.set()
-            self._worker = None
+            self._writes, self._worker = [], None
 
-    def _work(self, stop: threading.Event) -> None:
+    def _work(self, writes: list[tuple[Callable[[], object], float]], stop: threading.Event) -> None:
         while not stop.wait(_TRIES_EVERY_SECONDS):
-            for entry in tuple(self._writes):
+            for entry in tuple(writes):
                 if _is_over(*entry):
-                    self._writes.remove(entry)
+                    writes.remove(entry)
             with self._changing:
-                if not self._writes:
+                if not writes and not stop.is_set():
                     self._worker = None
                     return
 
@@ -57,10 +58,10 @@ def _is_over(write: Callable[[], object], gives_up_at: float) -> bool:
     """Tries a write; whether it was done, or tried for long enough."""
     try:
         write()
-    except StorageFailed as error:
-        if monotonic() < gives_up_at:
+    except (StorageFailed, ValueError) as error:  # or a text that no database takes
+        if isinstance(error, StorageFailed) and monotonic() < gives_up_at:
             return False
-        _log.warning("what was paid for is given up: %s", error.message)
+        _log.warning("what was paid for is given up: %s", error)
         return True
     _log.warning("what was paid for is written down now")
     return True

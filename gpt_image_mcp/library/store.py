@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.budgets import Limit
 
-_TRIED_AGAIN = "It is tried again while this program runs; after that, gpt-image-mcp history rebuild adds it."
+_TRIED_AGAIN = (
+    "It is tried again for an hour while this program runs; gpt-image-mcp history rebuild adds it too."
+)
 _log = logging.getLogger(__name__)
 _UNKNOWN = Picture(format="unknown", mime_type="application/octet-stream", extension="bin", width=0, height=0)
 
