@@ -129,14 +129,14 @@ class WebServer(uvicorn.Server):
         self._release = release
         self._waiting = 0
         self._quiet_since = 0.0
-        self._leave_by: float | None = None
+        self._left_at: float | None = None  # the first signal
         self._asked_at = -math.inf  # whether it is ready
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begins to leave at the first signal, and leaves at the second."""
         del sig, frame
-        if self._leave_by is None:
-            self._leave_by = monotonic() + self._grace_seconds
+        if self._left_at is None:
+            self._left_at = monotonic()
             # Those that clients wait for come first.
             leave_within(2 * self._grace_seconds + _ANSWERING_SECONDS)
         else:
@@ -144,18 +144,19 @@ class WebServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Whether to leave now; uvicorn asks ten times a second."""
-        if self._leave_by is not None:
-            overtime_seconds = monotonic() - self._leave_by
+        if self._left_at is not None:
+            overtime_seconds = monotonic() - self._left_at - self._grace_seconds
             if overtime_seconds >= 0:
                 self._release()
-            if (self._is_quiet() and self._is_known_to_leave()) or overtime_seconds >= _ANSWERING_SECONDS:
+            is_done = self._is_quiet() and self._is_known_to_leave(self._left_at)
+            if is_done or overtime_seconds >= _ANSWERING_SECONDS:
                 self.should_exit = True
         return await super().on_tick(counter)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request and counts it while a client waits; an ASGI application."""
         send = one_line_events(send)
-        if self._leave_by is not None:
+        if self._left_at is not None:
             note_leaving(scope)
         if scope.get("path") == READY_PATH:
             self._asked_at = monotonic()
@@ -169,9 +170,8 @@ class WebServer(uvicorn.Server):
             self._waiting -= 1
             self._quiet_since = monotonic()
 
-    def _is_known_to_leave(self) -> bool:
+    def _is_known_to_leave(self, left_at: float) -> bool:
         """Whether a balancer that watches has heard of it, so that it sends nothing to a door that closes."""
-        left_at = (self._leave_by or 0) - self._grace_seconds
         is_watched = left_at - _WATCHED_SECONDS < self._asked_at < left_at
         return not is_watched or monotonic() > left_at + _WATCHED_SECONDS
 

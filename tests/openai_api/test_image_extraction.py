@@ -56,6 +56,18 @@ def test_utf_16_that_is_damaged_behind_the_image_is_read_so_far() -> None:
     assert read_images_body(body).images == (IMAGE,)
 
 
+def test_the_image_is_found_behind_bytes_that_are_not_text() -> None:
+    for wrong in (3, 2_000_000):
+        body = b'{"note": "' + b"\xe9" * wrong + json_of({"data": [ENTRY]}).replace(b"{", b'", ', 1)
+        assert read_images_body(body).images == (IMAGE,)
+
+
+def test_wrong_bytes_are_marked_unless_they_would_hold_up_everything_else() -> None:
+    few, many = (parse_documents(b"clich\xe9" * count)[0].value for count in (3, 2_000_000))
+    assert few == "clich\ufffd" * 3
+    assert many == "clich" * 2_000_000
+
+
 def test_a_data_url_of_very_many_escapes_is_not_decoded() -> None:
     for escapes in (MOST_ESCAPES, MOST_ESCAPES + 1):
         body = json_of({"image": "data:image/png," + "%41" * escapes})
