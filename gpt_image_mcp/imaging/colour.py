@@ -19,6 +19,8 @@ _SPACES = {"RGB": b"RGB ", "L": b"GRAY", "CMYK": b"CMYK"}
 _DATE_FIELD, _DATE = slice(24, 36), struct.pack(">6H", 2026, 1, 1, 0, 0, 0)
 # Profiles that differ by no more than this, in 8 bits, show the same colours.
 _SAME_COLOUR = 2
+# The largest for presses have 9 MB. Some stay in memory.
+_MOST_BYTES = 10_000_000
 _SAMPLE_LEVELS = (0, 64, 128, 192, 255)
 
 
@@ -31,11 +33,11 @@ def srgb_profile() -> bytes:
 
 
 def describes(profile: bytes, mode: str) -> bool:
-    """Whether a profile is for pixels of this mode: RGB, L or CMYK."""
-    return profile[_SPACE_FIELD] == _SPACES.get(mode)
+    """Whether a profile is for pixels of this mode: RGB, L or CMYK; none of many megabytes is."""
+    return len(profile) <= _MOST_BYTES and profile[_SPACE_FIELD] == _SPACES.get(mode)
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=4)
 def is_writable(profile: bytes) -> bool:
     """Whether colours can be converted into a profile and back; those of scanners lead only one way."""
     sample = _sample()
@@ -43,7 +45,7 @@ def is_writable(profile: bytes) -> bool:
     return there is not None and converted(there, source=profile, target=b"") is not None
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=4)
 def is_srgb(profile: bytes) -> bool:
     """Whether a profile for RGB shows the same colours as sRGB, whatever it is called."""
     if not profile:

@@ -95,6 +95,11 @@ def test_a_profile_that_cannot_be_applied_is_left_out(broken: bytes) -> None:
     assert "icc_profile" not in done.info
 
 
+def test_a_profile_of_many_megabytes_is_left_out() -> None:
+    padded = P3 + b"\0" * 12_000_000
+    assert decode(saved(Image.new("RGB", SIZE, PALE), "TIFF", icc_profile=padded)).profile == b""
+
+
 @pytest.mark.parametrize("kind", ["TIFF", "JPEG"])
 def test_print_colours_become_srgb_by_their_profile(kind: str) -> None:
     ink = saved(Image.new("CMYK", SIZE, (255, 0, 0, 0)), kind, icc_profile=cmyk_profile())
