@@ -22,9 +22,10 @@ _SCANS = tuple(bytes((0xFF, 0xDA, 0, 6 + 2 * count, count)) for count in range(1
 # About half a second; a GIF of 50 MB needs 400,000.
 MOST_PARTS = 500_000  # of a file whose metadata are looked for
 _MOST_READS, _MOST_VALUES = 500_000, 100_000
-# What names Exif in a file, and how often at most. A JPEG has 64 kB of it each time, which Pillow puts
-# together anew, to make an object of each value of the resolution in it.
-_EXIF = {"jpeg": (b"Exif\0\0", 8), "avif": (b"Exif", 64)}
+# What names metadata in a file, and how often at most. A JPEG has 64 kB of Exif each time, which Pillow puts
+# together anew, to make an object of each value of the resolution in it; and it takes Photoshop's resources,
+# of which there are some dozens, one by one in Python.
+_METADATA = {"jpeg": ((b"Exif\0\0", 8), (b"8BIM", 10_000)), "avif": ((b"Exif", 64),)}
 # Pillow makes an object of each fraction, which takes as long as so many other values.
 _FRACTIONS, _VALUES_PER_FRACTION = (5, 10), 20
 _ICON_SIZE, _LARGEST_ICON_EDGE = re.compile(rb"IHDR(.{8})", re.DOTALL), 1024
@@ -56,9 +57,8 @@ def require_openable(data: bytes, format_name: str) -> None:
     """
     sizes = _ICON_SIZE.findall(data) if format_name == "ico" else []
     is_large = any(max(struct.unpack(">II", size)) > _LARGEST_ICON_EDGE for size in sizes)
-    exif, most = _EXIF.get(format_name, (b"", 0))
-    is_large = is_large or (bool(exif) and data.count(exif) > most)
-    if is_large or (format_name == "tiff" and _most_values(data) > _MOST_VALUES):
+    has_many = any(data.count(name) > most for name, most in _METADATA.get(format_name, ()))
+    if is_large or has_many or (format_name == "tiff" and _most_values(data) > _MOST_VALUES):
         raise Oversized(_TOO_MANY)
 
 

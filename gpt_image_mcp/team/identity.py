@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeGuard, cast
 
+from gpt_image_mcp.coercion import whole_characters
 from gpt_image_mcp.errors import AuthenticationFailed
 from gpt_image_mcp.values.owners import Owner
 
@@ -37,7 +38,7 @@ def owner_of(token: AccessToken | None, settings: Settings) -> Owner:
 def _name_in(token: AccessToken | None) -> str:
     """The subject of a token, by which the issuer tells a person from all others."""
     name = (token.subject or token.claims.get("sub") or "") if token else ""
-    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME or "\0" in name:
+    if not _is_name(name):
         message = "The sign-in says nobody's name, so that the images would have no owner."
         raise AuthenticationFailed(message, next_step="Sign in with a token that has a subject (sub).")
     return name
@@ -49,5 +50,11 @@ def _groups_in(token: AccessToken | None, claim: str) -> set[str]:
     names = found.split() if isinstance(found, str) else found
     if not isinstance(names, list | tuple):
         return set()
-    texts = (name for name in cast("list[object]", names) if isinstance(name, str))
-    return {name for name in texts if 0 < len(name) <= _LONGEST_NAME and "\0" not in name}
+    return {name for name in cast("list[object]", names) if _is_name(name)}
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    """Whether a database can keep it: text of some length, without NUL, and without half a character."""
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_NAME:
+        return False
+    return "\0" not in value and whole_characters(value) == value

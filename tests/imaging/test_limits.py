@@ -53,6 +53,13 @@ def _jpeg(header: bytes) -> bytes:
     return whole[:2] + header + whole[2:]
 
 
+def _resources(code: bytes, size: int = 0) -> bytes:
+    """A segment full of Photoshop's resources."""
+    resource = b"8BIM" + code + b"\0\0" + size.to_bytes(4, "big") + bytes(size)
+    segment = b"Photoshop 3.0\0" + resource * (65_519 // len(resource))
+    return b"\xff\xed" + struct.pack(">H", len(segment) + 2) + segment
+
+
 def _exif(tag: int, values: int) -> bytes:
     """Exif with so many fractions under one tag."""
     head = b"II*\0" + struct.pack("<IHHHII", 8, 1, tag, 5, values, 26) + bytes(4)
@@ -130,6 +137,8 @@ _HOSTILE_TO_OPEN: dict[str, Callable[[], bytes]] = {
     "comments of a JPEG": lambda: _jpeg(b"\xff\xfe\0\2" * _MANY),
     "Exif of a JPEG": lambda: _jpeg((b"\xff\xe1\xff\xffExif\0\0" + bytes(65_527)) * 300),
     "Exif of a JPEG that names a resolution": lambda: _jpeg_with(_exif(0x011A, 70_000)),
+    "resources of Photoshop": lambda: _jpeg(_resources(b"\x04\x04") * 5),
+    "resolutions of Photoshop": lambda: _jpeg(_resources(b"\x03\xed", 16) * 10),
     "Exif of an AVIF": lambda: _encoded("AVIF") + b"Exif" * 100,
     "fractions of a TIFF": lambda: _exif(0x0112, 6_000)[6:],
     "junk between segments": lambda: _jpeg(b"\xff\xfe\0\2" + bytes(600_000)),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import uvicorn
-from joserfc import jwk, jwt
+from joserfc import jwk, jws
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Route
@@ -57,7 +57,8 @@ class Issuer:
             "exp": now + 3600,
         }
         kept = {name: value for name, value in {**usual, **claims}.items() if value is not None}
-        return jwt.encode({"alg": "RS256", "kid": "first"}, kept, key or self.key)
+        # In ASCII, so that a text may hold half a character.
+        return jws.serialize_compact({"alg": "RS256", "kid": "first"}, json.dumps(kept), key or self.key)
 
     def unsigned(self) -> str:
         """A token that says it needs no signature."""

@@ -80,6 +80,7 @@ async def test_a_good_token_lets_its_person_in_and_another_persons_images_stay_t
         {"sub": ""},
         {"sub": "a" * 256},
         {"sub": "anna\0"},
+        {"sub": "anna\ud800"},
         {"sub": ["anna"]},
     ],
     ids=str,
