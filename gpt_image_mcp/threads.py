@@ -12,11 +12,11 @@ from anyio import CapacityLimiter
 from anyio.lowlevel import RunVar
 from anyio.to_thread import run_sync
 
-from gpt_image_mcp.errors import Cancelled, ImageError
+from gpt_image_mcp.errors import Cancelled
 from gpt_image_mcp.steps import on_step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
 _DATABASE_THREADS, _FOLDER_THREADS, _CHECKING_THREADS = 4, 8, 4
 _P = ParamSpec("_P")
@@ -86,11 +86,21 @@ def drop_frames(error: Exception) -> None:
     error of ours nobody needs it.
     """
     clear_frames(error.__traceback__)
-    each: BaseException | None = error
-    while each:
-        # Others may still be hearing of the cause, so that their frames are not ours to clear.
+    for each in _led_up_to(error):
+        # Others may still be hearing of it, so that its frames are not ours to clear.
         each.__traceback__ = None
-        each = each.__cause__ or each.__context__
+
+
+def _led_up_to(error: BaseException) -> Iterator[BaseException]:
+    """An error, and all that were being handled when it was raised."""
+    left: list[BaseException | None] = [error]
+    seen = set[int]()
+    while left:
+        each = left.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            left += (each.__cause__, each.__context__)  # which may differ
+            yield each
 
 
 class _Work(Generic[_T]):
@@ -108,8 +118,9 @@ class _Work(Generic[_T]):
         on_step.set(self._go_on)  # in a context of its own
         try:
             return self._work()
-        except ImageError as error:
-            drop_frames(error)
+        except BaseException as error:
+            for each in _led_up_to(error):
+                clear_frames(each.__traceback__)  # where it came from can still be read
             raise
 
     def _go_on(self) -> None:
@@ -134,8 +145,8 @@ async def _run(work: Callable[[], _T], limiter: CapacityLimiter, *, may_hang: bo
             running.cancel()
         running.add_done_callback(_ignore)
         raise
-    except ImageError as error:
-        drop_frames(error)
+    except BaseException as error:
+        clear_frames(error.__traceback__)  # one of them has the future that keeps the error
         raise
     finally:
         del running  # it keeps the error, which keeps what runs here
@@ -143,8 +154,8 @@ async def _run(work: Callable[[], _T], limiter: CapacityLimiter, *, may_hang: bo
 
 def _ignore(ended: asyncio.Task[Any]) -> None:
     """Takes note of how work ended that nobody waits for, so that asyncio need not warn."""
-    if not ended.cancelled():
-        ended.exception()
+    if not ended.cancelled() and (error := ended.exception()):
+        clear_frames(error.__traceback__)
 
 
 def _limiter(limiters: RunVar[CapacityLimiter], threads: int) -> CapacityLimiter:

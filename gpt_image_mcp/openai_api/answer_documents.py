@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # An answer with ten pictures has some hundred values. A value takes many times its text in memory.
-MOST_VALUES = 250_000
+MOST_VALUES = 50_000
 TOO_MANY_VALUES = f"the answer is made of more than {MOST_VALUES:,} values"
 # None of these goes back over what it has passed: each may pass megabytes of blanks.
 _EVENT_STREAM = re.compile(r"(data|event|id|retry)?:(?!image/)", re.IGNORECASE)

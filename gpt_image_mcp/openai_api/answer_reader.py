@@ -61,7 +61,10 @@ class AnswerReader:
         try:
             return await self._complete(await self._images_in(whole), response)
         except UnusableBody as error:
-            return await self._salvage(b"".join(received), self._unusable(error, whole, response), response)
+            failure, all_that_came = self._unusable(error, whole, response), b"".join(received)
+            if all_that_came == whole:
+                raise failure from None
+            return await self._salvage(all_that_came, failure, response)
 
     async def read_of_host(self, response: httpx2.Response, *, host_model: str) -> GeneratedImages:
         """The images in an answer of the Responses API, wherever a gateway puts them.

@@ -31,7 +31,7 @@ from tests.faults.scripted import final_event, image_file, partial_event
 
 # Beside each of these, a search that goes back over what it has passed would not end.
 FLOODS = {
-    "begins of Markdown": "![" * 200_000 + "A" * 20_000_000,
+    "begins of Markdown": "![" * 40_000 + "A" * 20_000_000,
     "blanks": " " * 20_000_000,
     "begins of pictures": "iVBORw0KG!/9j/!UklGR!R0lGOD!AAAA+GZ0eXB!RIFF" * 400_000,
 }
