@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, TypeAlias
 
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from gpt_image_mcp.money import MOST_USD
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -23,7 +25,7 @@ def _amount(value: object) -> object:
     return value
 
 
-_Usd: TypeAlias = Annotated[Decimal, Field(ge=0, allow_inf_nan=False), BeforeValidator(_amount)]
+_Usd: TypeAlias = Annotated[Decimal, Field(ge=0, le=MOST_USD, allow_inf_nan=False), BeforeValidator(_amount)]
 _Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=255)]
 _ONLY_WHAT_IS_KNOWN = ConfigDict(extra="forbid")
 

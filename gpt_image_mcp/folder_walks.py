@@ -71,10 +71,11 @@ class Walk:
                     path, then = folder / entry.name, _after(entry.name, places, rules)
                     if not then or (entry.is_symlink() and not is_within(path, self.within)):
                         continue
-                    if entry.is_dir():
-                        waiting += [(path, onward)] if (onward := then - {len(rules)}) else []
-                    elif len(rules) in then and entry.is_file():
-                        found.add(path)
+                    with suppress(OSError):  # a link may lead in a circle, or to where nobody may look
+                        if entry.is_dir():
+                            waiting += [(path, onward)] if (onward := then - {len(rules)}) else []
+                        elif len(rules) in then and entry.is_file():
+                            found.add(path)
         return found
 
 

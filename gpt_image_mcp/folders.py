@@ -263,21 +263,40 @@ def fallback_folders(settings: Settings) -> tuple[Path, ...]:
     with suppress(OutputRejected):
         found.append(local_root() / _name_of_project(settings))
     with suppress(OSError):  # no folder for temporary files can be written
-        found.append(_temporary_folder(Path(tempfile.gettempdir())))
+        found.append(_made_temporary_folder())
     return tuple(found)
 
 
-def _temporary_folder(parent: Path) -> Path:
+def temporary_folder() -> Path | None:
+    """Where images may lie that no other folder took; None if it is not there, or not this user's alone."""
+    usual = _usual_temporary_folder()
+    with suppress(OSError):
+        return usual if _is_own_alone(usual) else None
+    return None
+
+
+def _made_temporary_folder() -> Path:
     """A folder of this user alone, made if need be: the usual one, else one that nobody had before."""
-    user = getattr(os, "getuid", int)()  # Windows has none, but a temporary folder for each user anyway
-    folder = parent / f"{APP}-{user}"
+    folder = _usual_temporary_folder()
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    found, others = folder.lstat(), 0o022 if hasattr(os, "getuid") else 0
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != user or found.st_mode & others:
-        usual, folder = folder, Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=parent))
+    if not _is_own_alone(folder):
+        usual, folder = folder, Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
         _log.warning("%s is no folder of this user alone, so %s is used.", usual, folder)
     return folder
+
+
+def _usual_temporary_folder() -> Path:
+    return Path(tempfile.gettempdir()) / f"{APP}-{_user()}"
+
+
+def _is_own_alone(folder: Path) -> bool:
+    found, others = folder.lstat(), 0o022 if hasattr(os, "getuid") else 0
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == _user() and not found.st_mode & others
+
+
+def _user() -> int:
+    return getattr(os, "getuid", int)()  # Windows has none, but a temporary folder for each user anyway
 
 
 def _project_root(folder: Path) -> Path:

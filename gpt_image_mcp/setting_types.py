@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
 
+from gpt_image_mcp.money import MOST_USD
 from gpt_image_mcp.paths import local_path, unquoted
 
 ToolGroup = Literal["core", "sessions", "export", "remote"]
@@ -121,4 +122,4 @@ Paths = Annotated[tuple[Path, ...] | None, NoDecode, BeforeValidator(_split_path
 Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_hosts)]
 Groups = Annotated[frozenset[ToolGroup], NoDecode, BeforeValidator(_split_groups)]
 Aliases = Annotated[dict[str, str], NoDecode, BeforeValidator(_split_aliases)]
-UsdLimit = Annotated[Decimal | None, Field(ge=0, allow_inf_nan=False)]
+UsdLimit = Annotated[Decimal | None, Field(ge=0, le=MOST_USD, allow_inf_nan=False)]

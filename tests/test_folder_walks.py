@@ -78,6 +78,13 @@ def test_a_folder_of_too_many_files_is_refused_and_nearer_ones_are_not(tmp_path:
     assert find_spelled(tmp_path / "many" / "a b.png", within=None) == ()
 
 
+@pytest.mark.parametrize("target", ["loop.png", "/dev/null", "gone.png", "a/b/a.png/x"])
+def test_a_link_that_leads_nowhere_hides_nothing_beside_it(tree: Path, target: str) -> None:
+    (tree / "loop.png").symlink_to(target)
+    assert Walk((tree,)).matches(tree / "*.png") == Walk(None).matches(tree / "*.png") == {tree / "ab.png"}
+    assert tree / "a/b/a.png" in Walk(None).matches(tree / "**/*.png")
+
+
 def test_what_is_outside_the_folders_is_not_found_by_any_link(tmp_path: Path) -> None:
     inside, outside = tmp_path / "in", tmp_path / "out"
     _tree(tmp_path, ["in/a.png", "in/sub/b.png", "out/secret.png"])

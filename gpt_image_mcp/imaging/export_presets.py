@@ -12,7 +12,6 @@ The sets follow what is asked for today:
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import cast, get_args
 
@@ -26,6 +25,7 @@ _FORMATS = (*_OF_PIXELS, "svg")
 _PRESETS = ("favicon", "app_icon", "social")
 _WITH_QUALITY = ("jpeg", "webp", "avif")
 _BYTES_PER_KB = 1000
+_MOST_KB = 1_000_000
 _FITS = ("auto", *get_args(Fit))
 _ANY_SIZE = Pixels(0, 0)
 # What pages and networks show in a link preview.
@@ -184,8 +184,8 @@ def _require_quality(options: ExportOptions) -> None:
     if not 0 <= options.quality <= _BEST_QUALITY:
         message = f"quality is {options.quality}; it goes from 1 to {_BEST_QUALITY}, and 0 is the usual one."
         raise InvalidArgument(message, next_step="Pass 70 to 90 for a page, or leave it out.")
-    if options.max_kb and not 1 <= options.max_kb < math.inf:
-        message = f"max_kb is {options.max_kb:g}; a file has at least 1 kB (1,000 bytes)."
+    if options.max_kb and not 1 <= options.max_kb <= _MOST_KB:
+        message = f"max_kb is {options.max_kb:g}; it goes from 1 to {_MOST_KB:,} kB (of 1,000 bytes)."
         raise InvalidArgument(message, next_step="Pass a limit such as 200, or leave it out.")
 
 

@@ -17,6 +17,7 @@ from gpt_image_mcp.imaging.animation import find_animation
 from gpt_image_mcp.imaging.decoding import in_profile, pixels_of
 from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.formats import open_picture, room_for
+from gpt_image_mcp.imaging.svg import LARGEST_EDGE
 from gpt_image_mcp.imaging.svg_drawing import INSTALL, rasterised
 from gpt_image_mcp.pillow_errors import DamagedImage, DrawingUnavailable
 from gpt_image_mcp.values.views import WHOLE, InlineImage
@@ -177,7 +178,8 @@ def _ready(data: bytes, view: View) -> Generator[bytes]:
     """A file of pixels, with the memory for a view of it; says what is wrong where there is none."""
     crop = view.crop or WHOLE
     # So large that also a part of a vector drawing is sharp.
-    edge = math.ceil(view.max_edge / max(crop.right - crop.left, crop.bottom - crop.top))
+    share = max(crop.right - crop.left, crop.bottom - crop.top)
+    edge = math.ceil(min(view.max_edge / share, LARGEST_EDGE))
     try:
         pixels = rasterised(data, edge)
         strip = min(view.max_edge, _LARGEST_STRIP) if find_animation(pixels) else 0

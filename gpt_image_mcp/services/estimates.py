@@ -23,7 +23,7 @@ from gpt_image_mcp.catalogue.validation import (
     validate_request,
 )
 from gpt_image_mcp.errors import InvalidArgument
-from gpt_image_mcp.money import Budget, Estimate, Fit, Quote
+from gpt_image_mcp.money import MOST_USD, Budget, Estimate, Fit, Quote
 from gpt_image_mcp.values.options import OutputArguments, OutputOptions
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ def _check(n: int, budget_usd: float) -> None:
     if not 1 <= n <= MOST_IMAGES:
         message = f"n is {n}; it must be from 1 to {MOST_IMAGES}."
         raise InvalidArgument(message, next_step="Pass how many images you want; they may be several calls.")
-    if not 0 <= budget_usd < float("inf"):
-        message = f"budget_usd is {budget_usd}, which is no amount of US dollars."
+    if not 0 <= budget_usd <= MOST_USD:
+        message = f"budget_usd is {budget_usd}; it must be from 0 to {MOST_USD:,} US dollars."
         raise InvalidArgument(message, next_step="Pass what the images may cost together, or leave it out.")
 
 

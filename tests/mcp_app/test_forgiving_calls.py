@@ -7,6 +7,7 @@ split a text over the arguments of a prompt.
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import sys
 from contextlib import asynccontextmanager
@@ -288,3 +289,20 @@ async def test_thousands_of_unknown_arguments_are_counted_and_a_few_named() -> N
         assert done["notes"][0] == "k0 was ignored: estimate_cost has no such argument."
         assert done["notes"][-1] == "99,981 more arguments were ignored."
         assert len(done["notes"]) < 25
+
+
+async def test_no_number_however_large_or_small_is_a_defect(project: Path) -> None:
+    Image.new("RGB", (64, 64), "teal").save(project / "a.png")
+    picture = str(project / "a.png")
+    needed: Arguments = {"prompt": "a fox", "prompts": ["a fox"], "images": [picture], "ref": picture}
+    needed |= {"session_id": "20261129-000000-aaaaaa", "refs": [picture], "quality": "low"}
+    async with _server() as session:
+        for tool in (await session.list_tools()).tools:
+            fields: Arguments = tool.input_schema["properties"]
+            usual = {name: value for name, value in needed.items() if name in fields}
+            numbers = [name for name, field in fields.items() if '"number"' in json.dumps(field)]
+            for name, value in itertools.product(numbers, (1e308, 1e22, 1e16, 5e-324, -1e308)):
+                answer = await session.call_tool(tool.name, {**usual, name: value})
+                assert "internal:" not in str(answer.content), (tool.name, name, value)
+        speck = await session.call_tool("get_image", {"ref": picture, "crop": "0,0,1e-320,1e-320"})
+        assert not speck.is_error

@@ -15,10 +15,12 @@ from PIL import Image
 
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.errors import InvalidArgument, NotFound
+from gpt_image_mcp.folders import fallback_folders
 from gpt_image_mcp.imaging.containers.png import find_xmp
 from gpt_image_mcp.library.sidecars import metadata_path
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.values.results import ImageResult
+from tests.faults.observed import database_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -64,6 +66,20 @@ async def test_the_metadata_of_a_file_that_was_moved_stay_at_home_and_know_its_p
     assert kept == (f"{moved.file_path} is in a folder of your own",)
     assert (await studio.history.rebuild()).images == 1
     assert await _known(studio) == [(made.id, moved.file_path)]
+
+
+async def test_what_is_in_the_folder_of_last_resort_is_read_again(project: Path) -> None:
+    del project
+    settings = Settings(sandbox=True)
+    async with Studio(settings) as studio:
+        made = await _make(studio)
+    kept = made.file_path.rename(fallback_folders(settings)[-1] / made.file_path.name)
+    (kept.parent / ".metadata").mkdir()
+    metadata_path(made).rename(kept.parent / ".metadata" / f"{made.id}.json")
+    database_file().unlink()
+    async with Studio(settings) as studio:
+        assert (await studio.history.rebuild()).images == 1
+        assert await _known(studio) == [(made.id, kept)]
 
 
 async def test_the_metadata_of_a_renamed_file_stay_beside_it(studio: Studio) -> None:
