@@ -11,6 +11,7 @@ import gc
 import os
 import signal
 import sys
+import warnings
 from contextlib import suppress
 
 _SERVE_STDIO: tuple[list[str], ...] = (
@@ -24,6 +25,8 @@ _SERVE_STDIO: tuple[list[str], ...] = (
 def main() -> None:
     """Serves MCP over stdio, or runs the command that the arguments name."""
     gc.disable()
+    # What a picture lacks is told in its result, or does not matter.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     if sys.getfilesystemencoding() == "ascii":
         # The C locale with PYTHONUTF8=0, in which prompts arrive damaged and most file names cannot be used.
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606

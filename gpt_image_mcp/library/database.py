@@ -24,7 +24,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
-from gpt_image_mcp.errors import DatabaseDamaged, DatabaseFailed, DatabaseInterrupted
+from gpt_image_mcp.errors import DatabaseDamaged, DatabaseFailed, DatabaseInterrupted, cut
 from gpt_image_mcp.folders import APP
 from gpt_image_mcp.library.migrations import VERSION, migrate, read_version
 from gpt_image_mcp.library.postponed import Postponed
@@ -68,7 +68,7 @@ _PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", "cache_size=-8000")
 _IN_MEMORY = (None, "", ":memory:")
 _LAST_TRANSACTIONS_SECONDS = 1
 # Files that SQLite keeps beside the database; worthless without it.
-_COMPANIONS = ("-wal", "-shm")
+_COMPANIONS, _JOURNAL = ("-wal", "-shm"), "-journal"
 
 
 class Database:
@@ -288,6 +288,10 @@ def _mode_of(path: Path) -> dict[str, str]:
         is_in_use = all(path.with_name(path.name + suffix).exists() for suffix in _COMPANIONS)
         return {"uri": "true", **({"mode": "ro"} if is_in_use else {"immutable": "1"})}
     path.parent.mkdir(parents=True, exist_ok=True)
+    for beside in (path.with_name(path.name + suffix) for suffix in (*_COMPANIONS, _JOURNAL)):
+        if beside.exists() and not beside.is_file():
+            message = f"{cut(beside)} is no file, and SQLite would wait for it."
+            raise DatabaseFailed(message, next_step=f"Remove it, {_ANOTHER}")
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     return {}
@@ -387,6 +391,8 @@ def _what_to_check(cause: BaseException, url: str) -> str:
         return "Install gpt-image-mcp-server[postgres], which brings the driver for PostgreSQL."
     if _shown(url).startswith("postgresql"):
         return "Check that the database server runs and that GPT_IMAGE_DATABASE_URL is right, or unset it."
+    if _sqlite_name(cause) == "SQLITE_ERROR":  # it has no table or column that we ask for
+        return f"It is not, or no longer, a library of this program: move it away, {_ANOTHER}"
     return f"Check that its folder is writable and the disk is not full, {_ANOTHER}"
 
 

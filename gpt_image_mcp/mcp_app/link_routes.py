@@ -106,7 +106,10 @@ def _named(request: Request, kind: LinkKind) -> tuple[list[str], AbstractAsyncCo
     links = links_of(studios.settings)
     if links is None:
         raise wrong_link()
-    *named, owner = links.read(kind, request.path_params["token"])
+    token = request.path_params["token"]
+    if not request.scope["path"].endswith(token):  # Starlette's patterns pass over a line break at the end
+        raise wrong_link()
+    *named, owner = links.read(kind, token)
     return named, studios.opened_for(Owner(name=owner))
 
 

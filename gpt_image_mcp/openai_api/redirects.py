@@ -49,7 +49,7 @@ def require_followable(response: httpx2.Response, *, is_early: bool) -> None:
 
 
 def _step(base: str) -> str:
-    if not base:
+    if not base.startswith(("http://", "https://")):
         return "Correct OPENAI_BASE_URL."
     return f"If that is the right place, set OPENAI_BASE_URL to {base}; otherwise correct it."
 

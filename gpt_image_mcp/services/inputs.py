@@ -137,7 +137,9 @@ class Inputs:
         except NotFound as error:
             raise InputNotFound(error.message, next_step=error.next_step) from error
         except StorageFailed as error:
-            raise InputRejected(error.message, next_step=error.next_step) from error
+            raise InputRejected(
+                error.message, next_step=error.next_step, retryable=error.retryable
+            ) from error
         if len(data) > self._max_bytes:
             raise self._too_large(f"{cut(image.file_path)} has {len(data):,} bytes")
         return Source(data, image.id, image.file_path, image)

@@ -476,3 +476,13 @@ def test_a_fraction_is_refused_where_a_whole_number_is_asked_for(
 
 def test_a_whole_number_may_be_written_with_a_point(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run_here(capsys, "history", "--limit", "2.0").returncode == 0
+
+
+def test_what_pillow_thinks_of_a_picture_is_not_said(project: Path) -> None:
+    file = project / "odd.jpg"
+    Image.new("RGB", (64, 64), "teal").save(file)
+    plain = file.read_bytes()
+    file.write_bytes(plain[:2] + b"\xff\xe2\x00\x0eMPF\0odd bytes" + plain[2:])
+    done = _run("export", str(file), "-o", "even.png")
+    assert done.returncode == 0
+    assert "Warning" not in done.stderr

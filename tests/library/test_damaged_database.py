@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import shutil
 import sqlite3
@@ -140,7 +141,7 @@ def test_a_healthy_database_is_never_set_aside(filled: Path, library: Library) -
     library.close()
     _change(filled, "UPDATE schema_version SET version = version - 1")
     _change(filled, "DROP TABLE image_parents")
-    with pytest.raises(StorageFailed, match="no such table"):
+    with pytest.raises(StorageFailed, match=r"no such table.*Next: It is not, or no longer, a library"):
         rebuild(library, [], settings=Settings())
     library.close()
     held = sqlite3.connect(filled, isolation_level=None)
@@ -152,6 +153,15 @@ def test_a_healthy_database_is_never_set_aside(filled: Path, library: Library) -
     held.close()
     waiting.close()
     assert [path.name for path in filled.parent.glob("library.db*")] == ["library.db"]
+
+
+@pytest.mark.parametrize("suffix", ["-journal", "-wal", "-shm"])
+def test_a_pipe_beside_the_database_is_named_and_not_waited_for(
+    filled: Path, library: Library, suffix: str
+) -> None:
+    os.mkfifo(f"{filled}{suffix}")
+    with pytest.raises(StorageFailed, match=f"library.db{suffix} is no file"):
+        library.images.newest(9)
 
 
 @pytest.mark.parametrize("version", ["'x'", "''", "-1", "1.5"])

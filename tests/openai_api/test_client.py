@@ -356,7 +356,8 @@ SAME_HOST = "https://sandbox.invalid/v2/images/generations"
         (308, "http://sandbox.invalid/v1/images/generations", "http://sandbox.invalid/v1"),
         (308, "https://sandbox.invalid:8443/v1/images/generations", "https://sandbox.invalid:8443/v1"),
         (307, "https://user:secret@other.example/?token=secret", "https://other.example/"),
-        (302, "http://[::1", "Correct OPENAI_BASE_URL"),
+        (302, "http://[::1", "Correct OPENAI_BASE_URL."),
+        (307, "file:///etc/passwd", "Correct OPENAI_BASE_URL."),
     ],
 )
 async def test_a_redirect_that_would_change_the_request_is_refused_with_its_address(

@@ -209,9 +209,12 @@ async def test_a_deleted_image_and_one_that_was_changed_are_not_given(
     assert str(served.folder) not in answer.text
 
 
-async def test_a_link_with_a_slash_behind_it_is_a_wrong_one(served: Served, web: httpx2.AsyncClient) -> None:
+async def test_a_link_with_something_behind_it_is_a_wrong_one(
+    served: Served, web: httpx2.AsyncClient
+) -> None:
     image = await _drawn(served)
-    assert _said(await web.get(f"{image['download_url']}/")) == NOWHERE
+    for behind in ("/", "%0A", "%20", "%00", "."):
+        assert _said(await web.get(f"{image['download_url']}{behind}")) == NOWHERE
 
 
 async def test_an_upload_is_whatever_an_image_is(served: Served, web: httpx2.AsyncClient) -> None:
