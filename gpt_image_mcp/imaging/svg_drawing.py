@@ -21,7 +21,7 @@ from gpt_image_mcp.pillow_errors import DamagedImage, DrawingUnavailable, Oversi
 from gpt_image_mcp.values.pixels import Pixels
 
 INSTALL = "Install gpt-image-mcp-server[svg], which brings the library that draws SVG files."
-_MOST_SECONDS = 10
+_MOST_SECONDS, _MOST_PROCESSOR_SECONDS = 10, 5
 # Of the process itself, with the fonts that it maps.
 _OWN_BYTES = 512_000_000
 _NO_WINDOW: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # on Windows
@@ -64,7 +64,7 @@ def _made(data: bytes, size: Pixels) -> bytes:
     if len(data) > MAX_BYTES:
         message = f"it has {len(data):,} bytes; an SVG is read with at most {MAX_BYTES:,}"
         raise Oversized(message)
-    numbers = (_OWN_BYTES + size.area * BYTES_PER_PIXEL, _MOST_SECONDS, *size)
+    numbers = (_OWN_BYTES + size.area * BYTES_PER_PIXEL, _MOST_PROCESSOR_SECONDS, *size)
     try:
         done = subprocess.run(  # noqa: S603 - this interpreter, and numbers
             [sys.executable, "-P", svg_child.__file__, *map(str, numbers)],
