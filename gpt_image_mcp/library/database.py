@@ -288,13 +288,18 @@ def _mode_of(path: Path) -> dict[str, str]:
         is_in_use = all(path.with_name(path.name + suffix).exists() for suffix in _COMPANIONS)
         return {"uri": "true", **({"mode": "ro"} if is_in_use else {"immutable": "1"})}
     path.parent.mkdir(parents=True, exist_ok=True)
+    _require_files_beside(path)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    return {}
+
+
+def _require_files_beside(path: Path) -> None:
+    """Refuses a pipe where SQLite keeps a log or journal, which it would open and wait for."""
     for beside in (path.with_name(path.name + suffix) for suffix in (*_COMPANIONS, _JOURNAL)):
         if beside.exists() and not beside.is_file():
             message = f"{cut(beside)} is no file, and SQLite would wait for it."
             raise DatabaseFailed(message, next_step=f"Remove it, {_ANOTHER}")
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    return {}
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: object, *, is_writing: bool) -> None:
