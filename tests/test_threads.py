@@ -7,6 +7,7 @@ import os
 import threading
 import weakref
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -67,16 +68,17 @@ async def test_an_error_keeps_nothing_that_was_worked_on(
 
 @pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize("in_worker", WORKERS)
+@pytest.mark.parametrize("error", [partial(InvalidArgument, next_step="Pass another."), ValueError])
 async def test_what_was_refused_is_let_go_of_with_the_error(
-    in_worker: Callable[..., Coroutine[Any, Any, Any]],
+    error: Callable[[str], Exception], in_worker: Callable[..., Coroutine[Any, Any, Any]]
 ) -> None:
     def refuse(picture: Picture) -> None:
         message = f"not {picture}"
-        raise InvalidArgument(message, next_step="Pass another.")
+        raise error(message)
 
     async def ask() -> weakref.ref[Picture]:
         picture = Picture()
-        with suppress(InvalidArgument):
+        with suppress(InvalidArgument, ValueError):
             await in_worker(refuse, picture)
         return weakref.ref(picture)
 

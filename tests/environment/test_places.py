@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gpt_image_mcp.cli.app import run
 from tests.environment.processes import DRAW, PROGRAM, Machine
 
 if TYPE_CHECKING:
@@ -230,11 +231,17 @@ def test_a_picture_is_a_success_even_if_nobody_reads_its_path(ending: str, proje
 @pytest.mark.parametrize(
     ("output", "folder"), [("there", "there"), ("new/", "new"), (".", "."), ("~/", "../home")]
 )
-def test_a_folder_as_output_is_written_into(output: str, folder: str, project: Path) -> None:
+def test_a_folder_as_output_is_written_into(
+    output: str,
+    folder: str,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("GPT_IMAGE_SANDBOX", "1")
     (project / "there").mkdir()
-    done = Machine(SANDBOX).run(*DRAW, "-o", output)
-    assert done.returncode == 0, done.stderr
-    assert Path(done.stdout.decode().strip()).parent.resolve() == (project / folder).resolve()
+    assert run((*DRAW, "-o", output)) == 0
+    assert Path(capsys.readouterr().out.strip()).parent.resolve() == (project / folder).resolve()
 
 
 @pytest.mark.parametrize(
@@ -249,24 +256,27 @@ def test_a_folder_as_output_is_written_into(output: str, folder: str, project: P
     ],
 )
 def test_words_without_quotes_and_texts_with_a_dash_are_explained(
-    arguments: tuple[str, ...], words: str
+    arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = Machine(SANDBOX).run(*arguments)
-    assert done.returncode == 2
-    assert words in done.stderr.decode()
+    assert run(arguments) == 2
+    assert words in capsys.readouterr().err
 
 
-def test_history_takes_its_words_without_quotes() -> None:
-    machine = Machine(SANDBOX)
-    assert machine.run("generate", *DRAW[2:], "--", "-5 degrees and a red fox").returncode == 0
-    assert b"red fox" in machine.run("history", "red", "fox").stdout
-    assert b"No image" in machine.run("history", "blue", "fox").stdout
+def test_history_takes_its_words_without_quotes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GPT_IMAGE_SANDBOX", "1")
+    assert run(("generate", *DRAW[2:], "--", "-5 degrees and a red fox")) == 0
+    assert run(("history", "red", "fox")) == 0
+    assert "red fox" in capsys.readouterr().out
+    run(("history", "blue", "fox"))
+    assert "No image" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("zone", ["AAA-99:99:99", "XXX+30"])
 def test_a_time_zone_days_away_is_refused_with_its_value(zone: str, tmp_path: Path) -> None:
     machine = Machine({**SANDBOX, "HOME": str(tmp_path), "TZ": zone}, cwd=tmp_path)
-    for command in (("history",), ("generate", "a fox"), ("doctor",)):
+    for command in (("generate", "a fox"), ("doctor",)):
         said = machine.run(*command)
         words = (said.stdout + said.stderr).decode()
         assert "Traceback" not in words

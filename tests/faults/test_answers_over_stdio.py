@@ -8,7 +8,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from fastmcp import Client
 
+from gpt_image_mcp.server import mcp
 from tests.faults.answers import IMAGE
 from tests.faults.observed import QUICK
 from tests.faults.processes import serve_process
@@ -61,14 +63,16 @@ async def test_a_gateway_that_fails_after_two_seconds_is_asked_once_and_its_quot
     [" ", "\n", "\r\nX-Other: 1", "\t", '"', "'", "\\", "\x01", "\x7f", "é", "\u2028"],
     ids=ascii,
 )
-async def test_a_key_that_cannot_be_sent_is_in_no_answer_and_no_file(blemish: str, tmp_path: Path) -> None:
+async def test_a_key_that_cannot_be_sent_is_in_no_answer_and_no_file(
+    blemish: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pieces = ("sk-proj-S3CR3TS3", "CR3TS3CR3TS3CR3T")
-    async with (
-        serve_script() as endpoint,
-        serve_process(endpoint, OPENAI_API_KEY=blemish.join(pieces), HOME=str(tmp_path)) as server,
-    ):
-        sent = await server.start("generate_image", prompt="a fox", **QUICK)
-        told = json.dumps(await server.answer(sent))
+    monkeypatch.setenv("OPENAI_API_KEY", blemish.join(pieces))
+    async with serve_script() as endpoint:
+        monkeypatch.setenv("OPENAI_BASE_URL", endpoint.base_url)
+        async with Client(mcp) as client:
+            arguments = {"prompt": "a fox", **QUICK}
+            told = str(await client.call_tool("generate_image", arguments, raise_on_error=False))
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     spellings = {*pieces, *(quote(piece) for piece in pieces)}
     spellings |= {base64.b64encode(piece.encode()).decode()[:16] for piece in pieces}

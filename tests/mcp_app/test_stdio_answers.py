@@ -222,15 +222,16 @@ def test_a_log_over_http_is_waited_for_by_nobody_either() -> None:
         try:
             assert process.stderr is not None
             address = process.stderr.readline().decode().split()[4].rstrip(",")
-            for number in range(400):
-                assert _post(address, call(number, n="many"))["result"]["isError"]
+            with httpx2.Client(timeout=PATIENCE_SECONDS) as client:
+                for number in range(400):
+                    assert _post(client, address, call(number, n="many"))["result"]["isError"]
             process.send_signal(signal.SIGTERM)
             assert process.wait(PATIENCE_SECONDS) == 0
         finally:
             process.kill()
 
 
-def _post(address: str, body: str) -> Any:
+def _post(client: httpx2.Client, address: str, body: str) -> Any:
     meta = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
@@ -245,7 +246,7 @@ def _post(address: str, body: str) -> Any:
         "Mcp-Method": message["method"],
         "Mcp-Name": message["params"]["name"],
     }
-    answer = httpx2.post(address, json=message, headers=headers, timeout=PATIENCE_SECONDS).text
+    answer = client.post(address, json=message, headers=headers).text
     return json.loads(answer.partition("data: ")[2] or answer)
 
 
