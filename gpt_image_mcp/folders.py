@@ -10,7 +10,7 @@ import re
 import stat
 import tempfile
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import platformdirs
@@ -31,6 +31,7 @@ APP = "gpt-image-mcp"
 _LONGEST_NAME_BYTES = 200
 # Not empty, because a full disk still takes empty files.
 _PROBE = b"probe" * 1000
+_PEOPLE = "people"
 _SYSTEM = (
     *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/root", "/run"),
     *("/sbin", "/sys", "/usr", "/var/lib", "/var/spool", "/var/root"),
@@ -97,7 +98,7 @@ def person_folder(settings: Settings, name: str) -> Path:
         OutputRejected: If the folder of the library cannot be found out.
     """
     folder = object_path(settings.storage) or _meant(settings, "")
-    return folder / "people" / _person(name)
+    return folder / _PEOPLE / _person(name)
 
 
 def colleague_folder(settings: Settings, name: str) -> Path:
@@ -257,13 +258,15 @@ def require_writable(folder: Path) -> Path:
 def fallback_folders(settings: Settings) -> tuple[Path, ...]:
     """The folders for a paid image whose own folder cannot be written: the default one, then a temporary one.
 
-    Both are on this machine. Never fails: each that there is not is left out.
+    Both are on this machine; a person who signed in has a part of each. Never fails: each that there is not
+    is left out.
     """
     found: list[Path] = []
+    own = Path(_PEOPLE, PurePath(settings.output_dir).name) if settings.is_of_person else Path()
     with suppress(OutputRejected):
-        found.append(local_root() / _name_of_project(settings))
+        found.append(local_root() / _name_of_project(settings) / own)
     with suppress(OSError):  # no folder for temporary files can be written
-        found.append(_made_temporary_folder())
+        found.append(_made_temporary_folder() / own)
     return tuple(found)
 
 

@@ -20,6 +20,7 @@ from gpt_image_mcp.folders import (
     default_folder,
     fallback_folders,
     output_folder,
+    person_folder,
     project_folder,
     require_allowed,
     require_writable,
@@ -223,6 +224,17 @@ def test_the_fallbacks_are_the_default_folder_and_then_a_temporary_one() -> None
     default, temporary = fallback_folders(settings)
     assert default == default_folder(settings)
     assert temporary.parent == Path(tempfile.gettempdir())
+
+
+def test_nobody_who_signed_in_shares_a_fallback() -> None:
+    anna, ben = (
+        fallback_folders(
+            Settings(auth="tokens", input_roots=(), output_dir=str(person_folder(Settings(), name)))
+        )
+        for name in ("anna", "ben")
+    )
+    assert not {*anna} & {*ben}
+    assert all(folder.parent.name == "people" for folder in (*anna, *ben))
 
 
 def test_a_working_directory_that_is_gone_refuses_calls_and_leaves_the_temporary_fallback(

@@ -19,7 +19,7 @@ from rich.tree import Tree
 
 from gpt_image_mcp.catalogue.models import FixedSizes
 from gpt_image_mcp.catalogue.prices import quotes_by_quality
-from gpt_image_mcp.errors import Cancelled
+from gpt_image_mcp.errors import Cancelled, StorageFailed
 from gpt_image_mcp.presentation.text import PROMPT_CHARACTERS, cost_text, quote_text, shortened
 from gpt_image_mcp.steps import on_step
 from gpt_image_mcp.values.requests import ImageRequest
@@ -51,7 +51,8 @@ class Console:
     """Prints results to stdout, and messages to stderr."""
 
     def __init__(self) -> None:
-        out, messages = cast("tuple[TextIO, TextIO]", (_Tolerant(sys.stdout), _Tolerant(sys.stderr)))
+        self._stdout = _Tolerant(sys.stdout)
+        out, messages = cast("tuple[TextIO, TextIO]", (self._stdout, _Tolerant(sys.stderr)))
         self._out = rich.console.Console(file=out, soft_wrap=True, highlight=False, emoji=False)
         self._messages = rich.console.Console(file=messages, soft_wrap=True, highlight=False, emoji=False)
 
@@ -66,11 +67,18 @@ class Console:
         self._out.file.write(visible_lines(content.model_dump_json(indent=2, ensure_ascii=plain)) + "\n")
 
     def print_json_lines(self, kind: TypeAdapter[Any], values: Iterable[object]) -> None:
-        """Prints values as they come, each as one JSON document on one line, without what is None."""
+        """Prints values as they come, each as one JSON document on one line, without what is None.
+
+        Raises:
+            StorageFailed: If not all could be printed.
+        """
         plain = not self._out.encoding.startswith("utf")
         for value in values:
             line = kind.dump_json(value, exclude_none=True, ensure_ascii=plain).decode()
             self._out.file.write(visible(line) + "\n")
+        if self._stdout.failure:
+            message = f"Not everything could be written: {self._stdout.failure.strerror}."
+            raise StorageFailed(message, next_step="Make room, and run the command again.")
 
     def print_models(self, catalogue: ModelCatalogue, *, today: date) -> None:
         """Prints the table of models, in two columns on a narrow terminal so that no model name is broken."""
@@ -139,9 +147,13 @@ class _Tolerant:
     """A stream that takes anything: it puts a question mark for what it cannot show, or falls silent.
 
     A picture whose path cannot be printed is made and paid all the same.
+
+    Attributes:
+        failure: Why the stream took no more, if that is not because nobody reads it.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
+        self.failure: OSError | None = None
         self._stream: Any = stream or io.StringIO()
         if isinstance(stream, io.TextIOWrapper) and stream.errors in _FAILING:
             stream.reconfigure(errors="replace")
@@ -154,8 +166,11 @@ class _Tolerant:
         try:
             self._stream.write(text)
             self._stream.flush()
-        except OSError:
+        except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            if not isinstance(error, BrokenPipeError):
+                self.failure = error
+                _Tolerant(sys.stderr).write(f"Output is lost: {error.strerror}.\n")
 
 
 def _findings_table(findings: Iterable[Finding]) -> Table:

@@ -188,11 +188,14 @@ def _explained(path: Path) -> Generator[None]:
 
 
 def _failed(where: Path | str, said: str) -> StorageFailed:
-    """The error of a store, without what obstore says: it may repeat an address with its signature."""
+    """The error of a store, without what obstore says: it may repeat an address with its signature.
+
+    It names the bucket alone: others hear of it too, for whom the name of the object is not.
+    """
     cause = next((meant for pattern, meant in _CAUSES if re.search(pattern, said, re.IGNORECASE)), "")
     status = _STATUS.search(said)
     cause = cause or (f"it answered {status[1].strip()}" if status else "it does not answer")
-    named = where if isinstance(where, str) else location(where)
-    message = f"The object store does not work for {named}: {cause}."
+    bucket = where if isinstance(where, str) else bucket_of(where)
+    message = f"The object store does not work for {bucket}: {cause}."
     step = "Check the store, GPT_IMAGE_STORAGE and the variables of the store; gpt-image-mcp doctor asks it."
     return StorageFailed(message, next_step=step, retryable=True)

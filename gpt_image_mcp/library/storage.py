@@ -12,6 +12,7 @@ import hashlib
 import secrets
 import time
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp import atomic_files, folders, regular_files
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 # For how long a store that took, or refused, a file is believed to do the same with the next one.
 _GOOD_FOR_SECONDS, _BAD_FOR_SECONDS = 60, 5
 _PROBES = ".probes"
+# Some stores say of everything new that it is there.
+_MOST_NAMES = 1_000
 _taken_at: dict[str, float] = {}
 _refused_at: dict[str, tuple[float, StorageFailed]] = {}
 
@@ -40,7 +43,7 @@ def write_exclusive(folder: Path, names: Iterable[str], data: bytes) -> Path:
     """
     if not is_object(folder):
         return atomic_files.write_exclusive(folder, names, data)
-    for path in map(folder.joinpath, names):
+    for path in map(folder.joinpath, islice(names, _MOST_NAMES)):
         if _put(path, data, is_new=True):
             return path
     raise FileExistsError(errno.EEXIST, "every name is taken", location(folder))

@@ -177,7 +177,8 @@ def _complaint(detail: ErrorDetails) -> str:
     if detail["type"] in ("missing_argument", "missing_keyword_only_argument"):
         return f"the argument {name} is missing"
     reason = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{name} is {quoted(detail['input'])}, but it {reason}"
+    joint = ", but it" if reason.startswith("should") else ":"
+    return f"{name} is {quoted(detail['input'])}{joint} {reason}"
 
 
 def _defect(problem: ToolError) -> ImageError:

@@ -112,7 +112,7 @@ class StoredImage:
     file_path: StoredPath
     size_bytes: Number
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    mime_type: Name
+    mime_type: Annotated[str, Field(pattern=r"^(image/[a-z0-9.+-]{1,40}|application/octet-stream)$")]
     width: Number
     height: Number
     created_at: Moment

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from pydantic import TypeAdapter
 
 from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.cli.app import run
 from gpt_image_mcp.cli.console import Console
 from gpt_image_mcp.dates import today
+from gpt_image_mcp.errors import StorageFailed
 from tests.standin import serve_standin
 
 
@@ -476,6 +478,23 @@ def test_a_fraction_is_refused_where_a_whole_number_is_asked_for(
 
 def test_a_whole_number_may_be_written_with_a_point(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run_here(capsys, "history", "--limit", "2.0").returncode == 0
+
+
+def test_a_list_of_which_a_part_was_lost_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(StorageFailed, match="No space left"):
+            Console().print_json_lines(TypeAdapter(int), range(9))
+        Console().print_lines(["a fox"])
+    assert capsys.readouterr().err == "Output is lost: No space left on device.\n"
+
+
+def test_a_limit_that_no_database_knows_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    refused = _run_here(capsys, "gallery", "--limit", "9223372036854775808")
+    assert refused.returncode == 2
+    assert "limit" in refused.stderr
 
 
 def test_what_pillow_thinks_of_a_picture_is_not_said(project: Path) -> None:

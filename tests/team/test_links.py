@@ -80,6 +80,12 @@ def test_between_clocks_five_minutes_apart_a_link_has_ended_or_lasts_as_much_lon
         _links(600).read("image", made_ahead)
 
 
+def test_a_link_does_not_come_back_when_the_clock_is_set_back() -> None:
+    for seconds in (-LINK_SECONDS - 1, -400 * 86_400):
+        with pytest.raises(LinkEnded):
+            _links(seconds).read("image", TOKEN)
+
+
 def test_neither_the_links_nor_a_link_show_the_key() -> None:
     assert LINK_KEY not in repr(_links())
     assert LINK_KEY not in TOKEN

@@ -23,7 +23,7 @@ async def gallery(
     *,
     output: OutputFile = "",
     open_page: Annotated[bool, Parameter(name="--open", negative="")] = False,
-    limit: Annotated[int, Parameter(validator=Number(gte=1))] = 1000,
+    limit: Annotated[int, Parameter(validator=Number(gte=1, lte=1_000_000))] = 1000,
 ) -> int:
     """Write the history as one web page that needs no network, and print its path.
 
