@@ -34,9 +34,9 @@ def _allowed(schema: dict[str, Any]) -> str:
         return ", ".join(f"`{choice}`" for choice in schema["enum"])
     low, above, high = (schema.get(name) for name in ("minimum", "exclusiveMinimum", "maximum"))
     if low is not None:
-        return f"{low:g} or more" if high is None else f"{low:g} to {high:g}"
+        return f"{low:g} or more" if high is None else f"{low:g} to {high:.10g}"
     if above is not None:
-        return f"more than {above:g}" if high is None else f"more than {above:g}, at most {high:g}"
+        return f"more than {above:g}" if high is None else f"more than {above:g}, at most {high:.10g}"
     return ""
 
 

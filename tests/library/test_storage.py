@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -176,8 +177,8 @@ def test_nobody_hears_of_the_file_at_which_the_store_failed_another(bucket: Buck
     bucket.fail(507)
     told: list[str] = []
     for work in (
-        lambda: storage.write_exclusive(_folder(bucket) / "anna", ["merger.png"], b"data"),
-        lambda: storage.require_writable(_folder(bucket) / "ben"),
+        partial(storage.write_exclusive, _folder(bucket) / "anna", ["merger.png"], b"data"),
+        partial(storage.require_writable, _folder(bucket) / "ben"),
     ):
         with pytest.raises(StorageFailed) as failed:
             work()
@@ -205,7 +206,7 @@ def test_a_store_that_took_a_file_is_not_asked_again(bucket: Bucket) -> None:
 
 @pytest.mark.usefixtures("bucket")
 def test_a_missing_bucket_is_named() -> None:
-    with pytest.raises(StorageFailed, match="s3://missing-1: there is no such bucket"):  # noqa: RUF043
+    with pytest.raises(StorageFailed, match="s3://missing-1: there is no such bucket"):
         storage.check("s3://missing-1/x")
 
 
