@@ -12,7 +12,7 @@ from gpt_image_mcp.values.budgets import Standing
 
 KeyState: TypeAlias = Literal["set", "missing", "sandbox"]
 CostBasis: TypeAlias = Literal["usage", "usage+quote", "quote", "unknown"]
-# More than any account has; ten digits less than what a decimal number has to be exact.
+# More than any account has.
 MOST_USD = 1_000_000_000
 # Under which name a list of sums has the sum of what it leaves out.
 OTHERS = "others"
