@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, TypeAlias
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from gpt_image_mcp.money import MOST_USD
+from gpt_image_mcp.regular_files import read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,7 @@ def _amount(value: object) -> object:
 
 _Usd: TypeAlias = Annotated[Decimal, Field(ge=0, le=MOST_USD, allow_inf_nan=False), BeforeValidator(_amount)]
 _Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=255)]
+_MOST_BYTES = 1_000_000
 _ONLY_WHAT_IS_KNOWN = ConfigDict(extra="forbid")
 
 
@@ -65,13 +67,13 @@ def read_budgets(path: Path) -> BudgetsFile:
         ValueError: If it cannot be read, is no TOML, or has an entry that means nothing; says where.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+        document = tomllib.loads(read_regular(path, max_bytes=_MOST_BYTES).decode(), parse_float=Decimal)
         return TypeAdapter(BudgetsFile).validate_python(document)
     except OSError as error:
         message = f"it cannot be read ({error.strerror or error})"
     except ValidationError as error:
         message = "; ".join(_worded(fault) for fault in error.errors(include_url=False))
-    except (ArithmeticError, ValueError) as error:  # no TOML, no UTF-8, or a number beyond all bounds
+    except (ArithmeticError, ValueError, RecursionError) as error:  # no TOML or UTF-8, or beyond all bounds
         message = f"it is no TOML ({error})"
     raise ValueError(message)
 

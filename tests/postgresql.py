@@ -96,7 +96,8 @@ def postgresql(programs: Path) -> Generator[str]:
 @contextlib.contextmanager
 def restartable_postgresql(programs: Path) -> Generator[PostgresqlServer]:
     """The same, as a server that can be stopped and started."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    # The folder of a test is closed to the user of the server, and its path too long for a socket.
+    with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
         server = PostgresqlServer(programs, Path(folder))
         try:
             server.start()

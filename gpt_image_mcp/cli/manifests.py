@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _STDIN = "-"
+_MOST_CHARACTERS = 50_000_000
 _EDIT_NAMES = frozenset(entry.name for entry in fields(EditOptions))
 _OUTPUT_NAMES = frozenset(entry.name for entry in fields(OutputOptions))
 _OUTPUT = TypeAdapter(OutputOptions)
@@ -57,11 +58,20 @@ def read_manifest(file: Path, *, prompt: str, output: OutputOptions) -> tuple[Ba
 
 
 def _text(file: Path) -> str:
+    """All that a file or pipe holds; a device may never end."""
     try:
-        return sys.stdin.read() if str(file) == _STDIN else file.read_text(encoding="utf-8")
+        if str(file) == _STDIN:
+            text = sys.stdin.read(_MOST_CHARACTERS + 1)
+        else:
+            with file.open(encoding="utf-8") as stream:
+                text = stream.read(_MOST_CHARACTERS + 1)
     except (OSError, UnicodeError) as error:
-        message = f"The manifest {file} cannot be read: {error}."
+        message = f"The manifest {file} cannot be read: {getattr(error, 'strerror', None) or error}."
         raise InvalidArgument(message, next_step="Pass a UTF-8 file with a JSON object a line.") from error
+    if len(text) > _MOST_CHARACTERS:
+        message = f"The manifest {file} has more than {_MOST_CHARACTERS:,} characters."
+        raise InvalidArgument(message, next_step="Name images by path or id, or split it into several calls.")
+    return text
 
 
 def _item(number: int, line: str, *, prompt: str, output: OutputOptions) -> BatchItem:

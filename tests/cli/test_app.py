@@ -505,3 +505,9 @@ def test_what_pillow_thinks_of_a_picture_is_not_said(project: Path) -> None:
     done = _run("export", str(file), "-o", "even.png")
     assert done.returncode == 0
     assert "Warning" not in done.stderr
+
+
+def test_a_manifest_that_never_ends_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    refused = _run_here(capsys, "batch", "--manifest", "/dev/zero", "--sandbox")
+    assert refused.returncode == 1
+    assert "The manifest /dev/zero has more than 50,000,000 characters." in refused.stderr
