@@ -53,6 +53,12 @@ def _jpeg(header: bytes) -> bytes:
     return whole[:2] + header + whole[2:]
 
 
+def _webp(chunks: bytes) -> bytes:
+    """A small WebP with more chunks behind its own."""
+    whole = _encoded("WEBP") + chunks
+    return whole[:4] + struct.pack("<I", len(whole) - 8) + whole[8:]
+
+
 def _resources(code: bytes, size: int = 0) -> bytes:
     """A segment full of Photoshop's resources."""
     resource = b"8BIM" + code + b"\0\0" + size.to_bytes(4, "big") + bytes(size)
@@ -137,6 +143,11 @@ _HOSTILE_TO_OPEN: dict[str, Callable[[], bytes]] = {
     "comments of a JPEG": lambda: _jpeg(b"\xff\xfe\0\2" * _MANY),
     "Exif of a JPEG": lambda: _jpeg((b"\xff\xe1\xff\xffExif\0\0" + bytes(65_527)) * 300),
     "Exif of a JPEG that names a resolution": lambda: _jpeg_with(_exif(0x011A, 70_000)),
+    "chunks of a PNG that say nothing": lambda: _png(16, 16, before=_chunk(b"abCd", b"") * 60_000),
+    "chunks of a WebP that say nothing": lambda: _webp(b"ABCD\0\0\0\0" * 60_000),
+    "chunks in a frame": lambda: _webp(
+        b"ANMF" + struct.pack("<I", 16 + 8 * 60_000) + bytes(16) + b"ABCD\0\0\0\0" * 60_000
+    ),
     "resources of Photoshop": lambda: _jpeg(_resources(b"\x04\x04") * 5),
     "resolutions of Photoshop": lambda: _jpeg(_resources(b"\x03\xed", 16) * 10),
     "Exif of an AVIF": lambda: _encoded("AVIF") + b"Exif" * 100,
