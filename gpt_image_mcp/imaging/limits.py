@@ -95,17 +95,17 @@ def _has_many_chunks(data: bytes, format_name: str) -> bool:
 
 
 def _png_chunks(data: bytes) -> Iterator[int]:
-    """Where each chunk begins."""
+    """Where each chunk begins; what is behind the last is not looked at."""
     place = 8
-    while place + 12 <= len(data):
+    while place + 12 <= len(data) and data[place + 4 : place + 8] != b"IEND":
         yield place
         place += 12 + int.from_bytes(data[place : place + 4], "big")
 
 
 def _webp_chunks(data: bytes) -> Iterator[int]:
     """The same, with those inside the frames of an animation."""
-    place = 12
-    while place + 8 <= len(data):
+    place, end = 12, min(len(data), 8 + int.from_bytes(data[4:8], "little"))
+    while place + 8 <= end:
         yield place
         size = int.from_bytes(data[place + 4 : place + 8], "little")
         is_frame = data[place : place + 4] == b"ANMF"
