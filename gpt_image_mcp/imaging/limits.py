@@ -5,14 +5,12 @@ from __future__ import annotations
 import io
 import re
 import struct
-from itertools import islice
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.imaging.containers import MOST_PARTS, png, webp
 from gpt_image_mcp.pillow_errors import Oversized
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from PIL import Image
 
 # Pillow's own limit, a gigabyte of decoded pixels: beyond it a file is taken for a decompression bomb.
@@ -23,7 +21,6 @@ _MOST_SCANNED_PIXELS = 2_500_000_000
 # The start of a scan with one to four components: ITU-T T.81, B.2.3.
 _SCANS = tuple(bytes((0xFF, 0xDA, 0, 6 + 2 * count, count)) for count in range(1, 5))
 # About half a second; a GIF of 50 MB needs 400,000.
-MOST_PARTS = 500_000  # of a file whose metadata are looked for
 _MOST_READS, _MOST_VALUES = 500_000, 100_000
 # What names metadata in a file, and how often at most. A JPEG has 64 kB of Exif each time, which Pillow puts
 # together anew, to make an object of each value of the resolution in it; and it takes Photoshop's resources,
@@ -31,10 +28,8 @@ _MOST_READS, _MOST_VALUES = 500_000, 100_000
 _METADATA = {"jpeg": ((b"Exif\0\0", 8), (b"8BIM", 10_000)), "avif": ((b"Exif", 64),)}
 # Pillow makes an object of each fraction, which takes as long as so many other values.
 _FRACTIONS, _VALUES_PER_FRACTION = (5, 10), 20
-# Of a PNG or WebP. A PNG of 50 MB has 50,000 of 1 kB; each costs Pillow 20 microseconds at every opening, and
-# the library behind WebP memory.
-_MOST_CHUNKS = 50_000
-_FRAME_HEAD_BYTES = 16  # what an ANMF chunk has before its own chunks
+# What walks through the chunks of a file, ``MOST_PARTS`` at most.
+_CHUNKS = {"png": png.chunks, "webp": webp.all_chunks}
 _ICON_SIZE, _LARGEST_ICON_EDGE = re.compile(rb"IHDR(.{8})", re.DOTALL), 1024
 _TOO_MANY = "it is made of so many or such large parts that reading it would take too long"
 
@@ -65,7 +60,8 @@ def require_openable(data: bytes, format_name: str) -> None:
     sizes = _ICON_SIZE.findall(data) if format_name == "ico" else []
     is_large = any(max(struct.unpack(">II", size)) > _LARGEST_ICON_EDGE for size in sizes)
     has_many = any(data.count(name) > most for name, most in _METADATA.get(format_name, ()))
-    has_many = has_many or _has_many_chunks(data, format_name)
+    chunks = _CHUNKS.get(format_name, lambda _: ())(data)
+    has_many = has_many or sum(1 for _ in chunks) == MOST_PARTS
     if is_large or has_many or (format_name == "tiff" and _most_values(data) > _MOST_VALUES):
         raise Oversized(_TOO_MANY)
 
@@ -87,32 +83,6 @@ def require_decodable(image: Image.Image, data: bytes) -> None:
     if scans * pixels > _MOST_SCANNED_PIXELS:
         message = f"it has {image.width}x{image.height} pixels in {scans:,} scans, which would take too long"
         raise Oversized(message)
-
-
-def _has_many_chunks(data: bytes, format_name: str) -> bool:
-    walk = _CHUNKS.get(format_name)
-    return walk is not None and sum(1 for _ in islice(walk(data), _MOST_CHUNKS + 1)) > _MOST_CHUNKS
-
-
-def _png_chunks(data: bytes) -> Iterator[int]:
-    """Where each chunk begins; what is behind the last is not looked at."""
-    place = 8
-    while place + 12 <= len(data) and data[place + 4 : place + 8] != b"IEND":
-        yield place
-        place += 12 + int.from_bytes(data[place : place + 4], "big")
-
-
-def _webp_chunks(data: bytes) -> Iterator[int]:
-    """The same, with those inside the frames of an animation."""
-    place, end = 12, min(len(data), 8 + int.from_bytes(data[4:8], "little"))
-    while place + 8 <= end:
-        yield place
-        size = int.from_bytes(data[place + 4 : place + 8], "little")
-        is_frame = data[place : place + 4] == b"ANMF"
-        place += 8 + (_FRAME_HEAD_BYTES if is_frame else size + size % 2)
-
-
-_CHUNKS = {"png": _png_chunks, "webp": _webp_chunks}
 
 
 def _most_values(data: bytes) -> int:

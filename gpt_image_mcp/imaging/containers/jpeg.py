@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from gpt_image_mcp.imaging.limits import MOST_PARTS
+from gpt_image_mcp.imaging.containers import MOST_PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from gpt_image_mcp.imaging.limits import MOST_PARTS
+from gpt_image_mcp.imaging.containers import MOST_PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ _KEYWORD = b"XML:com.adobe.xmp\0"
 _PLAIN = b"\0\0\0\0"
 
 
-class _Chunk(NamedTuple):
+class Chunk(NamedTuple):
     """A chunk and where it begins and ends in the file."""
 
     kind: bytes
@@ -33,12 +33,12 @@ class _Chunk(NamedTuple):
 
 def has_c2pa(data: bytes) -> bool:
     """Whether there is a C2PA manifest."""
-    return any(chunk.kind == b"caBX" for chunk in _chunks(data))
+    return any(chunk.kind == b"caBX" for chunk in chunks(data))
 
 
 def find_xmp(data: bytes) -> bytes | None:
     """The text of the XMP chunk; None if there is none."""
-    return next((_text(data, chunk) for chunk in _chunks(data) if _is_xmp(data, chunk)), None)
+    return next((_text(data, chunk) for chunk in chunks(data) if _is_xmp(data, chunk)), None)
 
 
 def with_xmp(data: bytes, packet: bytes) -> bytes:
@@ -47,34 +47,34 @@ def with_xmp(data: bytes, packet: bytes) -> bytes:
     Raises:
         ValueError: If the file is not a whole PNG.
     """
-    chunks = list(_chunks(data))
-    if not chunks or chunks[0].kind != b"IHDR" or chunks[-1].kind != b"IEND" or chunks[-1].end > len(data):
+    found = list(chunks(data))
+    if not found or found[0].kind != b"IHDR" or found[-1].kind != b"IEND" or found[-1].end > len(data):
         message = "not a whole PNG file"
         raise ValueError(message)
-    kept = [data[chunk.start : chunk.end] for chunk in chunks if not _is_xmp(data, chunk)]
+    kept = [data[chunk.start : chunk.end] for chunk in found if not _is_xmp(data, chunk)]
     kept.insert(1, _written(b"iTXt", _KEYWORD + _PLAIN + packet))
-    return b"".join((_SIGNATURE, *kept, data[chunks[-1].end :]))
+    return b"".join((_SIGNATURE, *kept, data[found[-1].end :]))
 
 
-def _chunks(data: bytes) -> Iterator[_Chunk]:
-    """The chunks up to ``IEND``, or to where the file breaks off."""
+def chunks(data: bytes) -> Iterator[Chunk]:
+    """The chunks up to ``IEND``, or to where the file breaks off; ``MOST_PARTS`` at most."""
     start = len(_SIGNATURE)
     for _ in range(MOST_PARTS if data.startswith(_SIGNATURE) else 0):
         if start + _HEAD.size > len(data):
             return
         length, kind = _HEAD.unpack_from(data, start)
         end = start + _HEAD.size + length + _CRC_BYTES
-        yield _Chunk(kind, start, end)
+        yield Chunk(kind, start, end)
         if kind == b"IEND":
             return
         start = end
 
 
-def _is_xmp(data: bytes, chunk: _Chunk) -> bool:
+def _is_xmp(data: bytes, chunk: Chunk) -> bool:
     return chunk.kind == b"iTXt" and data.startswith(_KEYWORD, chunk.start + _HEAD.size)
 
 
-def _text(data: bytes, chunk: _Chunk) -> bytes:
+def _text(data: bytes, chunk: Chunk) -> bytes:
     """What stands behind the keyword; ours is plain, and that of others may be compressed."""
     body = data[chunk.start + _HEAD.size : chunk.end - _CRC_BYTES]
     return body.removeprefix(_KEYWORD).removeprefix(_PLAIN)

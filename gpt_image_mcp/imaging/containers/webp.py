@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from gpt_image_mcp.imaging.limits import MOST_PARTS
+from gpt_image_mcp.imaging.containers import MOST_PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,12 +18,13 @@ _HEAD = struct.Struct("<4sI")
 _BODY_START = 12
 _XMP_FLAG, _ALPHA_FLAG = 0x04, 0x10
 _EXTENDED_BYTES = 10
+_FRAME_HEAD_BYTES = 16  # of an ANMF chunk, before the chunks in it
 _LOSSY_HEADER_BYTES, _LOSSY_CODE = 10, b"\x9d\x01\x2a"
 _LOSSLESS_HEADER_BYTES, _LOSSLESS_CODE = 5, 0x2F
 _FOURTEEN_BITS, _ALPHA_BIT = 0x3FFF, 28
 
 
-class _Chunk(NamedTuple):
+class Chunk(NamedTuple):
     """A chunk and where it begins and ends in the file, its padding included."""
 
     kind: bytes
@@ -69,8 +70,13 @@ def _file_end(data: bytes) -> int:
     return _HEAD.size + int.from_bytes(data[4:8], "little")
 
 
-def _chunks(data: bytes) -> Iterator[_Chunk]:
-    """The chunks up to the end of the file, or to where it breaks off."""
+def all_chunks(data: bytes) -> Iterator[Chunk]:
+    """Those inside the frames of an animation too."""
+    return _chunks(data, in_frames=True)
+
+
+def _chunks(data: bytes, *, in_frames: bool = False) -> Iterator[Chunk]:
+    """The chunks up to the end of the file, or to where it breaks off; ``MOST_PARTS`` at most."""
     if data[:4] != b"RIFF" or data[8:_BODY_START] != b"WEBP":
         return
     start, stop = _BODY_START, min(_file_end(data), len(data))
@@ -79,8 +85,8 @@ def _chunks(data: bytes) -> Iterator[_Chunk]:
             return
         kind, length = _HEAD.unpack_from(data, start)
         end = start + _HEAD.size + length + length % 2
-        yield _Chunk(kind, start, end, length)
-        start = end
+        yield Chunk(kind, start, end, length)
+        start = start + _HEAD.size + _FRAME_HEAD_BYTES if in_frames and kind == b"ANMF" else end
 
 
 def _flagged(header: bytes) -> bytes:
