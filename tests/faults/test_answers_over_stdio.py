@@ -1,4 +1,4 @@
-"""A real server process, driven over stdio: every picture that came is stored, and no key comes out."""
+"""Servers and what comes back to them: every picture that came is stored, and no key comes out."""
 
 from __future__ import annotations
 
