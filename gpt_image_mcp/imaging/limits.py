@@ -60,8 +60,8 @@ def require_openable(data: bytes, format_name: str) -> None:
     sizes = _ICON_SIZE.findall(data) if format_name == "ico" else []
     is_large = any(max(struct.unpack(">II", size)) > _LARGEST_ICON_EDGE for size in sizes)
     has_many = any(data.count(name) > most for name, most in _METADATA.get(format_name, ()))
-    chunks = _CHUNKS.get(format_name, lambda _: ())(data)
-    has_many = has_many or sum(1 for _ in chunks) == MOST_PARTS
+    if chunks := _CHUNKS.get(format_name):
+        has_many = has_many or sum(1 for _ in chunks(data)) == MOST_PARTS
     if is_large or has_many or (format_name == "tiff" and _most_values(data) > _MOST_VALUES):
         raise Oversized(_TOO_MANY)
 

@@ -9,35 +9,37 @@ reservation made in one step.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import sqlite3
 import threading
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import platformdirs
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
-from gpt_image_mcp.errors import DatabaseDamaged, DatabaseFailed, DatabaseInterrupted, cut
+from gpt_image_mcp.errors import DatabaseDamaged, DatabaseFailed, DatabaseInterrupted
 from gpt_image_mcp.folders import APP
 from gpt_image_mcp.library.migrations import VERSION, migrate, read_version
 from gpt_image_mcp.library.postponed import Postponed
 from gpt_image_mcp.library.reconnecting import Reconnecting, once_more
+from gpt_image_mcp.library.sqlite import (
+    COMPANIONS,
+    OR_ANOTHER,
+    error_name,
+    is_writable,
+    sqlite_engine,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from sqlalchemy import URL, Connection
+    from sqlalchemy import Connection
 
     _FileIdentity = tuple[int, int, bool]
 
-BUSY_TIMEOUT_SECONDS = 10
 # By dialect: how a transaction becomes the only writer from its start.
 _WRITE_LOCK = {
     "sqlite": "BEGIN IMMEDIATE",
@@ -58,17 +60,10 @@ _POSTGRESQL_DRIVER = "postgresql+psycopg"
 # SQLite's names of a damaged file, and of what happens besides when it is moved below an open connection.
 _DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 _FILE_ERRORS = (*_DAMAGED, "SQLITE_IOERR", "SQLITE_READONLY")
-_ANOTHER = "or set GPT_IMAGE_DATABASE_URL to another database."
 _MAKE_ANEW = "A damaged file is moved away and made anew by: gpt-image-mcp history rebuild."
 # What a PostgreSQL server says that is there, and takes nobody just now.
 _TAKES_NOBODY = re.compile("starting up|shutting down|recovery mode|too many|connection slots")
-_WRITE_AHEAD = "PRAGMA journal_mode=WAL"
-# The cache is in KiB: what a search in a large library reads again and again fits into it.
-_PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", "cache_size=-8000")
-_IN_MEMORY = (None, "", ":memory:")
 _LAST_TRANSACTIONS_SECONDS = 1
-# Files that SQLite keeps beside the database; worthless without it.
-_COMPANIONS, _JOURNAL = ("-wal", "-shm"), "-journal"
 
 
 class Database:
@@ -112,7 +107,7 @@ class Database:
                 yield connection
             except (ArithmeticError, TypeError, ValueError) as error:  # of a row with a wrong bit
                 message = f"The library database {_shown(self._url)} holds what this program never wrote."
-                raise DatabaseFailed(message, next_step=f"Put a copy of it back, {_ANOTHER}") from error
+                raise DatabaseFailed(message, next_step=f"Put a copy of it back, {OR_ANOTHER}") from error
 
     @contextlib.contextmanager
     def writing(self) -> Generator[Connection]:
@@ -175,7 +170,7 @@ class Database:
             stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
             aside = path.with_name(f"{path.name}.damaged-{stamp}")
             path.rename(aside)
-            for suffix in _COMPANIONS:
+            for suffix in COMPANIONS:
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
             return aside
 
@@ -213,7 +208,7 @@ class Database:
         try:
             yield
         except (SQLAlchemyError, OSError, ImportError, UnicodeError) as error:
-            if _sqlite_name(error).startswith(_FILE_ERRORS):  # open connections are of no more use
+            if error_name(error).startswith(_FILE_ERRORS):  # open connections are of no more use
                 self._forget_connections()
             raise _explain(error, self._url) from error
 
@@ -234,17 +229,7 @@ def _file_identity(engine: Engine) -> _FileIdentity | None:
     if path is None or not path.exists():
         return None
     found = path.stat()
-    return found.st_dev, found.st_ino, _is_writable(path)
-
-
-def _is_writable(path: Path) -> bool:
-    """Whether SQLite can write a file and what it keeps beside it."""
-    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-
-
-def _sqlite_name(error: BaseException) -> str:
-    """SQLite's name of an error; empty if SQLite did not raise it."""
-    return str(getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlite_errorname", ""))
+    return found.st_dev, found.st_ino, is_writable(path)
 
 
 def _engine(url: str) -> Engine:
@@ -254,94 +239,10 @@ def _engine(url: str) -> Engine:
         message = f"GPT_IMAGE_DATABASE_URL names a {dialect} database."
         raise DatabaseFailed(message, next_step="Use a sqlite:/// or postgresql:// address, or unset it.")
     if dialect == "sqlite":
-        return _sqlite_engine(address)
+        return sqlite_engine(address)
     if address.drivername == dialect:
         address = address.set(drivername=_POSTGRESQL_DRIVER)
     return create_engine(address, pool_pre_ping=True)
-
-
-def _sqlite_engine(address: URL) -> Engine:
-    path, is_writing = None, True
-    if address.database not in _IN_MEMORY and "uri" not in address.query:
-        try:
-            path = Path(address.database).expanduser()
-        except RuntimeError as error:  # ~name of nobody
-            raise OSError(str(error).rstrip(".")) from error
-        mode = _mode_of(path)
-        is_writing = not mode
-        name = f"file:{quote(str(path))}" if mode else str(path)
-        address = address.set(database=name).update_query_dict(mode)
-    if "timeout" not in address.query:
-        address = address.update_query_dict({"timeout": str(BUSY_TIMEOUT_SECONDS)})
-    arguments, options = {"check_same_thread": False}, {"file": path}
-    engine = create_engine(address, connect_args=arguments, execution_options=options)
-    event.listen(engine, "connect", partial(_configure_sqlite, is_writing=is_writing))
-    return engine
-
-
-def _mode_of(path: Path) -> dict[str, str]:
-    """How a file is opened that cannot be written; another is made, if need be, for the user alone.
-
-    Without log and index beside it, nobody writes, and SQLite has to know: https://www.sqlite.org/wal.html.
-    """
-    if path.exists() and not _is_writable(path):
-        is_in_use = all(path.with_name(path.name + suffix).exists() for suffix in _COMPANIONS)
-        return {"uri": "true", **({"mode": "ro"} if is_in_use else {"immutable": "1"})}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _require_files_beside(path)
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    return {}
-
-
-def _require_files_beside(path: Path) -> None:
-    """Refuses a pipe where SQLite keeps a log or journal, which it would open and wait for."""
-    for beside in (path.with_name(path.name + suffix) for suffix in (*_COMPANIONS, _JOURNAL)):
-        if beside.exists() and not beside.is_file():
-            message = f"{cut(beside)} is no file, and SQLite would wait for it."
-            raise DatabaseFailed(message, next_step=f"Remove it, {_ANOTHER}")
-
-
-def _configure_sqlite(connection: sqlite3.Connection, _record: object, *, is_writing: bool) -> None:
-    """Sets a connection up. We begin transactions ourselves: Python's driver begins them late, as readers."""
-    connection.isolation_level = None
-    # Text in which a bit is wrong stays text, so that nobody but its own row suffers.
-    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
-    try:
-        if is_writing:
-            _log_ahead(connection)
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}").close()
-    except sqlite3.Error:
-        connection.close()
-        raise
-
-
-def _log_ahead(connection: sqlite3.Connection) -> None:
-    """Switches a new database to write-ahead logging.
-
-    While another connection writes to the database, SQLite refuses the switch at once and ignores the
-    timeout, so we try again until the timeout is over.
-    """
-    try:
-        connection.execute(_WRITE_AHEAD).close()
-    except sqlite3.OperationalError as error:
-        if not _is_busy(error):
-            raise
-        from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
-
-        milliseconds = connection.execute("PRAGMA busy_timeout").fetchone()[0]
-        again = Retrying(
-            retry=retry_if_exception(_is_busy),
-            stop=stop_after_delay(milliseconds / 1000),
-            wait=wait_random(0.01, 0.03),
-            reraise=True,
-        )
-        again(connection.execute, _WRITE_AHEAD).close()
-
-
-def _is_busy(error: BaseException) -> bool:
-    return _sqlite_name(error).startswith("SQLITE_BUSY")
 
 
 def _prepare(engine: Engine) -> None:
@@ -358,11 +259,11 @@ def _prepare(engine: Engine) -> None:
             message, next_step="Update gpt-image-mcp, or set GPT_IMAGE_DATABASE_URL to another database."
         )
     file = engine.get_execution_options().get("file")
-    if version < VERSION and (file is None or _is_writable(file)):
+    if version < VERSION and (file is None or is_writable(file)):
         with engine.begin() as connection:
             connection.exec_driver_sql(_SCHEMA_LOCK[engine.dialect.name])
             migrate(connection)
-    for suffix in ("", *_COMPANIONS) if file else ():
+    for suffix in ("", *COMPANIONS) if file else ():
         with contextlib.suppress(OSError):  # it may belong to another user
             Path(f"{file}{suffix}").chmod(0o600)
 
@@ -375,7 +276,7 @@ def _explain(error: Exception, url: str) -> DatabaseFailed:
         return DatabaseFailed(
             message, next_step="Another program holds it; try again when that is done.", retryable=True
         )
-    if _sqlite_name(error).startswith(_DAMAGED):
+    if error_name(error).startswith(_DAMAGED):
         return DatabaseDamaged(message, next_step=_MAKE_ANEW)
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return DatabaseInterrupted(message, next_step="Call again when the server is back.", retryable=True)
@@ -384,7 +285,7 @@ def _explain(error: Exception, url: str) -> DatabaseFailed:
 
 def _is_away(error: Exception, said: str) -> bool:
     """Whether a database server is not reached or takes nobody now; a login it refuses stays refused."""
-    if not isinstance(error, OperationalError) or _sqlite_name(error):
+    if not isinstance(error, OperationalError) or error_name(error):
         return False
     is_answer = "FATAL" in said or getattr(error.orig, "sqlstate", None) is not None
     return not is_answer or bool(_TAKES_NOBODY.search(said))
@@ -396,9 +297,9 @@ def _what_to_check(cause: BaseException, url: str) -> str:
         return "Install gpt-image-mcp-server[postgres], which brings the driver for PostgreSQL."
     if _shown(url).startswith("postgresql"):
         return "Check that the database server runs and that GPT_IMAGE_DATABASE_URL is right, or unset it."
-    if _sqlite_name(cause) == "SQLITE_ERROR":  # it has no table or column that we ask for
-        return f"It is not, or no longer, a library of this program: move it away, {_ANOTHER}"
-    return f"Check that its folder is writable and the disk is not full, {_ANOTHER}"
+    if error_name(cause) == "SQLITE_ERROR":  # it has no table or column that we ask for
+        return f"It is not, or no longer, a library of this program: move it away, {OR_ANOTHER}"
+    return f"Check that its folder is writable and the disk is not full, {OR_ANOTHER}"
 
 
 def _shown(url: str) -> str:
