@@ -76,6 +76,14 @@ class Console:
         for value in values:
             line = kind.dump_json(value, exclude_none=True, ensure_ascii=plain).decode()
             self._out.file.write(visible(line) + "\n")
+        self.require_whole()
+
+    def require_whole(self) -> None:
+        """For output that nobody can look up elsewhere.
+
+        Raises:
+            StorageFailed: If a part of it could not be written.
+        """
         if self._stdout.failure:
             message = f"Not everything could be written: {self._stdout.failure.strerror}."
             raise StorageFailed(message, next_step="Make room, and run the command again.")

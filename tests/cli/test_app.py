@@ -511,3 +511,14 @@ def test_a_manifest_that_never_ends_is_refused(capsys: pytest.CaptureFixture[str
     refused = _run_here(capsys, "batch", "--manifest", "/dev/zero", "--sandbox")
     assert refused.returncode == 1
     assert "The manifest /dev/zero has more than 50,000,000 characters." in refused.stderr
+
+
+def test_a_token_that_could_not_be_shown_is_a_failure(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GPT_IMAGE_AUTH", "tokens")
+    monkeypatch.setenv("GPT_IMAGE_AUTH_TOKENS_FILE", str(project / "tokens.toml"))
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert run(("token", "add", "anna")) == 1
+    assert "Not everything could be written: No space left" in capsys.readouterr().err

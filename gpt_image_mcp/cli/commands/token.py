@@ -61,9 +61,11 @@ def add(
     made, stored = file.add(name, groups=_names(groups), scopes=_names(scopes), days=days)
     if as_json:
         console.print_json(_content(stored, token=made))
-        return 0
-    console.print_lines([made])
-    console.say(f"{_line(stored)}. It is shown this once; {file.path} has its hash.")
+    else:
+        console.print_lines([made])
+    console.require_whole()
+    if not as_json:
+        console.say(f"{_line(stored)}. It is shown this once; {file.path} has its hash.")
     return 0
 
 
