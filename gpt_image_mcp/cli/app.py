@@ -94,7 +94,8 @@ def run(arguments: Sequence[str]) -> int:
     console = Console()
     try:
         _require_quotes(arguments)
-        return int(app(list(arguments), exit_on_error=False, print_error=False) or EXIT_DONE)
+        done = app(list(arguments), console=console.of_help, exit_on_error=False, print_error=False)
+        return int(done or EXIT_DONE)
     except CycloptsError as error:
         console.say_error(str(error), f"Next: {_HELP}")
         return EXIT_USAGE

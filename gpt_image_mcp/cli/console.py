@@ -56,6 +56,11 @@ class Console:
         self._out = rich.console.Console(file=out, soft_wrap=True, highlight=False, emoji=False)
         self._messages = rich.console.Console(file=messages, soft_wrap=True, highlight=False, emoji=False)
 
+    @property
+    def of_help(self) -> rich.console.Console:
+        """Where help goes: to stdout, in lines as long as the terminal is wide."""
+        return rich.console.Console(file=self._out.file)
+
     def print_lines(self, lines: Iterable[str]) -> None:
         """Prints results, one on each line."""
         for line in lines:

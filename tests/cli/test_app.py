@@ -522,3 +522,13 @@ def test_a_token_that_could_not_be_shown_is_a_failure(
         monkeypatch.setattr(sys, "stdout", full)
         assert run(("token", "add", "anna")) == 1
     assert "Not everything could be written: No space left" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("token", "--help")])
+def test_help_that_nobody_can_take_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert run(arguments) == 0
+    assert capsys.readouterr().err == "Output is lost: No space left on device.\n"
