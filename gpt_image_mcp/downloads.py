@@ -143,7 +143,7 @@ class Fetcher:
                 return b"", response.headers["location"]
             if response.status_code in (_HTTP_NOT_FOUND, _HTTP_GONE):
                 message = f"There is nothing at {_shown(str(url))} (HTTP {response.status_code})."
-                raise InputNotFound(message, next_step="Check the address, or pass a file path.")
+                raise InputNotFound(message, next_step=_CHECK_IT)
             if not response.is_success:
                 message = f"{_shown(str(url))} answered with HTTP {response.status_code}."
                 later = response.is_server_error or response.status_code == _HTTP_TOO_MANY
@@ -241,7 +241,7 @@ async def _look_up(url: httpx2.URL) -> list[Address]:
         found = await loop.getaddrinfo(_ascii_host(url), port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         message = f"The host of {_shown(str(url))} cannot be found: {error}."
-        raise InputNotFound(message, next_step="Check the address, or pass a file path.") from error
+        raise InputNotFound(message, next_step=_CHECK_IT) from error
     return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 
 
@@ -285,13 +285,13 @@ def _parsed(url: str, *, base: httpx2.URL | None = None) -> httpx2.URL:
         address = base.join(url) if base else httpx2.URL(url)
     except httpx2.InvalidURL as error:
         message = f"{_shown(url)} is not an address: {error}."
-        raise AddressRefused(message, next_step="Pass an http or https address, or a file path.") from error
+        raise AddressRefused(message, next_step="Pass an http or https address.") from error
     if address.scheme not in ("http", "https") or not address.host:
         message = f"{_shown(url)} is not an http or https address."
-        raise AddressRefused(message, next_step="Pass an http or https address, or a file path.")
+        raise AddressRefused(message, next_step="Pass an http or https address.")
     if (address.port or 0) > _HIGHEST_PORT:
         message = f"{_shown(url)} has the port {address.port}; the highest there is is {_HIGHEST_PORT}."
-        raise AddressRefused(message, next_step="Correct the port, or pass a file path.")
+        raise AddressRefused(message, next_step="Correct the port.")
     if address.userinfo:
         message = "The address carries a user name or password."
         raise AddressRefused(message, next_step=_DOWNLOAD_IT)
@@ -302,7 +302,7 @@ def _private(url: httpx2.URL, reason: str) -> PrivateAddress:
     message = f"{_shown(str(url))} leads to {reason}, which is not an address of the open internet."
     return PrivateAddress(
         message,
-        next_step="Pass a public address or a file path; GPT_IMAGE_ALLOW_PRIVATE_URLS=1 lifts this guard.",
+        next_step="Pass a public address or the image; GPT_IMAGE_ALLOW_PRIVATE_URLS=1 lifts this guard.",
     )
 
 
@@ -311,4 +311,5 @@ def _shown(url: str) -> str:
     return cut(url.partition("?")[0])
 
 
-_DOWNLOAD_IT = "Download the image yourself and pass its file path."
+_CHECK_IT = "Check the address, or download the image yourself."
+_DOWNLOAD_IT = "Download the image yourself, and pass it instead of its address."
