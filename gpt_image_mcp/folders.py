@@ -202,7 +202,7 @@ def require_target(target: Path, settings: Settings, *, overwrite: bool) -> None
 
 def _kind(target: Path, settings: Settings) -> str:
     """What a path is that no image may replace; empty for one that may be, or where nothing is."""
-    is_link = os.path.islink(target)  # noqa: PTH114 - Path.is_symlink fails for a name that is too long
+    is_link = os.path.islink(target)
     # In folders that an operator named, the link was judged by them.
     if is_link and settings.output_roots is None and not is_within(target, _around(target, settings)):
         return "a link that leads elsewhere"
@@ -234,7 +234,9 @@ def _meant(settings: Settings, output_dir: str) -> Path:
     except (RuntimeError, ValueError) as error:
         message = f"The output folder {quoted(wanted)} is not a path: {error}."
         raise OutputRejected(message, next_step="Pass an absolute path as output_dir.") from error
-    return folder if folder.is_absolute() else _below_project(folder, settings)
+    folder = folder if folder.is_absolute() else _below_project(folder, settings)
+    # Making a folder makes all on the way to it, also what a ".." leaves again.
+    return real_path(folder) if ".." in folder.parts else folder
 
 
 def require_writable(folder: Path) -> Path:
@@ -304,9 +306,7 @@ def _user() -> int:
 
 def _project_root(folder: Path) -> Path:
     """The git repository that a folder belongs to, else the folder itself."""
-    # Path.exists fails where a parent may not be looked into.
-    exists = os.path.exists
-    return next((parent for parent in (folder, *folder.parents) if exists(parent / ".git")), folder)
+    return next((parent for parent in (folder, *folder.parents) if os.path.exists(parent / ".git")), folder)
 
 
 def _outside_own(asked: str) -> OutputRejected:

@@ -313,8 +313,9 @@ def test_the_roots_and_the_output_folder_are_open_whatever_leads_there(tmp_path:
     root.mkdir()
     (tmp_path / "link").symlink_to(root)
     settings = Settings(output_roots=(tmp_path / "link",), output_dir=str(own))
-    for asked in (root, root / "new" / "er", tmp_path / "link" / "a", root / "a" / ".." / "b", own / "b"):
+    for asked in (root, root / "new" / "er", tmp_path / "link" / "a", own / "b"):
         assert output_folder(settings, str(asked)) == asked
+    assert output_folder(settings, str(root / "a" / ".." / "b")) == root / "b"
     assert output_folder(settings, "") == own
     assert not own.exists()
 

@@ -152,6 +152,28 @@ async def test_a_name_that_cannot_be_used_is_refused_and_nothing_is_made(
     assert _written(project) == []
 
 
+@pytest.mark.parametrize(
+    "way", ["new/../x/y/../../out", "file.txt/../out", "link/../out", ".git/x/../../out"]
+)
+async def test_a_folder_that_a_path_leaves_again_is_not_made(way: str, project: Path) -> None:
+    (project / "elsewhere/below").mkdir(parents=True)
+    (project / "link").symlink_to(project / "elsewhere/below")
+    (project / "file.txt").write_text("there")
+    before = {path for path in project.rglob("*") if path.is_dir()}
+    async with Studio(Settings(sandbox=True)) as studio:
+        (image,) = await _make(studio, output_dir=str(project / way))
+    assert ".." not in image.file_path.parts
+    assert {path for path in project.rglob("*") if path.is_dir()} - before == {image.file_path.parent}
+
+
+async def test_outside_a_root_no_folder_is_made_by_the_way(project: Path) -> None:
+    settings = Settings.model_validate({"sandbox": True, "output_roots": str(project / "out")})
+    async with Studio(settings) as studio:
+        await _make(studio, output_dir=str(project / "out/../evil/../out"))
+        await _make(studio, output_dir="out/../.git/hooks/../../out")
+    assert sorted(entry.name for entry in project.iterdir()) == ["out"]
+
+
 def test_an_ending_that_contradicts_the_format_is_refused_with_both() -> None:
     with pytest.raises(OutputRejected, match=r"logo\.png.*webp"):
         named_format(OutputOptions(filename="logo.png", output_format="webp"))
