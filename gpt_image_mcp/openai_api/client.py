@@ -9,13 +9,11 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from gpt_image_mcp.errors import UpstreamRejected
-from gpt_image_mcp.openai_api import models_endpoint
+from gpt_image_mcp.openai_api import files_endpoint, models_endpoint
 from gpt_image_mcp.openai_api.answer_reader import AnswerReader
 from gpt_image_mcp.openai_api.connection import Connection
 from gpt_image_mcp.openai_api.observer import NULL_OBSERVER
 from gpt_image_mcp.openai_api.request_bodies import (
-    UPLOADS_EXPIRE_SECONDS,
     edit_body,
     generation_body,
     response_body,
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.requests import ImageRequest
     from gpt_image_mcp.values.responses import GeneratedImages
 
-DELETE_TIMEOUT_SECONDS = 15.0
 
 _Method = Callable[..., AbstractAsyncContextManager[Any]]
 
@@ -96,21 +93,7 @@ class OpenAIApi:
             UpstreamError: If the API refuses or fails.
         """
         client = await self._connection.open()
-
-        async def send() -> str:
-            async with errors_translated("the Files API"):
-                made = await client.files.create(
-                    file=upload,
-                    purpose="vision",
-                    expires_after={"anchor": "created_at", "seconds": UPLOADS_EXPIRE_SECONDS},
-                )
-            return str(made.id or "")
-
-        file_id = await self._connection.retrying(send)
-        if not file_id:
-            message = "The endpoint took an upload and gave it no id."
-            raise UpstreamRejected(message, next_step="Check that OPENAI_BASE_URL supports /v1/files.")
-        return file_id
+        return await self._connection.retrying(lambda: files_endpoint.upload_file(client, upload))
 
     async def delete_file(self, file_id: str) -> None:
         """Deletes an upload: ``DELETE /v1/files/{id}``.
@@ -119,12 +102,7 @@ class OpenAIApi:
             UpstreamError: If the API refuses or fails.
         """
         client = await self._connection.open()
-
-        async def send() -> None:
-            async with errors_translated("the Files API"):
-                await client.files.delete(file_id, timeout=DELETE_TIMEOUT_SECONDS)
-
-        await self._connection.retrying(send)
+        await self._connection.retrying(lambda: files_endpoint.delete_file(client, file_id))
 
     async def respond(
         self,

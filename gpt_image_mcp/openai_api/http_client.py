@@ -92,6 +92,8 @@ class HttpClient(httpx2.AsyncClient):
         if response.has_redirect_location:
             require_followable(response, is_early=is_early(seconds))
         response.headers.pop("content-encoding", None)
+        # As JSON and events are, whatever is named: some codecs of Python take hours, or give no text.
+        response.encoding = "utf-8"
         body, most_bytes = cast("httpx2.AsyncByteStream", response.stream), _most_bytes(response)
         response.stream = UnpackedStream(body, most_bytes=most_bytes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -231,6 +232,26 @@ async def test_a_picture_of_the_responses_api_is_read_by_the_same_reader(name: s
         assert len(endpoint.posts) == 1
     assert generated.images == (IMAGE,)
     assert generated.route == "responses"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 60_000 + b"]" * 60_000,
+        b'{"output":' * 60_000,
+        b"<html></html>",
+        b"[]",
+        b'{"id": ""}',
+        b"null",
+        b"",
+    ],
+)
+async def test_an_upload_that_is_given_no_id_is_refused_whatever_the_answer_is(body: bytes) -> None:
+    async with serve_script(answer(body)) as endpoint:
+        api = OpenAIApi(Settings.model_validate({"api_key": "sk-test", "base_url": endpoint.base_url}))
+        with pytest.raises(UpstreamRejected, match="no id"):
+            await api.upload(("a.png", BytesIO(IMAGE), "image/png"))
+        await api.aclose()
 
 
 async def test_a_link_in_the_words_of_a_host_model_that_drew_nothing_is_not_followed() -> None:

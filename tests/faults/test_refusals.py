@@ -315,3 +315,21 @@ async def test_words_in_a_good_answer_that_are_no_refusal_leave_the_outcome_open
         assert caught.value.code == "outcome_unknown"
         assert len(endpoint.posts) == 1
         assert await spent_usd(studio) > 0
+
+
+# Of these Python reads some backwards, some only from bytes that are none of text, and one in hours.
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "charset",
+    ["hex", "zlib_codec", "bz2_codec", "uu", "rot13", "idna", "undefined", "utf-32", "punycode", "none such"],
+)
+async def test_a_refusal_is_read_as_utf8_whatever_charset_it_names(charset: str) -> None:
+    kind = f"application/json; charset={charset}"
+    body = json.dumps({"error": {"message": "a" * 3_000_000, "code": "bad"}}).encode()
+    reply = answer(body, status=400, content_type=kind)
+    async with serve_script(reply) as endpoint, studio_for(endpoint) as studio:
+        with pytest.raises(ImageError) as caught:
+            await studio.generate("a fox", **QUICK)
+        assert caught.value.code == "upstream_rejected"
+        assert "aaaa" in caught.value.message
+        assert await spent_usd(studio) == 0
