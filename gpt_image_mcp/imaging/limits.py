@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import re
 import struct
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.imaging.containers import MOST_PARTS, png, webp
+from gpt_image_mcp.imaging.containers import MOST_PARTS, jpeg, png, webp
 from gpt_image_mcp.pillow_errors import Oversized
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from PIL import Image
 
 # Pillow's own limit, a gigabyte of decoded pixels: beyond it a file is taken for a decompression bomb.
@@ -28,8 +31,12 @@ _MOST_READS, _MOST_VALUES = 500_000, 100_000
 _METADATA = {"jpeg": ((b"Exif\0\0", 8), (b"8BIM", 10_000)), "avif": ((b"Exif", 64),)}
 # Pillow makes an object of each fraction, which takes as long as so many other values.
 _FRACTIONS, _VALUES_PER_FRACTION = (5, 10), 20
-# What walks through the chunks of a file, ``MOST_PARTS`` at most.
-_CHUNKS = {"png": png.chunks, "webp": webp.all_chunks}
+# What walks through the parts of a file, of which there are less than ``MOST_PARTS``.
+_PARTS: dict[str, Callable[[bytes], Iterator[object]]] = {
+    "jpeg": jpeg.parts,
+    "png": png.chunks,
+    "webp": webp.all_chunks,
+}
 _ICON_SIZE, _LARGEST_ICON_EDGE = re.compile(rb"IHDR(.{8})", re.DOTALL), 1024
 _TOO_MANY = "it is made of so many or such large parts that reading it would take too long"
 
@@ -60,8 +67,8 @@ def require_openable(data: bytes, format_name: str) -> None:
     sizes = _ICON_SIZE.findall(data) if format_name == "ico" else []
     is_large = any(max(struct.unpack(">II", size)) > _LARGEST_ICON_EDGE for size in sizes)
     has_many = any(data.count(name) > most for name, most in _METADATA.get(format_name, ()))
-    if chunks := _CHUNKS.get(format_name):
-        has_many = has_many or sum(1 for _ in chunks(data)) == MOST_PARTS
+    if parts := _PARTS.get(format_name):
+        has_many = has_many or any(islice(parts(data), MOST_PARTS - 1, None))
     if is_large or has_many or (format_name == "tiff" and _most_values(data) > _MOST_VALUES):
         raise Oversized(_TOO_MANY)
 

@@ -66,6 +66,9 @@ def _resources(code: bytes, size: int = 0) -> bytes:
     return b"\xff\xed" + struct.pack(">H", len(segment) + 2) + segment
 
 
+_TABLES = b"\xff\xdb" + struct.pack(">H", 2 + 65 * 1_000) + (b"\0" + b"\1" * 64) * 1_000
+
+
 def _exif(tag: int, values: int) -> bytes:
     """Exif with so many fractions under one tag."""
     head = b"II*\0" + struct.pack("<IHHHII", 8, 1, tag, 5, values, 26) + bytes(4)
@@ -149,6 +152,11 @@ _HOSTILE_TO_OPEN: dict[str, Callable[[], bytes]] = {
         b"ANMF" + struct.pack("<I", 16 + 8 * 60_000) + bytes(16) + b"ABCD\0\0\0\0" * 60_000
     ),
     "resources of Photoshop": lambda: _jpeg(_resources(b"\x04\x04") * 5),
+    "tables of a JPEG": lambda: _jpeg(_TABLES * 60),
+    "tables behind what is no marker": lambda: _jpeg(b"\xff\xfe\0\2junk" + _TABLES * 60),
+    "tables behind the end": lambda: _jpeg(b"\xff\xd9" + _TABLES * 60),
+    "tables behind a marker that has no length": lambda: _jpeg(b"\xff\xf0\xff\0" + _TABLES * 60),
+    "JFIF of a JPEG": lambda: _jpeg((b"\xff\xe0\0\x10JFIF\0" + bytes(9)) * 60_000),
     "resolutions of Photoshop": lambda: _jpeg(_resources(b"\x03\xed", 16) * 10),
     "Exif of an AVIF": lambda: _encoded("AVIF") + b"Exif" * 100,
     "fractions of a TIFF": lambda: _exif(0x0112, 6_000)[6:],

@@ -6,6 +6,7 @@ Segments: ITU-T T.81, annex B. XMP: XMP specification part 3, section 1.1.3. C2P
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,9 +22,10 @@ _END_OF_IMAGE = b"\xff\xd9"
 _LENGTH_BYTES = 2
 _MARK = 0xFF
 _APP0, _APP1, _APP11 = 0xE0, 0xE1, 0xEB
-_SCAN, _END = 0xDA, 0xD9
-# Markers without a length: restarts, start, and the temporary one.
-_BARE = frozenset({*range(0xD0, 0xD9), 0x01})
+_SCAN, _TABLES = 0xDA, 0xDB
+_TABLE_BYTES = 65
+# What Pillow takes for markers without a length: restarts, start, end, and those that nothing uses.
+_BARE = frozenset({0x00, 0x01, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})
 # A segment's length counts its own two bytes and must fit into them.
 LARGEST_PACKET_BYTES = 0xFFFF - _LENGTH_BYTES - len(_NAMESPACE)
 
@@ -35,6 +37,14 @@ class _Segment(NamedTuple):
     body: bytes
     start: int
     end: int
+
+
+def parts(data: bytes) -> Iterator[_Segment]:
+    """The segments, and once more each quantisation table in them: Pillow makes a list of each."""
+    for segment in _segments(data):
+        yield from itertools.repeat(
+            segment, 1 + len(segment.body) // _TABLE_BYTES * (segment.marker == _TABLES)
+        )
 
 
 def has_c2pa(data: bytes) -> bool:
@@ -71,13 +81,12 @@ def _segments(data: bytes) -> Iterator[_Segment]:
     """The segments up to the first scan, whose header is the last, or to where the file breaks off."""
     start = len(_START)
     for _ in range(MOST_PARTS if data.startswith(_START) else 0):
-        if start + 1 >= len(data) or data[start] != _MARK:
+        start = data.find(_MARK, start)  # Pillow passes over what is no marker
+        if start < 0 or start + 1 >= len(data):
             return
         marker = data[start + 1]
         if marker == _MARK:
             end = _padding_end(data, start)
-        elif marker == _END:
-            return
         elif marker in _BARE:
             end = start + 2
         else:
