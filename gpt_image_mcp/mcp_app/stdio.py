@@ -84,10 +84,14 @@ class Client(ObjectStream[SessionMessage]):
 
     def end(self) -> None:
         """Ends the input, after the lines that were read already."""
-        if self._on_end and not self._is_over:
-            self._on_end()
+        self._tell_of_end()
         self._is_over = True
         self._lines.put_nowait(None)
+
+    def _tell_of_end(self) -> None:
+        on_end, self._on_end = self._on_end, None
+        if on_end:
+            on_end()
 
     async def receive(self) -> SessionMessage:
         """The next message.
@@ -166,6 +170,7 @@ class Client(ObjectStream[SessionMessage]):
         self._end_from_thread()
 
     def _end_from_thread(self) -> None:
+        self._tell_of_end()  # also if the loop is stuck
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self.end)
 
