@@ -7,6 +7,7 @@ nothing but paths, and nothing here looks at more than the beginning of a long t
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
@@ -93,6 +94,6 @@ def reference_to(text: str, settings: Settings) -> Reference:
     if ref.kind in ("image", "session", "job", "upload") and "/" not in ref.text:
         with contextlib.suppress(OutputRejected):
             path = project_folder(settings) / ref.text
-            if is_within(path, settings.input_roots) and path.is_file():
+            if is_within(path, settings.input_roots) and os.path.isfile(path):
                 return replace(ref, kind="path")
     return ref

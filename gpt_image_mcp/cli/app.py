@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from contextlib import suppress
 from importlib.metadata import version
 from itertools import takewhile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyclopts import App, CoercionError, CycloptsError
@@ -126,4 +126,4 @@ def _require_quotes(arguments: Sequence[str]) -> None:
 
 
 def _is_word(argument: str) -> bool:
-    return bool(_WORD.fullmatch(argument)) and not Path(argument).exists()
+    return bool(_WORD.fullmatch(argument)) and not os.path.exists(argument)

@@ -38,7 +38,7 @@ def written_to(options: OutputOptions, output: str) -> OutputOptions:
     if not output:
         return options
     file = absolute_path(output)
-    if output.endswith(("/", os.sep)) or file.is_dir():
+    if output.endswith(("/", os.sep)) or os.path.isdir(file):
         return replace(options, output_dir=str(file))
     file = Path(os.path.realpath(file.parent)) / file.name if ".." in file.parts else file
     files = [file.parent / name for name in exact_names(file.name, options)]

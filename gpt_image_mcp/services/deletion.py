@@ -127,13 +127,13 @@ def _image_of(text: str, library: Library, settings: Settings) -> StoredImage:
 def _image_at(ref: Reference, library: Library, settings: Settings) -> StoredImage:
     """The image whose own file a path is: no link to it, and no copy of it."""
     path, _ = find_file(ref, settings)
-    kind = "a link" if path.is_symlink() else "a folder" if path.is_dir() else ""
+    kind = "a link" if os.path.islink(path) else "a folder" if os.path.isdir(path) else ""
     if kind:
         raise InputRejected(f"{cut(path)} is {kind}, and was left alone.", next_step=_ANOTHER)
     found = library.identify(path)
     known = library.images.find_image(found.id) if found else None
     if known is None:
-        if not path.exists():
+        if not os.path.exists(path):
             error = not_there(path, ref, settings)
             raise NotFound(error.message, next_step=error.next_step)
         raise InputRejected(

@@ -63,11 +63,10 @@ def _files(ref: Reference, base: Path, walk: Walk) -> Iterable[str]:
             if matching:
                 return matching
         found = find_spelled(path, within=walk.within)
-        if len(found) == 1 and found[0].is_dir() and is_within(found[0], walk.within):
+        if len(found) == 1 and os.path.isdir(found[0]) and is_within(found[0], walk.within):
             names = sorted(entry.name for entry in walk.entries(found[0]) if _IMAGE_NAME.match(entry.name))
             images = [path for name in names if is_within(path := found[0] / name, walk.within)]
-            # Unlike a path's own question, this one is not ended by a link that nobody may follow.
-            return [str(image) for image in images if os.path.isfile(image)]  # noqa: PTH113
+            return [str(image) for image in images if os.path.isfile(image)]
     except (OSError, ValueError, RuntimeError):
         return (ref.text,)
     return (ref.text,)  # a pattern without a match too, so that the caller hears of it

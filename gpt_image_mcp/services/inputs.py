@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -168,9 +169,10 @@ class Inputs:
         except TooManyBytes as error:
             raise self._too_large(f"{cut(path)} has {error.size_bytes:,} bytes") from error
         except NotAFile as error:
-            kind = "folder, not an image" if path.is_dir() else "device or pipe, not a file"
+            is_folder = os.path.isdir(path)
+            kind = "folder, not an image" if is_folder else "device or pipe, not a file"
             takes_folders = "Pass a file; batch_edit_images takes folders."
-            step = takes_folders if path.is_dir() else what_to_pass(self.settings)
+            step = takes_folders if is_folder else what_to_pass(self.settings)
             raise InputRejected(f"{cut(path)} is a {kind}.", next_step=step) from error
         except OSError as error:
             message = f"{ref.shown} cannot be read: {error.strerror or error}."

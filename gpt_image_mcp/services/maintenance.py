@@ -147,8 +147,8 @@ def _require_folder(path: Path) -> Path:
         InvalidArgument: If there is no such folder.
     """
     folder = path.expanduser().absolute()
-    if not folder.is_dir():
-        message = f"{path} is {'a file' if folder.exists() else 'not there'}, so nothing was read."
+    if not os.path.isdir(folder):
+        message = f"{path} is {'a file' if os.path.exists(folder) else 'not there'}, so nothing was read."
         raise InvalidArgument(message, next_step="Pass folders that hold images, or none.")
     return folder
 

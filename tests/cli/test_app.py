@@ -532,3 +532,34 @@ def test_help_that_nobody_can_take_is_no_traceback(
         monkeypatch.setattr(sys, "stdout", full)
         assert run(arguments) == 0
     assert capsys.readouterr().err == "Output is lost: No space left on device.\n"
+
+
+_LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("delete", _LONG),
+        ("compare", "a.png", "a.png", "-o", f"{_LONG}.png"),
+        ("export", "a.png", "-o", f"{_LONG}.png"),
+        ("export", f"{_LONG}.png", "-o", "b.png"),
+        ("generate", "a fox", "-o", f"{_LONG}.png"),
+        ("generate", "a fox", "--output-dir", _LONG),
+        ("edit", "red", "a.png", "-o", f"{_LONG}/b.png"),
+        ("edit", "red", f"{_LONG}.png"),
+        ("batch", "red", _LONG),
+        ("batch", "--manifest", _LONG),
+        ("history", "rebuild", _LONG),
+        ("history", "show", _LONG),
+        ("gallery", "-o", f"{_LONG}.html"),
+        ("config", "claude-desktop", "--write", "--file", f"{_LONG}.json"),
+        ("demo", "--output-dir", _LONG),
+    ],
+)
+def test_a_name_that_no_disk_takes_ends_in_a_sentence(
+    capsys: pytest.CaptureFixture[str], project: Path, arguments: tuple[str, ...]
+) -> None:
+    Image.new("RGB", (64, 64), "teal").save(project / "a.png")
+    done = _run_here(capsys, *arguments)
+    assert done.returncode == 0 or "Next: " in done.stderr

@@ -87,6 +87,8 @@ LARGE: list[tuple[str, dict[str, Any]]] = [
     ("estimate_cost", {"model": "x" * MB}),
     ("generate_image", {"prompt": "a fox", "size": "x" * MB}),
     ("generate_image", {"prompt": "x" * 12 * MB}),
+    ("find_images", {"query": "a b" * 12 * MB}),
+    ("delete_image", {"ref": f"{'é' * 200}.png"}),
     ("edit_image", {"prompt": "red", "regions": [{"x" * MB: 1}], "images": [IMAGE]}),
     ("get_image", {"ref": "x" * 12 * MB}),
     ("get_image", {"ref": "/x" * 6 * MB}),

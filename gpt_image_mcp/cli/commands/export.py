@@ -77,5 +77,5 @@ def _folder_and_file(output: str, *, is_set: bool) -> tuple[str, str]:
     if not output:
         return "", ""
     path = absolute_path(output)
-    is_folder = is_set or output.endswith(("/", os.sep)) or path.is_dir()
+    is_folder = is_set or output.endswith(("/", os.sep)) or os.path.isdir(path)
     return (str(path), "") if is_folder else ("", str(path))
