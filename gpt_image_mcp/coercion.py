@@ -6,6 +6,8 @@ import json
 import re
 from typing import cast
 
+from gpt_image_mcp.values.json import MOST_VALUES
+
 # Possessive: a text of megabytes would take minutes and gigabytes with ways to go back.
 _TEXT = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _LIST_OF_TEXTS = re.compile(rf"\s*\[\s*(?:{_TEXT}\s*(?:,\s*{_TEXT}\s*)*,?\s*)?\]\s*", re.DOTALL)
@@ -43,6 +45,8 @@ def as_list(value: object) -> object:
         return [cast("object", value)]
     if not isinstance(value, str):
         return value
+    if sum(map(value.count, ",[{")) > MOST_VALUES:
+        return [value]
     if _LIST_OF_TEXTS.fullmatch(value):
         return [_unescaped(found[0][1:-1]) for found in _ONE_TEXT.finditer(value)]
     return _parsed(value) if value.strip() else []

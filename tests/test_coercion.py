@@ -9,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt_image_mcp.coercion import as_list, format_name
+from gpt_image_mcp.values.json import MOST_VALUES
+
+_BROAD = '["1"' + ',"1"' * MOST_VALUES + "]"
 
 
 @pytest.mark.parametrize(
@@ -25,7 +28,10 @@ from gpt_image_mcp.coercion import as_list, format_name
         ({"box": [0.5]}, [{"box": [0.5]}]),
         (["a.png"], ["a.png"]),
         (None, None),
+        (_BROAD, [_BROAD]),
+        (_BROAD.replace('"', ""), [_BROAD.replace('"', "")]),
     ],
+    ids=lambda value: repr(value)[:40],
 )
 def test_a_list_sent_as_text_is_the_list_that_was_meant(sent: object, meant: object) -> None:
     assert as_list(sent) == meant

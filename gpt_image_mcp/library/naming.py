@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.images import Kind
 
 LONGEST_LABEL = 60
+# Of a label that a caller gives; what comes behind would be cut away.
+_MOST_CHARACTERS = 1_000
 # The limit of common file systems, less room for a number and an extension.
 LONGEST_NAME_BYTES = 255 - 16
 # Control characters beyond ASCII, and halves of characters, which UTF-8 cannot carry; pathvalidate lets them
@@ -73,7 +75,7 @@ def file_names(naming: Naming, image_id: str, *, extension: str, number: int) ->
 
 def clean_label(text: str) -> str:
     """Letters and digits of any script, ``_`` and ``-``; everything else becomes a ``-``."""
-    plain = normalized("NFC", without_unseen(text).encode("utf-8", "ignore").decode())
+    plain = normalized("NFC", without_unseen(text[:_MOST_CHARACTERS]).encode("utf-8", "ignore").decode())
     label = "".join(character if _is_kept(character) else "-" for character in plain)
     label = _RUN_OF_DASHES.sub("-", label).strip("-_")[:LONGEST_LABEL]
     return _cut(label, LONGEST_NAME_BYTES // 2).strip("-_")

@@ -28,9 +28,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gpt_image_mcp.errors import cut
-from gpt_image_mcp.mcp_app.jsonrpc import MOST_VALUES
 from gpt_image_mcp.mcp_app.signed_addresses import EXPORTS, IMAGES, UPLOADS
 from gpt_image_mcp.threads import in_thread
+from gpt_image_mcp.values.json import MOST_VALUES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Sequence

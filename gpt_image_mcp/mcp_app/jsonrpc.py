@@ -17,13 +17,12 @@ from mcp.types import jsonrpc_message_adapter as _messages
 from pydantic import ValidationError
 
 from gpt_image_mcp.coercion import whole_characters
+from gpt_image_mcp.values.json import MOST_VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 BATCHES_IN = "2025-03-26"
-# Of one message: 64 regions of 1,000 points each have 192,000. A value takes many times its text in memory.
-MOST_VALUES = 250_000
 _AROUND = " \t\r\n\ufeff"
 # A text without an end goes to the end, so that no other is looked for in it.
 _TEXT = r""""(?:[^"\\]|\\.)*+"?|'(?:[^'\\]|\\.)*+'?"""

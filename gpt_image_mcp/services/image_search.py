@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.images import StoredImage
 
 MOST_AT_ONCE = 100
+_LONGEST_QUERY_CHARACTERS = 10_000
 _LARGEST_OFFSET = 1_000_000_000
 _MOST_OPEN_CALLS = 5
 
@@ -42,8 +43,8 @@ def search(terms: SearchTerms, library: Library, *, limit: int, offset: int) -> 
     """One page of the images that match, newest first. Blocking.
 
     Raises:
-        InvalidArgument: If a date cannot be read, ``until`` is not after ``since``, or ``limit`` or
-            ``offset`` is out of range.
+        InvalidArgument: If a date cannot be read, ``until`` is not after ``since``, ``limit`` or ``offset``
+            is out of range, or ``query`` is too long.
         NotFound: If there is no such session.
     """
     _require_page(limit, offset)
@@ -71,6 +72,7 @@ def complete(typed: str, library: Library, *, limit: int) -> tuple[StoredImage, 
     """Images that a text may mean while it is typed: by the id, or else by words. Blocking."""
     from gpt_image_mcp.library.search.query import SearchCriteria
 
+    typed = typed[:_LONGEST_QUERY_CHARACTERS]
     found = library.images.find_by_beginning(classify(typed).image_id or typed.strip(), limit=limit)
     return found or library.search.run(SearchCriteria(query=typed), limit=limit).images
 
@@ -135,10 +137,16 @@ def _open_calls(criteria: SearchCriteria, library: Library) -> tuple[CallRecord,
 def _criteria(terms: SearchTerms) -> SearchCriteria:
     from gpt_image_mcp.library.search.query import SearchCriteria
 
+    query = terms.get("query", "").strip()
+    if len(query) > _LONGEST_QUERY_CHARACTERS:
+        message = (
+            f"query has {len(query):,} characters; at most {_LONGEST_QUERY_CHARACTERS:,} are looked for."
+        )
+        raise InvalidArgument(message, next_step="Pass some words of the prompt.")
     now = datetime.now(UTC)
     since, until = terms.get("since", ""), terms.get("until", "")
     criteria = SearchCriteria(
-        query=terms.get("query", "").strip(),
+        query=query,
         model=terms.get("model", "").strip(),
         session_id=terms.get("session_id", "").strip(),
         since=parse_since(since, now),

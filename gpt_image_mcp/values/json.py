@@ -1,4 +1,4 @@
-"""The name of what enters and leaves as JSON."""
+"""What enters and leaves as JSON."""
 
 from __future__ import annotations
 
@@ -6,3 +6,6 @@ from typing import Any, TypeAlias
 
 # An object as it is parsed or about to be written; inside the program, values have classes of their own.
 JsonObject: TypeAlias = dict[str, Any]
+# That a client sends at once: 64 regions of 1,000 points each have 192,000. A value takes many times its text
+# in memory.
+MOST_VALUES = 250_000

@@ -166,6 +166,11 @@ def test_a_numbered_name_is_a_name_that_stays_as_it_is(filename: str, number: in
     assert numbered(name, 0) == name
 
 
+@pytest.mark.timeout(20)
+def test_a_label_of_megabytes_takes_no_longer_than_its_beginning() -> None:
+    assert clean_label("a b " * 25_000_000) == clean_label("a b " * 25)
+
+
 def test_a_long_exact_name_is_cut_between_characters() -> None:
     check_filename("海" * 200)
     (name, *_) = _names(Naming(kind="image", filename="海" * 200), number=10)

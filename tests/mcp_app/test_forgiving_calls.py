@@ -282,13 +282,36 @@ async def test_what_is_wrong_about_a_prompt_is_invalid_params() -> None:
 
 
 @pytest.mark.timeout(60)
-async def test_thousands_of_unknown_arguments_are_counted_and_a_few_named() -> None:
+async def test_hundreds_of_unknown_arguments_are_counted_and_a_few_named() -> None:
     async with _server() as session:
-        many = {f"k{number}": number for number in range(100_000)}
+        many = {f"k{number}": number for number in range(900)}
         done = await _done(session, "estimate_cost", {**many, "x" * 2_000_000: 1})
         assert done["notes"][0] == "k0 was ignored: estimate_cost has no such argument."
-        assert done["notes"][-1] == "99,981 more arguments were ignored."
+        assert done["notes"][-1] == "881 more arguments were ignored."
         assert len(done["notes"]) < 25
+
+
+_MANY = 190_000
+_TEXTS = '"a",' * _MANY
+_BROAD: dict[str, Arguments] = {
+    "arguments": {f"k{number}": 1 for number in range(_MANY)},
+    "a list": {"images": ["a"] * _MANY},
+    "a list as text": {"images": f"[{'1,' * _MANY}1]"},
+    "a list of texts as text": {"images": f'[{_TEXTS}"a"]'},
+    "an object": {"regions": [dict.fromkeys(map(str, range(_MANY)), 1)]},
+    "points": {"regions": [{"shape": "polygon", "points": [1] * _MANY}]},
+    "wrapped arguments": {"arguments": dict.fromkeys(map(str, range(_MANY)), 1)},
+    "wrapped arguments as text": {"input": json.dumps(dict.fromkeys(map(str, range(_MANY)), 1))},
+}
+
+
+@pytest.mark.timeout(60)
+async def test_what_is_broader_than_any_tool_takes_is_refused() -> None:
+    async with _server() as session:
+        for kind, arguments in _BROAD.items():
+            said = await _refused(session, "edit_image", {"prompt": "red", **arguments})
+            assert said.startswith(("invalid_argument: ", "input_")), kind
+            assert len(said) < 1_000, kind
 
 
 async def test_no_number_however_large_or_small_is_a_defect(project: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.coercion import as_list
 from gpt_image_mcp.errors import InvalidArgument, cut
+from gpt_image_mcp.mcp_app.aliases.breadth import require_narrow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,8 @@ def bind(call: Call, parameters: Mapping[str, JsonObject]) -> Call:
         parameters: The schema of each parameter that the tool declares.
 
     Raises:
-        InvalidArgument: If the name of an argument is nearly one that is declared.
+        InvalidArgument: If the name of an argument is nearly one that is declared, or a list sent as text
+            has too many entries.
     """
     given = {
         name: value
@@ -50,6 +52,7 @@ def bind(call: Call, parameters: Mapping[str, JsonObject]) -> Call:
     if more := len(unknown) - len(named):
         notes.append(f"{more:,} more arguments were ignored.")
     bound = {name: _in_form(value, parameters[name]) for name, value in given.items() if name in parameters}
+    require_narrow(bound)
     return replace(call, arguments=bound, notes=(*call.notes, *notes))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.coercion import as_list
 from gpt_image_mcp.errors import InvalidArgument, cut, quoted
+from gpt_image_mcp.mcp_app.aliases.breadth import require_narrow
 from gpt_image_mcp.mcp_app.aliases.images import read_one_or_several, read_reference, read_references
 from gpt_image_mcp.mcp_app.aliases.tables import ARGUMENTS, BOOKKEEPING, TOOLS, WRAPPERS
 from gpt_image_mcp.references import classify
@@ -46,8 +47,9 @@ def translate(tool: str, arguments: Mapping[str, object]) -> Call:
 
     Raises:
         InvalidArgument: If two spellings of one argument contradict each other, or an argument could have
-            no effect; says what to write instead.
+            no effect; says what to write instead. Or if there are too many.
     """
+    require_narrow(arguments)
     name = _snake_case(tool)
     tool = TOOLS.get(name, name if name in ARGUMENTS else tool)
     if tool not in ARGUMENTS:
@@ -165,6 +167,7 @@ def _flat(arguments: Mapping[str, object]) -> Iterator[tuple[str, str, object]]:
         name = _snake_case(said)
         wrapped = _object(value) if name in WRAPPERS else None
         if wrapped is not None:
+            require_narrow(wrapped)
             yield from ((inner, f"{said}.{part}", held) for inner, part, held in _flat(wrapped))
         elif value is not None:
             yield name, said, value
