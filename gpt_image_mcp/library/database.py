@@ -272,7 +272,7 @@ def _explain(error: Exception, url: str) -> DatabaseFailed:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     said = " ".join(str(cause).split())
     message = f"The library database {_shown(url)} cannot be used: {said}{'' if said.endswith('?') else '.'}"
-    if "locked" in str(cause):
+    if "locked" in said or "lock timeout" in said:
         return DatabaseFailed(
             message, next_step="Another program holds it; try again when that is done.", retryable=True
         )

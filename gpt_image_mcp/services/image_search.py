@@ -6,6 +6,7 @@ import contextlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
 
+from gpt_image_mcp.catalogue.validation import MAX_PROMPT_CHARACTERS
 from gpt_image_mcp.dates import parse_since, parse_until
 from gpt_image_mcp.errors import InvalidArgument, NotFound, StorageFailed, quoted
 from gpt_image_mcp.object_paths import is_object
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.images import StoredImage
 
 MOST_AT_ONCE = 100
-_LONGEST_QUERY_CHARACTERS = 10_000
 _LARGEST_OFFSET = 1_000_000_000
 _MOST_OPEN_CALLS = 5
 
@@ -72,7 +72,7 @@ def complete(typed: str, library: Library, *, limit: int) -> tuple[StoredImage, 
     """Images that a text may mean while it is typed: by the id, or else by words. Blocking."""
     from gpt_image_mcp.library.search.query import SearchCriteria
 
-    typed = typed[:_LONGEST_QUERY_CHARACTERS]
+    typed = typed[:MAX_PROMPT_CHARACTERS]
     found = library.images.find_by_beginning(classify(typed).image_id or typed.strip(), limit=limit)
     return found or library.search.run(SearchCriteria(query=typed), limit=limit).images
 
@@ -138,10 +138,8 @@ def _criteria(terms: SearchTerms) -> SearchCriteria:
     from gpt_image_mcp.library.search.query import SearchCriteria
 
     query = terms.get("query", "").strip()
-    if len(query) > _LONGEST_QUERY_CHARACTERS:
-        message = (
-            f"query has {len(query):,} characters; at most {_LONGEST_QUERY_CHARACTERS:,} are looked for."
-        )
+    if len(query) > MAX_PROMPT_CHARACTERS:
+        message = f"query has {len(query):,} characters; no prompt has more than {MAX_PROMPT_CHARACTERS:,}."
         raise InvalidArgument(message, next_step="Pass some words of the prompt.")
     now = datetime.now(UTC)
     since, until = terms.get("since", ""), terms.get("until", "")

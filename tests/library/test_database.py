@@ -15,7 +15,7 @@ from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.library.migrations import MIGRATIONS, VERSION, migrate, read_version
-from tests.library.conftest import EVERY_DATABASE
+from tests.library.conftest import EVERY_DATABASE, POSTGRESQL
 
 TODAY = datetime.now(UTC).date()
 
@@ -254,6 +254,18 @@ def test_a_locked_database_can_be_tried_again_later(database: Database, database
     with pytest.raises(StorageFailed) as caught, database.writing():
         pass
     assert caught.value.retryable
+    holder.close()
+
+
+@POSTGRESQL
+def test_a_table_that_stays_locked_can_be_tried_again_later(database_url: str) -> None:
+    holder, opened = Database(database_url), Database(f"{database_url}?options=-c%20lock_timeout%3D100")
+    with holder.writing() as connection:
+        connection.exec_driver_sql("LOCK TABLE calls IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(StorageFailed) as caught:
+            Ledger(opened).spent_usd(TODAY)
+    assert caught.value.retryable
+    opened.close()
     holder.close()
 
 
