@@ -186,3 +186,14 @@ def test_the_package_itself_imports_nothing_heavy() -> None:
     code = "import sys, gpt_image_mcp; print(sorted(m for m in sys.modules if m.startswith('gpt_image_mcp')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['gpt_image_mcp']"
+
+
+def test_a_server_whose_loop_is_stuck_is_gone_after_its_grace() -> None:
+    code = (
+        "import asyncio, functools, time; from gpt_image_mcp.mcp_app.serve import leave_within;"
+        "from gpt_image_mcp.mcp_app.stdio import Client\n"
+        "async def stay(): Client(0, 1, functools.partial(leave_within, -5)); time.sleep(3600)\n"
+        "asyncio.run(stay())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL, timeout=60, check=False)
+    assert done.returncode == 0
