@@ -1,4 +1,4 @@
-"""What a process sends: nothing newer than the client's protocol, on one line, pictures that it can show."""
+"""What is sent: nothing newer than the client's protocol, on one line, pictures that it can show."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
 import pytest
+from fastmcp import Client
+from mcp.types import ImageContent, TextContent
 from PIL import Image
 
 from gpt_image_mcp.mcp_app.outgoing import on_one_line
+from gpt_image_mcp.server import mcp
 from tests.faults.processes import INITIALIZE, Nowhere, Server, serve_process
 from tests.mcp_app.http_servers import serve
 
@@ -105,25 +108,33 @@ async def test_no_links_are_sent_unless_a_setting_asks_for_them(links: str) -> N
     assert answers["tools/call"]["structuredContent"]["images"][0]["uri"] in str(answers["tools/call"])
 
 
-async def _shown(server: Server, tool: str, **arguments: Any) -> tuple[str, list[dict[str, Any]]]:
+async def _shown(client: Client[Any], tool: str, **arguments: Any) -> tuple[str, list[ImageContent]]:
     """The text of a result and its pictures, each of them what it says it is."""
-    result = await server.answer(await server.start(tool, **arguments))
-    assert not result["isError"], result["content"]
-    pictures = [block for block in result["content"] if block["type"] == "image"]
+    result = await client.call_tool(tool, arguments)
+    pictures = [block for block in result.content if isinstance(block, ImageContent)]
     for block in pictures:
-        with Image.open(io.BytesIO(base64.b64decode(block["data"]))) as picture:
-            assert block["mimeType"] == f"image/{str(picture.format).lower()}"
+        with Image.open(io.BytesIO(base64.b64decode(block.data))) as picture:
+            assert block.mime_type == f"image/{str(picture.format).lower()}"
     most = 700_000 if "max_edge" in arguments else 98_304
-    assert sum(len(block["data"]) for block in pictures) <= most
-    return next(block["text"] for block in result["content"] if block["type"] == "text"), pictures
+    assert sum(len(block.data) for block in pictures) <= most
+    return next(block.text for block in result.content if isinstance(block, TextContent)), pictures
+
+
+async def _made(client: Client[Any], **arguments: Any) -> dict[str, Any]:
+    """The structured content of a picture that is made."""
+    return cast("dict[str, Any]", (await client.call_tool("generate_image", arguments)).structured_content)
 
 
 @pytest.mark.parametrize("kind", ["", "JPG", "webp", "png"])
-async def test_every_path_shows_its_pictures_in_the_format_of_the_setting(kind: str) -> None:
+async def test_every_path_shows_its_pictures_in_the_format_of_the_setting(
+    kind: str, sandbox: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del sandbox
+    monkeypatch.setenv("GPT_IMAGE_PREVIEW_FORMAT", kind)
     mime_type = f"image/{kind or 'jpeg'}".replace("JPG", "jpeg")
-    pictures: list[dict[str, Any]] = []
-    async with _sandbox(GPT_IMAGE_PREVIEW_FORMAT=kind) as server:
-        made = await server.call("generate_image", prompt="a fox", output_format="webp", **QUICK)
+    pictures: list[ImageContent] = []
+    async with Client(mcp) as client:
+        made = await _made(client, prompt="a fox", output_format="webp", **QUICK)
         ref = made["images"][0]["id"]
         calls: dict[str, dict[str, Any]] = {
             "generate_image": {"prompt": "two foxes", "n": 4, **QUICK},
@@ -133,31 +144,41 @@ async def test_every_path_shows_its_pictures_in_the_format_of_the_setting(kind: 
             "export_image": {"ref": ref, "output_format": "png"},
         }
         for tool, arguments in calls.items():
-            pictures += (await _shown(server, tool, **arguments))[1]
+            pictures += (await _shown(client, tool, **arguments))[1]
         views: list[dict[str, Any]] = [{}, {"max_edge": 700}, {"crop": "0,0,0.5,0.5"}, {"grid": True}]
         for view in views:
-            pictures += (await _shown(server, "get_image", ref=ref, **view))[1]
+            pictures += (await _shown(client, "get_image", ref=ref, **view))[1]
         path = made["images"][0]["file_path"]
-        pictures += (await _shown(server, "get_image", ref=path))[1]
+        pictures += (await _shown(client, "get_image", ref=path))[1]
     assert len(pictures) == 13
-    assert {block["mimeType"] for block in pictures} == {mime_type}
+    assert {block.mime_type for block in pictures} == {mime_type}
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "webp"])
-async def test_a_checker_in_a_preview_is_said_in_text_and_structured_content(kind: str) -> None:
+async def test_a_checker_in_a_preview_is_said_in_text_and_structured_content(
+    kind: str, sandbox: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del sandbox
+    monkeypatch.setenv("GPT_IMAGE_PREVIEW_FORMAT", kind)
     arguments = {"prompt": "a fox", "model": "gpt-image-1.5", "background": "transparent", "quality": "low"}
-    async with _sandbox(GPT_IMAGE_PREVIEW_FORMAT=kind) as server:
-        result = await server.answer(await server.start("generate_image", **arguments))
+    async with Client(mcp) as client:
+        text, _ = await _shown(client, "generate_image", **arguments)
+        made = await _made(client, **arguments)
     is_said = kind == "jpeg"
-    assert any("light checker" in note for note in result["structuredContent"]["notes"]) == is_said
-    assert ("light checker" in result["content"][1]["text"]) == is_said
+    assert any("light checker" in note for note in made["notes"]) == is_said
+    assert ("light checker" in text) == is_said
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "webp", "png"])
-async def test_the_smallest_budget_holds_for_many_pictures_and_what_is_missing_is_said(kind: str) -> None:
-    async with _sandbox(GPT_IMAGE_PREVIEW_FORMAT=kind, GPT_IMAGE_INLINE_MAX_BYTES="2048") as server:
-        text, pictures = await _shown(server, "generate_image", prompt="foxes", n=10, **QUICK)
-    assert sum(len(block["data"]) for block in pictures) <= 2048
+async def test_the_smallest_budget_holds_for_many_pictures_and_what_is_missing_is_said(
+    kind: str, sandbox: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del sandbox
+    monkeypatch.setenv("GPT_IMAGE_PREVIEW_FORMAT", kind)
+    monkeypatch.setenv("GPT_IMAGE_INLINE_MAX_BYTES", "2048")
+    async with Client(mcp) as client:
+        text, pictures = await _shown(client, "generate_image", prompt="foxes", n=10, **QUICK)
+    assert sum(len(block.data) for block in pictures) <= 2048
     assert text.count("Note: No preview of ") == 10 - len(pictures)
 
 
