@@ -23,6 +23,7 @@ _LENGTH_BYTES = 2
 _MARK = 0xFF
 _APP0, _APP1, _APP11 = 0xE0, 0xE1, 0xEB
 _SCAN, _TABLES = 0xDA, 0xDB
+# With values of 8 bits; one with 16 counts twice.
 _TABLE_BYTES = 65
 # What Pillow takes for markers without a length: restarts, start, end, and those that nothing uses.
 _BARE = frozenset({0x00, 0x01, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})
