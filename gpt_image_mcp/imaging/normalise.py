@@ -61,7 +61,7 @@ def normalise(data: bytes, *, source: str, is_first: bool, is_shown: bool = Fals
         data: A file of any kind.
         source: How the caller called it, for messages.
         is_first: Whether it is image 1, which alone keeps its transparency.
-        is_shown: Whether it is only looked at, so that animations and drawings stay what they are.
+        is_shown: Whether it is only looked at: it stays what it is, and the size is that of what is seen.
 
     Raises:
         InputRejected: If it is not an image, is damaged, or is too large.
@@ -78,6 +78,8 @@ def normalise(data: bytes, *, source: str, is_first: bool, is_shown: bool = Fals
             return Normalised(data, picture)
     with damage_refused(source), room_for(data):
         decoded = decode(data)
+        if is_shown:
+            return Normalised(data, replace(picture, width=decoded.image.width, height=decoded.image.height))
         ready = _plain(decoded.image, keeps_alpha=is_first)
         encoded = _encoded(ready, profile=decoded.profile, is_lossy=picture.format in _LOSSY)
     made = read_picture(encoded)

@@ -101,7 +101,7 @@ class Inputs:
                 task.cancel()
 
     async def look_at(self, text: str) -> InputImage:
-        """An image as an edit reads it, an animation or a drawing as it is; to be shown, not sent.
+        """An image as it is, if it is one that can be read; to be shown, not sent.
 
         Raises:
             InputNotFound: If there is nothing.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,6 +131,26 @@ async def test_any_image_file_can_be_looked_at(client: Client[Any], project: Pat
     assert (seen["width"], seen["height"], seen["status"]) == (640, 480, "completed")
     assert any(isinstance(block, ImageContent) for block in result.content)
     assert "not in the library" in _text(result)
+
+
+async def test_what_is_looked_at_stays_what_it_is_and_stands_upright(
+    client: Client[Any], project: Path
+) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new("RGB", (64, 32), "teal").save(project / "turned.tif", exif=turned)
+    Image.new("I;16", (64, 32), 40_000).save(project / "deep.png")
+    Image.new("CMYK", (64, 32), (200, 0, 0, 0)).save(project / "ink.jpg")
+    for name, size in {"turned.tif": (32, 64), "deep.png": (64, 32), "ink.jpg": (64, 32)}.items():
+        result = await _call(client, "get_image", ref=name)
+        seen = _structured(result)
+        assert (seen["width"], seen["height"]) == size
+        (shown,) = [block for block in result.content if isinstance(block, ImageContent)]
+        with Image.open(BytesIO(b64decode(shown.data))) as preview:
+            assert preview.size == size
+    (project / "cut.tif").write_bytes((project / "turned.tif").read_bytes()[:300])
+    cut = await _call(client, "get_image", ref="cut.tif")
+    assert _text(cut).startswith("input_rejected")
 
 
 @pytest.mark.parametrize(("name", "code"), [("notes.png", "input_rejected"), ("none.png", "not_found")])
