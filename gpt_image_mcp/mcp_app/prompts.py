@@ -18,7 +18,7 @@ from gpt_image_mcp.mcp_app.app import mcp
 from gpt_image_mcp.mcp_app.lifespan import studio_of
 from gpt_image_mcp.mcp_app.orders import CHOSEN_DRAFT
 from gpt_image_mcp.mcp_app.recipes import RECIPES
-from gpt_image_mcp.visible_text import visible_lines
+from gpt_image_mcp.visible_text import visible, visible_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,9 +108,11 @@ def message_of(order: Order, settings: Settings) -> str:
         ImageError: If the model cannot make this size.
     """
     final = order.finishing()
-    steps = (_draft(order), _look(order), final and _finish(final), order.then)
+    steps = (_draft(order), visible(_look(order)), final and _finish(final), visible(order.then))
     numbered = [f"{number}. {step}" for number, step in enumerate(filter(None, steps), start=1)]
-    return "\n".join(["Make this picture for me.", "", *numbered, "", *_remarks(order, final, settings)])
+    return "\n".join(
+        ["Make this picture for me.", "", *numbered, "", *map(visible, _remarks(order, final, settings))]
+    )
 
 
 def _draft(order: Order) -> str:
