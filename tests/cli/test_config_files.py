@@ -279,6 +279,9 @@ def test_goose_files_of_every_layout_get_the_server(text: str, project: Path) ->
     assert after == {**before, "extensions": before.get("extensions") or {}}
 
 
+_LAUGHS = "a0: &a0 1\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 3}]\n" for n in range(1, 25))
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -287,6 +290,7 @@ def test_goose_files_of_every_layout_get_the_server(text: str, project: Path) ->
         ("- a\n", "an object is expected"),
         ("extensions: text\n", "an object is expected"),
         ("a: [" * 3000, "nested too deeply"),
+        (_LAUGHS, "its aliases stand for too many values"),
         ("a: 'sk-proj-open", "line 1"),
         ("a: \x07\n", "characters"),
     ],
@@ -296,6 +300,33 @@ def test_yaml_that_the_client_could_not_read_is_refused(text: str, reason: str, 
     path.write_text(text)
     _refused("goose", path, reason)
     assert path.read_text() == text
+
+
+def test_yaml_with_aliases_of_aliases_and_of_itself_is_kept(project: Path) -> None:
+    path = project / "config.yaml"
+    text = "a: &a {x: 1}\nb: &b {y: *a, z: *a}\nc: &c [*b, *b]\n"
+    path.write_text(text)
+    assert _write("goose", path).returncode == 0
+    assert path.read_text().startswith(text)
+    path.write_text("a: &a [*a]\n")
+    _refused("goose", path, "")
+
+
+@pytest.mark.parametrize(
+    "key", [".".join("a" * 20_000), "a = {" + ".".join("a" * 300), " . ".join(['"a b"'] * 300)]
+)
+def test_a_toml_key_of_hundreds_of_parts_is_refused(key: str, project: Path) -> None:
+    path = project / "config.toml"
+    path.write_text(f"{key} = 1\n")
+    _refused("codex", path, "nested too deeply")
+
+
+def test_toml_with_texts_full_of_dots_is_kept(project: Path) -> None:
+    path = project / "config.toml"
+    text = f"a = '{'.' * 500}'\nb = '{'word. ' * 500}'\n{'.'.join('c' * 50)} = 1\n"
+    path.write_text(text)
+    assert _write("codex", path).returncode == 0
+    assert path.read_text().startswith(text)
 
 
 def test_librechat_gets_a_file_that_its_schema_takes(project: Path) -> None:

@@ -10,12 +10,16 @@ import contextlib
 import re
 import textwrap
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+
+
+_MOST_VALUES = 100_000
 
 
 class _Loader(yaml.SafeLoader):
@@ -50,7 +54,24 @@ def parse(text: str) -> object:
         ValueError: If it cannot be read; the message says where and why.
     """
     with _explained():
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _values_in(node, {}) > _MOST_VALUES:
+            raise ValueError("its aliases stand for too many values")
+        return cast("Any", loader).construct_document(node)
+
+
+def _values_in(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node stands for, those of aliases each time: few lines can stand for billions."""
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = 0  # a node may hold an alias of itself
+        parts = node.value if isinstance(node, yaml.SequenceNode) else chain.from_iterable(node.value)
+        known[id(node)] = 1 + sum(_values_in(part, known) for part in parts)
+    return known[id(node)]
 
 
 def dumped(value: object, *, in_line: bool = False) -> str:

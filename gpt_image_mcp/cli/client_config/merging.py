@@ -21,6 +21,10 @@ _HTTP_MEMBERS = frozenset(
     {"url", "uri", "serverUrl", "httpUrl", "headers"}
     | {"bearer_token_env_var", "http_headers", "env_http_headers"}
 )
+# A key of TOML with hundreds of parts.
+_DEEP_KEY = re.compile(
+    r"""(?:^|[\[{,])[ \t]*+(?:(?:"[^"\n]*+"|'[^'\n]*+'|[\w-]++)[ \t]*+\.[ \t]*+){200}""", re.MULTILINE
+)
 
 
 def merged(text: str, block: Block) -> str:
@@ -70,6 +74,8 @@ def _merged(text: str, block: Block) -> str:
 def _read(text: str, block: Block) -> SettingsTree:
     """What the client reads in a text; nothing counts as an empty object."""
     if (grammar := block.client.grammar) == "toml":
+        if _DEEP_KEY.search(text):  # its reader makes a copy of the key for each part
+            raise RecursionError
         return tomllib.loads(text)
     if grammar == "yaml":
         from gpt_image_mcp.cli.client_config import block_yaml
