@@ -16,6 +16,7 @@ from mcp_types.version import is_version_at_least
 from gpt_image_mcp.errors import ImageError
 from gpt_image_mcp.mcp_app.access import ToolScopes
 from gpt_image_mcp.mcp_app.http_middleware import LenientRequests, guards, take_large_bodies
+from gpt_image_mcp.mcp_app.incoming import require_short
 from gpt_image_mcp.mcp_app.lifespan import lifespan, studio_of
 from gpt_image_mcp.mcp_app.listening import address_to_bind, answered_hosts, transport_options
 from gpt_image_mcp.mcp_app.middleware import ToolCalls, ToolGroups
@@ -107,7 +108,7 @@ mcp = ImageServer(
 # FastMCP's middleware sees each kind of result in another shape; the SDK's, for which FastMCP has no public
 # name, sees what is sent. test_upstream.py fails if it changes.
 _protocol = mcp._mcp_server  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-_protocol.middleware.append(send_what_is_known)
+_protocol.middleware += [send_what_is_known, require_short]
 
 
 @contextmanager

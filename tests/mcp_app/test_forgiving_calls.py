@@ -310,6 +310,35 @@ _BROAD: dict[str, Arguments] = {
 }
 
 
+_LONG = "\N{FOX FACE}" + "a/" * 2_000_000
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "field", ["prompt", "filename", "size", "output_dir", "images", "mask", "style", "x"]
+)
+async def test_a_text_longer_than_any_that_is_no_image_is_refused(field: str, session: ClientSession) -> None:
+    for text in (_LONG, _LONG[1:]):
+        said = await session.call_tool("edit_image", {"prompt": "red", "images": ["a.png"], field: text})
+        assert said.is_error
+        assert len(_text(said)) < 1_000
+
+
+@pytest.mark.timeout(60)
+async def test_names_and_addresses_of_megabytes_are_refused(session: ClientSession) -> None:
+    requests = (
+        session.call_tool(_LONG, {}),
+        session.get_prompt(_LONG, {}),
+        session.get_prompt("logo_icon", {"idea": _LONG}),
+        session.get_prompt("logo_icon", {"idea": "a boat", _LONG: "x"}),
+        session.read_resource(f"gpt-image://images/{_LONG}"),
+    )
+    for request in requests:
+        with pytest.raises(MCPError, match=r"4,000,\d{3} characters; 100,000 are read") as refused:
+            await request
+        assert refused.value.error.code == INVALID_PARAMS
+
+
 @pytest.mark.timeout(60)
 async def test_what_is_broader_than_any_tool_takes_is_refused() -> None:
     async with _process() as session:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.coercion import as_list
 from gpt_image_mcp.errors import InvalidArgument, cut
-from gpt_image_mcp.mcp_app.aliases.breadth import require_narrow
+from gpt_image_mcp.mcp_app.aliases.breadth import require_narrow, require_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +53,7 @@ def bind(call: Call, parameters: Mapping[str, JsonObject]) -> Call:
         notes.append(f"{more:,} more arguments were ignored.")
     bound = {name: _in_form(value, parameters[name]) for name, value in given.items() if name in parameters}
     require_narrow(bound)
+    require_words(bound)
     return replace(call, arguments=bound, notes=(*call.notes, *notes))
 
 

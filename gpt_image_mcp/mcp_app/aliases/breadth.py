@@ -1,7 +1,8 @@
-"""How broad the arguments of a call may be.
+"""How broad and how long the arguments of a call may be.
 
 Each entry of a list or object is spelled, judged and complained about by itself, while nobody else is
-answered. No tool takes more of them than a polygon has points.
+answered. No tool takes more of them than a polygon has points. Texts are long where an image is in one, in
+base64; of others each copy takes time, and up to four times their length in memory.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from typing import TYPE_CHECKING, cast
 from gpt_image_mcp.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 MOST_ENTRIES = 1_000
+_MOST_CHARACTERS, _MOST_CHARACTERS_OF_WORDS = 1_000_000, 100_000
+# What may be an image in base64, beside the texts in lists.
+_IMAGES = frozenset({"ref", "mask", "markup"})
 
 
 def require_narrow(arguments: Mapping[str, object]) -> None:
-    """Refuses arguments among or in which a list or object has too many entries.
+    """Refuses arguments among or in which a list or object has too many entries, or a text is too long.
 
     Raises:
         InvalidArgument: With the number.
@@ -26,11 +30,25 @@ def require_narrow(arguments: Mapping[str, object]) -> None:
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):
-            value = list(cast("dict[str, object]", value).values())
-        if not isinstance(value, list):
-            continue
-        entries = cast("list[object]", value)
-        if len(entries) > MOST_ENTRIES:
-            message = f"The arguments have a list or object of {len(entries):,} entries."
-            raise InvalidArgument(message, next_step=f"Send at most {MOST_ENTRIES:,} in one.")
-        waiting += entries
+            value = [*cast("dict[str, object]", value).items()]
+        if isinstance(value, list | tuple):
+            entries = cast("Sequence[object]", value)
+            if len(entries) > MOST_ENTRIES:
+                message = f"The arguments have a list or object of {len(entries):,} entries."
+                raise InvalidArgument(message, next_step=f"Send at most {MOST_ENTRIES:,} in one.")
+            waiting += entries
+        elif isinstance(value, str) and len(value) > _MOST_CHARACTERS and not value.isascii():
+            message = f"The arguments have a text of {len(value):,} characters, which is no base64."
+            raise InvalidArgument(message, next_step="Pass an image as a path, or in base64.")
+
+
+def require_words(arguments: Mapping[str, object]) -> None:
+    """Refuses arguments of ours in which a text that is no image is too long.
+
+    Raises:
+        InvalidArgument: With its name and length.
+    """
+    for name, value in arguments.items():
+        if isinstance(value, str) and len(value) > _MOST_CHARACTERS_OF_WORDS and name not in _IMAGES:
+            message = f"{name} has {len(value):,} characters."
+            raise InvalidArgument(message, next_step="Shorten it: nothing that long can be meant.")
