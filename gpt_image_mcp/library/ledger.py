@@ -339,12 +339,13 @@ def _is_joinable(row: Row[Any]) -> bool:
 def _lost_calls(connection: Connection) -> list[str]:
     """Ids of the calls that count as running and whose process is gone, or says no more that it lives."""
     now = now_of(connection)
-    leased = (now.timestamp(), (now + CALL_LEASE).timestamp())
+    leased = (now.timestamp(), (now + 2 * CALL_LEASE).timestamp())
     running = select(calls.c.id, calls.c.alive_until, calls.c.process).where(calls.c.status == "running")
     return [
         call.id
         for call in connection.execute(running)
-        # What is alive for longer than a lease said so before the clock was set back.
+        # What is alive for much longer than a lease said so before the clock was set back; clocks of machines
+        # may differ a little.
         if not leased[0] <= call.alive_until <= leased[1] or is_gone(call.process)
     ]
 

@@ -260,8 +260,10 @@ class Sessions:
         with self.database.writing() as connection:
             begin = by_database(connection, now)
             until = (begin + self.lease).timestamp()
-            # A lease that ends later than one of now was taken before the clock was set back.
-            ended = ~sessions.c.lease_until.between(begin.timestamp(), until)
+            # A lease that ends much later than one of now was taken before the clock was set back. One that
+            # ends a little later was taken while this call waited for the database.
+            latest = (begin + 2 * self.lease).timestamp()
+            ended = ~sessions.c.lease_until.between(begin.timestamp(), latest)
             free = or_(ended, sessions.c.lease_holder == holder)
             values = {"lease_holder": holder, "lease_until": until}
             if connection.execute(update(sessions).where(this, free).values(**values)).rowcount:
@@ -300,7 +302,7 @@ def sessions_using(connection: Connection, image_id: str, now: datetime) -> tupl
             ),
             keeps_copy=any(image.image_id == image_id for image in _start_images(row)),
             is_busy=bool(row.lease_holder)
-            and now <= datetime.fromtimestamp(row.lease_until, UTC) <= now + _LEASE,
+            and now <= datetime.fromtimestamp(row.lease_until, UTC) <= now + 2 * _LEASE,
         )
         for row in found
     )

@@ -144,6 +144,14 @@ def test_a_call_whose_sign_of_life_is_of_the_future_is_given_up(ledger: Ledger, 
     assert again.status == "running"
 
 
+def test_a_call_of_a_machine_that_is_a_second_ahead_is_not_lost(ledger: Ledger, call: CallStart) -> None:
+    begun = _begin(ledger, call, datetime.now(UTC) + timedelta(seconds=1))
+    ledger.give_up_lost_calls()
+    found = ledger.find_call(begun.id)
+    assert found is not None
+    assert found.status == "running"
+
+
 def test_a_lease_of_the_future_can_be_taken(database: Database) -> None:
     now, sessions = datetime.now(UTC), Sessions(database)
     first = Turn(turn=1, parent_turn=0, prompt="red", image_id="i", call_id="c", created_at=now)

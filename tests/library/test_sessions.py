@@ -37,6 +37,14 @@ def test_a_lease_holds_while_it_is_renewed_and_is_free_when_it_is_not(sessions: 
     assert sessions.take_lease("s", "second", NOW + 2 * LEASE)
 
 
+def test_who_asked_before_a_lease_was_taken_and_waited_for_the_database_does_not_get_it(
+    sessions: Sessions,
+) -> None:
+    assert sessions.take_lease("s", "first", NOW + LEASE / 4)
+    assert not sessions.take_lease("s", "second", NOW)
+    assert sessions.take_lease("s", "second", NOW - 2 * LEASE)
+
+
 def test_only_the_holder_gives_a_lease_back(sessions: Sessions) -> None:
     assert sessions.take_lease("s", "second", NOW)
     sessions.give_lease_back("s", "first")
