@@ -45,11 +45,16 @@ def as_list(value: object) -> object:
         return [cast("object", value)]
     if not isinstance(value, str):
         return value
-    if sum(map(value.count, ",[{")) > MOST_VALUES:
+    if has_too_many_values(value):
         return [value]
     if _LIST_OF_TEXTS.fullmatch(value):
         return [_unescaped(found[0][1:-1]) for found in _ONE_TEXT.finditer(value)]
     return _parsed(value) if value.strip() else []
+
+
+def has_too_many_values(text: str) -> bool:
+    """Whether a text in JSON has more values than a client may send, judged before it is parsed."""
+    return sum(map(text.count, ",[{")) > MOST_VALUES
 
 
 def _parsed(text: str) -> list[object]:

@@ -16,7 +16,7 @@ from mcp.types import INVALID_REQUEST, PARSE_ERROR, JSONRPCMessage, JSONRPCNotif
 from mcp.types import jsonrpc_message_adapter as _messages
 from pydantic import ValidationError
 
-from gpt_image_mcp.coercion import whole_characters
+from gpt_image_mcp.coercion import has_too_many_values, whole_characters
 from gpt_image_mcp.values.json import MOST_VALUES
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def read_line(line: str, *, takes_batches: bool) -> Line:
     text = line.strip(_AROUND)
     if not text:
         return Line()
-    if sum(map(text.count, ",[{")) > MOST_VALUES:
+    if has_too_many_values(text):
         found = _ID.search(text[:_ENDS] + text[-_ENDS:])
         return Line(errors=[_error(json.loads(found[1]) if found else None, PARSE_ERROR, _TOO_MANY)])
     with suppress(ValidationError):

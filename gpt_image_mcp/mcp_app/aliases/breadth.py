@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from gpt_image_mcp.errors import InvalidArgument
+from gpt_image_mcp.values.json import parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, Sized
 
-MOST_ENTRIES = 1_000
+_MOST_ENTRIES = 1_000
 _MOST_CHARACTERS, _MOST_CHARACTERS_OF_WORDS = 1_000_000, 100_000
 # What may be an image in base64, beside the texts in lists.
 _IMAGES = frozenset({"ref", "mask", "markup"})
@@ -26,19 +27,12 @@ def require_narrow(arguments: Mapping[str, object]) -> None:
     Raises:
         InvalidArgument: With the number.
     """
-    waiting: list[object] = [arguments]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            value = [*cast("dict[str, object]", value).items()]
-        if isinstance(value, list | tuple):
-            entries = cast("Sequence[object]", value)
-            if len(entries) > MOST_ENTRIES:
-                message = f"The arguments have a list or object of {len(entries):,} entries."
-                raise InvalidArgument(message, next_step=f"Send at most {MOST_ENTRIES:,} in one.")
-            waiting += entries
-        elif isinstance(value, str) and len(value) > _MOST_CHARACTERS and not value.isascii():
-            message = f"The arguments have a text of {len(value):,} characters, which is no base64."
+    for part in parts_of(dict(arguments)):
+        if isinstance(part, dict | list) and (count := len(cast("Sized", part))) > _MOST_ENTRIES:
+            message = f"The arguments have a list or object of {count:,} entries."
+            raise InvalidArgument(message, next_step=f"Send at most {_MOST_ENTRIES:,} in one.")
+        if isinstance(part, str) and len(part) > _MOST_CHARACTERS and not part.isascii():
+            message = f"The arguments have a text of {len(part):,} characters, which is no base64."
             raise InvalidArgument(message, next_step="Pass an image as a path, or in base64.")
 
 
