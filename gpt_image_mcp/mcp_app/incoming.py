@@ -27,7 +27,8 @@ async def require_short(ctx: ServerRequestContext[Any, Any], call_next: CallNext
     params = dict(ctx.params or {})
     if ctx.method == "tools/call":
         params.pop("arguments", None)
-    characters = len(ctx.method) + sum(len(part) for part in parts_of(params) if isinstance(part, str))
+    said = (ctx.method, ctx.request_id, *parts_of(params))
+    characters = sum(len(part) for part in said if isinstance(part, str))
     if characters > _MOST_CHARACTERS:
         most = f"{_MOST_CHARACTERS:,} are read beside the arguments of a tool: shorten it"
         raise MCPError(INVALID_PARAMS, f"The request has {characters:,} characters; {most}.")

@@ -416,6 +416,11 @@ def test_a_call_of_more_than_four_mebibytes_is_taken(served: Served, session: st
     assert modern(served, "tools/call", params).message["id"] == 7
 
 
+def test_a_request_named_by_megabytes_is_not_worked_on(served: Served, session: str) -> None:
+    reply = post(served, {**PING, "id": "x" * 5_000_000}, Mcp_Session_Id=session)
+    assert "5,000,004 characters; 100,000 are read" in reply.error
+
+
 def test_errors_that_answer_a_request_stay_as_they_are(served: Served, session: str) -> None:
     unknown = {**PING, "method": "no/such"}
     assert post(served, unknown, Mcp_Session_Id=session).message["error"]["code"] == -32601
