@@ -16,7 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from gpt_image_mcp.errors import InputNotFound, InputRejected, cut
-from gpt_image_mcp.threads import in_thread
+from gpt_image_mcp.threads import in_thread, taking_turns
 
 if TYPE_CHECKING:
     import ssl
@@ -171,7 +171,7 @@ class Fetcher:
             self._require_small(response.content, url)
             return response.content
         body = bytearray()
-        async for chunk in response.aiter_raw():
+        async for chunk in taking_turns(response.aiter_raw()):
             body += chunk
             self._require_small(body, url)
         coding = response.headers.get("content-encoding", "").strip().lower()

@@ -16,7 +16,7 @@ from gpt_image_mcp.errors import Cancelled
 from gpt_image_mcp.steps import on_step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterator
 
 _DATABASE_THREADS, _FOLDER_THREADS, _CHECKING_THREADS = 4, 8, 4
 _P = ParamSpec("_P")
@@ -77,6 +77,16 @@ async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
     except asyncio.CancelledError:
         await asyncio.wait({task})
         raise
+
+
+async def taking_turns(pieces: AsyncIterable[_T]) -> AsyncIterator[_T]:
+    """The pieces of a body, and after each a turn for everybody else: thousands may have come at once.
+
+    A library that finds the next one in what it has read already does not give the loop back meanwhile.
+    """
+    async for piece in pieces:
+        yield piece
+        await asyncio.sleep(0)
 
 
 def drop_frames(error: Exception) -> None:

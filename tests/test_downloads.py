@@ -361,6 +361,25 @@ async def test_an_answer_that_is_not_http_is_refused() -> None:
     assert error.retryable
 
 
+async def test_others_have_their_turn_between_the_pieces_of_a_body_however_many_come_at_once() -> None:
+    pieces, has_come = 5_000, asyncio.Event()
+
+    async def crumble(writer: asyncio.StreamWriter) -> None:
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        writer.write(head + b"1\r\nx\r\n" * pieces + b"0\r\n\r\n")
+        has_come.set()
+
+    async with serve({"/": crumble}) as web:
+        fetching = asyncio.create_task(OPEN.fetch(web.url()))
+        await has_come.wait()
+        turns = 0
+        while not fetching.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert await fetching == b"x" * pieces
+    assert turns >= pieces
+
+
 @pytest.mark.parametrize(
     ("coding", "packed"),
     [("gzip", gzip.compress(BODY)), ("x-gzip", gzip.compress(BODY)), ("deflate", zlib.compress(BODY))],

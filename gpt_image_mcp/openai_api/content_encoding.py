@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
+from gpt_image_mcp.threads import taking_turns
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
@@ -35,7 +37,7 @@ class UnpackedStream(httpx2.AsyncByteStream):
         self._most_bytes = most_bytes
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        pieces = aiter(self._stream)
+        pieces = aiter(taking_turns(self._stream))
         head = b""
         async for piece in pieces:
             head += piece

@@ -6,7 +6,6 @@ when the final image has come, and builds objects of megabytes of text that nobo
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from dataclasses import replace
 from functools import partial
@@ -114,7 +113,6 @@ async def _terminated(response: httpx2.Response, received: list[bytes]) -> Async
     async for chunk in response.aiter_bytes():
         received.append(chunk)
         yield chunk
-        await asyncio.sleep(0)  # thousands of short events may come at once, and others wait meanwhile
     yield b"\n\n"
 
 

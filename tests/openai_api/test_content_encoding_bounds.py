@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import zlib
 from time import monotonic
@@ -55,6 +56,17 @@ async def test_whatever_is_packed_comes_out_whole_in_small_pieces(
     pieces = await _unpacked([packed[start : start + size] for start in range(0, len(packed), size)])
     assert b"".join(pieces) in (data, data * 2)
     assert max(map(len, pieces)) <= 1_000_000
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+async def test_others_have_their_turn_between_the_pieces_of_an_answer(pack: Callable[[bytes], bytes]) -> None:
+    packed = pack(bytes(range(256)) * 8)
+    reading = asyncio.create_task(_unpacked([packed[at : at + 1] for at in range(len(packed))]))
+    turns = 0
+    while not reading.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns >= len(packed)
 
 
 @pytest.mark.parametrize("times", [10, 1000])
