@@ -40,6 +40,7 @@ _CAUSES = (
     ("NoSuchBucket|ContainerNotFound", "there is no such bucket"),
     ("PermissionDenied|Unauthenticated|status code: 40[13]", "it refuses our credentials"),
     ("BadScheme", "its endpoint begins with http://, which AWS_ALLOW_HTTP=true has to allow"),
+    ("PanicException", "its variables hold an endpoint, region or key that cannot be used"),
     ("NotSupported|NotImplemented", "it does not know conditional writes (If-None-Match)"),
     (r"credential|169\.254\.|metadata\.google", "there are no credentials for it"),
 )
@@ -185,6 +186,11 @@ def _explained(path: Path) -> Generator[None]:
         raise _failed(path, "NoSuchBucket") from None
     except (BaseError, OSError, ValueError) as error:
         raise _failed(path, f"{type(error).__name__} {error}") from None
+    except BaseException as error:
+        # So obstore ends where it is told to send what cannot be sent. Nothing catches it, nor can import it.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise _failed(path, "PanicException") from None
 
 
 def _failed(where: Path | str, said: str) -> StorageFailed:

@@ -224,5 +224,24 @@ def test_an_http_endpoint_must_be_allowed(bucket: Bucket, monkeypatch: pytest.Mo
         storage.check(bucket.address)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}") for port in ("99999", "abc")),
+        *(("AWS_ENDPOINT_URL", endpoint) for endpoint in ("http://[::1", "http://a b", "http://", "::", "é")),
+        *(("AWS_REGION", "a b"), ("AWS_ACCESS_KEY_ID", "a\nb"), ("AWS_SESSION_TOKEN", "s3cr\net")),
+    ],
+)
+def test_variables_of_the_store_that_cannot_be_sent_are_told_in_one_sentence(
+    name: str, value: str, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name != "AWS_ENDPOINT_URL":
+        monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StorageFailed, match=r"The object store does not work for s3://[^ ]+: its ") as caught:
+        storage.check(bucket.address)
+    assert value not in str(caught.value)
+
+
 def test_a_library_of_files_has_no_store_to_check() -> None:
     storage.check("file")
