@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings
 
 from gpt_image_mcp.coercion import lowered
-from gpt_image_mcp.setting_types import FilePath, Networks, UsdLimit, web_address
+from gpt_image_mcp.setting_types import FilePath, Networks, UsdLimit, server_address
 
 AuthMethod = Literal["none", "tokens", "jwt", "oidc"]
 OidcProvider = Literal["generic", "entra", "google", "keycloak"]
@@ -43,7 +43,7 @@ def _budgets_file(path: Path | None) -> Path | None:
     return path
 
 
-_Web = Annotated[str, BeforeValidator(web_address)]
+_Web = Annotated[str, BeforeValidator(server_address)]
 
 
 class ServingSettings(BaseSettings):

@@ -8,6 +8,7 @@ from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
@@ -102,6 +103,26 @@ def web_address(value: object) -> object:
         message = "it must begin with http:// or https://"
         raise ValueError(message)
     return value
+
+
+def server_address(value: object) -> object:
+    """The value, if it is the address of a server with a host and a port that can be.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if isinstance(value, str) and not has_possible_host(value):
+        raise ValueError("it must be an address such as https://host.example:8443/path")
+    return web_address(value)
+
+
+def has_possible_host(address: str) -> bool:
+    """Whether an address has a host, and a port from 1 to 65535 or none."""
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", parts.netloc)
+    except ValueError:
+        return False
 
 
 def database_address(value: object) -> object:

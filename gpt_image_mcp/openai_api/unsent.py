@@ -17,6 +17,8 @@ from gpt_image_mcp.errors import Unreachable, UnusableConnection, UnusableCreden
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import httpx2
+
     from gpt_image_mcp.errors import NotSent
     from gpt_image_mcp.settings import Settings
 
@@ -38,16 +40,8 @@ def without_password(url: str) -> str:
 
 def through_proxy(url: str) -> str:
     """Words on the proxy that requests to an address go through, without its password; empty without one."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        return ""
-    proxies = getproxies()
-    scheme = next((name for name in (parts.scheme, "all") if proxies.get(name)), None)
-    if scheme is None or proxy_bypass(host):
-        return ""
-    return f" through {scheme.upper()}_PROXY ({without_password(proxies[scheme])})"
+    variable, proxy = _proxy_to(url)
+    return f" through {variable} ({without_password(proxy)})" if proxy else ""
 
 
 def require_sendable(settings: Settings, address: str) -> None:
@@ -71,7 +65,8 @@ def require_sendable(settings: Settings, address: str) -> None:
         if value is not None and not _fits_header(value):
             message = f"{name} holds a line break or another character that no id has; nothing was sent."
             raise UnusableConnection(message, next_step=f"Correct {name}, or remove it.")
-    if not _is_web_address(address):
+    proxy = _proxy_to(address)[1]
+    if not _is_web_address(address) or (proxy and not _is_proxy(proxy)):
         raise unusable_address(address)
 
 
@@ -190,6 +185,20 @@ def _fits_header(value: str) -> bool:
     return value.isascii() and value.isprintable() and value == value.strip()
 
 
+def _proxy_to(url: str) -> tuple[str, str]:
+    """The variable and the address of the proxy that requests to an address go through; empty without one."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return "", ""
+    proxies = getproxies()
+    scheme = next((name for name in (parts.scheme, "all") if proxies.get(name)), None)
+    if scheme is None or proxy_bypass(host):
+        return "", ""
+    return f"{scheme.upper()}_PROXY", proxies[scheme]
+
+
 def _is_web_address(address: str) -> bool:
     """Whether requests can be sent to an address."""
     import httpx2
@@ -198,8 +207,21 @@ def _is_web_address(address: str) -> bool:
         url = httpx2.URL(address)
     except httpx2.InvalidURL:
         return False
-    is_port = url.port is None or 0 < url.port <= _HIGHEST_PORT
-    return url.scheme in ("http", "https") and bool(url.host) and is_port
+    return url.scheme in ("http", "https") and bool(url.host) and _is_port(url)
+
+
+def _is_proxy(proxy: str) -> bool:
+    """Whether an address, which may lack its scheme, can be that of a proxy."""
+    import httpx2
+
+    try:
+        return _is_port(httpx2.URL(proxy if "://" in proxy else f"http://{proxy}"))
+    except httpx2.InvalidURL:
+        return False
+
+
+def _is_port(url: httpx2.URL) -> bool:
+    return url.port is None or 0 < url.port <= _HIGHEST_PORT
 
 
 def _shown(address: str) -> str:

@@ -209,7 +209,8 @@ def _generic(settings: Settings) -> AuthProvider:
             valid_scopes=[*asked, "offline_access"],
             **options,
         )
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+    # OverflowError: of a port that there cannot be, also of a proxy.
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, OverflowError) as error:
         raise _undiscovered(address, error) from error
     return _People(provider, settings, asked_scopes=asked, may_all=not audience)
 

@@ -135,6 +135,12 @@ async def test_an_address_that_is_none_is_named_by_its_variable(
         ({"HTTPS_PROXY": f"ftp://user:{SECRET}@proxy.invalid:21"}, "invalid_argument", "HTTPS_PROXY"),
         ({"ALL_PROXY": f"gopher://user:{SECRET}@proxy.invalid"}, "invalid_argument", "ALL_PROXY"),
         ({"HTTPS_PROXY": f"http://user:{SECRET}@[::1"}, "invalid_argument", "HTTPS_PROXY"),
+        *(
+            ({name: f"{scheme}://user:{SECRET}@127.0.0.1:{port}"}, "invalid_argument", name)
+            for name, scheme in (("HTTPS_PROXY", "http"), ("ALL_PROXY", "socks5"), ("ALL_PROXY", "http"))
+            for port in (0, 65536, 99999, "abc")
+        ),
+        ({"HTTPS_PROXY": "127.0.0.1:99999"}, "invalid_argument", "HTTPS_PROXY"),
         ({"ALL_PROXY": f"socks5://user:{SECRET}@127.0.0.1:9"}, "upstream_unavailable", "ALL_PROXY"),
         ({"HTTPS_PROXY": f"socks5h://user:{SECRET}@127.0.0.1:9"}, "upstream_unavailable", "HTTPS_PROXY"),
         ({"SSL_CERT_FILE": "/nowhere/roots.pem"}, "invalid_argument", "SSL_CERT_FILE"),

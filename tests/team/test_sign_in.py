@@ -266,8 +266,22 @@ TENANT = "0f8fad5b-d9cb-469f-a165-70867728950e"
         (_without(OIDC, "GPT_IMAGE_LINK_KEY"), "GPT_IMAGE_LINK_KEY"),
         ({**OIDC, "GPT_IMAGE_AUTH_PROVIDER": "entra"}, "tenant"),
         ({**OIDC, "GPT_IMAGE_AUTH_PROVIDER": "entra", "GPT_IMAGE_AUTH_ISSUER": "common"}, "tenant"),
+        *(
+            ({**OIDC, "GPT_IMAGE_AUTH_ISSUER": f"http://127.0.0.1{rest}"}, "GPT_IMAGE_AUTH_ISSUER")
+            for rest in (":99999", ":abc", " b")
+        ),
         ({**OIDC, "GPT_IMAGE_AUTH_PROVIDER": "google"}, "domain"),
         ({**OIDC, "GPT_IMAGE_AUTH_PROVIDER": "keycloak"}, "GPT_IMAGE_AUTH_AUDIENCE"),
+        *(
+            ({**JWT, "GPT_IMAGE_AUTH_JWKS_URL": address}, "GPT_IMAGE_AUTH_JWKS_URL")
+            for address in (
+                "https://h:99999/k",
+                "https://h:0/k",
+                "https://h:x/k",
+                "http://[::1/k",
+                "http://a b/k",
+            )
+        ),
         ({**JWT, "GPT_IMAGE_AUTH": "password"}, "GPT_IMAGE_AUTH"),
         ({"GPT_IMAGE_TRUSTED_PROXIES": "proxy.example"}, "GPT_IMAGE_TRUSTED_PROXIES"),
         ({"GPT_IMAGE_TRUSTED_PROXIES": "*"}, "GPT_IMAGE_TRUSTED_PROXIES"),
