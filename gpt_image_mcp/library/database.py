@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from gpt_image_mcp.errors import DatabaseDamaged, DatabaseFailed, DatabaseInterrupted
 from gpt_image_mcp.folders import APP
+from gpt_image_mcp.library.database_address import read_address, shown_address
 from gpt_image_mcp.library.migrations import VERSION, migrate, read_version
 from gpt_image_mcp.library.postponed import Postponed
 from gpt_image_mcp.library.reconnecting import Reconnecting, once_more
@@ -106,7 +106,8 @@ class Database:
             try:
                 yield connection
             except (ArithmeticError, TypeError, ValueError) as error:  # of a row with a wrong bit
-                message = f"The library database {_shown(self._url)} holds what this program never wrote."
+                shown = shown_address(self._url)
+                message = f"The library database {shown} holds what this program never wrote."
                 raise DatabaseFailed(message, next_step=f"Put a copy of it back, {OR_ANOTHER}") from error
 
     @contextlib.contextmanager
@@ -166,7 +167,7 @@ class Database:
         self.close()
         with self._failures_explained(), self._opening:
             self._engine = None
-            path = Path(make_url(self._url).database or "").expanduser()
+            path = Path(read_address(self._url).database or "").expanduser()
             stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
             aside = path.with_name(f"{path.name}.damaged-{stamp}")
             path.rename(aside)
@@ -233,7 +234,7 @@ def _file_identity(engine: Engine) -> _FileIdentity | None:
 
 
 def _engine(url: str) -> Engine:
-    address = make_url(url)
+    address = read_address(url)
     dialect = address.get_backend_name()
     if dialect not in _WRITE_LOCK:
         message = f"GPT_IMAGE_DATABASE_URL names a {dialect} database."
@@ -271,7 +272,8 @@ def _prepare(engine: Engine) -> None:
 def _explain(error: Exception, url: str) -> DatabaseFailed:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     said = " ".join(str(cause).split())
-    message = f"The library database {_shown(url)} cannot be used: {said}{'' if said.endswith('?') else '.'}"
+    end = "" if said.endswith("?") else "."
+    message = f"The library database {shown_address(url)} cannot be used: {said}{end}"
     if "locked" in said or "lock timeout" in said:
         return DatabaseFailed(
             message, next_step="Another program holds it; try again when that is done.", retryable=True
@@ -295,15 +297,8 @@ def _what_to_check(cause: BaseException, url: str) -> str:
     """What a user can do about a database that cannot be used."""
     if isinstance(cause, ImportError):
         return "Install gpt-image-mcp-server[postgres], which brings the driver for PostgreSQL."
-    if _shown(url).startswith("postgresql"):
+    if shown_address(url).startswith("postgresql"):
         return "Check that the database server runs and that GPT_IMAGE_DATABASE_URL is right, or unset it."
     if error_name(cause) == "SQLITE_ERROR":  # it has no table or column that we ask for
         return f"It is not, or no longer, a library of this program: move it away, {OR_ANOTHER}"
     return f"Check that its folder is writable and the disk is not full, {OR_ANOTHER}"
-
-
-def _shown(url: str) -> str:
-    """A database address without its password."""
-    with contextlib.suppress(ArgumentError):
-        return make_url(url).render_as_string(hide_password=True)
-    return "in GPT_IMAGE_DATABASE_URL"

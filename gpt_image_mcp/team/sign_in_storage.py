@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from cryptography.fernet import Fernet
 from fastmcp.server.auth.jwt_issuer import derive_jwt_key
 from key_value.aio.wrappers.encryption import FernetEncryptionWrapper
 
 from gpt_image_mcp.errors import InvalidSetting
+from gpt_image_mcp.library.database_address import asyncpg_address
 
 if TYPE_CHECKING:
     from key_value.aio.protocols import AsyncKeyValue
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 _TABLE = "sign_ins"
 # Each sign-in asks a few times; the store's own ten for each replica would be a tenth of PostgreSQL's limit.
 _MOST_CONNECTIONS = 4
-# What asyncpg understands; any other it would send to the server as a variable.
-_OPTIONS = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "host", "port", "passfile"})
 
 
 def sign_in_storage(settings: Settings, key: str) -> AsyncKeyValue | None:
@@ -41,15 +38,6 @@ def sign_in_storage(settings: Settings, key: str) -> AsyncKeyValue | None:
     fernet = Fernet(derive_jwt_key(high_entropy_material=key, salt="gpt-image-mcp sign-in storage"))
     # What another key wrote is as good as not there: people sign in again.
     return FernetEncryptionWrapper(_store(url), fernet=fernet, raise_on_decryption_error=False)
-
-
-def asyncpg_address(database_url: str) -> str:
-    """An address of the library's PostgreSQL as asyncpg reads it; empty for another database."""
-    parts = urlsplit(re.sub(r"^\s*postgresql(\+\w+)?:", "postgresql:", database_url))
-    if parts.scheme != "postgresql":
-        return ""
-    query = [(name, value) for name, value in parse_qsl(parts.query) if name in _OPTIONS]
-    return parts._replace(query=urlencode(query)).geturl()
 
 
 def _store(url: str) -> AsyncKeyValue:

@@ -300,6 +300,18 @@ def test_a_database_server_that_does_not_answer_is_named_with_what_to_check() ->
         ("not an address with hunter2", "in GPT_IMAGE_DATABASE_URL"),
         ("postgresql+nodriver://me:hunter2@127.0.0.1/library", r"me:\*\*\*@127"),
         ("postgresql://me:hunter2@127.0.0.1:1/library", r"me:\*\*\*@127"),
+        ("postgresql://me@127.0.0.1:1/library?password=hunter2", "me@127.0.0.1:1/library cannot"),
+        ("postgresql://me@127.0.0.1:1/library?sslpassword=hunter2&sslmode=disable", "library cannot"),
+        *(
+            (f"postgresql://me:hunter2@{rest}", "in GPT_IMAGE_DATABASE_URL cannot be read")
+            for rest in (
+                "127.0.0.1:port/x",
+                "[::1/x",
+                "hunter2@127.0.0.1/x",
+                "h1:1,h2:2/x",
+                "h:/hunter2:5/@[",
+            )
+        ),
         ("mysql://me:hunter2@127.0.0.1/library", "mysql"),
     ],
 )
