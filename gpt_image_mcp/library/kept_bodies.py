@@ -32,6 +32,12 @@ def keep_body(call_id: str, body: bytes) -> Path | None:
     return path if _is_written(path, body) else None
 
 
+def kept_body(call_id: str) -> Path | None:
+    """The file of the answer of a call, if there is one on this machine."""
+    path = _body_path(call_id)
+    return path if path.is_file() else None
+
+
 def keep_partial_images(call_id: str, images: Sequence[bytes]) -> tuple[Path, ...]:
     """Writes previews of an image that never came to files that only the user can read; gives their paths."""
     kept: list[Path] = []

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, or_, select, update
 
-from gpt_image_mcp.errors import OutcomeUnknown
 from gpt_image_mcp.library.admission import Charge, counts, refusal, standing_of
 from gpt_image_mcp.library.audit import note_ended, note_refused
 from gpt_image_mcp.library.call_records import call_record, dump_error
 from gpt_image_mcp.library.clock import by_database, now_of
+from gpt_image_mcp.library.lost_calls import CALL_LEASE, lost_call, lost_calls
 from gpt_image_mcp.library.naming import is_of_model
 from gpt_image_mcp.library.ownership import owned, signed
 from gpt_image_mcp.library.processes import is_gone, this_process
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.images import Kind
 
 _log = logging.getLogger(__name__)
-CALL_LEASE = timedelta(seconds=30)
 _REMEMBERED_DURATIONS = 20
 # Values go with the execution: building them into a statement takes SQLAlchemy longer than running it.
 # A process that was only asleep can still settle its call after the call was given up for lost.
@@ -213,12 +212,14 @@ class Ledger:
         overdue.
         """
         with self.database.reading() as connection:
-            if not _lost_calls(connection):
+            if not lost_calls(connection):
                 return
         with self.database.writing() as connection:
-            lost = _lost_calls(connection)  # one may have said meanwhile that it lives
-            given_up = update(calls).where(calls.c.id.in_(lost))
-            connection.execute(given_up.values(status="outcome_unknown", error=dump_error(_lost())))
+            lost = lost_calls(connection)  # one may have said meanwhile that it lives
+            for call_id in lost:
+                error = dump_error(lost_call(call_id))
+                given_up = update(calls).where(calls.c.id == call_id)
+                connection.execute(given_up.values(status="outcome_unknown", error=error))
             note_ended(connection, lost, keeps_prompts=self.keeps_prompts)
         if lost:
             _log.warning("given up for lost, outcome unknown: %s", ", ".join(lost))
@@ -336,20 +337,6 @@ def _is_joinable(row: Row[Any]) -> bool:
     return row.is_joinable or is_gone(row.process)
 
 
-def _lost_calls(connection: Connection) -> list[str]:
-    """Ids of the calls that count as running and whose process is gone, or says no more that it lives."""
-    now = now_of(connection)
-    leased = (now.timestamp(), (now + 2 * CALL_LEASE).timestamp())
-    running = select(calls.c.id, calls.c.alive_until, calls.c.process).where(calls.c.status == "running")
-    return [
-        call.id
-        for call in connection.execute(running)
-        # What is alive for much longer than a lease said so before the clock was set back; clocks of machines
-        # may differ a little.
-        if not leased[0] <= call.alive_until <= leased[1] or is_gone(call.process)
-    ]
-
-
 def _call_values(connection: Connection, call: CallStart, reserved: Decimal) -> dict[str, Any]:
     started_at = by_database(connection, call.started_at)
     return {
@@ -387,14 +374,3 @@ def _ending(
         "result": result_json,
         "error": None if error is None else dump_error(error),
     }
-
-
-def _lost() -> OutcomeUnknown:
-    message = (
-        "The server that made this call was stopped before it was finished. Whether a picture was made and "
-        "billed cannot be told."
-    )
-    return OutcomeUnknown(
-        message,
-        next_step="Look into the output folder and at the usage page of the account before you call again.",
-    )

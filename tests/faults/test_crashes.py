@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import re
 import signal
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,8 +28,6 @@ from tests.faults.scripted import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gpt_image_mcp import Studio
 
 
@@ -123,8 +124,11 @@ async def test_a_server_killed_between_the_file_and_its_row_leaves_a_file_that_i
         assert (folder / name).read_bytes() == image_file()
         _lose_sign_of_life()
         async with studio_for(endpoint) as studio:
-            with pytest.raises(OutcomeUnknown):
+            with pytest.raises(OutcomeUnknown) as unknown:
                 await studio.get(job["job_id"])
+            kept = re.search(r"What the API answered is kept in (/\S+\.body)\.", unknown.value.message)
+            assert kept
+            assert base64.b64encode(image_file()) in Path(kept[1]).read_bytes()
             await _assert_works(studio, "a fox")
 
 

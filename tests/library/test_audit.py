@@ -16,7 +16,8 @@ from gpt_image_mcp.library.audit import AuditLog
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.deletions import Deletions
 from gpt_image_mcp.library.images import Images
-from gpt_image_mcp.library.ledger import CALL_LEASE, Ledger
+from gpt_image_mcp.library.ledger import Ledger
+from gpt_image_mcp.library.lost_calls import CALL_LEASE
 from gpt_image_mcp.values.budgets import Limit
 from gpt_image_mcp.values.owners import Owner
 from tests.library.conftest import EVERY_DATABASE

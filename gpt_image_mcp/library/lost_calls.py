@@ -1,0 +1,50 @@
+"""Calls whose process ended without a word: which they are, and what is said of each."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from gpt_image_mcp.errors import OutcomeUnknown
+from gpt_image_mcp.library.clock import now_of
+from gpt_image_mcp.library.kept_bodies import kept_body
+from gpt_image_mcp.library.processes import is_gone
+from gpt_image_mcp.library.schema import calls
+from gpt_image_mcp.object_paths import location
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+# How long a call that runs counts as alive after it said so.
+CALL_LEASE = timedelta(seconds=30)
+
+
+def lost_calls(connection: Connection) -> list[str]:
+    """Ids of the calls that count as running and whose process is gone, or says no more that it lives."""
+    now = now_of(connection)
+    leased = (now.timestamp(), (now + 2 * CALL_LEASE).timestamp())
+    running = select(calls.c.id, calls.c.alive_until, calls.c.process).where(calls.c.status == "running")
+    return [
+        call.id
+        for call in connection.execute(running)
+        # What is alive for much longer than a lease said so before the clock was set back; clocks of machines
+        # may differ a little.
+        if not leased[0] <= call.alive_until <= leased[1] or is_gone(call.process)
+    ]
+
+
+def lost_call(call_id: str) -> OutcomeUnknown:
+    """The error of such a call; it names the file in which the answer of the API is kept, if it came."""
+    message = (
+        "The server that made this call was stopped before it was finished. Whether a picture was made and "
+        "billed cannot be told."
+    )
+    where, answer = "into the output folder", kept_body(call_id)
+    if answer is not None:
+        message += f" What the API answered is kept in {location(answer)}."
+        where += ", into that file, which may hold the picture as base64,"
+    return OutcomeUnknown(
+        message, next_step=f"Look {where} and at the usage page of the account before you call again."
+    )
