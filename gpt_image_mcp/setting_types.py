@@ -111,12 +111,12 @@ def server_address(value: object) -> object:
     Raises:
         ValueError: If it is not.
     """
-    if isinstance(value, str) and not has_possible_host(value):
+    if isinstance(value, str) and not _has_possible_host(value):
         raise ValueError("it must be an address such as https://host.example:8443/path")
     return web_address(value)
 
 
-def has_possible_host(address: str) -> bool:
+def _has_possible_host(address: str) -> bool:
     """Whether an address has a host, and a port from 1 to 65535 or none."""
     try:
         parts = urlsplit(address)
