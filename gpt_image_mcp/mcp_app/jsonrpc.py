@@ -28,8 +28,8 @@ _AROUND = " \t\r\n\ufeff"
 _TEXT = r""""(?:[^"\\]|\\.)*+"?|'(?:[^'\\]|\\.)*+'?"""
 _MARK = re.compile(rf"{_TEXT}|[][{{}}]", re.DOTALL)
 _VALUE = re.compile(rf"\s*:\s*({_TEXT}|-?\d[\d.eE+-]*)", re.DOTALL)
-# Where the id of a message that is not read stands: clients write it first or last.
-_ENDS, _ID = 300, re.compile(r'"id"\s*:\s*("[^"\\]*"|\d{1,18})\s*[,}]')
+# Of a long text that is not read, the id is looked for where clients write it: first or last.
+_LONG, _ENDS, _ID = 1_000_000, 300, re.compile(r'"id"\s*:\s*("[^"\\]*"|\d{1,18})\s*[,}]')
 _NO_REQUEST = (
     'A request is an object with jsonrpc "2.0", an id that is a string or an integer, a method that is a '
     "string and, if it has params, an object of them; it is nested at most 200 deep."
@@ -58,8 +58,7 @@ def read_line(line: str, *, takes_batches: bool) -> Line:
     if not text:
         return Line()
     if has_too_many_values(text):
-        found = _ID.search(text[:_ENDS] + text[-_ENDS:])
-        return Line(errors=[_error(json.loads(found[1]) if found else None, PARSE_ERROR, _TOO_MANY)])
+        return Line(errors=[_error(_id_at_an_end(text), PARSE_ERROR, _TOO_MANY)])
     with suppress(ValidationError):
         message = _messages.validate_json(text, by_name=False)
         if not isinstance(message, JSONRPCNotification) or '"id"' not in text:
@@ -92,8 +91,13 @@ def _said(part: Any) -> JSONRPCMessage | str | None:
 
 
 def _refused(text: str, code: int, reason: str) -> Line:
-    ids = list(_ids_within(text)) or [None]
-    return Line(errors=[_error(each, code, reason) for each in ids])
+    ids = list(_ids_within(text)) if len(text) < _LONG else [_id_at_an_end(text)]
+    return Line(errors=[_error(each, code, reason) for each in ids or [None]])
+
+
+def _id_at_an_end(text: str) -> object:
+    found = _ID.search(text[:_ENDS] + text[-_ENDS:])
+    return json.loads(found[1]) if found else None
 
 
 def _error(request: object, code: int, reason: str) -> str:

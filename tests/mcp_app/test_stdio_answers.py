@@ -72,6 +72,8 @@ REFUSED: dict[str, tuple[str | bytes, Any, int]] = {
     "words before it": ("INFO " + ping(7), 7, PARSE_ERROR),
     "cut off": (call(7)[:-9], 7, PARSE_ERROR),
     "cut off in a text of quotes": (call(7, size='"' * 100_000)[:-3], 7, PARSE_ERROR),
+    "cut off in a text of megabytes": (call(7, size='"' * 3_000_000)[:-3], 7, PARSE_ERROR),
+    "megabytes with the id last": ('{"x": "' + "y" * 3_000_000 + '", , "id": 7}', 7, PARSE_ERROR),
     "a comma too many": (ping(7)[:-1] + ",}", 7, PARSE_ERROR),
     "quotes of Python": (ping(7).replace('"', "'"), 7, PARSE_ERROR),
     "UTF-16": (ping(7).encode("utf-16"), None, PARSE_ERROR),
