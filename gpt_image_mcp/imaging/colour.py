@@ -21,6 +21,9 @@ _DATE_FIELD, _DATE = slice(24, 36), struct.pack(">6H", 2026, 1, 1, 0, 0, 0)
 _SAME_COLOUR = 2
 # The largest for presses have 9 MB. Some stay in memory.
 _MOST_BYTES = 10_000_000
+# A profile's table of tags, name, place and length of each, of which Little CMS reads so many; and the type
+# whose list of steps may name a single step a million times, each of which is done for every colour.
+_TAGS, _TAG, _MOST_TAGS, _ENDLESS = 132, struct.Struct(">4x2I"), 100, b"mpet"
 _SAMPLE_LEVELS = (0, 64, 128, 192, 255)
 
 
@@ -33,8 +36,15 @@ def srgb_profile() -> bytes:
 
 
 def describes(profile: bytes, mode: str) -> bool:
-    """Whether a profile is for pixels of this mode: RGB, L or CMYK; none of many megabytes is."""
-    return len(profile) <= _MOST_BYTES and profile[_SPACE_FIELD] == _SPACES.get(mode)
+    """Whether a profile is for pixels of this mode: RGB, L or CMYK; none is that would take long to apply."""
+    is_quick = len(profile) <= _MOST_BYTES and not _is_endless(profile)
+    return is_quick and profile[_SPACE_FIELD] == _SPACES.get(mode)
+
+
+def _is_endless(profile: bytes) -> bool:
+    table = profile[_TAGS : _TAGS + _MOST_TAGS * _TAG.size]
+    places = (place for place, _ in _TAG.iter_unpack(table[: len(table) // _TAG.size * _TAG.size]))
+    return any(profile[place : place + len(_ENDLESS)] == _ENDLESS for place in places)
 
 
 @functools.lru_cache(maxsize=4)

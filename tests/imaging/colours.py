@@ -33,6 +33,16 @@ def rgb_profile(name: str = "P3") -> bytes:
     return bytes(profile)
 
 
+def with_tag(profile: bytes, name: bytes, data: bytes) -> bytes:
+    """The profile with one more tag, at its end."""
+    (count,) = struct.unpack_from(">I", profile, 128)
+    tags = [struct.unpack_from(">4sII", profile, 132 + 12 * number) for number in range(count)]
+    tags = [(tag, place + 12, length) for tag, place, length in tags] + [(name, len(profile) + 12, len(data))]
+    table = b"".join(struct.pack(">4sII", *tag) for tag in tags)
+    whole = profile[4:128] + struct.pack(">I", count + 1) + table + profile[132 + 12 * count :] + data
+    return struct.pack(">I", len(whole) + 4) + whole
+
+
 def _tagged(kind: bytes, space: bytes, connection: bytes, tags: dict[bytes, bytes]) -> bytes:
     """A version 2 profile of these tags."""
     start = 128 + 4 + 12 * len(tags)

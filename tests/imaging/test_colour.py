@@ -27,6 +27,7 @@ from tests.imaging.colours import (
     saved,
     shown,
     srgb_profile,
+    with_tag,
 )
 
 if TYPE_CHECKING:
@@ -93,6 +94,20 @@ def test_a_profile_that_cannot_be_applied_is_left_out(broken: bytes) -> None:
     done = opened(_composed(original, saved(Image.new("RGB", SIZE, GREEN))))
     assert done.getpixel(RIGHT) == PALE
     assert "icc_profile" not in done.info
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("tag", [b"D2B0", b"D2B1", b"D2B3", b"B2D0", b"A2B0"])
+def test_a_profile_that_does_a_step_a_hundred_thousand_times_is_left_out(tag: bytes) -> None:
+    steps = 100_000
+    matrix = b"matf" + struct.pack(">4xHH12f", 3, 3, *(1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0))
+    body = (
+        b"mpet" + struct.pack(">4xHHI", 3, 3, steps) + struct.pack(">II", 16 + 8 * steps, len(matrix)) * steps
+    )
+    endless = with_tag(P3, tag, body + matrix)
+    photo = saved(Image.new("RGB", SIZE, PALE), "TIFF", icc_profile=endless)
+    assert decode(photo).profile == b""
+    assert is_near(shown(thumbnail(photo, 64), (1, 1)), PALE)
 
 
 def test_a_profile_of_many_megabytes_is_left_out() -> None:
