@@ -20,6 +20,7 @@ from gpt_image_mcp.environment import variables_set
 from gpt_image_mcp.errors import OutputRejected, cut, quoted
 from gpt_image_mcp.object_paths import is_object, location, object_path
 from gpt_image_mcp.paths import is_within, local_path, real_path, unquoted
+from gpt_image_mcp.visible_text import without_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -236,7 +237,14 @@ def _meant(settings: Settings, output_dir: str) -> Path:
         raise OutputRejected(message, next_step="Pass an absolute path as output_dir.") from error
     folder = folder if folder.is_absolute() else _below_project(folder, settings)
     # Making a folder makes all on the way to it, also what a ".." leaves again.
-    return real_path(folder) if ".." in folder.parts else folder
+    return _seen(real_path(folder) if ".." in folder.parts else folder)
+
+
+def _seen(folder: Path) -> Path:
+    """The folder without the characters that nobody sees, in what of it is still to be made."""
+    if without_unseen(str(folder)) == str(folder) or os.path.exists(folder):
+        return folder
+    return _seen(folder.parent) / without_unseen(folder.name)
 
 
 def require_writable(folder: Path) -> Path:

@@ -78,6 +78,15 @@ def test_a_relative_folder_without_a_project_is_refused() -> None:
         output_folder(Settings(project_dir="/"), "pictures")
 
 
+@pytest.mark.parametrize("unseen", ["\u202e", "\u200b", "\u2066", "\ufeff", "\u2800", "\U000e0041"])
+def test_a_folder_is_made_without_what_nobody_sees_in_its_name(unseen: str, tmp_path: Path) -> None:
+    there = tmp_path / f"th{unseen}ere"
+    there.mkdir()
+    asked = there / f"n{unseen}ew" / unseen / f"{unseen}deep"
+    assert output_folder(Settings(), str(asked)) == there / "new" / "deep"
+    assert output_folder(Settings(), str(there)) == there
+
+
 def test_home_is_expanded_and_quotes_are_removed() -> None:
     assert output_folder(Settings(), ' "~/pictures" ') == Path.home() / "pictures"
     assert output_folder(Settings(output_dir="'~/pictures'"), "") == Path.home() / "pictures"
