@@ -8,7 +8,7 @@ import struct
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.imaging.containers import MOST_PARTS, jpeg, png, webp
+from gpt_image_mcp.imaging.containers import MOST_PARTS, jpeg, png, tiff, webp
 from gpt_image_mcp.pillow_errors import Oversized
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ _MOST_READS, _MOST_VALUES = 500_000, 100_000
 # together anew, to make an object of each value of the resolution in it; and it takes Photoshop's resources,
 # of which there are some dozens, one by one in Python.
 _METADATA = {"jpeg": ((b"Exif\0\0", 8), (b"8BIM", 10_000)), "avif": ((b"Exif", 64),)}
-# Pillow makes an object of each fraction, which takes as long as so many other values.
-_FRACTIONS, _VALUES_PER_FRACTION = (5, 10), 20
 # What walks through the parts of a file, of which there are less than ``MOST_PARTS``.
 _PARTS: dict[str, Callable[[bytes], Iterator[object]]] = {
     "jpeg": jpeg.parts,
     "png": png.chunks,
     "webp": webp.all_chunks,
 }
+# In five seconds their decoders read 50 MB; no photo comes near.
+_MOST_BYTES = {"avif": 40_000_000, "heic": 40_000_000}
 _ICON_SIZE, _LARGEST_ICON_EDGE = re.compile(rb"IHDR(.{8})", re.DOTALL), 1024
 _TOO_MANY = "it is made of so many or such large parts that reading it would take too long"
 
@@ -64,12 +64,17 @@ def require_openable(data: bytes, format_name: str) -> None:
     Raises:
         Oversized: If it holds such a part.
     """
+    if len(data) > (most_bytes := _MOST_BYTES.get(format_name, len(data))):
+        message = (
+            f"it has {len(data) / 1e6:.1f} MB; of {format_name.upper()} at most {most_bytes / 1e6:g} are read"
+        )
+        raise Oversized(message)
     sizes = _ICON_SIZE.findall(data) if format_name == "ico" else []
     is_large = any(max(struct.unpack(">II", size)) > _LARGEST_ICON_EDGE for size in sizes)
     has_many = any(data.count(name) > most for name, most in _METADATA.get(format_name, ()))
     if parts := _PARTS.get(format_name):
         has_many = has_many or any(islice(parts(data), MOST_PARTS - 1, None))
-    if is_large or has_many or (format_name == "tiff" and _most_values(data) > _MOST_VALUES):
+    if is_large or has_many or (format_name == "tiff" and tiff.longest_list(data) > _MOST_VALUES):
         raise Oversized(_TOO_MANY)
 
 
@@ -86,27 +91,17 @@ def require_decodable(image: Image.Image, data: bytes) -> None:
             "along an edge are read"
         )
         raise Oversized(message)
-    scans = sum(map(data.count, _SCANS)) if image.format in ("JPEG", "MPO") else 1
+    scans = _scans(image, data)
     if scans * pixels > _MOST_SCANNED_PIXELS:
-        message = f"it has {image.width}x{image.height} pixels in {scans:,} scans, which would take too long"
+        message = (
+            f"it has {image.width}x{image.height} pixels in {scans:,.0f} scans, which would take too long"
+        )
         raise Oversized(message)
 
 
-def _most_values(data: bytes) -> int:
-    """How much the longest tag of a TIFF's first page has, other than bytes and text, in whole numbers."""
-    order, is_big = "<" if data[:1] == b"I" else ">", b"+" in data[2:4]
-    head, entry, field = (8, f"{order}2xHQ8x", "Q") if is_big else (2, f"{order}2xHI4x", "I")
-    try:
-        (start,) = struct.unpack_from(order + field, data, 8 if is_big else 4)
-        (count,) = struct.unpack_from(order + ("Q" if is_big else "H"), data, start)
-        tags = data[start + head :][: min(count, _MOST_VALUES) * struct.calcsize(entry)]
-        return max(
-            (
-                values * (_VALUES_PER_FRACTION if kind in _FRACTIONS else 1)
-                for kind, values in struct.iter_unpack(entry, tags)
-                if kind not in (1, 2, 7)
-            ),
-            default=0,
-        )
-    except (struct.error, OverflowError):
-        return 0  # it breaks off, which Pillow notices
+def _scans(image: Image.Image, data: bytes) -> float:
+    """How often each pixel is decoded, of JPEGs and of a TIFF that is made of them."""
+    share = tiff.readings(data, width=image.width, height=image.height) if image.format == "TIFF" else 1
+    if not share or image.format not in ("JPEG", "MPO", "TIFF"):
+        return 1
+    return share * sum(map(data.count, _SCANS))

@@ -241,6 +241,75 @@ def test_a_jpeg_with_too_many_scans_is_refused_whatever_is_around_them() -> None
     assert decode(film).image.size == (2000, 2000)
 
 
+_LONG, _SHORT = 4, 3
+
+
+def _tiff_of_jpegs(
+    jpeg: bytes, edge: int, *, planes: int = 1, more: tuple[tuple[int, ...], ...] = ()
+) -> bytes:
+    """A TIFF whose planes are all the same JPEG; of a tag with several values, these are behind the tags."""
+    tags = [(256, _LONG, edge), (257, _LONG, edge), (258, _SHORT, *(8,) * planes), (259, _SHORT, 7)]
+    tags += [(262, _SHORT, 2 if planes > 1 else 1), (273, _LONG, *(1000,) * planes), (277, _SHORT, planes)]
+    tags += [
+        (278, _LONG, edge),
+        (279, _LONG, *(len(jpeg),) * planes),
+        (284, _SHORT, 2 if planes > 1 else 1),
+        *more,
+    ]
+    table, behind = struct.pack("<H", len(tags)), b""
+    for tag, kind, *values in tags:
+        packed = struct.pack(f"<{len(values)}{'I' if kind == _LONG else 'H'}", *values)
+        place = struct.pack("<I", 8 + 2 + 12 * len(tags) + 4 + len(behind))
+        table += struct.pack("<HHI", tag, kind, len(values)) + (
+            packed.ljust(4, b"\0") if len(packed) <= 4 else place
+        )
+        behind += b"" if len(packed) <= 4 else packed
+    return (b"II*\0" + struct.pack("<I", 8) + table + bytes(4) + behind).ljust(1000, b"\0") + jpeg
+
+
+def _with_scans(jpeg: bytes, scans: int) -> bytes:
+    last = jpeg.rindex(b"\xff\xda")
+    return jpeg[:-2] + jpeg[last:-2] * scans + jpeg[-2:]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("planes", "scans", "more"),
+    [
+        (1, 1_000, ()),
+        (3, 300, ()),
+        (4, 200, ()),
+        # The second of a tag is not the one that libtiff takes.
+        (3, 300, ((284, _SHORT, 1), (278, _LONG, 1))),
+        (1, 1_000, ((278, _LONG, 1), (259, _SHORT, 5))),
+    ],
+)
+def test_a_tiff_of_jpegs_with_too_many_scans_is_refused(
+    planes: int, scans: int, more: tuple[tuple[int, ...], ...]
+) -> None:
+    jpeg = _encoded("JPEG", "L", (2000, 2000), progressive=True)
+    with pytest.raises(InputRejected, match="scans"):
+        normalise(
+            _tiff_of_jpegs(_with_scans(jpeg, scans), 2000, planes=planes, more=more),
+            source="scan",
+            is_first=True,
+        )
+    usual = _tiff_of_jpegs(jpeg, 2000, planes=planes)
+    assert decode(usual).image.size == (2000, 2000)
+
+
+@pytest.mark.parametrize("rows", [16, 2000])
+def test_a_tiff_of_many_jpegs_is_read(rows: int) -> None:
+    strips = _encoded("TIFF", size=(2000, 2000), compression="jpeg", tiffinfo={278: rows}, strip_size=1)
+    assert decode(strips).image.size == (2000, 2000)
+
+
+@pytest.mark.parametrize("brand", [b"avif", b"heic"])
+def test_what_would_decode_for_longer_than_five_seconds_is_refused_by_its_bytes(brand: bytes) -> None:
+    with pytest.raises(InputRejected, match="at most 40 are read"):
+        normalise(b"\0\0\0\x1cftyp" + brand + bytes(40_000_000), source="photo", is_first=True)
+
+
 def test_many_pages_cost_nothing_because_only_the_first_is_read() -> None:
     ready = normalise(_tiff_pages(_MANY), source="photo", is_first=True)
     assert "it has several frames, of which the first is used" in ready.notes[0]
