@@ -8,7 +8,7 @@ import struct
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.imaging.containers import MOST_PARTS, jpeg, png, tiff, webp
+from gpt_image_mcp.imaging.containers import MOST_PARTS, heif, jpeg, png, tiff, webp
 from gpt_image_mcp.pillow_errors import Oversized
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def require_openable(data: bytes, format_name: str) -> None:
     sizes = _ICON_SIZE.findall(data) if format_name == "ico" else []
     is_large = any(max(struct.unpack(">II", size)) > _LARGEST_ICON_EDGE for size in sizes)
     has_many = any(data.count(name) > most for name, most in _METADATA.get(format_name, ()))
+    has_many = has_many or (format_name in ("avif", "heic") and heif.has_shared_parts(data))
     if parts := _PARTS.get(format_name):
         has_many = has_many or any(islice(parts(data), MOST_PARTS - 1, None))
     if is_large or has_many or (format_name == "tiff" and tiff.longest_list(data) > _MOST_VALUES):

@@ -310,6 +310,42 @@ def test_what_would_decode_for_longer_than_five_seconds_is_refused_by_its_bytes(
         normalise(b"\0\0\0\x1cftyp" + brand + bytes(40_000_000), source="photo", is_first=True)
 
 
+def _box(kind: bytes, body: bytes, version: int | None = None) -> bytes:
+    start = b"" if version is None else struct.pack(">I", version << 24)
+    return struct.pack(">I4s", len(start + body) + 8, kind) + start + body
+
+
+def _heif(brand: bytes, *, lengths: list[int], made_of: list[int], wide: bool = False) -> bytes:
+    """A file of items with so many bytes each, the first of which is made of some, also twice."""
+    number = "I" if wide else "H"
+    items = b"".join(
+        struct.pack(f">{number}HHHII", item, 0, 0, 1, 0, length) for item, length in enumerate(lengths, 1)
+    )
+    places = b"\x44\0" + struct.pack(f">{number}", len(lengths)) + items
+    parts = _box(b"dimg", struct.pack(f">{number}H{len(made_of)}{number}", 1, len(made_of), *made_of))
+    inside = _box(b"iref", parts, int(wide)) + _box(b"iloc", places, 2 if wide else 1)
+    return _box(b"ftyp", brand + bytes(4)) + _box(b"meta", inside, 0) + _box(b"mdat", bytes(1_000))
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("brand", [b"avif", b"heic"])
+@pytest.mark.parametrize(
+    ("lengths", "made_of"),
+    [
+        ([0, 1], [2]),
+        ([8, 900, 900], [2, 3]),
+        ([8, 100], [2, 2]),
+        ([8], [7, 8] * 30_000),
+    ],
+)
+def test_a_picture_whose_parts_share_their_bytes_is_refused(
+    lengths: list[int], made_of: list[int], brand: bytes, *, wide: bool
+) -> None:
+    with pytest.raises(InputRejected, match="many or such large parts"):
+        normalise(_heif(brand, lengths=lengths, made_of=made_of, wide=wide), source="x", is_first=True)
+    require_openable(_heif(brand, lengths=[8, 400, 400], made_of=[2, 3], wide=wide), brand.decode())
+
+
 def test_many_pages_cost_nothing_because_only_the_first_is_read() -> None:
     ready = normalise(_tiff_pages(_MANY), source="photo", is_first=True)
     assert "it has several frames, of which the first is used" in ready.notes[0]
