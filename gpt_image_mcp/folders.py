@@ -237,14 +237,14 @@ def _meant(settings: Settings, output_dir: str) -> Path:
         raise OutputRejected(message, next_step="Pass an absolute path as output_dir.") from error
     folder = folder if folder.is_absolute() else _below_project(folder, settings)
     # Making a folder makes all on the way to it, also what a ".." leaves again.
-    return _seen(real_path(folder) if ".." in folder.parts else folder)
+    return _visibly_named(real_path(folder) if ".." in folder.parts else folder)
 
 
-def _seen(folder: Path) -> Path:
+def _visibly_named(folder: Path) -> Path:
     """The folder without the characters that nobody sees, in what of it is still to be made."""
     if without_unseen(str(folder)) == str(folder) or os.path.exists(folder):
         return folder
-    return _seen(folder.parent) / without_unseen(folder.name)
+    return _visibly_named(folder.parent) / without_unseen(folder.name)
 
 
 def require_writable(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Running blocking work in worker threads, so that the loop stays free to answer clients."""
+"""Keeping the loop free to answer clients: blocking work goes to threads, and long reading takes turns."""
 
 from __future__ import annotations
 

@@ -85,6 +85,8 @@ def test_a_folder_is_made_without_what_nobody_sees_in_its_name(unseen: str, tmp_
     asked = there / f"n{unseen}ew" / unseen / f"{unseen}deep"
     assert output_folder(Settings(), str(asked)) == there / "new" / "deep"
     assert output_folder(Settings(), str(there)) == there
+    with pytest.raises(OutputRejected, match="what others run"):
+        output_folder(Settings(), str(tmp_path / f".{unseen}git" / "hooks"))
 
 
 def test_home_is_expanded_and_quotes_are_removed() -> None:

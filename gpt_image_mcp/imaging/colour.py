@@ -42,6 +42,7 @@ def describes(profile: bytes, mode: str) -> bool:
 
 
 def _is_endless(profile: bytes) -> bool:
+    """Whether a profile holds a list of steps."""
     table = profile[_TAGS : _TAGS + _MOST_TAGS * _TAG.size]
     places = (place for place, _ in _TAG.iter_unpack(table[: len(table) // _TAG.size * _TAG.size]))
     return any(profile[place : place + len(_ENDLESS)] == _ENDLESS for place in places)

@@ -69,14 +69,23 @@ def require_openable(data: bytes, format_name: str) -> None:
             f"it has {len(data) / 1e6:.1f} MB; of {format_name.upper()} at most {most_bytes / 1e6:g} are read"
         )
         raise Oversized(message)
-    sizes = _ICON_SIZE.findall(data) if format_name == "ico" else []
-    is_large = any(max(struct.unpack(">II", size)) > _LARGEST_ICON_EDGE for size in sizes)
-    has_many = any(data.count(name) > most for name, most in _METADATA.get(format_name, ()))
-    has_many = has_many or (format_name in ("avif", "heic") and heif.has_shared_parts(data))
-    if parts := _PARTS.get(format_name):
-        has_many = has_many or any(islice(parts(data), MOST_PARTS - 1, None))
-    if is_large or has_many or (format_name == "tiff" and tiff.longest_list(data) > _MOST_VALUES):
+    if _has_too_much(data, format_name):
         raise Oversized(_TOO_MANY)
+
+
+def _has_too_much(data: bytes, format_name: str) -> bool:
+    """Whether a file is made of too many parts, or of too large ones."""
+    if format_name == "ico":
+        sizes = _ICON_SIZE.findall(data)
+        return any(max(struct.unpack(">II", size)) > _LARGEST_ICON_EDGE for size in sizes)
+    if format_name == "tiff":
+        return tiff.longest_list(data) > _MOST_VALUES
+    if any(data.count(name) > most for name, most in _METADATA.get(format_name, ())):
+        return True
+    if format_name in ("avif", "heic"):
+        return heif.has_shared_parts(data)
+    parts = _PARTS.get(format_name)
+    return parts is not None and any(islice(parts(data), MOST_PARTS - 1, None))
 
 
 def require_decodable(image: Image.Image, data: bytes) -> None:

@@ -15,7 +15,7 @@ from gpt_image_mcp.library.admission import Charge, counts, refusal, standing_of
 from gpt_image_mcp.library.audit import note_ended, note_refused
 from gpt_image_mcp.library.call_records import call_record, dump_error
 from gpt_image_mcp.library.clock import by_database, now_of
-from gpt_image_mcp.library.lost_calls import CALL_LEASE, lost_call, lost_calls
+from gpt_image_mcp.library.lost_calls import CALL_LEASE, error_of_lost_call, lost_calls
 from gpt_image_mcp.library.naming import is_of_model
 from gpt_image_mcp.library.ownership import owned, signed
 from gpt_image_mcp.library.processes import is_gone, this_process
@@ -217,7 +217,7 @@ class Ledger:
         with self.database.writing() as connection:
             lost = lost_calls(connection)  # one may have said meanwhile that it lives
             for call_id in lost:
-                error = dump_error(lost_call(call_id))
+                error = dump_error(error_of_lost_call(call_id))
                 given_up = update(calls).where(calls.c.id == call_id)
                 connection.execute(given_up.values(status="outcome_unknown", error=error))
             note_ended(connection, lost, keeps_prompts=self.keeps_prompts)

@@ -35,7 +35,7 @@ def lost_calls(connection: Connection) -> list[str]:
     ]
 
 
-def lost_call(call_id: str) -> OutcomeUnknown:
+def error_of_lost_call(call_id: str) -> OutcomeUnknown:
     """The error of such a call; it names the file in which the answer of the API is kept, if it came."""
     message = (
         "The server that made this call was stopped before it was finished. Whether a picture was made and "

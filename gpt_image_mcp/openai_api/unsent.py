@@ -201,27 +201,24 @@ def _proxy_to(url: str) -> tuple[str, str]:
 
 def _is_web_address(address: str) -> bool:
     """Whether requests can be sent to an address."""
+    url = _read(address)
+    return url is not None and url.scheme in ("http", "https") and bool(url.host)
+
+
+def _is_proxy(proxy: str) -> bool:
+    """Whether an address, which may lack its scheme, can be that of a proxy."""
+    return _read(proxy if "://" in proxy else f"http://{proxy}") is not None
+
+
+def _read(address: str) -> httpx2.URL | None:
+    """An address in parts; None if it has none, or a port that there cannot be."""
     import httpx2
 
     try:
         url = httpx2.URL(address)
     except httpx2.InvalidURL:
-        return False
-    return url.scheme in ("http", "https") and bool(url.host) and _is_port(url)
-
-
-def _is_proxy(proxy: str) -> bool:
-    """Whether an address, which may lack its scheme, can be that of a proxy."""
-    import httpx2
-
-    try:
-        return _is_port(httpx2.URL(proxy if "://" in proxy else f"http://{proxy}"))
-    except httpx2.InvalidURL:
-        return False
-
-
-def _is_port(url: httpx2.URL) -> bool:
-    return url.port is None or 0 < url.port <= _HIGHEST_PORT
+        return None
+    return url if url.port is None or 0 < url.port <= _HIGHEST_PORT else None
 
 
 def _shown(address: str) -> str:

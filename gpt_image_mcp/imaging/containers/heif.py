@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # More items, or pieces of their bytes, than any camera makes.
 _MOST = 200_000
-_IN_A_GRID = b"dimg"
+_MADE_OF = b"dimg"
 
 
 def has_shared_parts(data: bytes) -> bool:
@@ -53,11 +53,11 @@ def _lengths(body: memoryview, whole: int) -> Iterator[int]:
     version = reader.number(4) >> 24
     sizes = reader.number(2)
     offset, length, base, index = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
-    has_more, wide = version in {1, 2}, 2 if version < 2 else 4  # noqa: PLR2004 - of ids and of their number
+    has_method, wide = version in {1, 2}, 2 if version < 2 else 4  # noqa: PLR2004 - bytes of an id
     for _ in range(reader.number(wide)):
-        reader.skip(wide + (2 if has_more else 0) + 2 + base)
+        reader.skip(wide + (2 if has_method else 0) + 2 + base)
         for _ in range(reader.number(2)):
-            reader.skip((index if has_more else 0) + offset)
+            reader.skip((index if has_method else 0) + offset)
             yield reader.number(length) or whole
 
 
@@ -65,7 +65,7 @@ def _parts(body: memoryview) -> Iterator[int]:
     """The items that others are made of, as often as they are named."""
     wide = 4 if bytes(body[:1]) == b"\1" else 2
     for kind, references in _boxes(body[4:]):
-        if kind == _IN_A_GRID:
+        if kind == _MADE_OF:
             reader = _Reader(references)
             reader.skip(wide)
             for _ in range(reader.number(2)):

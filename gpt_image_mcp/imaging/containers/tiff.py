@@ -45,22 +45,28 @@ def readings(data: bytes, *, width: int, height: int) -> float:
 
     Of a page in parts each pixel takes the bytes of its part alone; but parts may share their bytes.
     """
-    if (_numbers(data, _COMPRESSION) or _JPEG)[0] not in _JPEG:
+    tags: dict[int, _Entry] = {}
+    for entry in _entries(data):
+        tags.setdefault(entry.tag, entry)
+
+    def values(tag: int) -> tuple[int, ...]:
+        return _numbers(data, tags[tag]) if tag in tags else ()
+
+    if (values(_COMPRESSION) or _JPEG)[0] not in _JPEG:
         return 0
-    sizes = _numbers(data, _STRIP_SIZES) or _numbers(data, _TILE_SIZES)
+    sizes = values(_STRIP_SIZES) or values(_TILE_SIZES)
     if not sizes or min(sizes) < 0 or sum(sizes) > len(data):
-        is_separate = _SEPARATE in _numbers(data, _PLANES)
-        return max(_numbers(data, _SAMPLES), default=_MOST_SAMPLES) if is_separate else 1
-    across = _numbers(data, _TILE_WIDTH) or (width,)
-    down = _numbers(data, _TILE_HEIGHT) or _numbers(data, _ROWS) or (height,)
+        is_separate = _SEPARATE in values(_PLANES)
+        return max(values(_SAMPLES), default=_MOST_SAMPLES) if is_separate else 1
+    across = values(_TILE_WIDTH) or (width,)
+    down = values(_TILE_HEIGHT) or values(_ROWS) or (height,)
     return 1 / (-(-width // max(1, across[0])) * -(-height // max(1, down[0])))
 
 
-def _numbers(data: bytes, tag: int) -> tuple[int, ...]:
-    """The values of a tag; none if it is not there, or if they are no whole numbers."""
-    entry = next((each for each in _entries(data) if each.tag == tag), None)
-    letter = _WHOLE_NUMBERS.get(entry.kind) if entry else None
-    if entry is None or letter is None or entry.values > _MOST:
+def _numbers(data: bytes, entry: _Entry) -> tuple[int, ...]:
+    """The values of a tag; none if they are no whole numbers."""
+    letter = _WHOLE_NUMBERS.get(entry.kind)
+    if letter is None or entry.values > _MOST:
         return ()
     order, is_big = _form(data)
     values = struct.Struct(f"{order}{entry.values}{letter}")

@@ -1,0 +1,125 @@
+"""Files in which the same bytes stand for many parts: a little to send, and a lot of work."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import pytest
+from PIL import Image
+
+from gpt_image_mcp.errors import InputRejected
+from gpt_image_mcp.imaging.decoding import decode
+from gpt_image_mcp.imaging.limits import require_openable
+from gpt_image_mcp.imaging.normalise import normalise
+
+SIZE = (2000, 2000)
+_LONG, _SHORT = 4, 3
+
+
+def _encoded(kind: str, image: Image.Image, **options: object) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def _tiff_of_jpegs(
+    jpeg: bytes, edge: int, *, planes: int = 1, more: tuple[tuple[int, ...], ...] = ()
+) -> bytes:
+    """A TIFF whose planes are all the same JPEG; of a tag with several values, these are behind the tags."""
+    tags = [(256, _LONG, edge), (257, _LONG, edge), (258, _SHORT, *(8,) * planes), (259, _SHORT, 7)]
+    tags += [(262, _SHORT, 2 if planes > 1 else 1), (273, _LONG, *(1000,) * planes), (277, _SHORT, planes)]
+    tags += [
+        (278, _LONG, edge),
+        (279, _LONG, *(len(jpeg),) * planes),
+        (284, _SHORT, 2 if planes > 1 else 1),
+        *more,
+    ]
+    table, behind = struct.pack("<H", len(tags)), b""
+    for tag, kind, *values in tags:
+        packed = struct.pack(f"<{len(values)}{'I' if kind == _LONG else 'H'}", *values)
+        place = struct.pack("<I", 8 + 2 + 12 * len(tags) + 4 + len(behind))
+        table += struct.pack("<HHI", tag, kind, len(values)) + (
+            packed.ljust(4, b"\0") if len(packed) <= 4 else place
+        )
+        behind += b"" if len(packed) <= 4 else packed
+    return (b"II*\0" + struct.pack("<I", 8) + table + bytes(4) + behind).ljust(1000, b"\0") + jpeg
+
+
+def _with_scans(jpeg: bytes, scans: int) -> bytes:
+    last = jpeg.rindex(b"\xff\xda")
+    return jpeg[:-2] + jpeg[last:-2] * scans + jpeg[-2:]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("planes", "scans", "more"),
+    [
+        (1, 1_000, ()),
+        (3, 300, ()),
+        (4, 200, ()),
+        # The second of a tag is not the one that libtiff takes.
+        (3, 300, ((284, _SHORT, 1), (278, _LONG, 1))),
+        (1, 1_000, ((278, _LONG, 1), (259, _SHORT, 5))),
+    ],
+)
+def test_a_tiff_of_jpegs_with_too_many_scans_is_refused(
+    planes: int, scans: int, more: tuple[tuple[int, ...], ...]
+) -> None:
+    jpeg = _encoded("JPEG", Image.new("L", SIZE), progressive=True)
+    with pytest.raises(InputRejected, match="scans"):
+        normalise(
+            _tiff_of_jpegs(_with_scans(jpeg, scans), 2000, planes=planes, more=more),
+            source="scan",
+            is_first=True,
+        )
+    usual = _tiff_of_jpegs(jpeg, 2000, planes=planes)
+    assert decode(usual).image.size == SIZE
+
+
+@pytest.mark.parametrize("rows", [16, 2000])
+def test_a_tiff_of_many_jpegs_is_read(rows: int) -> None:
+    strips = _encoded("TIFF", Image.new("RGB", SIZE), compression="jpeg", tiffinfo={278: rows}, strip_size=1)
+    assert decode(strips).image.size == SIZE
+
+
+@pytest.mark.parametrize("brand", [b"avif", b"heic"])
+def test_what_would_decode_for_longer_than_five_seconds_is_refused_by_its_bytes(brand: bytes) -> None:
+    with pytest.raises(InputRejected, match="at most 40 are read"):
+        normalise(b"\0\0\0\x1cftyp" + brand + bytes(40_000_000), source="photo", is_first=True)
+
+
+def _box(kind: bytes, body: bytes, version: int | None = None) -> bytes:
+    start = b"" if version is None else struct.pack(">I", version << 24)
+    return struct.pack(">I4s", len(start + body) + 8, kind) + start + body
+
+
+def _heif(brand: bytes, *, lengths: list[int], made_of: list[int], wide: bool = False) -> bytes:
+    """A file of items with so many bytes each, the first of which is made of some, also twice."""
+    number = "I" if wide else "H"
+    items = b"".join(
+        struct.pack(f">{number}HHHII", item, 0, 0, 1, 0, length) for item, length in enumerate(lengths, 1)
+    )
+    places = b"\x44\0" + struct.pack(f">{number}", len(lengths)) + items
+    parts = _box(b"dimg", struct.pack(f">{number}H{len(made_of)}{number}", 1, len(made_of), *made_of))
+    inside = _box(b"iref", parts, int(wide)) + _box(b"iloc", places, 2 if wide else 1)
+    return _box(b"ftyp", brand + bytes(4)) + _box(b"meta", inside, 0) + _box(b"mdat", bytes(1_000))
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("brand", [b"avif", b"heic"])
+@pytest.mark.parametrize(
+    ("lengths", "made_of"),
+    [
+        ([0, 1], [2]),
+        ([8, 900, 900], [2, 3]),
+        ([8, 100], [2, 2]),
+        ([8], [7, 8] * 30_000),
+    ],
+)
+def test_a_picture_whose_parts_share_their_bytes_is_refused(
+    lengths: list[int], made_of: list[int], brand: bytes, *, wide: bool
+) -> None:
+    with pytest.raises(InputRejected, match="many or such large parts"):
+        normalise(_heif(brand, lengths=lengths, made_of=made_of, wide=wide), source="x", is_first=True)
+    require_openable(_heif(brand, lengths=[8, 400, 400], made_of=[2, 3], wide=wide), brand.decode())
