@@ -51,6 +51,7 @@ def _assert_inert(shown: str, *, next_steps: int) -> None:
 
 def test_results_and_the_history_show_a_hostile_prompt(project: Path) -> None:
     folder = project / "o\u202eut\x9b"
+    folder.mkdir()  # one to be made would lose what nobody sees
     made = _shown(
         "generate", HOSTILE, "--output-dir", str(folder), "--filename", "fo\u202ex\u3164", "--quality", "low"
     )
