@@ -7,13 +7,14 @@ import errno
 import os
 import secrets
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.paths import real_path
 from gpt_image_mcp.regular_files import NotAFile
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
+    from pathlib import Path
     from typing import IO
 
 # What fsync answers on a drive that does not know it, as some network drives and USB sticks: the file is
@@ -54,8 +55,8 @@ def write_over(path: Path, data: bytes, *, durable: bool = True, follows_links: 
     Raises:
         OSError: If it cannot be written; the old file is then untouched.
     """
-    if follows_links and path.is_symlink() and os.path.realpath(path).endswith(path.suffix):
-        path = Path(os.path.realpath(path))
+    if follows_links and path.is_symlink() and (target := real_path(path)).name.endswith(path.suffix):
+        path = target
     old = path.lstat() if os.path.lexists(path) else None
     if old and not (stat.S_ISREG(old.st_mode) or stat.S_ISDIR(old.st_mode)):  # no folder can be replaced
         raise NotAFile(errno.EINVAL, "it is no regular file", str(path))

@@ -16,7 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import InvalidArgument
-from gpt_image_mcp.paths import is_within
+from gpt_image_mcp.paths import is_within, real_path
 from gpt_image_mcp.regular_files import scan_folder
 from gpt_image_mcp.steps import step
 from gpt_image_mcp.visible_text import normalized
@@ -59,11 +59,11 @@ class Walk:
         """
         start, rules = _read(pattern)
         found: set[Path] = set()
-        seen: set[tuple[str, frozenset[int]]] = set()
+        seen: set[tuple[Path, frozenset[int]]] = set()
         waiting = [(start, frozenset([0]))] if rules else []
         for folder, places in waiting:
             with suppress(OSError):  # may not be listed, or is being exchanged
-                here = (os.path.realpath(folder), places)
+                here = (real_path(folder), places)
                 if here in seen:
                     continue
                 seen.add(here)

@@ -213,7 +213,7 @@ def _kind(target: Path, settings: Settings) -> str:
         return "a link that leads nowhere" if is_link else ""
     if not stat.S_ISREG(mode):
         return "a folder" if stat.S_ISDIR(mode) else "no regular file"
-    is_renamed = is_link and not os.path.realpath(target).endswith(target.suffix)
+    is_renamed = is_link and not real_path(target).name.endswith(target.suffix)
     return "a link to a file of another ending" if is_renamed else ""
 
 

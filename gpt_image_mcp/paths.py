@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ _UNSEEN = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".j
 _LONGEST_PATH = 32_767
 # Folders are made, and removed, one within the other by recursion.
 _MOST_FOLDERS = 200
+# How often a path is followed whose links somebody exchanges meanwhile.
+_MOST_LOOKS = 10
 
 
 def unquoted(text: str) -> str:
@@ -86,8 +89,15 @@ def named_path(text: str, *, base: Path, within: Iterable[Path] | None) -> Path:
 
 
 def real_path(path: Path) -> Path:
-    """A path with all links followed; unlike ``Path.resolve``, it never fails, as for links in a circle."""
-    return Path(os.path.realpath(path))
+    """A path with all links followed; never fails, whether links lead in a circle or are being exchanged.
+
+    What cannot be followed is taken as it is called, which newer Pythons do by themselves.
+    """
+    path = path.absolute()
+    for _ in range(_MOST_LOOKS):
+        with suppress(OSError):  # a link was there and then no longer
+            return Path(os.path.realpath(path))
+    return Path(os.path.normpath(real_path(path.parent) / path.name))
 
 
 def is_within(path: Path, folders: Iterable[Path] | None) -> bool:
@@ -100,7 +110,7 @@ def is_within(path: Path, folders: Iterable[Path] | None) -> bool:
     if not folders:
         return False
     real = real_path(path)
-    return any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)
+    return any(real.is_relative_to(real_path(folder)) for folder in folders)
 
 
 @cache

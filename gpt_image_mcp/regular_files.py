@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gpt_image_mcp.paths import is_within
+from gpt_image_mcp.paths import is_within, real_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -131,7 +131,7 @@ def _place_of(descriptor: int, path: Path) -> Path:
     try:
         return Path(f"/proc/self/fd/{descriptor}").readlink()
     except OSError:
-        real = Path(os.path.realpath(path))
+        real = real_path(path)
         if not os.path.samestat(real.stat(), os.fstat(descriptor)):
             raise OutsideFolders(None, "it was exchanged while it was opened", str(path)) from None
         return real

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import string
+import threading
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt_image_mcp.paths import local_path, unquoted
+from gpt_image_mcp.paths import local_path, real_path, unquoted
 
 BASE = Path("/work/project")
 PLAIN = st.text(string.ascii_letters + string.digits + " .-_äß漢🚣#%&+", min_size=1, max_size=12).filter(
@@ -158,3 +159,26 @@ def test_quoting_twice_or_never_makes_no_difference(text: str, around: str) -> N
     once = unquoted(around + text + around[::-1])
     assert unquoted(once) == once
     assert unquoted(f'"{once}"') == once
+
+
+def test_a_path_is_followed_while_somebody_exchanges_a_folder_on_it_for_a_link(tmp_path: Path) -> None:
+    real, folder, link = tmp_path / "real", tmp_path / "folder", tmp_path / "link"
+    real.mkdir()
+    stop = threading.Event()
+
+    def exchange() -> None:
+        while not stop.is_set():
+            link.symlink_to(real)
+            link.replace(folder)
+            folder.unlink()
+            folder.mkdir()
+            folder.rmdir()
+
+    thread = threading.Thread(target=exchange)
+    thread.start()
+    try:
+        found = {real_path(folder / "a.png") for _ in range(3000)}
+    finally:
+        stop.set()
+        thread.join()
+    assert found == {folder / "a.png", real / "a.png"}

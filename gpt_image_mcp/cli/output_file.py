@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gpt_image_mcp.calls.destination import exact_names
 from gpt_image_mcp.errors import OutputRejected
-from gpt_image_mcp.paths import local_path
+from gpt_image_mcp.paths import local_path, real_path
 
 if TYPE_CHECKING:
     from gpt_image_mcp.values.options import OutputOptions
@@ -40,7 +40,7 @@ def written_to(options: OutputOptions, output: str) -> OutputOptions:
     file = absolute_path(output)
     if output.endswith(("/", os.sep)) or os.path.isdir(file):
         return replace(options, output_dir=str(file))
-    file = Path(os.path.realpath(file.parent)) / file.name if ".." in file.parts else file
+    file = real_path(file.parent) / file.name if ".." in file.parts else file
     files = [file.parent / name for name in exact_names(file.name, options)]
     existing = next(filter(os.path.lexists, files), None)
     if existing and not options.overwrite:

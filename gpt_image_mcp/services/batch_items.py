@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from gpt_image_mcp.calls.destination import named_format, target_files
 from gpt_image_mcp.errors import InvalidArgument, OutputRejected, quoted
 from gpt_image_mcp.folders import project_folder
 from gpt_image_mcp.library.naming import clean_label, numbered_path
-from gpt_image_mcp.paths import unquoted
+from gpt_image_mcp.paths import real_path, unquoted
 from gpt_image_mcp.references import classify
 from gpt_image_mcp.services.edit_planning import EditOptions
 from gpt_image_mcp.services.globbing import expand
@@ -119,7 +118,7 @@ def _apart(item: BatchItem, taken: set[str], settings: Settings) -> BatchItem:
 
 def _files(output: OutputOptions, settings: Settings) -> set[str]:
     """The files of an item, spelled as one where some file systems take them for one."""
-    return {os.path.realpath(file).casefold() for file in target_files(output, settings)}
+    return {str(real_path(file)).casefold() for file in target_files(output, settings)}
 
 
 def label(output: OutputOptions, image: str) -> OutputOptions:

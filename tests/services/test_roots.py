@@ -135,6 +135,8 @@ async def test_a_link_that_is_exchanged_never_leads_out(project: Path) -> None:
             for target in (project / "in" / "a.png", project / "out" / "secret.png"):
                 other.symlink_to(target)
                 other.replace(path)
+                other.write_bytes(INSIDE)
+                other.replace(path)
 
     thread = threading.Thread(target=exchange)
     thread.start()

@@ -11,15 +11,17 @@ import stat
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.atomic_files import resemble, sync
 from gpt_image_mcp.cli.client_config.merging import environment_in, merged
 from gpt_image_mcp.errors import OutputRejected, StorageFailed
+from gpt_image_mcp.paths import real_path
 from gpt_image_mcp.regular_files import open_regular
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gpt_image_mcp.cli.client_config.blocks import Block, SettingsTree
 
 # Such files hold keys: a new one is for its owner alone.
@@ -52,7 +54,7 @@ def write_block(path: Path, block: Block) -> WriteReport:
         StorageFailed: If it cannot be read or written.
     """
     # Dotfiles are often symbolic links; the target is replaced, so that the link stays.
-    path = Path(os.path.realpath(path))
+    path = real_path(path)
     try:
         for _ in range(_ATTEMPTS):
             if report := _write_once(path, block):
