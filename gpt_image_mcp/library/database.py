@@ -30,6 +30,7 @@ from gpt_image_mcp.library.sqlite import (
     OR_ANOTHER,
     error_name,
     is_writable,
+    sealed_engine,
     sqlite_engine,
 )
 
@@ -60,6 +61,7 @@ _POSTGRESQL_DRIVER = "postgresql+psycopg"
 # SQLite's names of a damaged file, and of what happens besides when it is moved below an open connection.
 _DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 _FILE_ERRORS = (*_DAMAGED, "SQLITE_IOERR", "SQLITE_READONLY")
+_MAKES_NO_FILE = ("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_FULL")
 _MAKE_ANEW = "A damaged file is moved away and made anew by: gpt-image-mcp history rebuild."
 # What a PostgreSQL server says that is there, and takes nobody just now.
 _TAKES_NOBODY = re.compile("starting up|shutting down|recovery mode|too many|connection slots")
@@ -101,7 +103,7 @@ class Database:
         Raises:
             StorageFailed: If the database cannot be used.
         """
-        with self._transaction(), self._open().connect() as connection:
+        with self._transaction(), self._open_to_read().connect() as connection:
             connection.exec_driver_sql(_SNAPSHOT[connection.dialect.name])
             try:
                 yield connection
@@ -191,6 +193,17 @@ class Database:
                 self._engine, self._file = engine, _file_identity(engine)
             return self._engine
 
+    def _open_to_read(self) -> Engine:
+        """As ``_open``; where SQLite can make no file beside the database, as on a full disk, without one."""
+        try:
+            return self._open()
+        except OperationalError as error:
+            is_alone = error_name(error).startswith(_MAKES_NO_FILE)
+            engine = sealed_engine(read_address(self._url)) if is_alone else None
+            if engine is None or not _require_known(engine):
+                raise
+            return engine
+
     @contextlib.contextmanager
     def _transaction(self) -> Generator[None]:
         """Counts a transaction, so that ``close`` waits for it, and explains its failures."""
@@ -252,13 +265,7 @@ def _prepare(engine: Engine) -> None:
     Raises:
         StorageFailed: If a newer program made the database.
     """
-    with engine.connect() as connection:
-        version = read_version(connection)
-    if version > VERSION:
-        message = f"The library database has schema {version}; this program knows up to {VERSION}."
-        raise DatabaseFailed(
-            message, next_step="Update gpt-image-mcp, or set GPT_IMAGE_DATABASE_URL to another database."
-        )
+    version = _require_known(engine)
     file = engine.get_execution_options().get("file")
     if version < VERSION and (file is None or is_writable(file)):
         with engine.begin() as connection:
@@ -267,6 +274,18 @@ def _prepare(engine: Engine) -> None:
     for suffix in ("", *COMPANIONS) if file else ():
         with contextlib.suppress(OSError):  # it may belong to another user
             Path(f"{file}{suffix}").chmod(0o600)
+
+
+def _require_known(engine: Engine) -> int:
+    """The version of a database's schema, 0 if it has none yet; refuses one that a newer program made."""
+    with engine.connect() as connection:
+        version = read_version(connection)
+    if version > VERSION:
+        message = f"The library database has schema {version}; this program knows up to {VERSION}."
+        raise DatabaseFailed(
+            message, next_step="Update gpt-image-mcp, or set GPT_IMAGE_DATABASE_URL to another database."
+        )
+    return version
 
 
 def _explain(error: Exception, url: str) -> DatabaseFailed:

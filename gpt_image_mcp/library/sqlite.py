@@ -12,11 +12,13 @@ from urllib.parse import quote
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
 
 from gpt_image_mcp.errors import DatabaseFailed, cut
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
+    from sqlalchemy.pool import Pool
 
 _BUSY_TIMEOUT_SECONDS = 10
 OR_ANOTHER = "or set GPT_IMAGE_DATABASE_URL to another database."
@@ -24,6 +26,8 @@ _WRITE_AHEAD = "PRAGMA journal_mode=WAL"
 # The cache is in KiB: what a search in a large library reads again and again fits into it.
 _PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", "cache_size=-8000")
 _IN_MEMORY = (None, "", ":memory:")
+# How a file is opened that others may write, and one that nobody writes: https://www.sqlite.org/uri.html.
+_SHARED, _SEALED = {"uri": "true", "mode": "ro"}, {"uri": "true", "immutable": "1"}
 # Files that SQLite keeps beside the database; worthless without it.
 COMPANIONS, _JOURNAL = ("-wal", "-shm"), "-journal"
 
@@ -35,21 +39,43 @@ def sqlite_engine(address: URL) -> Engine:
         DatabaseFailed: If a pipe lies where SQLite keeps a log or journal.
         OSError: If the file cannot be named or made.
     """
-    path, is_writing = None, True
-    if address.database not in _IN_MEMORY and "uri" not in address.query:
-        try:
-            path = Path(address.database).expanduser()
-        except RuntimeError as error:  # ~name of nobody
-            raise OSError(str(error).rstrip(".")) from error
-        mode = _mode_of(path)
-        is_writing = not mode
+    path = _file_of(address)
+    return _engine(address, path, mode=_mode_of(path) if path else {})
+
+
+def sealed_engine(address: URL) -> Engine | None:
+    """An engine for what a file holds that SQLite can make nothing beside, as on a full disk; None without.
+
+    Nobody can write to it as long as that is so: each transaction opens it anew.
+
+    Raises:
+        OSError: If the file cannot be named or found.
+    """
+    path = _file_of(address)
+    if path is None or not path.stat().st_size or _has_log(path):
+        return None
+    return _engine(address, path, mode=_SEALED, poolclass=NullPool)
+
+
+def _file_of(address: URL) -> Path | None:
+    if address.database in _IN_MEMORY or "uri" in address.query:
+        return None
+    try:
+        return Path(address.database).expanduser()
+    except RuntimeError as error:  # ~name of nobody
+        raise OSError(str(error).rstrip(".")) from error
+
+
+def _engine(address: URL, path: Path | None, *, mode: dict[str, str], **options: type[Pool]) -> Engine:
+    """An engine for a file, which is opened for reading only if there is a mode."""
+    if path is not None:
         name = f"file:{quote(str(path))}" if mode else str(path)
         address = address.set(database=name).update_query_dict(mode)
     if "timeout" not in address.query:
         address = address.update_query_dict({"timeout": str(_BUSY_TIMEOUT_SECONDS)})
-    arguments, options = {"check_same_thread": False}, {"file": path}
-    engine = create_engine(address, connect_args=arguments, execution_options=options)
-    event.listen(engine, "connect", partial(_configure_sqlite, is_writing=is_writing))
+    arguments, file = {"check_same_thread": False}, {"file": path}
+    engine = create_engine(address, connect_args=arguments, execution_options=file, **options)
+    event.listen(engine, "connect", partial(_configure_sqlite, is_writing=not mode))
     return engine
 
 
@@ -59,13 +85,23 @@ def _mode_of(path: Path) -> dict[str, str]:
     Without log and index beside it, nobody writes, and SQLite has to know: https://www.sqlite.org/wal.html.
     """
     if path.exists() and not is_writable(path):
-        is_in_use = all(path.with_name(path.name + suffix).exists() for suffix in COMPANIONS)
-        return {"uri": "true", **({"mode": "ro"} if is_in_use else {"immutable": "1"})}
+        if all(path.with_name(path.name + suffix).exists() for suffix in COMPANIONS):
+            return _SHARED
+        if _has_log(path):
+            message = f"{cut(path)} cannot be written, and the index of its log, {path.name}-shm, is missing."
+            raise DatabaseFailed(message, next_step=f"Copy it and its log to a writable folder, {OR_ANOTHER}")
+        return _SEALED
     path.parent.mkdir(parents=True, exist_ok=True)
     _require_files_beside(path)
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     return {}
+
+
+def _has_log(path: Path) -> bool:
+    """Whether a part of a database is only in the log beside it."""
+    log = path.with_name(path.name + COMPANIONS[0])
+    return log.exists() and log.stat().st_size > 0
 
 
 def _require_files_beside(path: Path) -> None:

@@ -146,6 +146,26 @@ async def test_a_disk_that_fills_up_behind_the_image_costs_only_the_records(fold
         assert (await drawing.studio.generate("a cat", **QUICK)).images
 
 
+async def test_on_a_full_disk_all_can_be_read_though_nobody_has_the_database_open(folder: Path) -> None:
+    async with (
+        serve_script(picture(LARGE)) as endpoint,
+        studio_for(endpoint, output_dir=str(folder)) as studio,
+    ):
+        (image,) = (await studio.generate("a fox", **QUICK)).images
+        await studio.start_session("a hat", [image.id], **QUICK)
+    with _full_disk():
+        async with studio_for(endpoint, output_dir=str(folder)) as studio:
+            found = await asyncio.gather(*(studio.history.search(query="fox") for _ in range(8)))
+            assert {page.total for page in found} == {1}
+            assert await studio.history.read(await studio.find(image.id)) == LARGE
+            assert len(await studio.list_sessions()) == 1
+            with pytest.raises(StorageFailed, match="disk"):
+                await studio.generate("a fox", **QUICK)
+    async with serve_script() as endpoint, studio_for(endpoint, output_dir=str(folder)) as studio:
+        assert (await studio.generate("a fox", **QUICK)).images
+        assert (await studio.history.search(query="fox")).total == 2
+
+
 async def test_a_folder_that_is_removed_while_drawing_is_made_again(folder: Path) -> None:
     async with _drawing(output_dir=str(folder)) as drawing:
         shutil.rmtree(folder)

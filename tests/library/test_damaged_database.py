@@ -221,3 +221,23 @@ def test_what_is_there_is_read_where_nothing_can_be_written(open_project: Path, 
     assert b"readonly" in refused.stderr
     assert b"readonly" in reader.run("history", "rebuild").stderr
     user.close()
+
+
+@as_nobody
+def test_a_log_that_cannot_be_read_where_nothing_can_be_written_is_no_damage(open_project: Path) -> None:
+    settings = {**SANDBOX, "GPT_IMAGE_DATABASE_URL": f"sqlite:///{open_project}/data/library.db"}
+    assert (
+        Machine(settings, cwd=open_project).run("generate", "a red fox", "--quality", "low").returncode == 0
+    )
+    data = open_project / "data"
+    copied = data.with_name("copied")
+    copied.mkdir(mode=0o755)
+    with contextlib.closing(sqlite3.connect(data / "library.db", isolation_level=None)) as user:
+        user.execute("INSERT INTO route_rejections VALUES ('a', 'b', 0)")
+        for name in ("library.db", "library.db-wal"):
+            (copied / name).write_bytes((data / name).read_bytes())
+    settings["GPT_IMAGE_DATABASE_URL"] = f"sqlite:///{copied}/library.db"
+    refused = Machine(settings, cwd=open_project, wrapper=NOBODY).run("history")
+    assert b"library.db-shm, is missing" in refused.stderr
+    assert b"history rebuild" not in refused.stderr
+    assert b"fox" in Machine(settings, cwd=open_project).run("history").stdout
