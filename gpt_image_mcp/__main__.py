@@ -33,10 +33,12 @@ def main() -> None:
     if sys.argv[1:] in _SERVE_STDIO:
         from gpt_image_mcp.cli.commands.serve import serve
         from gpt_image_mcp.errors import InvalidSetting
+        from gpt_image_mcp.open_files import require_open_files
 
         # Until the loop handles it, Ctrl-C ends the process without a traceback.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         with suppress(InvalidSetting):  # which the command line explains
+            require_open_files()
             sys.exit(serve())
     from gpt_image_mcp.cli.app import run
 

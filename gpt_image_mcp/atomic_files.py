@@ -9,6 +9,7 @@ import secrets
 import stat
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.open_files import when_one_is_free
 from gpt_image_mcp.paths import real_path
 from gpt_image_mcp.regular_files import NotAFile
 
@@ -110,7 +111,7 @@ def _temporary(folder: Path, data: bytes, *, durable: bool = True) -> Generator[
     """A finished file under a name of its own; whatever is left of it is deleted at the end."""
     path = folder / f".{secrets.token_hex(8)}.part"
     try:
-        with path.open("xb") as stream:
+        with when_one_is_free(lambda: path.open("xb")) as stream:
             stream.write(data)
             if durable:
                 sync(stream)

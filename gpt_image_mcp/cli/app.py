@@ -29,6 +29,7 @@ from gpt_image_mcp.cli.commands.serve import serve
 from gpt_image_mcp.cli.commands.token import token
 from gpt_image_mcp.cli.console import Console
 from gpt_image_mcp.errors import ImageError, InvalidSetting
+from gpt_image_mcp.open_files import require_open_files
 from gpt_image_mcp.visible_text import log_visibly
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def run(arguments: Sequence[str]) -> int:
     log_visibly()
     console = Console()
     try:
+        require_open_files()
         _require_quotes(arguments)
         done = app(list(arguments), console=console.of_help, exit_on_error=False, print_error=False)
         return int(done or EXIT_DONE)

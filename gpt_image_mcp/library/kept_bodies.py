@@ -16,6 +16,7 @@ from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.folders import APP
 from gpt_image_mcp.imaging.formats import read_picture
 from gpt_image_mcp.library import storage
+from gpt_image_mcp.open_files import when_one_is_free
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +87,8 @@ def kept_before(when: datetime, store: Path | None = None) -> tuple[Path, ...]:
 def _is_written(path: Path, content: bytes) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _ONLY_THE_USER), "wb") as file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with os.fdopen(when_one_is_free(lambda: os.open(path, flags, _ONLY_THE_USER)), "wb") as file:
             file.write(content)
     except OSError:
         return False

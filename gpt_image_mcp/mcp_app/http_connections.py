@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from gpt_image_mcp.open_files import allow_open_files
 from gpt_image_mcp.settings import read_settings
 
 _HEAD_SECONDS, _STALL_SECONDS, _SECONDS_BETWEEN_LOOKS = 10, 30, 1
@@ -20,11 +20,7 @@ _FULL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Lengt
 def connection_options() -> dict[str, Any]:
     """Options of ``uvicorn.Config`` that set the bounds; lets the process open files beside connections."""
     most = read_settings().http_max_connections
-    if sys.platform != "win32":
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2 * most + 512)), hard))
+    allow_open_files(2 * most + 512)
     return {"http": BoundedConnection, "ws": "none", "limit_concurrency": most}
 
 

@@ -172,6 +172,16 @@ def test_a_named_project_is_enough_where_the_working_directory_was_deleted(
     assert Machine({**SANDBOX, **named}, wrapper=in_deleted_folder).serve().has_drawn
 
 
+@pytest.mark.skipif(sys.platform != "linux" or shutil.which("prlimit") is None, reason="Linux sets limits so")
+def test_a_limit_of_open_files_is_raised_as_far_as_allowed_or_named(project: Path) -> None:
+    enough = Machine(SANDBOX, cwd=project, wrapper=("prlimit", "--nofile=20:64"))
+    assert enough.serve().has_drawn
+    too_few = Machine(SANDBOX, cwd=project, wrapper=("prlimit", "--nofile=20:63"))
+    for process in (served := too_few.serve()).errors, too_few.run(*DRAW).stderr.decode():
+        assert "no more than 63 files open, and needs 64. Next: " in process
+    assert served.exit_code == 2
+
+
 def test_a_full_disk_is_named_by_the_call_and_by_doctor(project: Path) -> None:
     disk = project / "disk"
     disk.mkdir()

@@ -146,6 +146,29 @@ async def test_a_disk_that_fills_up_behind_the_image_costs_only_the_records(fold
         assert (await drawing.studio.generate("a cat", **QUICK)).images
 
 
+@contextlib.contextmanager
+def _all_files_open() -> Generator[Callable[[], None]]:
+    """This process can open no more files, until what is given is called."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+    with contextlib.ExitStack() as held:
+        held.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        with contextlib.suppress(OSError):
+            while True:
+                held.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        yield held.close
+
+
+async def test_a_picture_that_comes_when_too_many_files_are_open_is_saved_when_there_are_fewer(
+    folder: Path,
+) -> None:
+    async with _drawing(output_dir=str(folder)) as drawing:
+        with _all_files_open() as close_them:
+            asyncio.get_running_loop().call_later(0.5, close_them)
+            result = await drawing.finish()
+        assert files(folder) == [result.images[0].file_path.name]
+
+
 async def test_on_a_full_disk_all_can_be_read_though_nobody_has_the_database_open(folder: Path) -> None:
     async with (
         serve_script(picture(LARGE)) as endpoint,
