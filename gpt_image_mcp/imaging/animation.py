@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.imaging.containers import gif, webp
 from gpt_image_mcp.imaging.decoding import in_profile, pixels_of, upright
 from gpt_image_mcp.imaging.formats import announced_format, open_picture
 from gpt_image_mcp.pillow_errors import DamagedImage
@@ -21,10 +22,9 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-_FORMATS = ("gif", "webp")
-# Decoding and drawing as many takes two (WebP) to 3.5 seconds (GIF); a frame takes as long as so many pixels
-# at least.
-_MOST_PIXELS, _PIXELS_PER_FRAME = 150_000_000, 10_000
+# Decoding and drawing as many takes up to 3.5 seconds; a frame takes as long as so many pixels at least.
+_MOST_PIXELS, _PIXELS_PER_FRAME = {"gif": 150_000_000, "webp": 100_000_000}, 10_000
+_DURATIONS_MS = {"gif": gif.durations_ms, "webp": webp.durations_ms}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,10 @@ class Animation:
     count: int
     size: Pixels
     loops: int
+
+    def durations_ms(self) -> list[int]:
+        """How long each frame is shown; nothing is decoded."""
+        return list(_DURATIONS_MS[announced_format(self.data)](self.data))
 
     def frames(self, most: int = 0) -> Iterator[tuple[Image.Image, int]]:
         """Each frame in sRGB, with its milliseconds; of more than so many, that number evenly chosen.
@@ -60,11 +64,11 @@ class Animation:
 
 def find_animation(data: bytes) -> Animation | None:
     """The animation that a file is; None of a still, of what is damaged or takes too long to decode."""
-    if announced_format(data) not in _FORMATS:
+    if (kind := announced_format(data)) not in _MOST_PIXELS:
         return None
     with suppress(DamagedImage), open_picture(data) as image:
         count, size = getattr(image, "n_frames", 1), Pixels(*image.size)
-        if count == 1 or count * max(size.area, _PIXELS_PER_FRAME) > _MOST_PIXELS:
+        if count == 1 or count * max(size.area, _PIXELS_PER_FRAME) > _MOST_PIXELS[kind]:
             return None
         loops: int = image.info.get("loop", 0)
         if image.format == "GIF" and (loops or "loop" not in image.info):

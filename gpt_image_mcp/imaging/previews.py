@@ -101,17 +101,12 @@ def make_preview(data: bytes, view: View) -> InlineImage:
 
 
 def animation_notes(data: bytes, view: View) -> tuple[str, ...]:
-    """What is said of the view of an animation; nothing of a still.
-
-    Raises:
-        StorageFailed: If a frame cannot be decoded.
-    """
+    """What is said of the view of an animation; nothing of a still."""
     animation = find_animation(data)
     if animation is None:
         return ()
-    with _ready(data, view):
-        durations = [milliseconds for _, milliseconds in animation.frames()]
-    low, high = min(durations), max(durations)
+    durations_ms = animation.durations_ms()
+    low, high = min(durations_ms, default=0), max(durations_ms, default=0)
     each = f"{low} ms each" if low == high else f"{low} to {high} ms each"
     frames = f"{min(animation.count, _MOST_FRAMES)} frames side by side"
     seen = frames if view.shows_frames else "the first frame"

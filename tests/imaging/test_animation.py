@@ -144,6 +144,13 @@ def test_durations_that_differ_are_said_as_a_range() -> None:
     assert "3 frames, 40 to 250 ms each." in animation_notes(_saved(3, duration=[40, 250, 100]), VIEW)[0]
 
 
+@given(st.sampled_from(["GIF", "WEBP"]), st.lists(st.integers(2, 65_000), min_size=2, max_size=6))
+def test_durations_are_told_without_decoding_as_decoding_tells_them(kind: str, tens: list[int]) -> None:
+    animation = find_animation(_saved(len(tens), kind, size=(9, 7), duration=[10 * ten for ten in tens]))
+    assert animation
+    assert animation.durations_ms() == [lasting_ms for _, lasting_ms in animation.frames()]
+
+
 def test_a_cut_gif_is_whole_only_with_its_first_frame() -> None:
     data = _saved(3, size=(300, 300))
     picture = read_picture(data)
@@ -175,6 +182,7 @@ def test_a_cut_or_flipped_animation_is_read_or_damaged(kind: str, chosen: st.Dat
     for file in (bytes(data), bytes(data[: chosen.draw(st.integers(0, len(data)))])):
         try:
             animation = find_animation(file)
+            assert len(animation_notes(file, VIEW)) == bool(animation)
             for _ in animation.frames() if animation else ():
                 pass
         except DamagedImage:

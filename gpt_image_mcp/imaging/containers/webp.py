@@ -1,4 +1,4 @@
-"""Metadata in WebP files: XMP in an ``XMP `` chunk, C2PA in ``C2PA``.
+"""WebP files: XMP in an ``XMP `` chunk, C2PA in ``C2PA``, and how long frames are shown.
 
 Chunks, the ``VP8X`` header and the order of chunks: RFC 9649, section 2. Headers of the two kinds of pixels:
 RFC 6386, section 9.1 and RFC 9649, section 3.4. ``C2PA``: C2PA technical specification 2.1, appendix A.
@@ -18,7 +18,7 @@ _HEAD = struct.Struct("<4sI")
 _BODY_START = 12
 _XMP_FLAG, _ALPHA_FLAG = 0x04, 0x10
 _EXTENDED_BYTES = 10
-_FRAME_HEAD_BYTES = 16  # of an ANMF chunk, before the chunks in it
+_FRAME_HEAD_BYTES, _DURATION = 16, slice(12, 15)  # of an ANMF chunk, before the chunks in it
 _LOSSY_HEADER_BYTES, _LOSSY_CODE = 10, b"\x9d\x01\x2a"
 _LOSSLESS_HEADER_BYTES, _LOSSLESS_CODE = 5, 0x2F
 _FOURTEEN_BITS, _ALPHA_BIT = 0x3FFF, 28
@@ -87,6 +87,13 @@ def _chunks(data: bytes, *, in_frames: bool = False) -> Iterator[Chunk]:
         end = start + _HEAD.size + length + length % 2
         yield Chunk(kind, start, end, length)
         start = start + _HEAD.size + _FRAME_HEAD_BYTES if in_frames and kind == b"ANMF" else end
+
+
+def durations_ms(data: bytes) -> Iterator[int]:
+    """The milliseconds of each frame of an animation: RFC 9649, section 2.7.1.2."""
+    for chunk in _chunks(data):
+        if chunk.kind == b"ANMF":
+            yield int.from_bytes(chunk.body(data)[_DURATION], "little")
 
 
 def _flagged(header: bytes) -> bytes:
