@@ -6,6 +6,7 @@ local files a call may name in ``lifespan.py``.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import re
@@ -19,7 +20,7 @@ from fastmcp import Context
 
 from gpt_image_mcp.errors import InvalidArgument, InvalidSetting
 from gpt_image_mcp.mcp_app.health import HEALTH_PATH, READY_PATH, note_leaving
-from gpt_image_mcp.mcp_app.http_connections import connection_options
+from gpt_image_mcp.mcp_app.http_connections import HEAD_SECONDS, BoundedConnection, connection_options
 from gpt_image_mcp.mcp_app.http_middleware import is_waited_for
 from gpt_image_mcp.mcp_app.lifespan import studios_of
 from gpt_image_mcp.mcp_app.listening import address_to_bind, transport_options
@@ -131,6 +132,23 @@ class WebServer(uvicorn.Server):
         self._quiet_since = 0.0
         self._left_at: float | None = None  # the first signal
         self._asked_at = -math.inf  # whether it is ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listens as uvicorn does, but that a TLS handshake has as long as a head; asyncio gives a minute."""
+        await super().startup(sockets=[])
+        loop, tls = asyncio.get_running_loop(), self.config.ssl
+        for listener in sockets or ():
+            listening = loop.create_server(
+                self._connection,
+                sock=listener,
+                backlog=self.config.backlog,
+                ssl=tls,
+                ssl_handshake_timeout=HEAD_SECONDS if tls else None,
+            )
+            self.servers.append(await listening)
+
+    def _connection(self) -> BoundedConnection:
+        return BoundedConnection(self.config, self.server_state, self.lifespan.state)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begins to leave at the first signal, and leaves at the second."""

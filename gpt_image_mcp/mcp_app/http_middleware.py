@@ -45,6 +45,7 @@ _SMALL_BYTES = 1 << 16
 _MOST_SESSIONS = 1_000  # 40 kB each, for half an hour; the SDK would keep ten times as many
 _BYTES_OF_A_VALUE = MAX_BODY_BYTES // MOST_VALUES
 _JSON, _STREAM = "application/json", "text/event-stream"
+_HOST = re.compile(r"([\w.-]+|\[[\w.:%-]+\])(:\d+)?", re.ASCII)
 _NOT_ONE_MESSAGE = (
     "The body is not one JSON-RPC 2.0 message, without a batch and with an id that is text or a whole number"
 )
@@ -192,6 +193,8 @@ class LenientRequests:
             headers["accept"] = "*/*"
         if _media_type(headers) == _JSON:
             headers["content-type"] = _JSON
+        if not _HOST.fullmatch(headers.get("host", "")):
+            headers["host"] = ""  # the guard behind it reads the beginning of a name alone
         # No stream of ours can be resumed: its events carry no ids. The SDK would answer with 500.
         del headers["last-event-id"]
         is_mcp = scope["path"].rstrip("/") == self._path.rstrip("/")

@@ -307,6 +307,21 @@ def test_another_host_is_refused_and_the_setting_is_named(served: Served, host: 
     assert host in reply.error
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1@evil.example",
+        "127.0.0.1:1@evil.example",
+        "127.0.0.1:evil",
+        "localhost:",
+        "[::1]evil.example",
+    ],
+)
+def test_a_host_that_only_begins_like_one_of_ours_is_refused(served: Served, host: str) -> None:
+    for path in ("/mcp", "/health"):
+        assert post(served, INITIALIZE, path=path, Host=host).status == 421
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "OPTIONS", "HEAD"])
 @pytest.mark.parametrize("era", [{}, {"MCP-Protocol-Version": "2026-07-28"}])
 def test_methods_that_mcp_does_not_have_are_refused_with_those_that_it_has(

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import re
 import socket
+import ssl
 import subprocess
 import sys
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
 from starlette.exceptions import HTTPException
 
 from gpt_image_mcp.mcp_app.http_middleware import MAX_BODY_BYTES, bodies_on_disk
+from tests.certificates import write_certificate
 from tests.mcp_app.http_servers import Served, serve, serve_by_fastmcp
 
 if TYPE_CHECKING:
@@ -145,6 +150,46 @@ async def test_one_connection_too_many_is_refused_and_those_before_it_are_answer
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while await _status(running, HEALTH) != 200:
                     pass
+
+
+async def test_handshakes_that_nobody_finishes_are_bounded_in_number_and_time(tmp_path: Path) -> None:
+    settings, trusted = _with_tls(tmp_path)
+    with serve(tmp_path, **settings, GPT_IMAGE_HTTP_MAX_CONNECTIONS="2") as running:
+        host, port = running.root.removeprefix("https://").split(":")
+        async with AsyncExitStack() as opened, asyncio.timeout(30):  # asyncio by itself gives them a minute
+            ends: set[asyncio.Task[None]] = set()
+            for _ in range(3):
+                reader, writer = await asyncio.open_connection(host, int(port))
+                opened.callback(writer.close)
+                ends.add(asyncio.create_task(_end_of(reader)))
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            assert sum(end.done() for end in ends) == 1
+            await asyncio.wait(ends)
+        assert httpx2.get(f"{running.root}/health", verify=trusted).status_code == 200
+
+
+def test_a_connection_with_tls_that_ended_is_no_error_when_it_is_looked_at(tmp_path: Path) -> None:
+    settings, trusted = _with_tls(tmp_path)
+    with serve(tmp_path, **settings) as running, httpx2.Client(verify=trusted) as client:
+        assert httpx2.get(f"{running.root}/health", verify=trusted).status_code == 200
+        looked_at = monotonic() + 1.5  # each is, once a second
+        while monotonic() < looked_at:
+            assert client.get(f"{running.root}/health").status_code == 200
+        running.process.terminate()
+        assert running.process.stderr is not None
+        assert "Traceback" not in running.process.stderr.read()
+
+
+def _with_tls(folder: Path) -> tuple[dict[str, str], ssl.SSLContext]:
+    """Settings of a server with a certificate, and what trusts it."""
+    path = write_certificate(folder / "both.pem", expires=dt.datetime.now(dt.UTC) + dt.timedelta(days=1))
+    settings = {"GPT_IMAGE_TLS_CERT": str(path), "GPT_IMAGE_TLS_KEY": str(path)}
+    return settings, ssl.create_default_context(cafile=str(path))
+
+
+async def _end_of(reader: asyncio.StreamReader) -> None:
+    with suppress(ConnectionError):
+        await reader.read()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
