@@ -54,7 +54,7 @@ def sealed_engine(address: URL) -> Engine | None:
     path = _file_of(address)
     if path is None or not path.stat().st_size or _has_log(path):
         return None
-    return _engine(address, path, mode=_SEALED, poolclass=NullPool)
+    return _engine(address, path, mode=_SEALED, pool=NullPool)
 
 
 def _file_of(address: URL) -> Path | None:
@@ -66,7 +66,9 @@ def _file_of(address: URL) -> Path | None:
         raise OSError(str(error).rstrip(".")) from error
 
 
-def _engine(address: URL, path: Path | None, *, mode: dict[str, str], **options: type[Pool]) -> Engine:
+def _engine(
+    address: URL, path: Path | None, *, mode: dict[str, str], pool: type[Pool] | None = None
+) -> Engine:
     """An engine for a file, which is opened for reading only if there is a mode."""
     if path is not None:
         name = f"file:{quote(str(path))}" if mode else str(path)
@@ -74,7 +76,7 @@ def _engine(address: URL, path: Path | None, *, mode: dict[str, str], **options:
     if "timeout" not in address.query:
         address = address.update_query_dict({"timeout": str(_BUSY_TIMEOUT_SECONDS)})
     arguments, file = {"check_same_thread": False}, {"file": path}
-    engine = create_engine(address, connect_args=arguments, execution_options=file, **options)
+    engine = create_engine(address, connect_args=arguments, execution_options=file, poolclass=pool)
     event.listen(engine, "connect", partial(_configure_sqlite, is_writing=not mode))
     return engine
 

@@ -74,7 +74,8 @@ def unusable_address(address: str) -> UnusableConnection:
     """The error for a base address, or the proxy on the way to it, with which nothing can be sent."""
     return UnusableConnection(
         f"The address {_shown(address)} cannot be used{through_proxy(address)}; nothing was sent.",
-        next_step="Correct OPENAI_BASE_URL (such as https://gateway.example/v1), HTTPS_PROXY and ALL_PROXY.",
+        next_step="Correct OPENAI_BASE_URL (such as https://gateway.example/v1), or the proxy in "
+        "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY.",
     )
 
 
