@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,17 @@ _TOLERANCE = timedelta(seconds=1)
 def now_of(connection: Connection) -> datetime:
     """The time now, by the clock of the database."""
     return by_database(connection, datetime.now(UTC))
+
+
+def steady_now(connection: Connection) -> float:
+    """Seconds by which leases run out: nobody is taken for gone because a clock was set.
+
+    With SQLite those since the machine was started, which all its processes share; with PostgreSQL those of
+    the clock of the database.
+    """
+    if connection.dialect.name == "sqlite":
+        return time.monotonic()
+    return now_of(connection).timestamp()
 
 
 def by_database(connection: Connection, moment: datetime) -> datetime:

@@ -40,10 +40,10 @@ class Deletions:
             moment = connection.execute(query).scalar_one_or_none() if image_id.isascii() else None
         return None if moment is None else datetime.fromtimestamp(moment, UTC)
 
-    def users_of(self, image_id: str, now: datetime) -> tuple[SessionUse, ...]:
+    def users_of(self, image_id: str) -> tuple[SessionUse, ...]:
         """The sessions that have an image as a result or a start image."""
         with self.database.reading() as connection:
-            return sessions_using(connection, image_id, now)
+            return sessions_using(connection, image_id)
 
     def delete(
         self, image_id: str, now: datetime, *, permit: Callable[[tuple[SessionUse, ...]], None]
@@ -58,7 +58,7 @@ class Deletions:
             permit: Given the sessions that use the image, deletes its files, or raises to leave all as it is.
         """
         with self.database.writing() as connection:
-            users = sessions_using(connection, image_id, now)
+            users = sessions_using(connection, image_id)
             mine = select(images.c.id).where(images.c.id == image_id, owned(images, self.owner))
             row = remove_image(connection, image_id) if connection.execute(mine).first() else None
             if row is None:

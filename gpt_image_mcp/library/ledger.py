@@ -14,8 +14,8 @@ from sqlalchemy import bindparam, insert, or_, select, update
 from gpt_image_mcp.library.admission import Charge, counts, refusal, standing_of
 from gpt_image_mcp.library.audit import note_ended, note_refused
 from gpt_image_mcp.library.call_records import call_record, dump_error
-from gpt_image_mcp.library.clock import by_database, now_of
-from gpt_image_mcp.library.lost_calls import CALL_LEASE, error_of_lost_call, lost_calls
+from gpt_image_mcp.library.clock import by_database, now_of, steady_now
+from gpt_image_mcp.library.lost_calls import CALL_LEASE_SECONDS, error_of_lost_call, lost_calls
 from gpt_image_mcp.library.naming import is_of_model
 from gpt_image_mcp.library.ownership import owned, signed
 from gpt_image_mcp.library.processes import is_gone, this_process
@@ -64,11 +64,13 @@ _LET_JOIN = update(calls).where(calls.c.id == bindparam("call_id")).values(is_jo
 _FIND_SAME = (
     select(calls)
     .where(calls.c.idempotency_key == bindparam("wanted"), calls.c.owner == bindparam("of"))
-    .where(calls.c.started_at > bindparam("since"), calls.c.started_at <= bindparam("now"))
     .where(
         or_(
-            (calls.c.status == "running") & (calls.c.alive_until > bindparam("now")),
-            (calls.c.status == "completed") & calls.c.acknowledged_at.is_(None),
+            (calls.c.status == "running")
+            & calls.c.alive_until.between(bindparam("alive"), bindparam("latest")),
+            (calls.c.status == "completed")
+            & calls.c.acknowledged_at.is_(None)
+            & calls.c.started_at.between(bindparam("since"), bindparam("now")),
         )
     )
     .order_by(calls.c.started_at.desc())
@@ -190,8 +192,8 @@ class Ledger:
     def stay_alive(self, call_id: str) -> None:
         """Notes that a call still runs, even if it was given up for lost."""
         with self.database.writing() as connection:
-            until = now_of(connection) + CALL_LEASE
-            connection.execute(_STAY_ALIVE, {"until": until.timestamp(), "call_id": call_id})
+            until = steady_now(connection) + CALL_LEASE_SECONDS
+            connection.execute(_STAY_ALIVE, {"until": until, "call_id": call_id})
 
     def acknowledge(self, call_id: str) -> None:
         """Notes that the result of a call reached whoever asked for it."""
@@ -320,8 +322,10 @@ def _same_call(connection: Connection, idempotency_key: str, owner: Owner) -> Ro
     """See ``find_same_call``; without a key no call is the same."""
     if not idempotency_key:
         return None
-    now = now_of(connection)
+    now, alive = now_of(connection), steady_now(connection)
     values = {
+        "alive": alive,
+        "latest": alive + 2 * CALL_LEASE_SECONDS,
         "wanted": idempotency_key,
         "of": owner.name,
         "since": (now - _JOINABLE_FOR).timestamp(),
@@ -351,7 +355,7 @@ def _call_values(connection: Connection, call: CallStart, reserved: Decimal) -> 
         "day": day_of(connection, started_at),
         "started_at": started_at.timestamp(),
         "reserved_nanodollars": nanodollars(reserved),
-        "alive_until": (started_at + CALL_LEASE).timestamp(),
+        "alive_until": steady_now(connection) + CALL_LEASE_SECONDS,
         "idempotency_key": call.idempotency_key or None,
         "is_joinable": call.is_joinable,
         "process": this_process(),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
 from gpt_image_mcp.errors import OutcomeUnknown
-from gpt_image_mcp.library.clock import now_of
+from gpt_image_mcp.library.clock import steady_now
 from gpt_image_mcp.library.kept_bodies import kept_body
 from gpt_image_mcp.library.processes import is_gone
 from gpt_image_mcp.library.schema import calls
@@ -18,20 +17,19 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 # How long a call that runs counts as alive after it said so.
-CALL_LEASE = timedelta(seconds=30)
+CALL_LEASE_SECONDS = 30.0
 
 
 def lost_calls(connection: Connection) -> list[str]:
     """Ids of the calls that count as running and whose process is gone, or says no more that it lives."""
-    now = now_of(connection)
-    leased = (now.timestamp(), (now + 2 * CALL_LEASE).timestamp())
+    now = steady_now(connection)
     running = select(calls.c.id, calls.c.alive_until, calls.c.process).where(calls.c.status == "running")
     return [
         call.id
         for call in connection.execute(running)
-        # What is alive for much longer than a lease said so before the clock was set back; clocks of machines
-        # may differ a little.
-        if not leased[0] <= call.alive_until <= leased[1] or is_gone(call.process)
+        # What is alive for much longer than a lease said so before the machine was started, or the clock of
+        # the database set back; clocks of machines may differ a little.
+        if not now <= call.alive_until <= now + 2 * CALL_LEASE_SECONDS or is_gone(call.process)
     ]
 
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
 
 _PID_NAMESPACE = Path("/proc/self/ns/pid")
+# Linux tells when it was started in whole seconds.
+_TOLERANCE_SECONDS = 2
 
 
 @cache
@@ -15,7 +22,7 @@ def this_process() -> str:
     """What tells this process from every other: its machine, its number and when it began."""
     import psutil
 
-    return f"{_machine()}|{os.getpid()}|{psutil.Process().create_time():.2f}"
+    return f"{_machine()}|{os.getpid()}|{_began(psutil.Process()):.2f}"
 
 
 def is_gone(process: str) -> bool:
@@ -30,11 +37,18 @@ def is_gone(process: str) -> bool:
     if machine != _machine():
         return False
     try:
-        return abs(psutil.Process(int(number)).create_time() - float(began)) > 1
+        return abs(_began(psutil.Process(int(number))) - float(began)) > _TOLERANCE_SECONDS
     except psutil.NoSuchProcess:
         return True
     except (psutil.Error, ValueError):
         return False
+
+
+def _began(process: psutil.Process) -> float:
+    """When a process began, in seconds; on Linux since the start of the machine, whose clock may be set."""
+    import psutil
+
+    return process.create_time() - (psutil.boot_time() if sys.platform == "linux" else 0)
 
 
 @cache

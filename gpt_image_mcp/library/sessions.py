@@ -20,7 +20,7 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from gpt_image_mcp.errors import NotFound, quoted
 from gpt_image_mcp.folders import APP
 from gpt_image_mcp.library import storage
-from gpt_image_mcp.library.clock import by_database
+from gpt_image_mcp.library.clock import steady_now
 from gpt_image_mcp.library.images import readable_images
 from gpt_image_mcp.library.ownership import owned, signed
 from gpt_image_mcp.library.schema import images, session_turns, sessions
@@ -250,7 +250,7 @@ class Sessions:
             connection.execute(delete(session_turns).where(session_turns.c.session_id.in_(session_ids)))
             connection.execute(delete(sessions).where(sessions.c.id.in_(session_ids)))
 
-    def take_lease(self, session_id: str, holder: str, now: datetime) -> bool:
+    def take_lease(self, session_id: str, holder: str) -> bool:
         """Takes or renews the right to work on a session; False if someone else has it.
 
         Raises:
@@ -258,14 +258,9 @@ class Sessions:
         """
         this = self._is(session_id)
         with self.database.writing() as connection:
-            begin = by_database(connection, now)
-            until = (begin + self.lease).timestamp()
-            # A lease that ends much later than one of now was taken before the clock was set back. One that
-            # ends a little later was taken while this call waited for the database.
-            latest = (begin + 2 * self.lease).timestamp()
-            ended = ~sessions.c.lease_until.between(begin.timestamp(), latest)
-            free = or_(ended, sessions.c.lease_holder == holder)
-            values = {"lease_holder": holder, "lease_until": until}
+            now = steady_now(connection)
+            free = or_(~_is_leased(now), sessions.c.lease_holder == holder)
+            values = {"lease_holder": holder, "lease_until": now + self.lease.total_seconds()}
             if connection.execute(update(sessions).where(this, free).values(**values)).rowcount:
                 return True
             is_there = connection.execute(select(sessions.c.id).where(this)).first()
@@ -285,15 +280,24 @@ class Sessions:
         return (sessions.c.id == session_id) & owned(sessions, self.owner)
 
 
-def sessions_using(connection: Connection, image_id: str, now: datetime) -> tuple[SessionUse, ...]:
+def _is_leased(now: float) -> ColumnElement[bool]:
+    """Whether somebody works on a session.
+
+    A lease that ends much later than one of now was taken before the machine was started, or the clock of the
+    database set back; clocks of machines may differ a little.
+    """
+    return sessions.c.lease_until.between(now, now + 2 * _LEASE.total_seconds())
+
+
+def sessions_using(connection: Connection, image_id: str) -> tuple[SessionUse, ...]:
     """The sessions that have an image as a result, or a copy of it as a start image."""
     turns = select(session_turns.c.turn).where(
         session_turns.c.session_id == bindparam("session"), session_turns.c.image_id == image_id
     )
     ids = select(session_turns.c.session_id).where(session_turns.c.image_id == image_id)
     named = sessions.c.document.contains(image_id)
-    found = connection.execute(select(sessions).where(or_(sessions.c.id.in_(ids), named))).all()
-    now = by_database(connection, now)
+    is_busy = _is_leased(steady_now(connection)).label("is_busy")
+    found = connection.execute(select(sessions, is_busy).where(or_(sessions.c.id.in_(ids), named))).all()
     return tuple(
         SessionUse(
             id=row.id,
@@ -301,8 +305,7 @@ def sessions_using(connection: Connection, image_id: str, now: datetime) -> tupl
                 connection.execute(turns.order_by(session_turns.c.turn), {"session": row.id}).scalars()
             ),
             keeps_copy=any(image.image_id == image_id for image in _start_images(row)),
-            is_busy=bool(row.lease_holder)
-            and now <= datetime.fromtimestamp(row.lease_until, UTC) <= now + 2 * _LEASE,
+            is_busy=row.is_busy,
         )
         for row in found
     )

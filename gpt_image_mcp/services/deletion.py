@@ -63,7 +63,7 @@ def delete(text: str, library: Library, *, settings: Settings, is_confirmed: boo
         _require_described_by_us(image, settings)
     _require_reachable(image, settings)
     now = datetime.now(UTC)
-    sessions = library.deletions.users_of(image.id, now)
+    sessions = library.deletions.users_of(image.id)
     _require_idle(image, sessions)
     parents = tuple(known for known in image.provenance.parents if library.images.find_image(known))
     children = library.images.children_of(image.id)

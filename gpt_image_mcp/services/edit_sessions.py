@@ -99,7 +99,7 @@ class EditSessions:
     async def _take_lease(self, session_id: str, call_id: str) -> bool:
         """Takes or renews the lease; to the end, so that one that was taken is also given back."""
         take = self.library.sessions.take_lease
-        return await to_the_end(in_database(take, session_id, call_id, datetime.now(UTC)))
+        return await to_the_end(in_database(take, session_id, call_id))
 
     async def _give_lease_back(self, session_id: str, call_id: str) -> None:
         with contextlib.suppress(StorageFailed):

@@ -196,7 +196,7 @@ def _leave_behind(database: Path, call_id: str, *, seconds_ago: float) -> None:
         connection.execute(
             "UPDATE calls SET status = 'running', finished_at = NULL, result = NULL, "
             "cost_nanodollars = NULL, acknowledged_at = NULL, alive_until = ? WHERE id = ?",
-            (time.time() - seconds_ago, call_id),
+            (time.monotonic() - seconds_ago, call_id),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,11 @@ from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.deletions import Deletions
 from gpt_image_mcp.library.images import Images
 from gpt_image_mcp.library.ledger import Ledger
-from gpt_image_mcp.library.lost_calls import CALL_LEASE
+from gpt_image_mcp.library.lost_calls import CALL_LEASE_SECONDS
 from gpt_image_mcp.values.budgets import Limit
 from gpt_image_mcp.values.owners import Owner
 from tests.library.conftest import EVERY_DATABASE
+from tests.library.leases import let_pass
 from tests.library.older import make_older
 
 if TYPE_CHECKING:
@@ -87,9 +88,9 @@ def test_a_call_given_up_for_lost_counts_as_reserved_and_is_put_right_when_it_co
     database: Database, call: CallStart
 ) -> None:
     """By another process than that of the call, which belongs to somebody else."""
-    long_ago = datetime.now(UTC) - 2 * CALL_LEASE
     ledger = Ledger(database, ANN, keeps_prompts=True)
-    ledger.begin_call(replace(call, started_at=long_ago), ())
+    ledger.begin_call(call, ())
+    let_pass(database, timedelta(seconds=2 * CALL_LEASE_SECONDS))
     Ledger(database, BOB).give_up_lost_calls()
     Ledger(database, BOB).give_up_lost_calls()
     (lost,) = _rows(database)

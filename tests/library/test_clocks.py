@@ -19,6 +19,7 @@ from gpt_image_mcp.library.migrations import VERSION
 from gpt_image_mcp.library.sessions import Sessions, Turn
 from gpt_image_mcp.values.options import OutputOptions
 from tests.library.conftest import EVERY_DATABASE
+from tests.library.leases import let_pass
 from tests.library.limits import limits
 from tests.library.older import make_older
 
@@ -107,9 +108,19 @@ def _begin(ledger: Ledger, call: CallStart, when: datetime) -> CallStart:
     return begun
 
 
-def test_a_call_of_the_future_is_not_joined(ledger: Ledger, call: CallStart) -> None:
+@pytest.mark.parametrize("step", [SOON, -SOON, timedelta(days=400), -timedelta(days=400)])
+def test_a_call_that_runs_is_joined_and_not_given_up_whichever_way_the_clock_was_set(
+    ledger: Ledger, call: CallStart, step: timedelta
+) -> None:
+    begun = _begin(ledger, call, datetime.now(UTC) + step)
+    ledger.give_up_lost_calls()
+    same = ledger.find_same_call("k")
+    assert same is not None
+    assert (same.id, same.status) == (begun.id, "running")
+
+
+def test_a_call_that_ended_in_the_future_is_not_joined(ledger: Ledger, call: CallStart) -> None:
     begun = _begin(ledger, call, datetime.now(UTC) + SOON)
-    assert ledger.find_same_call("k") is None
     ledger.finish_call(begun.id, status="completed", result_json="{}")
     assert ledger.find_same_call("k") is None
 
@@ -132,7 +143,9 @@ async def test_a_running_call_of_the_future_is_no_age_old(library: Library, call
 
 
 def test_a_call_whose_sign_of_life_is_of_the_future_is_given_up(ledger: Ledger, call: CallStart) -> None:
-    begun = _begin(ledger, call, datetime.now(UTC) + SOON)
+    begun = _begin(ledger, call, datetime.now(UTC))
+    let_pass(ledger.database, -SOON)
+    assert ledger.find_same_call("k") is None
     ledger.give_up_lost_calls()
     found = ledger.find_call(begun.id)
     assert found is not None
@@ -145,7 +158,8 @@ def test_a_call_whose_sign_of_life_is_of_the_future_is_given_up(ledger: Ledger, 
 
 
 def test_a_call_of_a_machine_that_is_a_second_ahead_is_not_lost(ledger: Ledger, call: CallStart) -> None:
-    begun = _begin(ledger, call, datetime.now(UTC) + timedelta(seconds=1))
+    begun = _begin(ledger, call, datetime.now(UTC))
+    let_pass(ledger.database, -timedelta(seconds=1))
     ledger.give_up_lost_calls()
     found = ledger.find_call(begun.id)
     assert found is not None
@@ -156,6 +170,7 @@ def test_a_lease_of_the_future_can_be_taken(database: Database) -> None:
     now, sessions = datetime.now(UTC), Sessions(database)
     first = Turn(turn=1, parent_turn=0, prompt="red", image_id="i", call_id="c", created_at=now)
     sessions.begin("s", options=OutputOptions(), sandbox=True, start_images=[], first=first)
-    assert sessions.take_lease("s", "gone", now + SOON)
-    assert sessions.take_lease("s", "mine", now)
-    assert not sessions.take_lease("s", "other", now)
+    assert sessions.take_lease("s", "gone")
+    let_pass(database, -SOON)
+    assert sessions.take_lease("s", "mine")
+    assert not sessions.take_lease("s", "other")

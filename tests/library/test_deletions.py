@@ -14,6 +14,7 @@ from gpt_image_mcp.library.sessions import Sessions, Turn
 from gpt_image_mcp.values.options import OutputOptions
 from gpt_image_mcp.values.requests import InputImage
 from tests.library.conftest import EVERY_DATABASE, NOON
+from tests.library.leases import let_pass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,12 +163,13 @@ def test_sessions_that_use_an_image_are_told_with_their_turns(
         )
     sessions.add_turn("made", turn(2, "i"))
     sessions.add_turn("made", turn(3, image.id))
-    assert sessions.take_lease("started", "job", NOW)
-    users = {user.id: (user.turns, user.keeps_copy) for user in deletions.users_of(image.id, NOW)}
+    assert sessions.take_lease("started", "job")
+    users = {user.id: (user.turns, user.keeps_copy) for user in deletions.users_of(image.id)}
     assert users == {"made": ((1, 3), False), "started": ((), True)}
-    for moment, busy in (
-        (NOW, {"started"}),
-        (NOW + timedelta(minutes=1), set[str]()),
-        (NOW - timedelta(days=1), set[str]()),  # the clock was set back
+    for passed, busy in (
+        (timedelta(), {"started"}),
+        (timedelta(minutes=1), set[str]()),
+        (-timedelta(days=1), set[str]()),  # the machine was started anew
     ):
-        assert {user.id for user in deletions.users_of(image.id, moment) if user.is_busy} == busy
+        let_pass(database, passed)
+        assert {user.id for user in deletions.users_of(image.id) if user.is_busy} == busy

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from gpt_image_mcp.errors import BudgetExceeded, ModerationBlocked
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import Ledger
-from gpt_image_mcp.library.lost_calls import CALL_LEASE
+from gpt_image_mcp.library.lost_calls import CALL_LEASE_SECONDS
 from gpt_image_mcp.library.schema import dollars, nanodollars
 from gpt_image_mcp.money import Quote
 from tests.library.conftest import EVERY_DATABASE
+from tests.library.leases import let_pass
 from tests.library.limits import limits
 
 if TYPE_CHECKING:
@@ -312,13 +313,8 @@ def test_what_costs_nothing_is_made_when_the_budget_is_gone(ledger: Ledger, call
 
 @EVERY_DATABASE
 def test_a_call_that_was_given_up_and_still_runs_is_taken_back(ledger: Ledger, call: CallStart) -> None:
-    asleep = replace(
-        call,
-        idempotency_key="same",
-        is_joinable=True,
-        started_at=datetime.now(UTC) - CALL_LEASE - timedelta(seconds=1),
-    )
-    _begin(ledger, asleep)
+    _begin(ledger, replace(call, idempotency_key="same", is_joinable=True))
+    let_pass(ledger.database, timedelta(seconds=CALL_LEASE_SECONDS + 1))
     ledger.give_up_lost_calls()
     given_up = ledger.find_call(call.id)
     assert given_up is not None

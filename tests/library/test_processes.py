@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
+from pathlib import Path
+
+import psutil
+import pytest
 
 from gpt_image_mcp.library.processes import is_gone, this_process
 
@@ -12,6 +18,18 @@ NAME = "from gpt_image_mcp.library.processes import this_process; print(this_pro
 
 def test_this_process_is_there() -> None:
     assert not is_gone(this_process())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system keeps the time itself")
+def test_a_process_is_there_after_the_clock_of_the_machine_was_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, number = this_process(), os.getpid()
+    said = Path("/proc/stat").read_text()
+    (tmp_path / "stat").write_text(re.sub(r"(?<=btime )\d+", lambda then: str(int(then[0]) + 7200), said))
+    (tmp_path / str(number)).symlink_to(f"/proc/{number}")
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
+    assert not is_gone(name)
 
 
 def test_a_process_that_ended_is_gone() -> None:

@@ -11,13 +11,14 @@ from gpt_image_mcp.errors import NotFound
 from gpt_image_mcp.library.sessions import Sessions, Turn
 from gpt_image_mcp.values.options import OutputOptions
 from tests.library.conftest import EVERY_DATABASE
+from tests.library.leases import let_pass
 
 if TYPE_CHECKING:
     from gpt_image_mcp.library.database import Database
 
 pytestmark = EVERY_DATABASE
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-LEASE = timedelta(seconds=2)
+LEASE = timedelta(seconds=20)
 
 
 @pytest.fixture
@@ -30,33 +31,28 @@ def sessions(database: Database) -> Sessions:
 
 
 def test_a_lease_holds_while_it_is_renewed_and_is_free_when_it_is_not(sessions: Sessions) -> None:
-    assert sessions.take_lease("s", "first", NOW)
-    assert not sessions.take_lease("s", "second", NOW + LEASE / 2)
-    assert sessions.take_lease("s", "first", NOW + LEASE / 2)
-    assert not sessions.take_lease("s", "second", NOW + LEASE)
-    assert sessions.take_lease("s", "second", NOW + 2 * LEASE)
-
-
-def test_who_asked_before_a_lease_was_taken_and_waited_for_the_database_does_not_get_it(
-    sessions: Sessions,
-) -> None:
-    assert sessions.take_lease("s", "first", NOW + LEASE / 4)
-    assert not sessions.take_lease("s", "second", NOW)
-    assert sessions.take_lease("s", "second", NOW - 2 * LEASE)
+    assert sessions.take_lease("s", "first")
+    let_pass(sessions.database, LEASE / 2)
+    assert not sessions.take_lease("s", "second")
+    assert sessions.take_lease("s", "first")
+    let_pass(sessions.database, LEASE / 2)
+    assert not sessions.take_lease("s", "second")
+    let_pass(sessions.database, LEASE)
+    assert sessions.take_lease("s", "second")
 
 
 def test_only_the_holder_gives_a_lease_back(sessions: Sessions) -> None:
-    assert sessions.take_lease("s", "second", NOW)
+    assert sessions.take_lease("s", "second")
     sessions.give_lease_back("s", "first")
-    assert not sessions.take_lease("s", "third", NOW)
+    assert not sessions.take_lease("s", "third")
     sessions.give_lease_back("s", "second")
-    assert sessions.take_lease("s", "third", NOW)
+    assert sessions.take_lease("s", "third")
 
 
 def test_the_lease_of_a_session_that_is_gone_can_neither_be_taken_nor_renewed(sessions: Sessions) -> None:
-    assert sessions.take_lease("s", "first", NOW)
+    assert sessions.take_lease("s", "first")
     sessions.remove(["s"])
     for holder in ("first", "second"):
         with pytest.raises(NotFound) as caught:
-            sessions.take_lease("s", holder, NOW + LEASE / 2)
+            sessions.take_lease("s", holder)
         assert caught.value.code == "not_found"
