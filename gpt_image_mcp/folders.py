@@ -280,12 +280,13 @@ def fallback_folders(settings: Settings) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def temporary_folder() -> Path | None:
-    """Where images may lie that no other folder took; None if it is not there, or not this user's alone."""
-    usual = _usual_temporary_folder()
-    with suppress(OSError):
-        return usual if _is_own_alone(usual) else None
-    return None
+def temporary_folders() -> tuple[Path, ...]:
+    """Where images may lie that no other folder took: what is there, and is this user's alone."""
+    usual, found = _usual_temporary_folder(), list[Path]()
+    for folder in (usual, *usual.parent.glob(f"{usual.name}-*")):
+        with suppress(OSError):
+            found += [folder] if _is_own_alone(folder) else []
+    return tuple(found)
 
 
 def _made_temporary_folder() -> Path:

@@ -21,6 +21,8 @@ _MOST_CHARACTERS = 100_000
 async def require_short(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
     """A middleware of the SDK's server: refuses a request with too many characters beside those arguments.
 
+    A notification, which nobody answers, is dropped.
+
     Raises:
         MCPError: With the number.
     """
@@ -30,6 +32,8 @@ async def require_short(ctx: ServerRequestContext[Any, Any], call_next: CallNext
     said = (ctx.method, ctx.request_id, *parts_of(params))
     characters = sum(len(part) for part in said if isinstance(part, str))
     if characters > _MOST_CHARACTERS:
+        if ctx.request_id is None:
+            return None
         most = f"{_MOST_CHARACTERS:,} are read beside the arguments of a tool: shorten it"
         raise MCPError(INVALID_PARAMS, f"The request has {characters:,} characters; {most}.")
     return await call_next(ctx)

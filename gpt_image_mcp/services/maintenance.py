@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gpt_image_mcp.dates import parse_since
 from gpt_image_mcp.errors import DatabaseDamaged, InvalidArgument, OutputRejected, StorageFailed
 from gpt_image_mcp.folder_walks import folders_below
-from gpt_image_mcp.folders import default_root, is_own, local_root, output_folder, temporary_folder
+from gpt_image_mcp.folders import default_root, is_own, local_root, output_folder, temporary_folders
 from gpt_image_mcp.imaging.formats import announced_format
 from gpt_image_mcp.imaging.preview_cache import evict
 from gpt_image_mcp.imaging.xmp import recovered_image
@@ -85,7 +85,7 @@ class Pruned:
 def rebuild(library: Library, named: Sequence[Path], *, settings: Settings) -> Rebuilt:
     """Fills the database from metadata files in the folders named, the configured one and those known so far.
 
-    In the folders named, and in the one of images that found no other, the metadata embedded in image files
+    In the folders named, and in those of images that found no other, the metadata embedded in image files
     count too, for images that are not known otherwise. What the database knows besides (calls, sessions,
     images without a metadata file) stays, unless the database is damaged: then it is set aside, and a new one
     begins.
@@ -95,7 +95,7 @@ def rebuild(library: Library, named: Sequence[Path], *, settings: Settings) -> R
         StorageFailed: If the database cannot be used, but is not damaged, or none can be made.
     """
     roots = [_require_folder(path) for path in named]
-    roots += [folder] if (folder := temporary_folder()) else []
+    roots += temporary_folders()
     try:
         library.check()
         return _fill(library, roots, settings)

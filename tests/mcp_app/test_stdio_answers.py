@@ -108,6 +108,13 @@ SILENT: dict[str, str | bytes] = {
     "a notification": _request(method="notifications/other"),
     "a notification with wrong params": _request(method="notifications/other", params=[]),
     "a notification about an id": _request(method="notifications/other", params={"id": 7}),
+    "a cancellation of megabytes": _request(
+        method="notifications/cancelled", params={"requestId": "x" * 1_000_000}
+    ),
+    "progress with megabytes": _request(
+        method="notifications/progress",
+        params={"progressToken": "x", "progress": 1, "message": "y" * 1_000_000},
+    ),
     "an answer": '{"jsonrpc": "2.0", "id": 7, "result": {}}',
     "an answer with a wrong result": '{"jsonrpc": "2.0", "id": 7, "result": 5}',
     "an error that is none": '{"jsonrpc": "2.0", "id": 7, "error": "x"}',
@@ -131,11 +138,12 @@ def test_what_cannot_be_understood_gets_an_error_with_its_id_if_it_has_one() -> 
         assert client.leave() == 0
 
 
-def test_what_nobody_waits_for_gets_no_answer() -> None:
-    with raw_client() as client:
+def test_what_nobody_waits_for_gets_no_answer_and_leaves_no_traceback(tmp_path: Path) -> None:
+    with (tmp_path / "said").open("wb") as said, raw_client(stderr=said.fileno()) as client:
         client.send(*SILENT.values())
         assert client.ask(ping("next"))["id"] == "next"
         assert client.leave() == 0
+    assert "Traceback" not in (tmp_path / "said").read_text()
 
 
 def test_a_byte_order_mark_before_the_first_line_opens_a_session() -> None:

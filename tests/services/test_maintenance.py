@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
 import re
 import sqlite3
+import tempfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -68,8 +70,15 @@ async def test_the_metadata_of_a_file_that_was_moved_stay_at_home_and_know_its_p
     assert await _known(studio) == [(made.id, moved.file_path)]
 
 
-async def test_what_is_in_the_folder_of_last_resort_is_read_again(project: Path) -> None:
-    del project
+@pytest.mark.parametrize("planted", [False, True])
+async def test_what_is_in_the_folder_of_last_resort_is_read_again(
+    planted: bool,  # noqa: FBT001 - a parameter of a test
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(project.parent))
+    if planted:  # whoever has the usual name, another is taken
+        (project.parent / f"gpt-image-mcp-{os.getuid()}").touch()
     settings = Settings(sandbox=True)
     async with Studio(settings) as studio:
         made = await _make(studio)
