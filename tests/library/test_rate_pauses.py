@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 
 from gpt_image_mcp.errors import RateLimited
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.rate_pauses import RatePauses
+from gpt_image_mcp.library.schema import rate_pauses
 from gpt_image_mcp.settings import Settings
 from gpt_image_mcp.studio import Studio
 from gpt_image_mcp.values.owners import Owner
@@ -35,6 +37,17 @@ def test_the_longest_pause_of_an_address_holds(database: Database) -> None:
     pauses.pause(API, 200)
     assert 190 < pauses.seconds_left(API) <= 200
     assert pauses.seconds_left("https://elsewhere.example/v1") <= 0
+
+
+@EVERY_DATABASE
+def test_a_pause_of_before_the_clock_began_anew_holds_nobody_up(database: Database) -> None:
+    pauses = RatePauses(database)
+    pauses.pause(API, 100)
+    with database.writing() as connection:
+        connection.execute(update(rate_pauses).values(paused_until=rate_pauses.c.paused_until + 1_000_000))
+    assert pauses.seconds_left(API) <= 0
+    pauses.pause(API, 10)
+    assert 0 < pauses.seconds_left(API) <= 10
 
 
 def _settings(endpoint: Endpoint, database_url: str, **more: object) -> Settings:
