@@ -23,6 +23,10 @@ MAX_EDGE = 65_535
 _MOST_SCANNED_PIXELS = 2_500_000_000
 # The start of a scan with one to four components: ITU-T T.81, B.2.3.
 _SCANS = tuple(bytes((0xFF, 0xDA, 0, 6 + 2 * count, count)) for count in range(1, 5))
+# The head of a frame whose coefficients are coded by arithmetic: B.2.2. Each of them takes time in each scan,
+# even if nothing of it is in the file.
+_ARITHMETIC = re.compile(rb"\xff[\xc9-\xcb]\0[\x0b\x0e\x11\x14]\x08")
+_SCANS_PER_ARITHMETIC_ONE = 4
 # About half a second; a GIF of 50 MB needs 400,000.
 _MOST_READS, _MOST_VALUES = 500_000, 100_000
 # What names metadata in a file, and how often at most. A JPEG has 64 kB of Exif each time, which Pillow puts
@@ -114,4 +118,5 @@ def _scans(image: Image.Image, data: bytes) -> float:
     share = tiff.readings(data, width=image.width, height=image.height) if image.format == "TIFF" else 1
     if not share or image.format not in ("JPEG", "MPO", "TIFF"):
         return 1
-    return share * sum(map(data.count, _SCANS))
+    costs = _SCANS_PER_ARITHMETIC_ONE if _ARITHMETIC.search(data) else 1
+    return share * costs * sum(map(data.count, _SCANS))

@@ -77,6 +77,19 @@ def test_a_tiff_of_jpegs_with_too_many_scans_is_refused(
     assert decode(usual).image.size == SIZE
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("code", [b"\xff\xc9", b"\xff\xca", b"\xff\xcb"])
+def test_scans_coded_by_arithmetic_count_more_because_what_is_not_in_the_file_takes_time_too(
+    code: bytes,
+) -> None:
+    jpeg = _with_scans(_encoded("JPEG", Image.new("L", SIZE), progressive=True), 300)
+    assert decode(jpeg).image.size == SIZE
+    coded = jpeg.replace(b"\xff\xc2\0\x0b\x08", code + b"\0\x0b\x08")
+    for file in (coded, _tiff_of_jpegs(coded, 2000, planes=1)):
+        with pytest.raises(InputRejected, match="scans"):
+            normalise(file, source="scan", is_first=True)
+
+
 @pytest.mark.parametrize("rows", [16, 2000])
 def test_a_tiff_of_many_jpegs_is_read(rows: int) -> None:
     strips = _encoded("TIFF", Image.new("RGB", SIZE), compression="jpeg", tiffinfo={278: rows}, strip_size=1)
