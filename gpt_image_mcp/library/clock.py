@@ -29,6 +29,16 @@ def steady_now(connection: Connection) -> float:
     return now_of(connection).timestamp()
 
 
+def lease_window(connection: Connection, lease_seconds: float) -> tuple[float, float]:
+    """When a lease that holds now may end, first and last, by ``steady_now``.
+
+    One that ends much later was taken before the machine was started, or the clock of the database set back;
+    clocks of machines may differ a little.
+    """
+    now = steady_now(connection)
+    return now, now + 2 * lease_seconds
+
+
 def by_database(connection: Connection, moment: datetime) -> datetime:
     """A moment of this machine's clock, by that of the database; with SQLite they are the same."""
     if connection.dialect.name == "sqlite":

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, insert, or_, select, update
 from gpt_image_mcp.library.admission import Charge, counts, refusal, standing_of
 from gpt_image_mcp.library.audit import note_ended, note_refused
 from gpt_image_mcp.library.call_records import call_record, dump_error
-from gpt_image_mcp.library.clock import by_database, now_of, steady_now
+from gpt_image_mcp.library.clock import by_database, lease_window, now_of, steady_now
 from gpt_image_mcp.library.lost_calls import CALL_LEASE_SECONDS, error_of_lost_call, lost_calls
 from gpt_image_mcp.library.naming import is_of_model
 from gpt_image_mcp.library.ownership import owned, signed
@@ -67,7 +67,7 @@ _FIND_SAME = (
     .where(
         or_(
             (calls.c.status == "running")
-            & calls.c.alive_until.between(bindparam("alive"), bindparam("latest")),
+            & calls.c.alive_until.between(bindparam("first"), bindparam("last")),
             (calls.c.status == "completed")
             & calls.c.acknowledged_at.is_(None)
             & calls.c.started_at.between(bindparam("since"), bindparam("now")),
@@ -322,10 +322,10 @@ def _same_call(connection: Connection, idempotency_key: str, owner: Owner) -> Ro
     """See ``find_same_call``; without a key no call is the same."""
     if not idempotency_key:
         return None
-    now, alive = now_of(connection), steady_now(connection)
+    now, (first, last) = now_of(connection), lease_window(connection, CALL_LEASE_SECONDS)
     values = {
-        "alive": alive,
-        "latest": alive + 2 * CALL_LEASE_SECONDS,
+        "first": first,
+        "last": last,
         "wanted": idempotency_key,
         "of": owner.name,
         "since": (now - _JOINABLE_FOR).timestamp(),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from gpt_image_mcp.errors import OutcomeUnknown
-from gpt_image_mcp.library.clock import steady_now
+from gpt_image_mcp.library.clock import lease_window
 from gpt_image_mcp.library.kept_bodies import kept_body
 from gpt_image_mcp.library.processes import is_gone
 from gpt_image_mcp.library.schema import calls
@@ -22,14 +22,12 @@ CALL_LEASE_SECONDS = 30.0
 
 def lost_calls(connection: Connection) -> list[str]:
     """Ids of the calls that count as running and whose process is gone, or says no more that it lives."""
-    now = steady_now(connection)
+    first, last = lease_window(connection, CALL_LEASE_SECONDS)
     running = select(calls.c.id, calls.c.alive_until, calls.c.process).where(calls.c.status == "running")
     return [
         call.id
         for call in connection.execute(running)
-        # What is alive for much longer than a lease said so before the machine was started, or the clock of
-        # the database set back; clocks of machines may differ a little.
-        if not now <= call.alive_until <= now + 2 * CALL_LEASE_SECONDS or is_gone(call.process)
+        if not first <= call.alive_until <= last or is_gone(call.process)
     ]
 
 

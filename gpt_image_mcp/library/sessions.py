@@ -20,7 +20,7 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from gpt_image_mcp.errors import NotFound, quoted
 from gpt_image_mcp.folders import APP
 from gpt_image_mcp.library import storage
-from gpt_image_mcp.library.clock import steady_now
+from gpt_image_mcp.library.clock import lease_window, steady_now
 from gpt_image_mcp.library.images import readable_images
 from gpt_image_mcp.library.ownership import owned, signed
 from gpt_image_mcp.library.schema import images, session_turns, sessions
@@ -258,9 +258,9 @@ class Sessions:
         """
         this = self._is(session_id)
         with self.database.writing() as connection:
-            now = steady_now(connection)
-            free = or_(~_is_leased(now), sessions.c.lease_holder == holder)
-            values = {"lease_holder": holder, "lease_until": now + self.lease.total_seconds()}
+            free = or_(~_is_leased(connection), sessions.c.lease_holder == holder)
+            until = steady_now(connection) + self.lease.total_seconds()
+            values = {"lease_holder": holder, "lease_until": until}
             if connection.execute(update(sessions).where(this, free).values(**values)).rowcount:
                 return True
             is_there = connection.execute(select(sessions.c.id).where(this)).first()
@@ -280,13 +280,9 @@ class Sessions:
         return (sessions.c.id == session_id) & owned(sessions, self.owner)
 
 
-def _is_leased(now: float) -> ColumnElement[bool]:
-    """Whether somebody works on a session.
-
-    A lease that ends much later than one of now was taken before the machine was started, or the clock of the
-    database set back; clocks of machines may differ a little.
-    """
-    return sessions.c.lease_until.between(now, now + 2 * _LEASE.total_seconds())
+def _is_leased(connection: Connection) -> ColumnElement[bool]:
+    """Whether somebody works on a session."""
+    return sessions.c.lease_until.between(*lease_window(connection, _LEASE.total_seconds()))
 
 
 def sessions_using(connection: Connection, image_id: str) -> tuple[SessionUse, ...]:
@@ -296,7 +292,7 @@ def sessions_using(connection: Connection, image_id: str) -> tuple[SessionUse, .
     )
     ids = select(session_turns.c.session_id).where(session_turns.c.image_id == image_id)
     named = sessions.c.document.contains(image_id)
-    is_busy = _is_leased(steady_now(connection)).label("is_busy")
+    is_busy = _is_leased(connection).label("is_busy")
     found = connection.execute(select(sessions, is_busy).where(or_(sessions.c.id.in_(ids), named))).all()
     return tuple(
         SessionUse(

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FLAGS_AT, _HEAD_BYTES = 10, 13  # of the file: signature and logical screen
-_EXTENSION, _IMAGE, _CONTROL = 0x21, 0x2C, 0xF9
-_CONTROL_BYTES, _DESCRIPTOR_BYTES = 4, 9
+_EXTENSION, _IMAGE = b"!", b","
+_CONTROL, _DESCRIPTOR_BYTES = b"\xf9\x04", 9  # with the length of what follows
 _HUNDREDTH_MS = 10
 
 
@@ -17,9 +17,9 @@ def durations_ms(data: bytes) -> Iterator[int]:
     """The milliseconds of each frame, up to where the file ends or breaks off."""
     position = _HEAD_BYTES + _palette_bytes(data[_FLAGS_AT : _FLAGS_AT + 1])
     lasting_ms = 0
-    while (kind := data[position : position + 1]) in (bytes([_EXTENSION]), bytes([_IMAGE])):
-        if kind[0] == _EXTENSION:
-            if data[position + 1 : position + 3] == bytes([_CONTROL, _CONTROL_BYTES]):
+    while (kind := data[position : position + 1]) in (_EXTENSION, _IMAGE):
+        if kind == _EXTENSION:
+            if data[position + 1 : position + 3] == _CONTROL:
                 lasting_ms = int.from_bytes(data[position + 4 : position + 6], "little") * _HUNDREDTH_MS
             position += 2
         else:
