@@ -109,6 +109,10 @@ class PaidCall(ABC):
             UpstreamError: If the API refuses or fails.
         """
 
+    def on_arrival(self, plan: Plan) -> Plan:
+        """The plan by which the picture that came is saved; by default the one it was made by. Blocking."""
+        return plan
+
     def record(self, plan: Plan, result: ImageResult) -> ImageResult:
         """Writes down what belongs to the result besides its images, such as the turn of a session. Blocking.
 

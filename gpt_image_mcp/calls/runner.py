@@ -178,7 +178,7 @@ class Runner:
 
     def _save_and_settle(self, call: PaidCall, job: PaidJob, generated: GeneratedImages) -> ImageResult:
         """Saves the images and settles what they cost, which is spent even if nothing could be saved."""
-        plan = job.plan
+        plan = job.plan = call.on_arrival(job.plan)
         try:
             result = save(plan, generated, self.library, elapsed_seconds=job.elapsed_seconds)
         except ImageError:

@@ -105,12 +105,8 @@ class Database:
         """
         with self._transaction(), self._open_to_read().connect() as connection:
             connection.exec_driver_sql(_SNAPSHOT[connection.dialect.name])
-            try:
+            with self._wrong_rows_explained():
                 yield connection
-            except (ArithmeticError, TypeError, ValueError) as error:  # of a row with a wrong bit
-                shown = shown_address(self._url)
-                message = f"The library database {shown} holds what this program never wrote."
-                raise DatabaseFailed(message, next_step=f"Put a copy of it back, {OR_ANOTHER}") from error
 
     @contextlib.contextmanager
     def writing(self) -> Generator[Connection]:
@@ -121,7 +117,8 @@ class Database:
         """
         with self._transaction(), self._open().begin() as connection:
             connection.exec_driver_sql(_WRITE_LOCK[connection.dialect.name])
-            yield connection
+            with self._wrong_rows_explained():
+                yield connection
 
     def write_eventually(self, write: Callable[[], object]) -> None:
         """Writes down what was paid for; if that fails it is tried again for an hour, in a thread of its own.
@@ -225,6 +222,16 @@ class Database:
             if error_name(error).startswith(_FILE_ERRORS):  # open connections are of no more use
                 self._forget_connections()
             raise _explain(error, self._url) from error
+
+    @contextlib.contextmanager
+    def _wrong_rows_explained(self) -> Generator[None]:
+        """A row with a wrong bit may hold any value: SQLite lets a column of text hold a number."""
+        try:
+            yield
+        except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+            shown = shown_address(self._url)
+            message = f"The library database {shown} holds what this program never wrote."
+            raise DatabaseFailed(message, next_step=f"Put a copy of it back, {OR_ANOTHER}") from error
 
     def _forget_connections(self) -> None:
         """Closes all connections; the next transaction opens the database anew."""

@@ -135,8 +135,8 @@ class Sessions:
         sandbox: bool,
         start_images: Sequence[InputImage],
         first: Turn,
-    ) -> None:
-        """Adds a session with its first turn.
+    ) -> int:
+        """Adds a session with its first turn and gives its number; once, however often it is tried.
 
         Raises:
             OSError: If the start images cannot be kept.
@@ -152,18 +152,23 @@ class Sessions:
             "document": document,
         }
         with self.database.writing() as connection:
-            connection.execute(insert(sessions), values)
-            _add(connection, session_id, first)
+            if not connection.execute(select(sessions.c.id).where(self._is(session_id))).first():
+                connection.execute(insert(sessions), values)
+            return _add(connection, session_id, first)
 
-    def add_turn(self, session_id: str, turn: Turn) -> None:
-        """Adds a finished turn; a session that was closed for being idle is open again."""
+    def add_turn(self, session_id: str, turn: Turn) -> int:
+        """Adds a finished turn; a session that was closed for being idle is open again.
+
+        Gives the number it has: the next, if another turn has its own. To add it again changes nothing.
+        """
         with self.database.writing() as connection:
-            _add(connection, session_id, turn)
+            number = _add(connection, session_id, turn)
             connection.execute(
                 update(sessions)
                 .where(sessions.c.id == session_id)
                 .values(updated_at=turn.created_at.timestamp())
             )
+            return number
 
     def find(self, session_id: str) -> SessionRecord | None:
         """The session of this id, ended or not."""
@@ -307,12 +312,18 @@ def sessions_using(connection: Connection, image_id: str) -> tuple[SessionUse, .
     )
 
 
-def _add(connection: Connection, session_id: str, turn: Turn) -> None:
+def _add(connection: Connection, session_id: str, turn: Turn) -> int:
+    known = select(session_turns.c.turn).where(session_turns.c.session_id == session_id)
+    number = connection.execute(known.where(session_turns.c.call_id == turn.call_id)).scalar()
+    if number is not None:
+        return int(number)
+    latest = connection.execute(known.order_by(session_turns.c.turn.desc())).scalar() or 0
+    number = max(turn.turn, latest + 1)
     connection.execute(
         insert(session_turns),
         {
             "session_id": session_id,
-            "turn": turn.turn,
+            "turn": number,
             "parent_turn": turn.parent_turn,
             "prompt": turn.prompt,
             "image_id": turn.image_id,
@@ -320,6 +331,7 @@ def _add(connection: Connection, session_id: str, turn: Turn) -> None:
             "created_at": turn.created_at.timestamp(),
         },
     )
+    return number
 
 
 def _keep(image: InputImage, store: Path | None) -> StartImage:

@@ -129,6 +129,19 @@ class NextTurn(Edit):
         planned = _on_turn(plan, _next_turn(session, parent))
         return await self.complete(planned, loaded, size=self._merged(session.options).size)
 
+    def on_arrival(self, plan: Plan) -> Plan:
+        """With the next number, where others made turns after a stopped process had lost its lease."""
+        turn = plan.session
+        with contextlib.suppress(StorageFailed):
+            session = self.sessions.library.sessions.find(self.session_id)
+            if session and turn and session.find(turn.turn):
+                last = session.turns[-1].turn
+                return replace(
+                    _on_turn(plan, replace(turn, turn=last + 1)),
+                    notes=(*plan.notes, _moved_on(turn, last + 1)),
+                )
+        return plan
+
     def record(self, plan: Plan, result: ImageResult) -> ImageResult:
         """Writes the turn down."""
         self._acknowledge_parent(plan.session)
@@ -266,14 +279,28 @@ def _turn(plan: Plan, result: ImageResult) -> Turn:
     )
 
 
-def _written(result: ImageResult, write: Callable[[], None]) -> ImageResult:
-    """The result, with a note if the session could not be written down: the image is safe all the same."""
+def _moved_on(turn: SessionTurn, number: int) -> str:
+    return (
+        f"Another process went on with the session meanwhile and made turn {turn.turn}; this one, made from "
+        f"{f'turn {turn.parent_turn}' if turn.parent_turn else 'the start images'}, is turn {number}."
+    )
+
+
+def _written(result: ImageResult, write: Callable[[], int]) -> ImageResult:
+    """The result as it was written down, which gives the number that its turn has.
+
+    With a note if that failed: the image is safe all the same.
+    """
     try:
-        once_more(write)
+        number = once_more(write)
     except (StorageFailed, OSError) as error:
         note = (
             "The session could not be written down, so it cannot be continued from here "
             f"({getattr(error, 'message', error)}); start a new one with this image."
         )
         return replace(result, notes=(*result.notes, note))
-    return result
+    turn = result.session
+    if turn is None or turn.turn == number:
+        return result
+    notes = (*result.notes, _moved_on(turn, number))
+    return replace(result, session=replace(turn, turn=number), notes=notes)

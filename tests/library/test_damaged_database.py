@@ -9,6 +9,8 @@ import random
 import shutil
 import sqlite3
 from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +19,20 @@ from pydantic import SecretStr
 
 from gpt_image_mcp import Settings
 from gpt_image_mcp.errors import DatabaseDamaged, ImageError, OutcomeUnknown, StorageFailed
+from gpt_image_mcp.library.schema import (
+    calls,
+    image_parents,
+    images,
+    library_zone,
+    schema_version,
+    session_turns,
+    sessions,
+)
 from gpt_image_mcp.library.sessions import Turn
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.services.image_search import search
 from gpt_image_mcp.services.maintenance import prune, rebuild
+from gpt_image_mcp.values.budgets import Limit
 from gpt_image_mcp.values.options import OutputOptions
 from gpt_image_mcp.values.requests import InputImage
 from tests.environment.processes import Machine
@@ -31,6 +43,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.images import StoredImage
 
 FLIPS = 150
+FILLED = (images, calls, sessions, session_turns, image_parents, library_zone, schema_version)
 __all__ = ["open_project"]
 
 
@@ -59,20 +72,30 @@ def filled(image: StoredImage, call: CallStart) -> Path:
     return _database()
 
 
-def _use(image_id: str, call_id: str) -> list[str]:
+def _use(image: StoredImage, call: CallStart) -> list[str]:
     """Does everything with a library; gives what went wrong."""
     said: list[str] = []
     settings = Settings()
+    limits = [Limit(usd=Decimal(9), period="day", payer="library", name="")]
     library = Library(settings)
     for work in (
         lambda: search({}, library, limit=9, offset=0),
         lambda: search({"query": "boot", "model": "gpt-image-2"}, library, limit=9, offset=0),
         lambda: library.images.newest(9),
-        lambda: library.images.find_image(image_id),
-        lambda: library.ledger.find_call(call_id),
+        lambda: library.images.find_image(image.id),
+        lambda: library.ledger.find_call(call.id),
         library.ledger.spent_usd,
         library.ledger.give_up_lost_calls,
+        lambda: library.ledger.begin_call(replace(call, id=f"{call.id}-again"), limits),
+        lambda: library.ledger.find_same_call(call.idempotency_key),
+        lambda: library.ledger.standings(limits, "gpt-image-2"),
+        lambda: library.ledger.typical_seconds(
+            kind="image", model="gpt-image-2", quality="high", size="1024x1024", sandbox=False
+        ),
         lambda: library.sessions.find("session-1"),
+        lambda: library.sessions.latest(most_open=9, idle_since=datetime.now(UTC)),
+        lambda: library.deletions.users_of(image.id),
+        lambda: tuple(library.of_everybody().images.all_images()),
         lambda: prune(library, older_than="", keep_mb=0, is_confirmed=False, settings=settings),
         lambda: rebuild(library, [], settings=settings),
     ):
@@ -97,12 +120,30 @@ def test_any_wrong_bit_is_a_sentence_at_most(
         shutil.rmtree(filled.parent)
         filled.parent.mkdir()
         filled.write_bytes(changed)
-        assert all(said.startswith("storage_failed: ") for said in _use(image.id, call.id))
+        assert all(said.startswith("storage_failed: ") for said in _use(image, call))
 
 
 def _change(path: Path, statement: str, *values: object) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(statement, values)
+
+
+@pytest.mark.parametrize("value", [0, 9e999, "x", None], ids=repr)
+def test_any_value_in_any_column_is_a_sentence_at_most(
+    filled: Path, image: StoredImage, call: CallStart, value: object
+) -> None:
+    with contextlib.closing(sqlite3.connect(filled)) as connection, connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = replace(sql, 'NOT NULL', '')")
+    healthy = filled.read_bytes()
+    for column in [column for table in FILLED for column in table.columns]:
+        shutil.rmtree(filled.parent)
+        filled.parent.mkdir()
+        filled.write_bytes(healthy)
+        with contextlib.suppress(sqlite3.IntegrityError):  # another row has it
+            _change(filled, f"UPDATE {column.table} SET {column.name} = ?", value)  # noqa: S608 - our own
+        said = _use(image, call)
+        assert all(one.startswith("storage_failed: ") for one in said), (column, said)
 
 
 @pytest.mark.parametrize("document", ["{", '{"id": "../x"}', b"\xff\xfe", "\x00"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -56,3 +57,22 @@ def test_the_lease_of_a_session_that_is_gone_can_neither_be_taken_nor_renewed(se
         with pytest.raises(NotFound) as caught:
             sessions.take_lease("s", holder)
         assert caught.value.code == "not_found"
+
+
+def test_a_turn_whose_number_is_taken_gets_the_next_and_keeps_it(sessions: Sessions) -> None:
+    second = Turn(turn=2, parent_turn=1, prompt="green", image_id="j", call_id="d", created_at=NOW)
+    other = replace(second, image_id="k", call_id="e")
+    assert [sessions.add_turn("s", turn) for turn in (second, other, second, other)] == [2, 3, 2, 3]
+    found = sessions.find("s")
+    assert found is not None
+    assert [(turn.turn, turn.parent_turn, turn.image_id) for turn in found.turns[1:]] == [
+        (2, 1, "j"),
+        (3, 1, "k"),
+    ]
+
+
+def test_a_session_that_is_begun_again_is_the_same(sessions: Sessions) -> None:
+    first = Turn(turn=1, parent_turn=0, prompt="red", image_id="i", call_id="c", created_at=NOW)
+    begun = sessions.find("s")
+    assert sessions.begin("s", options=OutputOptions(), sandbox=True, start_images=(), first=first) == 1
+    assert sessions.find("s") == begun

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +13,10 @@ from PIL import Image
 
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.errors import InputNotFound, InvalidArgument, NotFound
+from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.values.results import ImageResult
+from gpt_image_mcp.values.sessions import SessionTurn
+from tests.library.leases import let_pass
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,3 +93,41 @@ async def test_more_images_than_a_call_takes_are_refused_with_those_of_the_sessi
         with pytest.raises(InvalidArgument, match=r"\b7\b.*\b10\b"):
             await studio.continue_session(session_id, "a bird", images=[photo] * 7)
         assert (await studio.continue_session(session_id, "a bird", images=[photo] * 6)).images
+
+
+async def test_turns_of_two_servers_of_which_one_was_stopped_have_numbers_of_their_own(
+    photo: str, tmp_path: Path
+) -> None:
+    """As long as a process is stopped it does not renew its lease, and another one goes on."""
+    database = Database(f"sqlite:///{tmp_path / 'library.db'}")
+    settings = Settings(sandbox=True, database_url=f"sqlite:///{tmp_path / 'library.db'}")  # type: ignore[arg-type]
+    async with Studio(settings) as stopped, Studio(settings) as other:
+        session_id = _session_id(await stopped.start_session("red", [photo], **QUICK))
+        begun = await stopped.continue_session(session_id, "slow [sandbox:delay=2]", wait_seconds=0)
+        let_pass(database, timedelta(seconds=16))
+        second = await other.continue_session(session_id, "a bird")
+        third = await stopped.get(begun.call_id)
+        assert isinstance(third, ImageResult)
+        assert second.session == SessionTurn(session_id=session_id, turn=2, parent_turn=1)
+        assert third.session == SessionTurn(session_id=session_id, turn=3, parent_turn=1)
+        assert "made turn 2; this one, made from turn 1, is turn 3." in " ".join(third.notes)
+        saved = await other.find(third.images[0].id)
+        assert (saved.provenance.turn, saved.file_path.stem[-3:]) == (3, "-t3")
+    database.close()
+
+
+async def test_a_turn_made_by_another_process_while_one_is_written_down_is_counted(
+    photo: str, tmp_path: Path
+) -> None:
+    database = tmp_path / "library.db"
+    settings = Settings(sandbox=True, database_url=f"sqlite:///{database}")  # type: ignore[arg-type]
+    async with Studio(settings) as studio:
+        session_id = _session_id(await studio.start_session("red", [photo], **QUICK))
+        with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute(
+                "CREATE TRIGGER other AFTER INSERT ON images BEGIN INSERT INTO session_turns "
+                "SELECT session_id, 2, 0, 'other', 'i', 'c', 0 FROM session_turns; END"
+            )
+        result = await studio.continue_session(session_id, "a bird")
+        assert result.session == SessionTurn(session_id=session_id, turn=3, parent_turn=1)
+        assert "is turn 3" in " ".join(result.notes)
