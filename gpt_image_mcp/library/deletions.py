@@ -38,7 +38,7 @@ class Deletions:
         )
         with self.database.reading() as connection:
             moment = connection.execute(query).scalar_one_or_none() if image_id.isascii() else None
-        return None if moment is None else datetime.fromtimestamp(moment, UTC)
+            return None if moment is None else datetime.fromtimestamp(moment, UTC)
 
     def users_of(self, image_id: str) -> tuple[SessionUse, ...]:
         """The sessions that have an image as a result or a start image."""

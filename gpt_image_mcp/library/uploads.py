@@ -64,7 +64,7 @@ class Uploads:
         )
         with self.database.reading() as connection:
             found = connection.execute(query).scalar_one_or_none()
-        return None if found is None else _path(found)
+            return None if found is None else _path(found)
 
     def forget_expired(self, now: datetime, *, most: int = 100) -> tuple[Path, ...]:
         """Forgets uploads of everybody whose time is over; gives their files, which the caller deletes."""
@@ -72,7 +72,7 @@ class Uploads:
         with self.database.writing() as connection:
             rows = connection.execute(over.order_by(uploads.c.expires_at).limit(most)).all()
             connection.execute(delete(uploads).where(uploads.c.id.in_([row.id for row in rows])))
-        return tuple(_path(row.file_path) for row in rows if row.file_path)
+            return tuple(_path(row.file_path) for row in rows if row.file_path)
 
     def _awaited(self, upload_id: str, now: datetime) -> ColumnElement[bool]:
         is_open = and_(uploads.c.received_at.is_(None), uploads.c.expires_at > now.timestamp())

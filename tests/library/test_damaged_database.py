@@ -19,21 +19,17 @@ from pydantic import SecretStr
 
 from gpt_image_mcp import Settings
 from gpt_image_mcp.errors import DatabaseDamaged, ImageError, OutcomeUnknown, StorageFailed
-from gpt_image_mcp.library.schema import (
-    calls,
-    image_parents,
-    images,
-    library_zone,
-    schema_version,
-    session_turns,
-    sessions,
-)
+from gpt_image_mcp.library.call_totals import call_totals
+from gpt_image_mcp.library.ledger import Ledger
+from gpt_image_mcp.library.rate_pauses import RatePauses
+from gpt_image_mcp.library.schema import metadata
 from gpt_image_mcp.library.sessions import Turn
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.services.image_search import search
 from gpt_image_mcp.services.maintenance import prune, rebuild
 from gpt_image_mcp.values.budgets import Limit
 from gpt_image_mcp.values.options import OutputOptions
+from gpt_image_mcp.values.owners import Owner
 from gpt_image_mcp.values.requests import InputImage
 from tests.environment.processes import Machine
 from tests.environment.test_places import NOBODY, SANDBOX, as_nobody, open_project
@@ -43,7 +39,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.images import StoredImage
 
 FLIPS = 150
-FILLED = (images, calls, sessions, session_turns, image_parents, library_zone, schema_version)
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 __all__ = ["open_project"]
 
 
@@ -53,10 +49,11 @@ def _database() -> Path:
 
 @pytest.fixture
 def filled(image: StoredImage, call: CallStart) -> Path:
-    """A database with two images, a session, and two calls of which one failed."""
+    """A database with rows in every table; of three calls one failed."""
     library = Library(Settings())
     other = replace(image, id="20261121-150301-000001", file_path=image.file_path.with_name("b.png"))
-    for one in (image, other):
+    deleted = replace(image, id="20261121-150301-000002", file_path=image.file_path.with_name("c.png"))
+    for one in (image, other, deleted):
         library.images.add_image(one)
     for begun in (call, replace(call, id="job-20261121-150301-000001")):
         library.ledger.begin_call(begun, ())
@@ -68,6 +65,13 @@ def filled(image: StoredImage, call: CallStart) -> Path:
     library.sessions.begin(
         "session-1", options=OutputOptions(), sandbox=False, start_images=[start], first=turn
     )
+    library.deletions.delete(deleted.id, NOW, permit=lambda _: None)
+    library.uploads.begin("upload-1", ends_at=NOW)
+    library.route_memo.remember_rejection("x", "gpt-image-2", NOW)
+    RatePauses(library.images.database).pause("x", 9)
+    served = Ledger(library.images.database, Owner(name="ada"))
+    served.begin_call(replace(call, id="job-20261121-150301-000002"), ())
+    served.finish_call("job-20261121-150301-000002", status="completed", cost_usd=Decimal(1))
     library.close()
     return _database()
 
@@ -93,9 +97,16 @@ def _use(image: StoredImage, call: CallStart) -> list[str]:
             kind="image", model="gpt-image-2", quality="high", size="1024x1024", sandbox=False
         ),
         lambda: library.sessions.find("session-1"),
-        lambda: library.sessions.latest(most_open=9, idle_since=datetime.now(UTC)),
+        lambda: library.sessions.latest(most_open=9, idle_since=NOW),
         lambda: library.deletions.users_of(image.id),
+        lambda: library.deletions.deleted_at("20261121-150301-000002"),
         lambda: tuple(library.of_everybody().images.all_images()),
+        lambda: tuple(library.audit.entries()),
+        lambda: call_totals(library.images.database),
+        lambda: library.route_memo.rejected_at("x", "gpt-image-2"),
+        lambda: RatePauses(library.images.database).seconds_left("x"),
+        lambda: library.uploads.find("upload-1", NOW),
+        lambda: library.uploads.forget_expired(NOW),
         lambda: prune(library, older_than="", keep_mb=0, is_confirmed=False, settings=settings),
         lambda: rebuild(library, [], settings=settings),
     ):
@@ -133,10 +144,11 @@ def test_any_value_in_any_column_is_a_sentence_at_most(
     filled: Path, image: StoredImage, call: CallStart, value: object
 ) -> None:
     with contextlib.closing(sqlite3.connect(filled)) as connection, connection:
+        connection.execute("DROP TRIGGER audit_update")
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute("UPDATE sqlite_master SET sql = replace(sql, 'NOT NULL', '')")
     healthy = filled.read_bytes()
-    for column in [column for table in FILLED for column in table.columns]:
+    for column in [column for table in metadata.sorted_tables for column in table.columns]:
         shutil.rmtree(filled.parent)
         filled.parent.mkdir()
         filled.write_bytes(healthy)

@@ -155,7 +155,8 @@ def test_sessions_that_use_an_image_are_told_with_their_turns(
     )
 
     def turn(number: int, image_id: str) -> Turn:
-        return Turn(turn=number, parent_turn=0, prompt="p", image_id=image_id, call_id="c", created_at=NOW)
+        call = f"c{number}"
+        return Turn(turn=number, parent_turn=0, prompt="p", image_id=image_id, call_id=call, created_at=NOW)
 
     for name, starts, result in (("made", (), image.id), ("started", (start,), "i"), ("other", (), "i")):
         sessions.begin(
