@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gpt_image_mcp.calls.jobs import broken, stopped
@@ -56,8 +57,8 @@ class Reservations:
 
     library: Library
 
-    def make(self, start: CallStart) -> str | None:
-        """Reserves what a call may cost, within the limits of its caller.
+    async def make(self, job: PlannedJob[Any], start: CallStart) -> str | None:
+        """Reserves what the call of a job may cost, within the limits of its caller.
 
         Returns:
             The id of the same call, if another process came first: it is to be joined, and nothing is
@@ -67,6 +68,12 @@ class Reservations:
             BudgetExceeded: If it could cost more than a limit leaves.
             StorageFailed: If it cannot be written down.
         """
+        job.alive_at = monotonic()
+        same = await in_database(self._begin, start)
+        job.is_reserved = same is None
+        return same
+
+    def _begin(self, start: CallStart) -> str | None:
         return self.library.ledger.begin_call(start, self.library.limits())
 
     def make_dearer(self, call_id: str, quote: Quote) -> None:
@@ -157,14 +164,18 @@ class Reservations:
             )
 
     @asynccontextmanager
-    async def kept_alive(self, call_id: str) -> AsyncGenerator[None]:
-        """Says now and then that a call still runs, so that nobody gives it up for lost."""
+    async def kept_alive(self, job: PlannedJob[Any]) -> AsyncGenerator[None]:
+        """Says now and then that a job still runs, so that nobody gives its call up for lost."""
 
         async def say_so() -> None:
             while True:
                 await asyncio.sleep(SIGN_OF_LIFE_SECONDS)
+                said_at = monotonic()
                 with contextlib.suppress(StorageFailed):
-                    await in_database(self.library.ledger.stay_alive, call_id)
+                    if await in_database(self.library.ledger.stay_alive, job.id):
+                        job.alive_at = said_at
+                    else:
+                        job.is_given_up = True
 
         saying = asyncio.create_task(say_so())
         try:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from gpt_image_mcp.calls.jobs import Job
+from gpt_image_mcp.errors import Cancelled
+from gpt_image_mcp.library.clock import CALL_LEASE_SECONDS
 from gpt_image_mcp.library.kept_bodies import keep_body
 from gpt_image_mcp.threads import in_database, to_the_end
 from gpt_image_mcp.values.results import BatchResult, ImageResult
@@ -33,17 +36,40 @@ class PlannedJob(Job[_Result], ABC):
     Attributes:
         plan: Completed when the inputs are there.
         is_reserved: Whether the library has a row of it, which must be settled whatever happens.
+        alive_at: When the library last heard that it runs, by the monotonic clock.
+        is_given_up: Whether another process took it for lost meanwhile, and may have made it again.
         spent_usd: What a job that failed is known to have cost; None if that is unknown or nothing.
     """
 
     plan: Plan
     is_reserved: bool = False
+    alive_at: float = field(default_factory=monotonic)
+    is_given_up: bool = False
     spent_usd: Decimal | None = None
+
+    @property
+    def may_be_lost(self) -> bool:
+        """Whether others may have made it again, as its process was stopped; then no more is sent."""
+        return self.is_given_up or monotonic() - self.alive_at > CALL_LEASE_SECONDS
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class PaidJob(PlannedJob[ImageResult]):
     """The job of one paid call."""
+
+    def mark_sent(self) -> None:
+        """As for any job.
+
+        Raises:
+            Cancelled: If others may have made the call again meanwhile.
+        """
+        if self.may_be_lost:
+            message = (
+                f"The library heard nothing of this call for more than {CALL_LEASE_SECONDS:g} s, because the "
+                "server was stopped or the database away, so it may have been made again. It was not sent."
+            )
+            raise Cancelled(message, next_step="Call again if you still want the image.", retryable=True)
+        super(PaidJob, self).mark_sent()  # which without names is not found in a class with slots
 
     async def keep_body(self, body: bytes) -> None:
         """Writes the answer to disk, before anything interprets it."""

@@ -160,7 +160,7 @@ class Runner:
             if same is not None:
                 return await self.join(same, job)
             job.advance("queued")
-            async with self.reservations.kept_alive(job.id), _body_named(job, self.library):
+            async with self.reservations.kept_alive(job), _body_named(job, self.library):
                 generated = await call.send(job)
                 result = await to_the_end(in_saving(self._save_and_settle, call, job, generated))
             job.advance("saved")
@@ -169,8 +169,7 @@ class Runner:
     async def _reserve(self, job: PaidJob) -> str | None:
         """The id of the same call, if another process came first; else the reservation is made."""
         start = start_of(job.plan, idempotency_key=job.idempotency_key, is_joinable=job.is_joinable)
-        same = await in_database(self.reservations.make, start)
-        job.is_reserved = same is None
+        same = await self.reservations.make(job, start)
         # Not knowing how long it should take must not end the call.
         with contextlib.suppress(StorageFailed):
             job.expected_seconds = await in_database(expected_seconds, job.plan, self.library)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+# How long a call that runs counts as alive after it said so.
+CALL_LEASE_SECONDS = 30.0
 # Less than this may be the way to the database and back.
 _TOLERANCE = timedelta(seconds=1)
 

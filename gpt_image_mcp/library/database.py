@@ -41,20 +41,25 @@ if TYPE_CHECKING:
 
     _FileIdentity = tuple[int, int, bool]
 
+# How a transaction of PostgreSQL gets a limit, unless the address or the server has set one.
+_LIMIT = "SELECT set_config('{0}', '{1}', true) WHERE current_setting('{0}') = '0'; "
+_WAITS = _LIMIT.format("lock_timeout", "15s")
+# A process that is frozen, or lost its network, in the middle of writing would hold up all others.
+_WRITES = _WAITS + _LIMIT.format("idle_in_transaction_session_timeout", "5s")
 # By dialect: how a transaction becomes the only writer from its start.
 _WRITE_LOCK = {
     "sqlite": "BEGIN IMMEDIATE",
-    "postgresql": "LOCK TABLE calls IN SHARE ROW EXCLUSIVE MODE",
+    "postgresql": f"{_WRITES}LOCK TABLE calls IN SHARE ROW EXCLUSIVE MODE",
 }
 # The same while there may be no table to lock. The number is arbitrary, but must never change.
 _SCHEMA_LOCK = {
     "sqlite": "BEGIN IMMEDIATE",
-    "postgresql": "SELECT pg_advisory_xact_lock(7404110305)",
+    "postgresql": f"{_WRITES}SELECT pg_advisory_xact_lock(7404110305)",
 }
 # By dialect: how everything that a transaction reads is of the same moment.
 _SNAPSHOT = {
     "sqlite": "BEGIN",
-    "postgresql": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+    "postgresql": f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; {_WAITS}",
 }
 # The driver that our extra installs; by default SQLAlchemy would import its predecessor, psycopg2.
 _POSTGRESQL_DRIVER = "postgresql+psycopg"

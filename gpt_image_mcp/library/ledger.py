@@ -14,8 +14,8 @@ from sqlalchemy import bindparam, insert, or_, select, update
 from gpt_image_mcp.library.admission import Charge, counts, refusal, standing_of
 from gpt_image_mcp.library.audit import note_ended, note_refused
 from gpt_image_mcp.library.call_records import call_record, dump_error
-from gpt_image_mcp.library.clock import by_database, lease_window, now_of, steady_now
-from gpt_image_mcp.library.lost_calls import CALL_LEASE_SECONDS, error_of_lost_call, lost_calls
+from gpt_image_mcp.library.clock import CALL_LEASE_SECONDS, by_database, lease_window, now_of, steady_now
+from gpt_image_mcp.library.lost_calls import error_of_lost_call, lost_calls
 from gpt_image_mcp.library.naming import is_of_model
 from gpt_image_mcp.library.ownership import owned, signed
 from gpt_image_mcp.library.processes import is_gone, this_process
@@ -189,11 +189,13 @@ class Ledger:
             row = connection.execute(this).one_or_none()
             return None if row is None else call_record(row)
 
-    def stay_alive(self, call_id: str) -> None:
-        """Notes that a call still runs, even if it was given up for lost."""
+    def stay_alive(self, call_id: str) -> bool:
+        """Notes that a call still runs, even if it was given up for lost; whether it was not."""
         with self.database.writing() as connection:
+            status = connection.execute(select(calls.c.status).where(calls.c.id == call_id)).scalar()
             until = steady_now(connection) + CALL_LEASE_SECONDS
             connection.execute(_STAY_ALIVE, {"until": until, "call_id": call_id})
+            return status == "running"
 
     def acknowledge(self, call_id: str) -> None:
         """Notes that the result of a call reached whoever asked for it."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from gpt_image_mcp.errors import OutcomeUnknown
-from gpt_image_mcp.library.clock import lease_window
+from gpt_image_mcp.library.clock import CALL_LEASE_SECONDS, lease_window
 from gpt_image_mcp.library.kept_bodies import kept_body
 from gpt_image_mcp.library.processes import is_gone
 from gpt_image_mcp.library.schema import calls
@@ -15,9 +15,6 @@ from gpt_image_mcp.object_paths import location
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-# How long a call that runs counts as alive after it said so.
-CALL_LEASE_SECONDS = 30.0
 
 
 def lost_calls(connection: Connection) -> list[str]:

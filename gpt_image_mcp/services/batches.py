@@ -50,6 +50,10 @@ MOST_AT_ONCE = 16
 _CONTINUE, _STOP = "continue", "stop"
 _ERRORS_NAMED = 5
 _LONGEST_NAME_CHARACTERS = 500
+_COUNTED_AS_LOST = (
+    "The server was stopped for so long that the batch counted as lost, so no further image was begun; the "
+    "same batch again goes on with what is missing."
+)
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -73,6 +77,13 @@ class BatchJob(PlannedJob[BatchResult]):
     def may_be_billed(self) -> bool:
         """Its images are paid for one by one."""
         return bool(self.stages)
+
+    def stop_if_lost(self) -> bool:
+        """Stops a batch that others may have made again meanwhile; whether it is stopped."""
+        if self.may_be_lost and not self.is_stopped:
+            self.is_stopped = True
+            self.plan = replace(self.plan, notes=(*self.plan.notes, _COUNTED_AS_LOST))
+        return self.is_stopped
 
     def note(self, position: int, entry: BatchEntry) -> None:
         """Keeps what became of an image and wakes whoever watches."""
@@ -219,8 +230,9 @@ class Batches:
                 if same is not None:
                     return await self.runner.join(same, job)
                 job.advance("drawing")
-                async with self.runner.reservations.kept_alive(job.id):
+                async with self.runner.reservations.kept_alive(job):
                     await self._edit_all(job, calls, stops=stops, workers=workers)
+                    job.stop_if_lost()
             except asyncio.CancelledError:
                 job.is_stopped = True
             return await to_the_end(in_database(self._finished, job, calls))
@@ -237,9 +249,7 @@ class Batches:
             size="",
             quote=free,
         )
-        same = await in_database(self.runner.reservations.make, start)
-        job.is_reserved = same is None
-        return same
+        return await self.runner.reservations.make(job, start)
 
     async def _edit_all(
         self, job: BatchJob, calls: Sequence[BatchItemEdit], *, stops: bool, workers: int
@@ -260,7 +270,7 @@ class Batches:
     ) -> None:
         """Takes one image after the other, so that nobody waits for the slowest of a group."""
         for position, call in waiting:
-            if stops and job.failures:
+            if job.stop_if_lost() or (stops and job.failures):
                 return
             job.note(position, await self._edited(job, position, call))
 

@@ -88,6 +88,10 @@ class Server:
         assert result["isError"], result
         return str(result["content"][0]["text"])
 
+    def tell(self, number: signal.Signals) -> None:
+        """Sends a signal and does not wait."""
+        self._process.send_signal(number)
+
     async def kill(self) -> None:
         """Ends the process at once."""
         self._process.kill()

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from gpt_image_mcp.errors import OutcomeUnknown
+from gpt_image_mcp.library.clock import CALL_LEASE_SECONDS
 from gpt_image_mcp.values.results import ImageResult
 from tests.faults.observed import QUICK, calls, database_file, files, spent_usd, studio_for
 from tests.faults.processes import serve_process
@@ -199,3 +201,36 @@ async def test_a_server_that_is_told_to_stop_does_not_wait_longer_than_the_grace
         async with studio_for(endpoint) as studio:
             with pytest.raises(OutcomeUnknown):
                 await studio.get(job["job_id"])
+
+
+async def test_a_server_that_was_frozen_sends_no_more_of_what_counts_as_lost(
+    folder: Path, project: Path
+) -> None:
+    photos = [str(project / f"{name}.png") for name in ("a", "b", "c")]
+    for photo in photos:
+        Image.new("RGB", (256, 256), "navy").save(photo)
+    gate = asyncio.Event()
+    settings = {"GPT_IMAGE_MAX_CONCURRENCY": "1", "GPT_IMAGE_OUTPUT_DIR": str(folder)}
+    async with serve_script(held(gate)) as endpoint, serve_process(endpoint, **settings) as server:
+        batch = await server.call(
+            "batch_edit_images", prompt="warmer", images=photos, wait_seconds=0, **QUICK
+        )
+        await endpoint.received(posts=1)
+        queued = await server.call("generate_image", prompt="a cat", wait_seconds=0, **QUICK)
+        server.tell(signal.SIGSTOP)
+        await asyncio.sleep(CALL_LEASE_SECONDS + 1)
+        async with studio_for(endpoint, output_dir=str(folder)) as studio:
+            for job in (batch, queued):
+                with pytest.raises(OutcomeUnknown):
+                    await studio.get(job["job_id"])
+            gate.set()
+            server.tell(signal.SIGCONT)
+            said = await server.failing_call("get_image", ref=queued["job_id"])
+            assert said.startswith("cancelled: ")
+            made = await server.call("get_image", ref=batch["job_id"])
+            assert [item["status"] for item in made["items"]].count("completed") == 1
+            assert "counted as lost" in " ".join(made["notes"])
+            assert len(endpoint.posts) == 1
+            again = await studio.batch_edit("warmer", photos, **QUICK)
+            assert [item.status for item in again.items] == ["completed"] * 3
+            assert len(endpoint.posts) == 3

@@ -13,11 +13,11 @@ import pytest
 from gpt_image_mcp.cli.app import run
 from gpt_image_mcp.errors import BudgetExceeded, Cancelled, InputRejected, ModerationBlocked, StorageFailed
 from gpt_image_mcp.library.audit import AuditLog
+from gpt_image_mcp.library.clock import CALL_LEASE_SECONDS
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.deletions import Deletions
 from gpt_image_mcp.library.images import Images
 from gpt_image_mcp.library.ledger import Ledger
-from gpt_image_mcp.library.lost_calls import CALL_LEASE_SECONDS
 from gpt_image_mcp.values.budgets import Limit
 from gpt_image_mcp.values.owners import Owner
 from tests.library.conftest import EVERY_DATABASE

@@ -7,15 +7,19 @@ import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Connection, Pool, create_engine, event, inspect, text
 
-from gpt_image_mcp.errors import StorageFailed
+from gpt_image_mcp.errors import DatabaseInterrupted, StorageFailed
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.library.migrations import MIGRATIONS, VERSION, migrate, read_version
 from tests.library.conftest import EVERY_DATABASE, POSTGRESQL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TODAY = datetime.now(UTC).date()
 
@@ -267,6 +271,27 @@ def test_a_table_that_stays_locked_can_be_tried_again_later(database_url: str) -
     assert caught.value.retryable
     opened.close()
     holder.close()
+
+
+@POSTGRESQL
+def test_a_writer_that_says_nothing_for_five_seconds_holds_nobody_up(database_url: str) -> None:
+    """As one would whose machine is frozen, or cut off from the network, in the middle of a transaction."""
+    frozen, other = Database(database_url), Database(database_url)
+
+    def write(endpoint: str, database: Database, meanwhile: Callable[[], None]) -> None:
+        with database.writing() as connection:
+            connection.execute(
+                text("INSERT INTO route_rejections VALUES (:name, 'a', 0)"), {"name": endpoint}
+            )
+            meanwhile()
+
+    with pytest.raises(DatabaseInterrupted):
+        write("lost", frozen, lambda: write("kept", other, lambda: None))
+    with frozen.reading() as connection:
+        rows = connection.exec_driver_sql("SELECT endpoint FROM route_rejections").scalars().all()
+    assert rows == ["kept"]
+    other.close()
+    frozen.close()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

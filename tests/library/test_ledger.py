@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt_image_mcp.errors import BudgetExceeded, ModerationBlocked
+from gpt_image_mcp.library.clock import CALL_LEASE_SECONDS
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import Ledger
-from gpt_image_mcp.library.lost_calls import CALL_LEASE_SECONDS
 from gpt_image_mcp.library.schema import dollars, nanodollars
 from gpt_image_mcp.money import Quote
 from tests.library.conftest import EVERY_DATABASE
