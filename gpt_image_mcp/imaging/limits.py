@@ -29,6 +29,8 @@ _ARITHMETIC = re.compile(rb"\xff[\xc9-\xcb]\0[\x0b\x0e\x11\x14]\x08")
 _SCANS_PER_ARITHMETIC_ONE = 4
 # About half a second; a GIF of 50 MB needs 400,000.
 _MOST_READS, _MOST_VALUES = 500_000, 100_000
+# A page has some dozens; each takes Pillow a tenth of a millisecond, also to pass over it.
+_MOST_TAGS = 1_000
 # What names metadata in a file, and how often at most. A JPEG has 64 kB of Exif each time, which Pillow puts
 # together anew, to make an object of each value of the resolution in it; and it takes Photoshop's resources,
 # of which there are some dozens, one by one in Python.
@@ -83,7 +85,7 @@ def _has_too_much(data: bytes, format_name: str) -> bool:
         sizes = _ICON_SIZE.findall(data)
         return any(max(struct.unpack(">II", size)) > _LARGEST_ICON_EDGE for size in sizes)
     if format_name == "tiff":
-        return tiff.longest_list(data) > _MOST_VALUES
+        return tiff.count_tags(data) > _MOST_TAGS or tiff.longest_list(data) > _MOST_VALUES
     if any(data.count(name) > most for name, most in _METADATA.get(format_name, ())):
         return True
     if format_name in ("avif", "heic"):

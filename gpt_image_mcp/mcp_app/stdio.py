@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import select
 import signal
 import sys
 import threading
@@ -38,7 +39,7 @@ READER = "protocol input"
 _BUFFER_BYTES = 1 << 20
 _MOST_LINES_AHEAD = 256
 _MOST_BYTES_AHEAD = 1 << 24
-_SECONDS_BETWEEN_LOOKS = 0.02
+_SECONDS_BETWEEN_LOOKS, _SECONDS_BETWEEN_KNOCKS = 0.02, 1.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -156,8 +157,13 @@ class Client(ObjectStream[SessionMessage]):
             data = f"{text}\n".encode()
             self._queued_bytes += len(data)
             self.writer.waiting.put(data)
-        while self._queued_bytes - self.writer.written_bytes > _MOST_BYTES_AHEAD and not self._is_over:  # noqa: ASYNC110 - an event would have to be set for every line
+        while self._is_unread and not self._is_over:  # noqa: ASYNC110 - an event would have to be set for every line
             await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    @property
+    def _is_unread(self) -> bool:
+        """Whether the client leaves so much unread that no more is written."""
+        return self._queued_bytes - self.writer.written_bytes > _MOST_BYTES_AHEAD
 
     def _read(self, source: int) -> None:
         with (
@@ -165,14 +171,31 @@ class Client(ObjectStream[SessionMessage]):
             open(source, "rb", _BUFFER_BYTES, closefd=False) as file,
         ):
             for line in file:
-                self._room.acquire()
+                if not self._finds_room(source):
+                    break
                 self._loop.call_soon_threadsafe(self._lines.put_nowait, line)
         self._end_from_thread()
+
+    def _finds_room(self, source: int) -> bool:
+        """Waits for room for a line; false if the input ends behind it and nobody reads the answers."""
+        while not self._room.acquire(timeout=_SECONDS_BETWEEN_KNOCKS):
+            if self._is_unread and _has_hung_up(source):
+                return False
+        return True
 
     def _end_from_thread(self) -> None:
         self._tell_of_end()  # also if the loop is stuck
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self.end)
+
+
+def _has_hung_up(source: int) -> bool:
+    """Whether nobody can write any more, though there may be lines to read; on Windows that is not known."""
+    if sys.platform == "win32":
+        return False
+    looking = select.poll()
+    looking.register(source, 0)
+    return any(happened & select.POLLHUP for _, happened in looking.poll(0))
 
 
 def _json(message: JSONRPCMessage) -> str:

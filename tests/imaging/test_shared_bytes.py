@@ -90,6 +90,13 @@ def test_scans_coded_by_arithmetic_count_more_because_what_is_not_in_the_file_ta
             normalise(file, source="scan", is_first=True)
 
 
+def test_a_tiff_of_more_tags_than_any_page_has_is_refused() -> None:
+    jpeg = _encoded("JPEG", Image.new("L", SIZE))
+    more = tuple((tag, _SHORT, 1) for tag in range(1_000, 2_000))
+    with pytest.raises(InputRejected, match="many or such large parts"):
+        normalise(_tiff_of_jpegs(jpeg, 2000, more=more)[:20_000], source="scan", is_first=True)
+
+
 @pytest.mark.parametrize("rows", [16, 2000])
 def test_a_tiff_of_many_jpegs_is_read(rows: int) -> None:
     strips = _encoded("TIFF", Image.new("RGB", SIZE), compression="jpeg", tiffinfo={278: rows}, strip_size=1)
@@ -136,3 +143,20 @@ def test_a_picture_whose_parts_share_their_bytes_is_refused(
     with pytest.raises(InputRejected, match="many or such large parts"):
         normalise(_heif(brand, lengths=lengths, made_of=made_of, wide=wide), source="x", is_first=True)
     require_openable(_heif(brand, lengths=[8, 400, 400], made_of=[2, 3], wide=wide), brand.decode())
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("brand", [b"avif", b"heic"])
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        _box(b"iref", _box(b"dimg", b"\0\1\xff\xff") * 30_000, 0),
+        _box(b"iref", _box(b"dimg", b"\0\1\xff\xff"), 0) * 20_000,
+        _box(b"iloc", b"\x44\0\xff\xff\0\1\0\0\xff\xff", 0) * 20_000,
+        _box(b"free", b"") * 400_000,
+    ],
+)
+def test_boxes_that_claim_more_than_they_hold_are_not_read_to_an_end(boxes: bytes, brand: bytes) -> None:
+    file = _box(b"ftyp", brand + bytes(4)) + _box(b"meta", boxes, 0) + _box(b"mdat", bytes(1_000))
+    with pytest.raises(InputRejected, match="many or such large parts"):
+        normalise(file, source="x", is_first=True)

@@ -140,6 +140,11 @@ def _unread_answers(client: RawClient) -> None:
     client.send(*(ping("x" * 1_000_000) for _ in range(25)))
 
 
+def _unread_answers_and_unread_requests(client: RawClient) -> None:
+    """So many that the server reads no more, and the end of its input comes behind what it has not read."""
+    client.send(*(ping(f"{number:0>65000}") for number in range(250 + 256)), *map(ping, range(500)))
+
+
 def _unread_errors(client: RawClient) -> None:
     client.send(*("no JSON" for _ in range(2_000)))
 
@@ -158,7 +163,16 @@ def _noise(client: RawClient) -> None:
     client.send(*(call(number, n="many") for number in range(50)), "no JSON", "\ufeff[]")
 
 
-STATES = [_idle, _full_stderr, _unread_answers, _unread_errors, _half_a_line, _running_call, _noise]
+STATES = [
+    _idle,
+    _full_stderr,
+    _unread_answers,
+    _unread_answers_and_unread_requests,
+    _unread_errors,
+    _half_a_line,
+    _running_call,
+    _noise,
+]
 
 
 @pytest.mark.parametrize("number", [None, signal.SIGTERM, signal.SIGINT], ids=["EOF", "TERM", "INT"])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# More items, or pieces of their bytes, than any camera makes.
+# More boxes, items and pieces of their bytes than any camera makes.
 _MOST = 200_000
 _MADE_OF = b"dimg"
 
@@ -20,21 +20,52 @@ _MADE_OF = b"dimg"
 def has_shared_parts(data: bytes) -> bool:
     """Whether the same bytes may be decoded for several parts of the picture, or there are endless parts."""
     try:
-        meta = [body for kind, body in _boxes(memoryview(data)) if kind == b"meta"]
-        inside = [box for body in meta for box in _boxes(body[4:])]
-        lengths = [length for kind, body in inside if kind == b"iloc" for length in _lengths(body, len(data))]
-        parts = [part for kind, body in inside if kind == b"iref" for part in _parts(body)]
+        reads = _Reads()
+        meta = [body for kind, body in _boxes(memoryview(data), reads) if kind == b"meta"]
+        inside = [box for body in meta for box in _boxes(body[4:], reads)]
+        where = [body for kind, body in inside if kind == b"iloc"]
+        lengths = [length for body in where for length in _lengths(_Numbers(body, reads), len(data))]
+        parts = [part for kind, body in inside if kind == b"iref" for part in _parts(body, reads)]
     except OverflowError:
         return True
     return sum(lengths) > len(data) or len(set(parts)) < len(parts)
 
 
-def _boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
+class _Reads:
+    """Counts what is read of one file, in however many boxes it stands."""
+
+    def __init__(self) -> None:
+        self._left = _MOST
+
+    def count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise OverflowError
+
+
+class _Numbers:
+    """Reads numbers one after the other; what lies behind the end is 0."""
+
+    def __init__(self, data: memoryview, reads: _Reads) -> None:
+        self._data = data
+        self._place = 0
+        self._reads = reads
+
+    def skip(self, size: int) -> None:
+        self._place += size
+
+    def next(self, size: int) -> int:
+        self._reads.count()
+        found = int.from_bytes(self._data[self._place : self._place + size], "big")
+        self._place += size
+        return found
+
+
+def _boxes(data: memoryview, reads: _Reads) -> Iterator[tuple[bytes, memoryview]]:
     """The boxes in some bytes, by name and content; the last may break off."""
     start = 0
-    for _ in range(_MOST):
-        if start + 8 > len(data):
-            return
+    while start + 8 <= len(data):
+        reads.count()
         size, kind = struct.unpack_from(">I4s", data, start)
         head = 8
         if size == 1 and start + 16 <= len(data):
@@ -44,48 +75,27 @@ def _boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
         if end < start + head:
             return
         start = end
-    raise OverflowError
 
 
-def _lengths(body: memoryview, whole: int) -> Iterator[int]:
+def _lengths(numbers: _Numbers, whole: int) -> Iterator[int]:
     """How many bytes each piece of each item has: a piece without a length goes to the end of the file."""
-    reader = _Reader(body)
-    version = reader.number(4) >> 24
-    sizes = reader.number(2)
+    version = numbers.next(4) >> 24
+    sizes = numbers.next(2)
     offset, length, base, index = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
     has_method, wide = version in {1, 2}, 2 if version < 2 else 4  # noqa: PLR2004 - bytes of an id
-    for _ in range(reader.number(wide)):
-        reader.skip(wide + (2 if has_method else 0) + 2 + base)
-        for _ in range(reader.number(2)):
-            reader.skip((index if has_method else 0) + offset)
-            yield reader.number(length) or whole
+    for _ in range(numbers.next(wide)):
+        numbers.skip(wide + (2 if has_method else 0) + 2 + base)
+        for _ in range(numbers.next(2)):
+            numbers.skip((index if has_method else 0) + offset)
+            yield numbers.next(length) or whole
 
 
-def _parts(body: memoryview) -> Iterator[int]:
+def _parts(body: memoryview, reads: _Reads) -> Iterator[int]:
     """The items that others are made of, as often as they are named."""
     wide = 4 if bytes(body[:1]) == b"\1" else 2
-    for kind, references in _boxes(body[4:]):
+    for kind, references in _boxes(body[4:], reads):
         if kind == _MADE_OF:
-            reader = _Reader(references)
-            reader.skip(wide)
-            for _ in range(reader.number(2)):
-                yield reader.number(wide)
-
-
-class _Reader:
-    """Reads numbers one after the other; what lies behind the end is 0."""
-
-    def __init__(self, data: memoryview) -> None:
-        self._data = data
-        self._place = self._reads = 0
-
-    def skip(self, size: int) -> None:
-        self._place += size
-
-    def number(self, size: int) -> int:
-        self._reads += 1
-        if self._reads > _MOST:
-            raise OverflowError
-        found = int.from_bytes(self._data[self._place : self._place + size], "big")
-        self._place += size
-        return found
+            numbers = _Numbers(references, reads)
+            numbers.skip(wide)
+            for _ in range(numbers.next(2)):
+                yield numbers.next(wide)

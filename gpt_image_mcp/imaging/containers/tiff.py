@@ -32,6 +32,11 @@ class _Entry(NamedTuple):
     place: int
 
 
+def count_tags(data: bytes) -> int:
+    """How many tags the page has."""
+    return sum(1 for _ in _entries(data))
+
+
 def longest_list(data: bytes) -> int:
     """How much the longest tag has, other than bytes and text, in whole numbers."""
     lists = [entry for entry in _entries(data) if entry.kind not in _BYTES_AND_TEXTS]
