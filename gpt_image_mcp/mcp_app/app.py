@@ -15,6 +15,7 @@ from mcp_types.version import is_version_at_least
 
 from gpt_image_mcp.errors import ImageError
 from gpt_image_mcp.mcp_app.access import ToolScopes
+from gpt_image_mcp.mcp_app.http_answers import AnswersOnDisk
 from gpt_image_mcp.mcp_app.http_middleware import LenientRequests, guards, take_large_bodies
 from gpt_image_mcp.mcp_app.incoming import require_short
 from gpt_image_mcp.mcp_app.lifespan import lifespan, studio_of
@@ -81,6 +82,7 @@ class ImageServer(FastMCP):
         app = super().http_app(*args, **{**options, **guards(answered_hosts(settings))})
         take_large_bodies(app)
         app.add_middleware(LenientRequests, path=app.state.path)
+        app.add_middleware(AnswersOnDisk)
         return app
 
     async def run_http_async(self, *args: Any, **options: Any) -> None:

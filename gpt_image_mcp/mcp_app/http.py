@@ -25,7 +25,6 @@ from gpt_image_mcp.mcp_app.http_middleware import is_waited_for
 from gpt_image_mcp.mcp_app.lifespan import studios_of
 from gpt_image_mcp.mcp_app.listening import address_to_bind, transport_options
 from gpt_image_mcp.mcp_app.metrics import METRICS_PATH
-from gpt_image_mcp.mcp_app.outgoing import one_line_events
 from gpt_image_mcp.mcp_app.serve import (
     announce,
     keep_what_is_loaded,
@@ -173,7 +172,6 @@ class WebServer(uvicorn.Server):
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request and counts it while a client waits; an ASGI application."""
-        send = one_line_events(send)
         if self._left_at is not None:
             note_leaving(scope)
         if scope.get("path") == READY_PATH:

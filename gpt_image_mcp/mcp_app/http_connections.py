@@ -41,6 +41,7 @@ class BoundedConnection(H11Protocol):
             ConnectionRefusedError: If as many have not finished their TLS handshake as may be connected.
         """
         super().__init__(config, *args, **options)
+        self._resumed = 0
         if config.is_ssl:
             now, most = self.loop.time(), config.limit_concurrency or 0
             if sum(now - since < HEAD_SECONDS for since in self._accepted.values()) >= most:
@@ -67,6 +68,11 @@ class BoundedConnection(H11Protocol):
         else:
             super().data_received(data)
 
+    def resume_writing(self) -> None:
+        """Goes on writing, as the client has read."""
+        self._resumed += 1
+        super().resume_writing()
+
     def _look(self) -> None:
         # What is left of TLS then, asyncio ends after half a minute.
         if self not in self.connections or (self.scheme == "https" and self.transport.is_closing()):
@@ -81,7 +87,7 @@ class BoundedConnection(H11Protocol):
     def _what_is_owed(self) -> tuple[float, object]:
         """How many seconds the client has, and what changes when it does what it should."""
         if unread := self.transport.get_write_buffer_size():
-            return _STALL_SECONDS, unread
+            return _STALL_SECONDS, (unread, self._resumed)
         if self.conn.their_state is h11.IDLE:
             return HEAD_SECONDS, self.cycle
         if self.conn.their_state is h11.SEND_BODY and not self.flow.read_paused:

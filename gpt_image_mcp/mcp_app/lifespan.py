@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.progress import Stage
 
 ACTIVE_SECONDS = 300
+_WHOLE_FILES_AT_ONCE = 2
 NETWORK_TRANSPORTS = ("streamable-http", "sse")
 
 
@@ -45,11 +46,13 @@ class Studios:
 
     Attributes:
         local: The studio for callers on this machine; the others use its database and connections.
+        whole_files: Held while a whole image is read to be sent, which takes memory several times.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.local = Studio(settings)
+        self.whole_files = asyncio.Semaphore(_WHOLE_FILES_AT_ONCE)
         self._studios: dict[Owner, Studio] = {}
         self._seen: dict[Owner, float] = {}
 

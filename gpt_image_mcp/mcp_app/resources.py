@@ -17,7 +17,7 @@ from fastmcp.resources import ResourceContent, ResourceResult
 from gpt_image_mcp.dates import today
 from gpt_image_mcp.errors import ImageError
 from gpt_image_mcp.mcp_app.app import mcp
-from gpt_image_mcp.mcp_app.lifespan import studio_of
+from gpt_image_mcp.mcp_app.lifespan import studio_of, studios_of
 from gpt_image_mcp.mcp_app.signed_addresses import download_links
 from gpt_image_mcp.threads import in_thread
 from gpt_image_mcp.visible_text import visible_lines
@@ -33,10 +33,12 @@ LATEST, LATEST_READ = 50, 10
 async def image_file(image_id: str, context: Context = CurrentContext()) -> ResourceResult:
     """The file of an image, by its id."""
     studio = studio_of(context)
-    with _explained():
-        image = await studio.find(_address(image_id))
-        data = await studio.history.read(image)
-    if (await in_thread(hashlib.sha256, data)).hexdigest() == image.sha256:
+    async with studios_of(context).whole_files:
+        with _explained():
+            image = await studio.find(_address(image_id))
+            data = await studio.history.read(image)
+        digest = await in_thread(hashlib.sha256, data)
+    if digest.hexdigest() == image.sha256:
         return ResourceResult([ResourceContent(data, mime_type=image.mime_type)])
     note = {"gpt-image-mcp/note": f"The file of image {image.id} was changed since it was made."}
     return ResourceResult([ResourceContent(data, mime_type="application/octet-stream", meta=note)])
