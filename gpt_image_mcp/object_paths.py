@@ -20,6 +20,9 @@ _APP, _ROOT = "gpt-image-mcp", "objects"
 _SCHEMES = ("s3", "gs", "az")
 _BEGINNINGS = tuple(f"{scheme}://" for scheme in _SCHEMES)
 _ADDRESS = re.compile(rf"({'|'.join(_SCHEMES)})://([^/\x00-\x1f\x7f]+(?:/[^\x00-\x1f\x7f]*)?)", re.IGNORECASE)
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html says how long a key may be; the other
+# two are bounds of the file system that a copy of it lies in.
+_LONGEST_KEY_BYTES, _LONGEST_NAME_BYTES, _MOST_FOLDERS = 1024, 255, 200
 
 
 def object_root() -> Path:
@@ -45,7 +48,14 @@ def object_path(address: str) -> Path | None:
     if {".", ".."} & set(parts):
         message = "it is no address of an object"
         raise ValueError(message)
-    address.encode()
+    sizes_bytes = [len(part.encode()) for part in parts]
+    is_long = sum(sizes_bytes[1:]) + len(parts) > _LONGEST_KEY_BYTES or max(sizes_bytes) > _LONGEST_NAME_BYTES
+    if is_long or len(parts) > _MOST_FOLDERS:
+        message = (
+            f"it has more than {_LONGEST_KEY_BYTES:,} bytes, or {_LONGEST_NAME_BYTES} in one name, or is "
+            f"more than {_MOST_FOLDERS} folders deep"
+        )
+        raise ValueError(message)
     return object_root().joinpath(found[1].lower() if found else "", *parts)
 
 

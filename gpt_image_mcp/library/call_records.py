@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,12 @@ from pydantic import TypeAdapter
 
 from gpt_image_mcp import errors
 from gpt_image_mcp.errors import ImageError, InternalError
-from gpt_image_mcp.library.schema import dollars
+from gpt_image_mcp.library.schema import WRONG_VALUES, dollars
 from gpt_image_mcp.values.history import CallRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from sqlalchemy import Row
 
 
@@ -48,6 +51,13 @@ def load_error(text: str) -> ImageError:
     )
     made.retryable = kept.retryable
     return made
+
+
+def readable_calls(rows: Iterable[Row[Any]]) -> Iterator[CallRecord]:
+    """The calls of rows, without those in which the disk changed a bit, as if they were not there."""
+    for row in rows:
+        with contextlib.suppress(*WRONG_VALUES):
+            yield call_record(row)
 
 
 def call_record(row: Row[Any]) -> CallRecord:

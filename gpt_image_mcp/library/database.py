@@ -25,6 +25,7 @@ from gpt_image_mcp.library.database_address import read_address, shown_address
 from gpt_image_mcp.library.migrations import VERSION, migrate, read_version
 from gpt_image_mcp.library.postponed import Postponed
 from gpt_image_mcp.library.reconnecting import Reconnecting, once_more
+from gpt_image_mcp.library.schema import WRONG_VALUES
 from gpt_image_mcp.library.sqlite import (
     COMPANIONS,
     OR_ANOTHER,
@@ -230,10 +231,9 @@ class Database:
 
     @contextlib.contextmanager
     def _wrong_rows_explained(self) -> Generator[None]:
-        """A row with a wrong bit may hold any value: SQLite lets a column of text hold a number."""
         try:
             yield
-        except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+        except WRONG_VALUES as error:
             shown = shown_address(self._url)
             message = f"The library database {shown} holds what this program never wrote."
             raise DatabaseFailed(message, next_step=f"Put a copy of it back, {OR_ANOTHER}") from error

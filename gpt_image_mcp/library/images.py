@@ -71,6 +71,8 @@ class Images:
     def reindex(self) -> None:
         """Makes anew what all images are searched and summed by; for 100,000 images that takes a minute."""
         with self.database.writing() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("REINDEX")  # one with a wrong bit leads to rows that are not there
             forget_all_words(connection)
             for number in connection.execute(select(images.c.number)).scalars().all():
                 step()

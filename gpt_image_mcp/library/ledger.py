@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, insert, or_, select, update
 
 from gpt_image_mcp.library.admission import Charge, counts, refusal, standing_of
 from gpt_image_mcp.library.audit import note_ended, note_refused
-from gpt_image_mcp.library.call_records import call_record, dump_error
+from gpt_image_mcp.library.call_records import call_record, dump_error, readable_calls
 from gpt_image_mcp.library.clock import CALL_LEASE_SECONDS, by_database, lease_window, now_of, steady_now
 from gpt_image_mcp.library.lost_calls import error_of_lost_call, lost_calls
 from gpt_image_mcp.library.naming import is_of_model
@@ -260,7 +260,7 @@ class Ledger:
                 names = connection.execute(select(calls.c.model).where(*mine).distinct()).scalars().all()
                 query = query.where(calls.c.model.in_([name for name in names if is_of_model(name, model)]))
             rows = connection.execute(query.order_by(calls.c.started_at.desc()).limit(limit)).all()
-            return tuple(call_record(row) for row in rows)
+            return tuple(readable_calls(rows))
 
     def find_same_call(self, idempotency_key: str) -> CallRecord | None:
         """The latest call with this key that the same call joins.

@@ -26,6 +26,8 @@ from sqlalchemy import (
 
 metadata = MetaData()
 NANO = Decimal(1_000_000_000)
+# What the values of a row raise in which the disk changed a bit: SQLite lets a column of text hold a number.
+WRONG_VALUES = (ArithmeticError, AttributeError, TypeError, ValueError)
 
 schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
 

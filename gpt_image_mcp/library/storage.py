@@ -104,7 +104,11 @@ def size(path: Path) -> int | None:
 
 def exists(path: Path) -> bool:
     """Whether a file is there; for an object, a copy of it is enough."""
-    return path.is_file() or (is_object(path) and size(path) is not None)
+    try:
+        is_here = path.is_file()
+    except OSError:  # no file of this machine can be called so
+        is_here = False
+    return is_here or (is_object(path) and size(path) is not None)
 
 
 def delete(path: Path) -> None:

@@ -187,6 +187,29 @@ def test_values_of_the_wrong_kind_are_a_failure_of_the_database(
     assert not isinstance(caught.value, DatabaseDamaged)
 
 
+def test_a_call_that_cannot_be_read_leaves_the_others_and_all_images_to_be_found(
+    filled: Path, library: Library, call: CallStart
+) -> None:
+    before = search({}, library, limit=9, offset=0)
+    _change(filled, "UPDATE calls SET error = '{' WHERE id = ?", call.id)
+    after = search({}, library, limit=9, offset=0)
+    assert after.images == before.images
+    assert [found.id for found in before.open_calls] == [call.id, *(found.id for found in after.open_calls)]
+
+
+def test_an_index_that_lacks_a_row_is_made_anew_by_a_rebuild(filled: Path, library: Library) -> None:
+    with contextlib.closing(sqlite3.connect(filled)) as connection, connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        other = "UPDATE sqlite_master SET sql = replace(sql, '(owner, day)', '(day, owner)')"
+        connection.execute(f"{other} WHERE name = 'calls_day'")
+    with contextlib.closing(sqlite3.connect(filled)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() != ("ok",)
+    assert rebuild(library, [], settings=Settings()).set_aside is None
+    library.close()
+    with contextlib.closing(sqlite3.connect(filled)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
 def test_a_healthy_database_is_never_set_aside(filled: Path, library: Library) -> None:
     _change(filled, "UPDATE schema_version SET version = version + 1")
     with pytest.raises(StorageFailed, match="schema"):

@@ -56,9 +56,12 @@ def test_an_object_of_any_name_is_written_read_listed_and_deleted(name: str, buc
         "s3://b/a\0b",
         "gs://b/a\nb",
         "S3://b/\ud800",
+        f"s3://b/{'é' * 128}",
+        f"s3://b{'/1234567' * 129}",
+        f"az://b{'/x' * 200}",
     ],
 )
-def test_what_leads_out_of_a_bucket_is_no_address(address: str) -> None:
+def test_what_leads_out_of_a_bucket_or_is_too_long_or_deep_is_no_address(address: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - of whatever kind
         object_path(address)
 
