@@ -232,7 +232,8 @@ class Batches:
                 job.advance("drawing")
                 async with self.runner.reservations.kept_alive(job):
                     await self._edit_all(job, calls, stops=stops, workers=workers)
-                    job.stop_if_lost()
+                    if len(job.made) < len(calls):
+                        job.stop_if_lost()
             except asyncio.CancelledError:
                 job.is_stopped = True
             return await to_the_end(in_database(self._finished, job, calls))

@@ -154,9 +154,17 @@ def test_a_picture_whose_parts_share_their_bytes_is_refused(
         _box(b"iref", _box(b"dimg", b"\0\1\xff\xff"), 0) * 20_000,
         _box(b"iloc", b"\x44\0\xff\xff\0\1\0\0\xff\xff", 0) * 20_000,
         _box(b"free", b"") * 400_000,
+        # What decoders compare with each other, for minutes.
+        _box(b"iinf", b"\xff\xff" + _box(b"infe", b"\0\1\0\0av01\0", 2) * 20_000, 0),
+        _box(b"iref", _box(b"cdsc", b"\0\1\0\1\0\2") * 20_000, 0),
+        _box(b"iprp", _box(b"ipma", b"\0\0\xff\xff" + b"\0\1\1\1" * 20_000, 0)),
+        _box(b"iprp", _box(b"ipma", b"\0\0\0\xff" + (b"\0\1\xff" + bytes(255)) * 255, 0)),
+        _box(b"iprp", _box(b"ipco", _box(b"ispe", bytes(8), 0) * 20_000)),
     ],
 )
-def test_boxes_that_claim_more_than_they_hold_are_not_read_to_an_end(boxes: bytes, brand: bytes) -> None:
+def test_boxes_that_claim_more_than_they_hold_or_hold_too_much_are_not_read_to_an_end(
+    boxes: bytes, brand: bytes
+) -> None:
     file = _box(b"ftyp", brand + bytes(4)) + _box(b"meta", boxes, 0) + _box(b"mdat", bytes(1_000))
     with pytest.raises(InputRejected, match="many or such large parts"):
         normalise(file, source="x", is_first=True)
