@@ -145,6 +145,24 @@ def test_missing_changed_and_broken_files_are_told_apart(tmp_path: Path) -> None
     assert [path.name for path in KEPT.folder.iterdir()] == [images[0].sha256]
 
 
+def test_of_another_file_of_the_same_size_or_a_link_no_thumbnail_is_kept(tmp_path: Path) -> None:
+    names = ("a.png", "b.png", "other.png")
+    for name in names:
+        write_picture(tmp_path / name)
+    images = [sample_image(tmp_path / name, number) for number, name in enumerate(names[:2])]
+    other = bytearray((tmp_path / "other.png").read_bytes())
+    other[-1] ^= 1  # of a checksum that is not looked at
+    (tmp_path / "a.png").write_bytes(other)
+    elsewhere = (tmp_path / "other.png").rename(tmp_path.with_name(f"{tmp_path.name}-elsewhere.png"))
+    (tmp_path / "b.png").unlink()
+    (tmp_path / "b.png").symlink_to(elsewhere)
+    write_page(images, tmp_path / "g.html")
+    page = _read(tmp_path / "g.html")
+    assert page.json("cards")[0]["state"] == "changed"
+    assert [bool(url) for url in page.json("thumbnails")] == [True, False]
+    assert not KEPT.folder.exists() or not list(KEPT.folder.iterdir())
+
+
 def test_a_thumbnail_outlives_its_file(tmp_path: Path) -> None:
     write_picture(tmp_path / "a.png")
     image = sample_image(tmp_path / "a.png", 1)

@@ -18,14 +18,13 @@ from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.imaging.encoding import encode
 from gpt_image_mcp.imaging.preview_cache import LARGE_PREVIEWS, PreviewCache
 from gpt_image_mcp.imaging.previews import View, drawn
-from gpt_image_mcp.library.storage import read
+from gpt_image_mcp.library.storage import read, read_saved
 from gpt_image_mcp.pillow_errors import DamagedImage
 from gpt_image_mcp.services.image_search import file_state
 from gpt_image_mcp.steps import step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from gpt_image_mcp.values.history import FileState
     from gpt_image_mcp.values.images import StoredImage
@@ -67,16 +66,28 @@ def _thumbnail(image: StoredImage, *, deadline: float) -> Thumbnail:
     data = b"" if state == "changed" else KEPT.get(image.sha256)
     if data or state == "missing" or time.monotonic() > deadline:
         return Thumbnail(state=state, data=data)
-    data = _draw((state == "present" and LARGE_PREVIEWS.get(image.sha256)) or _read(image.file_path))
+    file = (LARGE_PREVIEWS.get(image.sha256) or _saved(image)) if state == "present" else b""
+    if not file:
+        file = _as_it_is(image)
+        state = "changed" if file else state
+    data = _draw(file)
     if data and state != "changed":
         KEPT.put(image.sha256, data)
     return Thumbnail(state=state, data=data, decodable=bool(data))
 
 
-def _read(path: Path) -> bytes:
-    """The bytes of a file; empty if it cannot be read."""
+def _saved(image: StoredImage) -> bytes:
+    """The bytes of an image's file as they were saved; empty if they are others, or it cannot be read."""
     try:
-        return read(path)
+        return read_saved(image.file_path, image.sha256, max_bytes=image.size_bytes)
+    except (OSError, StorageFailed):
+        return b""
+
+
+def _as_it_is(image: StoredImage) -> bytes:
+    """The bytes of a file that was changed; empty for a link, which may lead anywhere."""
+    try:
+        return read(image.file_path, within=(image.file_path.parent,))
     except (OSError, StorageFailed):
         return b""
 
