@@ -7,24 +7,21 @@ the holder's process dies, the lease runs out and the next one can take it.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import platformdirs
 from pydantic import TypeAdapter
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from gpt_image_mcp.errors import NotFound, quoted
-from gpt_image_mcp.folders import APP
 from gpt_image_mcp.library import storage
 from gpt_image_mcp.library.clock import lease_window, steady_now
 from gpt_image_mcp.library.images import readable_images
 from gpt_image_mcp.library.ownership import owned, signed
 from gpt_image_mcp.library.schema import images, session_turns, sessions
-from gpt_image_mcp.object_paths import StoredPath, is_object
+from gpt_image_mcp.library.start_images import StartImage, keep_start_image
 from gpt_image_mcp.values.options import OutputOptions
 from gpt_image_mcp.values.owners import LOCAL, Owner
 from gpt_image_mcp.values.requests import InputImage
@@ -39,19 +36,6 @@ if TYPE_CHECKING:
 
 _LEASE = timedelta(seconds=15)
 _CLOSED_SHOWN = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartImage:
-    """A start image as it is sent; the file that it is made of is kept by us, as the original may change."""
-
-    name: str
-    file_path: StoredPath
-    mime_type: str
-    width: int
-    height: int
-    source: str
-    image_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +126,7 @@ class Sessions:
             OSError: If the start images cannot be kept.
             StorageFailed: If the store does not take them.
         """
-        kept = tuple(_keep(image, self.store) for image in start_images)
+        kept = tuple(keep_start_image(image, self.store) for image in start_images)
         document = _DOCUMENT.dump_json(_Document(options, sandbox, kept)).decode()
         values = {
             "id": session_id,
@@ -332,33 +316,6 @@ def _add(connection: Connection, session_id: str, turn: Turn) -> int:
         },
     )
     return number
-
-
-def _keep(image: InputImage, store: Path | None) -> StartImage:
-    """Keeps the bytes of a start image in a file named by their hash, so that the same image is kept once."""
-    digest = hashlib.sha256(image.as_passed).hexdigest()
-    extension = image.name.rpartition(".")[2]
-    folder = (store or platformdirs.user_data_path(APP, appauthor=False)) / "inputs"
-    path = folder / f"{digest}.{extension}"
-    if not is_object(folder):
-        # Others may not look into the folder, so that no file in it is theirs to read, not even at first.
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
-    try:
-        storage.read_saved(path, digest)
-    except OSError:
-        storage.write_over(path, image.as_passed)
-    if not is_object(path):
-        path.chmod(0o600)
-    return StartImage(
-        name=image.name,
-        file_path=path,
-        mime_type=image.mime_type,
-        width=image.width,
-        height=image.height,
-        source=image.source[:500],
-        image_id=image.image_id,
-    )
 
 
 def _kept_files(row: Row[Any]) -> list[Path]:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.calls.paid_call import PaidJob
     from gpt_image_mcp.calls.planning import Plan
-    from gpt_image_mcp.library.sessions import SessionRecord, StartImage
+    from gpt_image_mcp.library.sessions import SessionRecord
+    from gpt_image_mcp.library.start_images import StartImage
     from gpt_image_mcp.services.edit_sessions import EditSessions
     from gpt_image_mcp.settings import Settings
     from gpt_image_mcp.values.images import Kind
