@@ -92,7 +92,7 @@ class Database:
         self._postponed = Postponed()
 
     def close(self) -> None:
-        """Closes the connections, after waiting a moment for transactions that still run.
+        """Closes the connections, after a last try of what was postponed and a moment for what still runs.
 
         A call that was cancelled leaves its transaction running in a thread, and a connection in use would
         stay open.
@@ -127,7 +127,7 @@ class Database:
                 yield connection
 
     def write_eventually(self, write: Callable[[], object]) -> None:
-        """Writes down what was paid for; if that fails it is tried again for an hour, in a thread of its own.
+        """Writes down what was paid for; if that fails it is tried again for an hour, and when we close.
 
         Args:
             write: Uses this database. To do it twice must have the effect of doing it once.

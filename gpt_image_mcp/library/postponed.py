@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _TRIES_EVERY_SECONDS = 2
 _GIVES_UP_AFTER_SECONDS = 3600
+_LAST_TRY_SECONDS = 1
 _log = logging.getLogger(__name__)
 
 
@@ -38,13 +39,17 @@ class Postponed:
                 self._worker.start()
 
     def close(self) -> None:
-        """Drops what is still to be done; the thread ends after what it just does."""
+        """Has all that is still to be done tried once more, for a moment; what fails then is dropped."""
         with self._changing:
+            worker, self._worker, self._writes = self._worker, None, []
             self._stop.set()
-            self._writes, self._worker = [], None
+        if worker is not None:
+            worker.join(_LAST_TRY_SECONDS)
 
     def _work(self, writes: list[tuple[Callable[[], object], float]], stop: threading.Event) -> None:
-        while not stop.wait(_TRIES_EVERY_SECONDS):
+        is_last = False
+        while not is_last:
+            is_last = stop.wait(_TRIES_EVERY_SECONDS)
             for entry in tuple(writes):
                 if _is_over(*entry):
                     writes.remove(entry)

@@ -4,7 +4,9 @@ Everything is asked of one server over stdio, in the sandbox, eight calls at a t
 and looked at, the history is searched, prices are asked for, and some calls fail or are cancelled.
 
 What grows with the library is SQLite's cache, up to 8 MB for each of a few connections: with 1 MB each, it
-grows by 3 MB per thousand calls instead of 9.
+grows by 3 MB per thousand calls instead of 9. Over 20,000 calls it stayed level from the two thousandth on:
+222 MB then, 219 MB after 8,000, 220 MB after 16,000, 227 MB at the end. It moves in steps, as an allocator
+does.
 """
 
 from __future__ import annotations

@@ -23,11 +23,38 @@ def test_a_write_that_no_database_takes_stops_no_other() -> None:
     postponed.close()
 
 
-def test_what_is_added_after_the_end_is_done_and_what_was_before_is_not() -> None:
-    postponed, dropped, done = Postponed(), threading.Event(), threading.Event()
-    postponed.add(dropped.set, AWAY)
+def test_what_waits_at_the_end_is_tried_once_more() -> None:
+    postponed, done = Postponed(), threading.Event()
+    postponed.add(done.set, AWAY)
+    postponed.close()
+    assert done.is_set()
+
+
+def test_what_fails_at_the_end_is_dropped_and_what_comes_later_is_done() -> None:
+    tries: list[int] = []
+    postponed, done = Postponed(), threading.Event()
+
+    def fail() -> None:
+        tries.append(len(tries))
+        raise AWAY
+
+    postponed.add(fail, AWAY)
     postponed.close()
     postponed.add(done.set, AWAY)
     assert done.wait(30)
-    assert not dropped.is_set()
     postponed.close()
+    assert len(tries) == 1
+
+
+def test_a_write_that_hangs_holds_the_end_up_no_longer_than_a_moment() -> None:
+    postponed, released, started = Postponed(), threading.Event(), threading.Event()
+
+    def hang() -> None:
+        started.set()
+        assert released.wait(30)
+
+    postponed.add(hang, AWAY)
+    postponed.close()
+    assert started.is_set()
+    assert not released.is_set()
+    released.set()
