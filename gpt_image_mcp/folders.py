@@ -20,7 +20,7 @@ from gpt_image_mcp.environment import variables_set
 from gpt_image_mcp.errors import OutputRejected, cut, quoted
 from gpt_image_mcp.object_paths import is_object, location, object_path
 from gpt_image_mcp.paths import is_within, local_path, real_path, unquoted
-from gpt_image_mcp.visible_text import without_unseen
+from gpt_image_mcp.visible_text import visible, without_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -237,14 +237,25 @@ def _meant(settings: Settings, output_dir: str) -> Path:
         raise OutputRejected(message, next_step="Pass an absolute path as output_dir.") from error
     folder = folder if folder.is_absolute() else _below_project(folder, settings)
     # Making a folder makes all on the way to it, also what a ".." leaves again.
-    return _visibly_named(real_path(folder) if ".." in folder.parts else folder)
+    return visibly_named(real_path(folder) if ".." in folder.parts else folder)
 
 
-def _visibly_named(folder: Path) -> Path:
-    """The folder without the characters that nobody sees, in what of it is still to be made."""
-    if without_unseen(str(folder)) == str(folder) or os.path.exists(folder):
+def visibly_named(folder: Path) -> Path:
+    """The folder without the characters that nobody sees, in what of it is still to be made.
+
+    Raises:
+        OutputRejected: If a name that is made would have characters that cannot be shown.
+    """
+    if _is_seen(str(folder)) or is_object(folder) or os.path.exists(folder):
         return folder
-    return _visibly_named(folder.parent) / without_unseen(folder.name)
+    if not _is_seen(name := without_unseen(folder.name)):
+        message = f"The output folder {quoted(str(folder))} would have a name that cannot be shown."
+        raise OutputRejected(message, next_step="Pass a name of letters, digits, blanks and signs.")
+    return visibly_named(folder.parent) / name
+
+
+def _is_seen(name: str) -> bool:
+    return without_unseen(name) == name == visible(name)
 
 
 def require_writable(folder: Path) -> Path:

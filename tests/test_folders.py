@@ -89,6 +89,15 @@ def test_a_folder_is_made_without_what_nobody_sees_in_its_name(unseen: str, tmp_
         output_folder(Settings(), str(tmp_path / f".{unseen}git" / "hooks"))
 
 
+@pytest.mark.parametrize("obeyed", ["\x1b[31m", "\n", "\x7f", "\x9b", "\r"])
+def test_no_folder_is_made_whose_name_a_terminal_would_obey(obeyed: str, tmp_path: Path) -> None:
+    there = tmp_path / f"th{obeyed}ere"
+    with pytest.raises(OutputRejected, match="cannot be shown"):
+        output_folder(Settings(), str(there / "new"))
+    there.mkdir()
+    assert output_folder(Settings(), str(there / "new")) == there / "new"
+
+
 def test_home_is_expanded_and_quotes_are_removed() -> None:
     assert output_folder(Settings(), ' "~/pictures" ') == Path.home() / "pictures"
     assert output_folder(Settings(output_dir="'~/pictures'"), "") == Path.home() / "pictures"

@@ -15,10 +15,12 @@ from gpt_image_mcp.folders import (
     project_path,
     require_allowed,
     require_target,
+    visibly_named,
 )
 from gpt_image_mcp.library import storage
 from gpt_image_mcp.library.naming import Naming, check_filename, file_names
 from gpt_image_mcp.paths import local_path, unquoted
+from gpt_image_mcp.visible_text import without_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,6 +117,8 @@ def format_of_ending(path: Path) -> str:
 def parse_filename(text: str) -> Path:
     """The path that an exact name means: absolute, or relative with names that every system can store.
 
+    What of the name nobody sees is left out.
+
     Raises:
         OutputRejected: If it leads upwards, names no file, or is none.
     """
@@ -132,7 +136,7 @@ def parse_filename(text: str) -> Path:
         raise OutputRejected(message, next_step=_PLAIN_NEXT)
     for part in (path.name,) if path.is_absolute() else path.parts:
         check_filename(part)
-    return path
+    return path.with_name(without_unseen(path.name))
 
 
 def names_folder(filename: str) -> bool:
@@ -153,4 +157,4 @@ def folder_and_name(options: OutputOptions, settings: Settings) -> tuple[Path, s
         folder = project_path(path.parent, settings)
     else:
         folder = output_folder(settings, options.output_dir) / path.parent
-    return require_allowed(folder, settings), path.name
+    return require_allowed(visibly_named(folder), settings), path.name

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.calls.destination import folder_and_name
+from gpt_image_mcp.calls.destination import folder_and_name, names_folder
 from gpt_image_mcp.errors import OutputRejected, quoted
 from gpt_image_mcp.folders import project_root, require_allowed, require_target
 from gpt_image_mcp.library import storage
 from gpt_image_mcp.library.naming import check_filename
 from gpt_image_mcp.paths import is_within, unquoted
 from gpt_image_mcp.values.options import OutputOptions
+from gpt_image_mcp.visible_text import without_unseen
 
 if TYPE_CHECKING:
     from gpt_image_mcp.imaging.export_presets import ExportOptions
@@ -49,8 +50,9 @@ def with_named_format(options: ExportOptions) -> ExportOptions:
         OutputRejected: If the ending is of a format that is not written, or not of the one chosen.
     """
     filename = unquoted(options.filename)
-    said = _FORMATS.get(Path(filename).suffix.lower(), "")
-    other = _NO_FORMAT_OF_OURS.search(filename)
+    shown = without_unseen(filename)
+    said = _FORMATS.get(Path(shown).suffix.lower(), "")
+    other = _NO_FORMAT_OF_OURS.search(shown)
     if other:
         message = f"filename is {quoted(filename)}, and {other[1].lower()} is not written."
         raise OutputRejected(
@@ -73,7 +75,7 @@ def choose_place(options: ExportOptions, settings: Settings) -> Place:
     if filename:
         check_filename(filename)
         require_target(folder / filename, settings, overwrite=options.overwrite)
-    has_folder = bool(unquoted(options.output_dir)) or filename != options.filename
+    has_folder = bool(unquoted(options.output_dir)) or names_folder(options.filename)
     replaces = options.overwrite and bool(filename)
     return Place(folder=folder, filename=filename, is_chosen=has_folder, overwrite=replaces)
 

@@ -63,6 +63,8 @@ def _written(project: Path) -> list[str]:
         ({"filename": ".\\logo.png"}, "project/logo.png"),
         ({"filename": "assets/gif"}, "project/assets/gif.png"),
         ({"filename": "svg", "output_dir": "art"}, "project/art/svg.png"),
+        ({"filename": "x\u202e/b\u200b.png"}, "project/x/b.png"),
+        ({"filename": "x\u202e/b\u200b.png", "output_dir": "art\u2066"}, "project/art/x/b.png"),
         ({"output_dir": "art", "filename_prefix": "x"}, None),
     ],
 )

@@ -91,6 +91,8 @@ async def test_a_link_to_a_file_outside_the_project_is_answered_beside_the_link(
         ({"filename": "x/b.avif"}, "x/b.avif"),
         ({"filename": "x/b.ico", "output_dir": "y"}, "y/x/b.ico"),
         ({"filename": "b.jpeg", "output_dir": "y", "output_format": "jpeg"}, "y/b.jpeg"),
+        ({"filename": "b\u202egnp.\u200bpng"}, "bgnp.png"),
+        ({"filename": "x\u2066/b\U000e0041.webp", "output_dir": "y\u202e"}, "y/x/b.webp"),
     ],
 )
 async def test_an_exact_name_gives_folder_and_format(
@@ -114,6 +116,10 @@ async def test_an_exact_name_gives_folder_and_format(
         {"filename": "con.png"},
         {"filename": ".git/b.png"},
         {"filename": "/etc/b.png"},
+        {"filename": "b\x1b.png"},
+        {"filename": "x\n/b.png"},
+        {"filename": "b.png", "output_dir": "x\x9b"},
+        {"output_dir": "x\x1b[31m/y"},
     ],
 )
 async def test_a_name_that_cannot_be_is_refused_and_nothing_is_written(
