@@ -25,6 +25,8 @@ _SERVE_STDIO: tuple[list[str], ...] = (
 def main() -> None:
     """Serves MCP over stdio, or runs the command that the arguments name."""
     gc.disable()
+    # While modules are imported, Ctrl-C ends the process without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # What a picture lacks is told in its result, or does not matter.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     if sys.getfilesystemencoding() == "ascii":
@@ -35,14 +37,14 @@ def main() -> None:
         from gpt_image_mcp.errors import InvalidSetting
         from gpt_image_mcp.open_files import require_open_files
 
-        # Until the loop handles it, Ctrl-C ends the process without a traceback.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
         with suppress(InvalidSetting):  # which the command line explains
             require_open_files()
             sys.exit(serve())
     from gpt_image_mcp.cli.app import run
+    from gpt_image_mcp.signals import interrupt_on_all
 
     gc.enable()
+    interrupt_on_all()
     sys.exit(run(sys.argv[1:] or ["serve"]))
 
 

@@ -33,6 +33,7 @@ from gpt_image_mcp.mcp_app.serve import (
     traced_as_set,
 )
 from gpt_image_mcp.settings import read_settings
+from gpt_image_mcp.signals import ending_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +85,7 @@ def serve_http(mcp: FastMCP, *, host: str, port: int, path: str) -> int:
         **options,
     )
     # uvicorn does the same, but a moment later.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         signal.signal(number, server.handle_exit)
     keep_what_is_loaded()
     scheme = "https" if settings.tls_cert else "http"

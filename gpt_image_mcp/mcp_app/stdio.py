@@ -3,7 +3,7 @@
 The SDK's own transport hands each line and each answer to a thread of the pool, which costs the loop a dozen
 rounds per message: the last of many messages that come together is read only when most of the others are
 done. Here one thread reads and one writes for as long as the server runs, and every line is answered that a
-client may wait for. SIGTERM and SIGINT count as the end of the input, and so does a client that is gone.
+client may wait for. Signals to end count as the end of the input, and so does a client that is gone.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from pydantic_core import PydanticSerializationError
 from gpt_image_mcp.coercion import whole_characters
 from gpt_image_mcp.mcp_app.jsonrpc import BATCHES_IN, Line, read_line
 from gpt_image_mcp.mcp_app.standard_streams import QueuedWriter
+from gpt_image_mcp.signals import ending_signals
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
@@ -40,11 +41,10 @@ _BUFFER_BYTES = 1 << 20
 _MOST_LINES_AHEAD = 256
 _MOST_BYTES_AHEAD = 1 << 24
 _SECONDS_BETWEEN_LOOKS, _SECONDS_BETWEEN_KNOCKS = 0.02, 1.0
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 async def serve_lines(mcp: FastMCP, streams: tuple[int, int], on_end: partial[None]) -> None:
-    """Serves one client over two file descriptors until it leaves, or SIGTERM or SIGINT ends the server.
+    """Serves one client over two file descriptors until it leaves, or a signal ends the server.
 
     ``mcp.run`` always reads and writes the SDK's own files, which know no signals. The SDK's server below it
     takes any, but FastMCP has no public name for it. Two things are worth the private one: on SIGTERM calls
@@ -208,7 +208,7 @@ def _json(message: JSONRPCMessage) -> str:
 
 
 def _end_on_signals(client: Client) -> None:
-    """Makes SIGTERM and SIGINT the end of the input, after which requests that were sent still finish.
+    """Makes a signal to end the end of the input, after which requests that were sent still finish.
 
     A second signal stops the server at once. Windows has no such signals for processes without a console.
     """
@@ -221,5 +221,5 @@ def _end_on_signals(client: Client) -> None:
         signal.signal(number, signal.SIG_DFL)
         client.end()
 
-    for number in _SIGNALS:
+    for number in ending_signals():
         loop.add_signal_handler(number, stop, number)

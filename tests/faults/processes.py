@@ -112,17 +112,21 @@ class Server:
         return self._process.returncode is None
 
 
+def environment_of(upstream: Upstream, **settings: str) -> dict[str, str]:
+    """The environment of a process whose requests go to a stand-in."""
+    return {**os.environ, "OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": upstream.base_url, **settings}
+
+
 @contextlib.asynccontextmanager
 async def serve_process(
     upstream: Upstream, *, protocol_version: str = "2025-06-18", **settings: str
 ) -> AsyncGenerator[Server]:
     """A server whose requests go to a stand-in; killed at the end if it still runs."""
-    environment = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": upstream.base_url, **settings}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gpt_image_mcp"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, **environment},
+        env=environment_of(upstream, **settings),
         limit=_LARGEST_LINE_BYTES,
     )
     server = Server(process)

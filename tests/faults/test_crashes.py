@@ -8,6 +8,7 @@ import contextlib
 import re
 import signal
 import sqlite3
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from gpt_image_mcp.errors import OutcomeUnknown
 from gpt_image_mcp.library.clock import CALL_LEASE_SECONDS
 from gpt_image_mcp.values.results import ImageResult
 from tests.faults.observed import QUICK, calls, database_file, files, spent_usd, studio_for
-from tests.faults.processes import serve_process
+from tests.faults.processes import environment_of, serve_process
 from tests.faults.scripted import (
     document,
     dripping,
@@ -149,7 +150,11 @@ async def test_a_server_killed_after_its_reply_has_lost_nothing(folder: Path) ->
     assert [call.status for call in calls()] == ["completed", "completed"]
 
 
-@pytest.mark.parametrize("number", [None, signal.SIGTERM, signal.SIGINT], ids=["stdin closed", "TERM", "INT"])
+@pytest.mark.parametrize(
+    "number",
+    [None, signal.SIGTERM, signal.SIGINT, signal.SIGHUP],
+    ids=["stdin closed", "TERM", "INT", "HUP"],
+)
 async def test_a_server_that_is_told_to_stop_lets_its_request_finish(
     number: signal.Signals | None, folder: Path
 ) -> None:
@@ -170,6 +175,42 @@ async def test_a_server_that_is_told_to_stop_lets_its_request_finish(
         assert files(folder) == [collected.images[0].file_path.name]
         assert len(endpoint.posts) == 1
     assert [call.status for call in calls()] == ["completed"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_a_command_that_is_told_to_stop_lets_its_request_finish(
+    number: signal.Signals, folder: Path
+) -> None:
+    gate = asyncio.Event()
+    options = ("--quality", "low", "--size", "1024x1024", "--output-dir", str(folder))
+    async with serve_script(held(gate)) as endpoint:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gpt_image_mcp", "generate", "a fox", *options),
+            env=environment_of(endpoint),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        await endpoint.received(posts=1)
+        process.send_signal(number)
+        await asyncio.wait({told := asyncio.create_task(process.communicate())}, timeout=0.3)
+        gate.set()
+        _, errors = await told
+        assert b"Traceback" not in errors
+        assert len(endpoint.posts) == 1
+    assert len(files(folder)) == 1
+    assert [call.status for call in calls()] == ["completed"]
+
+
+async def test_a_command_under_nohup_goes_on_when_its_terminal_closes(folder: Path) -> None:
+    gate = asyncio.Event()
+    command = f'trap "" HUP; exec "$0" -m gpt_image_mcp generate "a fox" --output-dir "{folder}"'
+    async with serve_script(held(gate)) as endpoint:
+        shell = ("/bin/sh", "-c", command, sys.executable)
+        process = await asyncio.create_subprocess_exec(*shell, env=environment_of(endpoint))
+        await endpoint.received(posts=1)
+        process.send_signal(signal.SIGHUP)
+        gate.set()
+        assert await process.wait() == 0
+    assert len(files(folder)) == 1
 
 
 async def test_a_client_that_hangs_up_while_it_waits_gets_its_image_later(folder: Path) -> None:

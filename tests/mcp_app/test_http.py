@@ -283,7 +283,7 @@ async def test_who_waits_longer_than_the_grace_period_is_given_the_id_of_the_cal
     assert made["status"] == "completed"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_at_once_after_the_start_ends_the_server_in_good_order(tmp_path: Path, number: int) -> None:
     with serve(tmp_path) as running:
         running.process.send_signal(number)

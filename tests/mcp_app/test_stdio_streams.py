@@ -175,7 +175,9 @@ STATES = [
 ]
 
 
-@pytest.mark.parametrize("number", [None, signal.SIGTERM, signal.SIGINT], ids=["EOF", "TERM", "INT"])
+@pytest.mark.parametrize(
+    "number", [None, signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=["EOF", "TERM", "INT", "HUP"]
+)
 @pytest.mark.parametrize("reach", STATES)
 def test_a_server_can_be_ended_in_every_state(
     reach: Callable[[RawClient], None], number: signal.Signals | None
