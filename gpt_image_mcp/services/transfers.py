@@ -10,8 +10,8 @@ from typing import IO, TYPE_CHECKING
 from gpt_image_mcp.errors import InputRejected, NotFound, StorageFailed
 from gpt_image_mcp.folders import output_folder
 from gpt_image_mcp.ids import new_upload_id
-from gpt_image_mcp.imaging.formats import read_picture
-from gpt_image_mcp.imaging.normalise import normalise, require_whole
+from gpt_image_mcp.imaging.formats import open_picture, read_picture, room_for
+from gpt_image_mcp.imaging.normalise import damage_refused, require_whole
 from gpt_image_mcp.imaging.svg import is_svg
 from gpt_image_mcp.library import storage
 from gpt_image_mcp.library.uploads import delete_upload, write_upload
@@ -133,7 +133,9 @@ def _checked(upload_id: str, file: IO[bytes]) -> tuple[bytes, str]:
         message = f"{upload_id} is an SVG, a vector drawing, and models take pictures of pixels."
         raise InputRejected(message, next_step="Convert it to PNG, and send that to the same address.")
     picture = require_whole(data, source=upload_id)
-    normalise(data, source=upload_id, is_first=True, is_shown=True)
+    # Its link takes no other, so that all of its pixels have to be there, and not only the end of the file.
+    with damage_refused(upload_id), room_for(data), open_picture(data) as image:
+        image.load()
     return data, picture.extension
 
 

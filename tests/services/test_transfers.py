@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -54,6 +56,29 @@ def _picture() -> io.BytesIO:
     stream = io.BytesIO()
     Image.new("RGB", (64, 64), "teal").save(stream, "PNG")
     return stream
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def _png(pixels: bytes, *, size: int = 64, more: bytes = b"") -> io.BytesIO:
+    """A PNG with its end, whatever is where its pixels should be."""
+    head = _chunk(b"IHDR", struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0))
+    body = _chunk(b"IDAT", pixels) + more + _chunk(b"IEND", b"")
+    return io.BytesIO(b"\x89PNG\r\n\x1a\n" + head + body)
+
+
+def _without_pixels() -> dict[str, io.BytesIO]:
+    text = b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(bytes(10_000_000))
+    return {
+        "none": _png(b""),
+        "noise": _png(bytes(range(256))),
+        "few": _png(zlib.compress(bytes(1000))),
+        "many too few": _png(zlib.compress(bytes(1000)), size=5000),
+        "bombs behind them": _png(zlib.compress(bytes(64 * 193)), more=_chunk(b"iTXt", text) * 30),
+        "more than fit into memory": _png(zlib.compress(bytes(1000)), size=9000),
+    }
 
 
 async def _sent(transfers: Transfers) -> str:
@@ -125,3 +150,11 @@ async def test_of_exports_only_pictures_in_the_folder_go_out(transfers: Transfer
     for name in ("notes.txt", "link.png", "../outside.png", str(project.parent / "outside.png"), "", "."):
         with pytest.raises(NotFound):
             await transfers.export(name)
+
+
+@pytest.mark.parametrize("name", _without_pixels())
+async def test_a_file_without_all_of_its_pixels_uses_no_link_up(transfers: Transfers, name: str) -> None:
+    ref = await transfers.begin_upload(ends_at=transfers.clock() + MINUTES)
+    with pytest.raises(InputRejected, match=ref):
+        await transfers.receive(ref, _without_pixels()[name])
+    assert await transfers.receive(ref, _picture())
