@@ -28,7 +28,8 @@ from gpt_image_mcp.cli.commands.models import models
 from gpt_image_mcp.cli.commands.serve import serve
 from gpt_image_mcp.cli.commands.token import token
 from gpt_image_mcp.cli.console import Console
-from gpt_image_mcp.errors import ImageError, InvalidSetting
+from gpt_image_mcp.coercion import whole_characters
+from gpt_image_mcp.errors import ImageError, InvalidSetting, quoted
 from gpt_image_mcp.open_files import require_open_files
 from gpt_image_mcp.visible_text import log_visibly
 
@@ -95,6 +96,7 @@ def run(arguments: Sequence[str]) -> int:
     console = Console()
     try:
         require_open_files()
+        _require_unicode(arguments)
         _require_quotes(arguments)
         done = app(list(arguments), console=console.of_help, exit_on_error=False, print_error=False)
         return int(done or EXIT_DONE)
@@ -110,6 +112,18 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         console.say_error("Interrupted. A request that was already sent may still be billed.")
         return EXIT_FAILED
+
+
+def _require_unicode(arguments: Sequence[str]) -> None:
+    """Refuses bytes that are no text: no prompt, name or path with them can be sent or kept.
+
+    Raises:
+        InvalidSetting: With the argument.
+    """
+    for argument in arguments:
+        if whole_characters(argument) != argument:
+            message = f"The argument {quoted(argument)} is not valid in UTF-8."
+            raise InvalidSetting(message, next_step="Type it anew, or rename the file that it names.")
 
 
 def _require_quotes(arguments: Sequence[str]) -> None:

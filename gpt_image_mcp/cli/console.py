@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import os
 import sys
 import threading
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import rich.console
+from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
     from datetime import date
 
-    from pydantic import BaseModel, TypeAdapter
+    from pydantic import BaseModel
 
     from gpt_image_mcp.catalogue.models import ImageModel, ModelCatalogue
     from gpt_image_mcp.cli.doctor.findings import Finding
@@ -68,8 +71,8 @@ class Console:
 
     def print_json(self, content: BaseModel) -> None:
         """Prints structured content as one JSON document, in ASCII where stdout does not take Unicode."""
-        plain = not self._out.encoding.startswith("utf")
-        self._out.file.write(visible_lines(content.model_dump_json(indent=2, ensure_ascii=plain)) + "\n")
+        kind = TypeAdapter(type(content))
+        self._out.file.write(visible_lines(self._json(kind, content, indent=2)) + "\n")
 
     def print_json_lines(self, kind: TypeAdapter[Any], values: Iterable[object]) -> None:
         """Prints values as they come, each as one JSON document on one line, without what is None.
@@ -77,11 +80,18 @@ class Console:
         Raises:
             StorageFailed: If not all could be printed.
         """
-        plain = not self._out.encoding.startswith("utf")
         for value in values:
-            line = kind.dump_json(value, exclude_none=True, ensure_ascii=plain).decode()
-            self._out.file.write(visible(line) + "\n")
+            self._out.file.write(visible(self._json(kind, value, exclude_none=True)) + "\n")
         self.require_whole()
+
+    def _json(self, kind: TypeAdapter[Any], value: object, **options: Any) -> str:
+        """A value as JSON: in ASCII where stdout needs it, or where a file has a name that is not Unicode."""
+        ascii_only = not self._out.encoding.startswith("utf")
+        try:
+            return kind.dump_json(value, ensure_ascii=ascii_only, **options).decode()
+        except PydanticSerializationError:
+            indent = options.pop("indent", None)
+            return json.dumps(kind.dump_python(value, mode="json", **options), indent=indent)
 
     def require_whole(self) -> None:
         """For output that nobody can look up elsewhere.

@@ -19,7 +19,7 @@ import platformdirs
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from gpt_image_mcp.errors import DatabaseDamaged, DatabaseFailed, DatabaseInterrupted
+from gpt_image_mcp.errors import DatabaseDamaged, DatabaseFailed, DatabaseInterrupted, quoted
 from gpt_image_mcp.folders import APP
 from gpt_image_mcp.library.database_address import read_address, shown_address
 from gpt_image_mcp.library.migrations import VERSION, migrate, read_version
@@ -233,6 +233,9 @@ class Database:
     def _wrong_rows_explained(self) -> Generator[None]:
         try:
             yield
+        except UnicodeEncodeError as error:  # what is to be written is wrong, and not what is there
+            message = f"No database can keep {quoted(str(error.object))}, which is not valid Unicode."
+            raise DatabaseFailed(message, next_step="Use other characters.") from error
         except WRONG_VALUES as error:
             shown = shown_address(self._url)
             message = f"The library database {shown} holds what this program never wrote."

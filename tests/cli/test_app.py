@@ -14,7 +14,7 @@ from PIL import Image
 from pydantic import TypeAdapter
 
 from gpt_image_mcp.catalogue.models import load_catalogue
-from gpt_image_mcp.cli.app import run
+from gpt_image_mcp.cli.app import EXIT_USAGE, run
 from gpt_image_mcp.cli.console import Console
 from gpt_image_mcp.dates import today
 from gpt_image_mcp.errors import StorageFailed
@@ -563,3 +563,22 @@ def test_a_name_that_no_disk_takes_ends_in_a_sentence(
     Image.new("RGB", (64, 64), "teal").save(project / "a.png")
     done = _run_here(capsys, *arguments)
     assert done.returncode == 0 or "Next: " in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("estimate", "--json", "--model"),
+        ("generate", "boat", "--model"),
+        ("generate",),
+        ("edit", "bluer"),
+        ("audit", "--person"),
+        ("history", "rebuild"),
+    ],
+)
+def test_an_argument_that_is_no_text_is_refused(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = _run_here(capsys, *command, "x\udcff")
+    assert done.returncode == EXIT_USAGE
+    assert "'x\\udcff' is not valid in UTF-8" in done.stderr

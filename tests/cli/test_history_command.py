@@ -126,6 +126,13 @@ def test_the_command_line_rebuilds(made: Path, capsys: pytest.CaptureFixture[str
     assert "nowhere" in capsys.readouterr().err
 
 
+def test_a_rebuild_names_a_file_whose_name_is_no_text(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = made.parent / ".metadata" / "bad\udcff.json"
+    bad.write_text("{")
+    assert run(["history", "rebuild", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["unreadable"] == [str(bad)]
+
+
 def test_the_command_line_says_where_a_damaged_database_is(
     made: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from gpt_image_mcp.errors import DatabaseInterrupted, StorageFailed
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.library.migrations import MIGRATIONS, VERSION, migrate, read_version
+from gpt_image_mcp.library.schema import library_zone
 from tests.library.conftest import EVERY_DATABASE, POSTGRESQL
 
 if TYPE_CHECKING:
@@ -359,3 +360,12 @@ def test_words_are_in_a_full_text_index_where_sqlite_has_one(kind: str, database
             pytest.skip("this SQLite was built without FTS5")
         made_by = text("SELECT sql FROM sqlite_master WHERE name = 'search_words'")
         assert kind in connection.execute(made_by).scalar_one()
+
+
+@EVERY_DATABASE
+def test_a_text_that_no_database_keeps_is_named_and_the_database_is_not_blamed(database: Database) -> None:
+    refused = pytest.raises(StorageFailed, match=r"'x\\udcff', which is not valid Unicode")
+    with refused as caught, database.writing() as connection:
+        connection.execute(library_zone.insert().values(name="x\udcff"))
+    assert "copy" not in caught.value.next_step
+    assert Ledger(database).spent_usd(TODAY) == 0
