@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import ImageError, OutcomeUnknown, UpstreamError, UpstreamRejected
+from gpt_image_mcp.openai_api.content_encoding import MOST_BYTES
 from gpt_image_mcp.openai_api.error_mapping import map_error
 from gpt_image_mcp.openai_api.images_response import ImagesBody, UnusableBody, read_images_body
+from gpt_image_mcp.openai_api.received_body import LARGE_BYTES, ReceivedBody
 from gpt_image_mcp.openai_api.request_bodies import streams
 from gpt_image_mcp.openai_api.responses_response import ResponsesBody, read_response_body
 from gpt_image_mcp.openai_api.sdk_errors import lost, read_error, request_id_of, unusable
@@ -18,12 +21,16 @@ from gpt_image_mcp.threads import in_thread
 from gpt_image_mcp.values.responses import ChatUsage, GeneratedImages
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     import httpx2
 
     from gpt_image_mcp.openai_api.connection import Connection
     from gpt_image_mcp.openai_api.observer import Observer
     from gpt_image_mcp.values.requests import ImageRequest
 
+# A noisy picture of the largest size has 45 MB in base64.
+_MOST_BYTES_FOR_EACH = 50_000_000
 # How much of an answer without an image is quoted, and in how much of it the key is looked for before.
 _QUOTED_CHARACTERS, _MOST_REDACTED_BYTES = 300, 4_000
 # As many images as are saved of an answer.
@@ -32,7 +39,7 @@ _MOST_FETCHED = 20
 _UNFINISHED = ("queued", "in_progress")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AnswerReader:
     """Reads the answer to one request.
 
@@ -40,11 +47,13 @@ class AnswerReader:
         connection: Reads bodies, and fetches what an answer links to.
         request: What was asked for.
         observer: Has the answer written to disk, and is told of partial images.
+        is_alone: Whether other large answers wait until the images of this one are saved.
     """
 
     connection: Connection
     request: ImageRequest
     observer: Observer
+    is_alone: bool = False
 
     async def read(self, response: httpx2.Response) -> GeneratedImages:
         """The images in an answer of an images endpoint.
@@ -52,19 +61,21 @@ class AnswerReader:
         Raises:
             UpstreamError: If it is a refusal, or holds no image.
         """
-        received: list[bytes] = []
-        try:
-            whole = await self._receive(response, received)
-        except ImageError as error:
-            return await self._salvage(b"".join(received), error, response)
-        await self._keep(whole, response)
-        try:
-            return await self._complete(await self._images_in(whole), response)
-        except UnusableBody as error:
-            failure, all_that_came = self._unusable(error, whole, response), b"".join(received)
-            if all_that_came == whole:
-                raise failure from None
-            return await self._salvage(all_that_came, failure, response)
+        with closing(ReceivedBody(self._most_bytes())) as received:
+            async with self._in_its_turn():
+                try:
+                    final = await self._receive(response, received)
+                except ImageError as error:
+                    return await self._salvage(await self._whole(received), error, response)
+                whole = final or await self._whole(received)
+                await self._keep(whole, response)
+                try:
+                    return await self._complete(await self._images_in(whole), response)
+                except UnusableBody as error:
+                    failure = self._unusable(error, whole, response)
+                    if not final:
+                        raise failure from None
+                return await self._salvage(await self._whole(received), failure, response)
 
     async def read_of_host(self, response: httpx2.Response, *, host_model: str) -> GeneratedImages:
         """The images in an answer of the Responses API, wherever a gateway puts them.
@@ -72,20 +83,54 @@ class AnswerReader:
         Raises:
             UpstreamError: If there are none, with the reason.
         """
-        received: list[bytes] = []
+        with closing(ReceivedBody(self._most_bytes())) as received:
+            async with self._in_its_turn():
+                try:
+                    await self.connection.read(response, received)
+                except UpstreamError:
+                    if received:
+                        await self._keep(await self._whole(received), response)
+                    raise
+                whole = await self._whole(received)
+                await self._keep(whole, response)
+                try:
+                    answer = await in_thread(read_response_body, whole)
+                except UnusableBody as error:
+                    made = await self._salvage(whole, self._unusable(error, whole, response), response)
+                    return replace(made, route="responses", host=ChatUsage(model=host_model, usage=None))
+                return await self._of_host(answer, whole, response=response, host_model=host_model)
+
+    def _most_bytes(self) -> int:
+        """How much of the answer is read: room for what was asked for, and for as much as one more."""
+        pictures = self.request.n + self.request.partial_images + 1
+        return min(MOST_BYTES, pictures * _MOST_BYTES_FOR_EACH)
+
+    @asynccontextmanager
+    async def _in_its_turn(self) -> AsyncGenerator[None]:
+        """Lets other large answers be read when the images of this one are saved, or reading it failed."""
         try:
-            whole = await self.connection.read(response, received)
-        except UpstreamError:
-            if received:
-                await self._keep(b"".join(received), response)
+            yield
+        except BaseException:
+            if self.is_alone:
+                self.connection.large_answers.release()
             raise
-        await self._keep(whole, response)
-        try:
-            answer = await in_thread(read_response_body, whole)
-        except UnusableBody as error:
-            made = await self._salvage(whole, self._unusable(error, whole, response), response)
-            return replace(made, route="responses", host=ChatUsage(model=host_model, usage=None))
-        return await self._of_host(answer, whole, response=response, host_model=host_model)
+        if self.is_alone:
+            self.observer.add_cleanup(self._let_others_go_on)
+
+    async def _let_others_go_on(self) -> tuple[str, ...]:
+        self.connection.large_answers.release()
+        return ()
+
+    async def _be_alone(self) -> None:
+        """Waits until the images of the large answers before are saved."""
+        if not self.is_alone:
+            await self.connection.large_answers.acquire()
+            self.is_alone = True
+
+    async def _whole(self, received: ReceivedBody) -> bytes:
+        if received.is_large:
+            await self._be_alone()
+        return await received.read()
 
     async def _of_host(
         self, answer: ResponsesBody, whole: bytes, *, response: httpx2.Response, host_model: str
@@ -104,14 +149,18 @@ class AnswerReader:
         host = ChatUsage(model=host_model, usage=answer.host_usage)
         return replace(made, route="responses", host=host, usage=answer.usage, svg_author=answer.svg_author)
 
-    async def _receive(self, response: httpx2.Response, received: list[bytes]) -> bytes:
-        """The answer; of a stream, its final event."""
+    async def _receive(self, response: httpx2.Response, received: ReceivedBody) -> bytes:
+        """Reads the answer; of a stream it gives the final event, else nothing."""
         # Some gateways answer a call for a stream without streaming.
         if not streams(self.request) or "json" in response.headers.get("content-type", ""):
-            return await self.connection.read(response, received)
-        return await read_stream(
+            await self.connection.read(response, received)
+            return b""
+        final = await read_stream(
             response, self.observer.receive_partial, received=received, request=self.request
         )
+        if len(final) > LARGE_BYTES:
+            await self._be_alone()
+        return final
 
     async def _salvage(
         self, whole: bytes, failure: ImageError, response: httpx2.Response, *, with_links: bool = True
@@ -167,9 +216,13 @@ class AnswerReader:
         """
         dead: dict[str, OutcomeUnknown] = {}
 
+        if links[1:]:
+            await self._be_alone()
+        max_bytes = self._most_bytes() // max(1, len(links[:_MOST_FETCHED]))
+
         async def fetch(link: str) -> bytes:
             try:
-                return await self.connection.download(link, response)
+                return await self.connection.download(link, response, max_bytes=max_bytes)
             except OutcomeUnknown as error:
                 dead[link] = error
                 return b""
@@ -183,7 +236,7 @@ class AnswerReader:
 
     async def _keep(self, body: bytes, response: httpx2.Response) -> None:
         """Has an answer written to disk, without the key, before anything interprets it."""
-        await self.observer.keep_body(redact_body(body, key_of(response.request)))
+        await self.observer.keep_body(await in_thread(redact_body, body, key_of(response.request)))
 
     def _unusable(self, error: UnusableBody, body: bytes, response: httpx2.Response) -> ImageError:
         """The error for an answer in which no image is found, with the first characters of it."""

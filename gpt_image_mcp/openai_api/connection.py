@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import openai
 
     from gpt_image_mcp.errors import OutcomeUnknown
+    from gpt_image_mcp.openai_api.received_body import ReceivedBody
     from gpt_image_mcp.settings import Settings
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
@@ -74,6 +75,8 @@ class Connection:
         pauses: SharedPauses | None,
     ) -> None:
         self.turns = Turns(settings.max_concurrency)
+        # Held from reading one until its images are saved: ten large pictures take 0.8 GB.
+        self.large_answers = asyncio.Lock()
         self._settings = settings
         self._transport = transport
         self._sleep = sleep
@@ -136,28 +139,23 @@ class Connection:
         )
         return await attempts(paced)
 
-    async def read(self, response: httpx2.Response, received: list[bytes] | None = None) -> bytes:
-        """The whole body of an answer.
-
-        Args:
-            response: Not read yet.
-            received: Gets what arrives, and has it if the connection breaks.
+    async def read(self, response: httpx2.Response, received: ReceivedBody) -> None:
+        """Reads the body of an answer, which is not read yet, as far as it is read at all.
 
         Raises:
-            OutcomeUnknown: If the connection breaks.
+            OutcomeUnknown: If the connection breaks; what came before has been received.
         """
         import httpx2
 
-        chunks = [] if received is None else received
         try:
-            async for chunk in response.aiter_bytes():
-                chunks.append(chunk)
+            async for piece in response.aiter_bytes():
+                await received.add(piece)
+                if received.has_enough:
+                    return
         except httpx2.HTTPError as error:
             raise broken(error, request_id_of(response)) from error
-        chunks[:] = [b"".join(chunks)]  # the pieces are of no more use, and would take as much again
-        return chunks[0]
 
-    async def download(self, link: str, response: httpx2.Response) -> bytes:
+    async def download(self, link: str, response: httpx2.Response, *, max_bytes: int) -> bytes:
         """Fetches an image from a link in an answer, which may be relative to the address of the request.
 
         The image is paid for, and some gateways name a link before the file is there, so it is tried again
@@ -182,7 +180,7 @@ class Connection:
                 is_whole_network=self._transport is not None,
             )
             fetcher = Fetcher(
-                MAX_DOWNLOAD_BYTES,
+                min(max_bytes, MAX_DOWNLOAD_BYTES),
                 allow_private=self._settings.allow_private_urls,
                 timeout_seconds=DOWNLOAD_TIMEOUT_SECONDS,
                 own=own,

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     import httpx2
 
     from gpt_image_mcp.openai_api.observer import LazyImage
+    from gpt_image_mcp.openai_api.received_body import ReceivedBody
     from gpt_image_mcp.values.requests import ImageRequest
 
 # A noisy picture of the largest size has 45 MB in base64; httpx2 takes 1 MiB unless told otherwise.
-MAX_EVENT_BYTES = 100_000_000
+MAX_EVENT_BYTES = 64_000_000
 # To hand less than this to a thread takes longer than to read it.
 _SHORT_CHARACTERS = 10_000
 _END = "[DONE]"
@@ -39,7 +40,7 @@ async def read_stream(
     response: httpx2.Response,
     on_partial: Callable[[LazyImage], None],
     *,
-    received: list[bytes],
+    received: ReceivedBody,
     request: ImageRequest,
 ) -> bytes:
     """The JSON of the final event, which carries the finished image.
@@ -89,7 +90,9 @@ async def _final_event(
     raise lost(f"the stream ended without its final image ({partials} partial)", request_id)
 
 
-async def _events(response: httpx2.Response, received: list[bytes]) -> AsyncGenerator[httpx2.ServerSentEvent]:
+async def _events(
+    response: httpx2.Response, received: ReceivedBody
+) -> AsyncGenerator[httpx2.ServerSentEvent]:
     """The events with a JSON object. Others, such as ``data: ping``, only keep the connection alive."""
     import httpx2
 
@@ -108,10 +111,12 @@ async def _events(response: httpx2.Response, received: list[bytes]) -> AsyncGene
             yield event
 
 
-async def _terminated(response: httpx2.Response, received: list[bytes]) -> AsyncGenerator[bytes]:
+async def _terminated(response: httpx2.Response, received: ReceivedBody) -> AsyncGenerator[bytes]:
     """The body with the blank line that ends an event: httpx2 drops the last event of a stream without it."""
     async for chunk in response.aiter_bytes():
-        received.append(chunk)
+        await received.add(chunk)
+        if received.has_enough:
+            break
         yield chunk
     yield b"\n\n"
 

@@ -48,6 +48,11 @@ class Server:
         self._id = 0
         self.lines: list[bytes] = []
 
+    @property
+    def pid(self) -> int:
+        """The id of the process."""
+        return self._process.pid
+
     async def send(self, method: str, params: dict[str, Any]) -> int:
         """Sends a request without waiting for its answer; gives its id."""
         self._id += 1
@@ -67,14 +72,24 @@ class Server:
 
     async def message(self, sent: int) -> dict[str, Any]:
         """The message that answers a request, be it a result or an error."""
-        assert self._process.stdout is not None
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            while line := await self._process.stdout.readline():
-                self.lines.append(line)
-                message = json.loads(line)
+            while True:
+                message = await self.next_message()
                 if message.get("id") == sent:
-                    return dict(message)
-        raise EOFError
+                    return message
+
+    async def next_message(self) -> dict[str, Any]:
+        """The next message, whatever it answers.
+
+        Raises:
+            EOFError: If there is none any more.
+        """
+        assert self._process.stdout is not None
+        line = await self._process.stdout.readline()
+        if not line:
+            raise EOFError
+        self.lines.append(line)
+        return dict(json.loads(line))
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """The structured content of a tool call that goes well."""
