@@ -61,21 +61,20 @@ class AnswerReader:
         Raises:
             UpstreamError: If it is a refusal, or holds no image.
         """
-        with closing(ReceivedBody(self._most_bytes())) as received:
-            async with self._in_its_turn():
-                try:
-                    final = await self._receive(response, received)
-                except ImageError as error:
-                    return await self._salvage(await self._whole(received), error, response)
-                whole = final or await self._whole(received)
-                await self._keep(whole, response)
-                try:
-                    return await self._complete(await self._images_in(whole), response)
-                except UnusableBody as error:
-                    failure = self._unusable(error, whole, response)
-                    if not final:
-                        raise failure from None
-                return await self._salvage(await self._whole(received), failure, response)
+        async with self._receiving() as received:
+            try:
+                final = await self._receive(response, received)
+            except ImageError as error:
+                return await self._salvage(await self._whole(received), error, response)
+            whole = final or await self._whole(received)
+            await self._keep(whole, response)
+            try:
+                return await self._complete(await self._images_in(whole), response)
+            except UnusableBody as error:
+                failure = self._unusable(error, whole, response)
+                if not final:
+                    raise failure from None
+            return await self._salvage(await self._whole(received), failure, response)
 
     async def read_of_host(self, response: httpx2.Response, *, host_model: str) -> GeneratedImages:
         """The images in an answer of the Responses API, wherever a gateway puts them.
@@ -83,22 +82,21 @@ class AnswerReader:
         Raises:
             UpstreamError: If there are none, with the reason.
         """
-        with closing(ReceivedBody(self._most_bytes())) as received:
-            async with self._in_its_turn():
-                try:
-                    await self.connection.read(response, received)
-                except UpstreamError:
-                    if received:
-                        await self._keep(await self._whole(received), response)
-                    raise
-                whole = await self._whole(received)
-                await self._keep(whole, response)
-                try:
-                    answer = await in_thread(read_response_body, whole)
-                except UnusableBody as error:
-                    made = await self._salvage(whole, self._unusable(error, whole, response), response)
-                    return replace(made, route="responses", host=ChatUsage(model=host_model, usage=None))
-                return await self._of_host(answer, whole, response=response, host_model=host_model)
+        async with self._receiving() as received:
+            try:
+                await self.connection.read(response, received)
+            except UpstreamError:
+                if received:
+                    await self._keep(await self._whole(received), response)
+                raise
+            whole = await self._whole(received)
+            await self._keep(whole, response)
+            try:
+                answer = await in_thread(read_response_body, whole)
+            except UnusableBody as error:
+                made = await self._salvage(whole, self._unusable(error, whole, response), response)
+                return replace(made, route="responses", host=ChatUsage(model=host_model, usage=None))
+            return await self._of_host(answer, whole, response=response, host_model=host_model)
 
     def _most_bytes(self) -> int:
         """How much of the answer is read: room for what was asked for, and for as much as one more."""
@@ -106,14 +104,18 @@ class AnswerReader:
         return min(MOST_BYTES, pictures * _MOST_BYTES_FOR_EACH)
 
     @asynccontextmanager
-    async def _in_its_turn(self) -> AsyncGenerator[None]:
-        """Lets other large answers be read when the images of this one are saved, or reading it failed."""
-        try:
-            yield
-        except BaseException:
-            if self.is_alone:
-                self.connection.large_answers.release()
-            raise
+    async def _receiving(self) -> AsyncGenerator[ReceivedBody]:
+        """What comes of the answer, while that is read.
+
+        Those who wait for a large one go on when its images are saved, or when reading it failed.
+        """
+        with closing(ReceivedBody(self._most_bytes())) as received:
+            try:
+                yield received
+            except BaseException:
+                if self.is_alone:
+                    self.connection.large_answers.release()
+                raise
         if self.is_alone:
             self.observer.add_cleanup(self._let_others_go_on)
 
@@ -122,12 +124,13 @@ class AnswerReader:
         return ()
 
     async def _be_alone(self) -> None:
-        """Waits until the images of the large answers before are saved."""
+        """Waits until the images of the large answers before this one are saved."""
         if not self.is_alone:
             await self.connection.large_answers.acquire()
             self.is_alone = True
 
     async def _whole(self, received: ReceivedBody) -> bytes:
+        """All that came; of a large answer when it is its turn."""
         if received.is_large:
             await self._be_alone()
         return await received.read()
