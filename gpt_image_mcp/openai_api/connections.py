@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.openai_api.client import OpenAIApi
+from gpt_image_mcp.openai_api.turns import Turns
 
 if TYPE_CHECKING:
     from gpt_image_mcp.openai_api.rate_limit import SharedPauses
@@ -18,11 +19,16 @@ class Connections:
     Args:
         settings: The configuration.
         pauses: Where other processes note what the API asked of them; None if there are none.
+
+    Attributes:
+        edits: Whose turn it is to read the images of an edit, which stay in memory until it ends: of those
+            that run, and of as many that come next.
     """
 
     def __init__(self, settings: Settings, pauses: SharedPauses | None = None) -> None:
         self._settings = settings
         self._pauses = pauses
+        self.edits = Turns(2 * settings.max_concurrency)
         self._apis: dict[bool, OpenAIApi] = {}
 
     def api(self, *, sandbox: bool) -> OpenAIApi:

@@ -17,6 +17,7 @@ from gpt_image_mcp.threads import in_database, in_drawing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from gpt_image_mcp.calls.planning import Plan
     from gpt_image_mcp.openai_api.connections import Connections
@@ -91,6 +92,10 @@ class Edit(PaidCall):
         """The plan of this edit with other output options."""
         settings = self.services.settings
         return plan_edit(self.kind, self.prompt, call_id, output=output, edit=self.options, settings=settings)
+
+    def occupy(self, job: PaidJob) -> AbstractAsyncContextManager[None]:
+        """A place among those whose images are in memory."""
+        return self.services.connections.edits.slot(job.owner)
 
     async def prepare(self, plan: Plan) -> Plan:
         """Reads the images, the mask and the markup."""

@@ -83,15 +83,21 @@ class Inputs:
         """
         slots, total = asyncio.Semaphore(_AT_ONCE), 0
 
-        async def load(position: int, ref: str) -> InputImage:
+        def count(data: bytes) -> None:
             nonlocal total
+            total += len(data)
+            if total > _MOST_BYTES_TOGETHER:
+                raise _too_large_together()
+
+        async def load(position: int, ref: str) -> InputImage:
             async with slots:
                 source = await self.read(ref)
-                total += len(source.data)
-                if total > _MOST_BYTES_TOGETHER:
-                    raise _too_large_together()
+                count(source.data)
                 require_editable(source.data, source=source.label)
-                return await in_drawing(self._acceptable, source, position)
+                image = await in_drawing(self._acceptable, source, position)
+                if image.original:  # which is kept beside what was made of it
+                    count(image.data)
+                return image
 
         loading = [asyncio.create_task(load(already + index, ref)) for index, ref in enumerate(refs, start=1)]
         try:

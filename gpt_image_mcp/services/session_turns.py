@@ -25,8 +25,7 @@ from gpt_image_mcp.values.requests import InputImage
 from gpt_image_mcp.values.sessions import SessionTurn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from gpt_image_mcp.calls.paid_call import PaidJob
     from gpt_image_mcp.calls.planning import Plan
@@ -118,9 +117,11 @@ class NextTurn(Edit):
         planned = self.plan_with(_named(chosen, self.output, settings=self.services.settings), call_id)
         return _on_turn(planned, _next_turn(session, parent))
 
-    def occupy(self, job: PaidJob) -> AbstractAsyncContextManager[None]:
-        """The session, which takes one turn after the other."""
-        return self.sessions.occupied(self.session_id, job)
+    @contextlib.asynccontextmanager
+    async def occupy(self, job: PaidJob) -> AsyncGenerator[None]:
+        """The session, which takes one turn after the other, and then what any edit occupies."""
+        async with self.sessions.occupied(self.session_id, job), super().occupy(job):
+            yield
 
     async def prepare(self, plan: Plan) -> Plan:
         """Reads the images of the turn; the turns that were made while this one waited count too."""

@@ -54,11 +54,6 @@ def _endless(sent: list[int]) -> Reply:
     return reply
 
 
-def _peak_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1000
-
-
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells the peak of memory")
 async def test_large_answers_at_once_do_not_add_up_in_memory(tmp_path: Path) -> None:
     noise, folder = _noise(), tmp_path / "out"
@@ -70,7 +65,7 @@ async def test_large_answers_at_once_do_not_add_up_in_memory(tmp_path: Path) -> 
             await server.start("generate_image", prompt=f"fox {number}", n=PICTURES, **QUICK)
         for _ in range(CALLS):  # they are answered in any order
             assert not (await server.next_message())["result"].get("isError")
-        assert _peak_mb(server.pid) < MOST_MB
+        assert server.peak_mb < MOST_MB
     assert len(files(folder)) == CALLS * PICTURES
     assert {call.status for call in calls()} == {"completed"}
 

@@ -286,6 +286,15 @@ async def test_images_that_are_large_together_are_refused_with_what_may_be_sent(
         await inputs.load([str(photo)] * 10)
 
 
+async def test_what_images_are_converted_to_counts_beside_them(library: Library, project: Path) -> None:
+    noise = project / "noise.bmp"
+    Image.frombytes("RGB", (3600, 3600), os.urandom(3600 * 3600 * 3)).save(noise)  # 39 MB, also as PNG
+    inputs = _configured(library)
+    assert len(await inputs.load([str(noise)] * 2)) == 2
+    with pytest.raises(InputRejected, match="more than 200 MB together"):
+        await inputs.load([str(noise)] * 3)
+
+
 @pytest.mark.parametrize(
     ("name", "data"),
     [
