@@ -151,6 +151,19 @@ async def test_a_lower_quality_makes_a_smaller_file(studio: Studio, project: Pat
     assert sizes == sorted(sizes)
 
 
+async def test_an_avif_of_a_very_large_picture_loses_pixels_or_is_refused(
+    studio: Studio, project: Path
+) -> None:
+    large = str(project / "large.png")
+    Image.new("RGB", (6000, 5000), (200, 30, 90)).save(large)
+    made = await studio.export(large, output_format="avif", max_kb=100)
+    assert made.files[0].width * made.files[0].height <= 1.01 * MOST_PIXELS / 4
+    with pytest.raises(
+        InvalidArgument, match="6000x5000 pixels; avif files are written with at most 25,000,000"
+    ):
+        await studio.export(large, output_format="avif")
+
+
 async def test_a_very_large_picture_loses_pixels_at_once_where_it_may_and_is_refused_where_not(
     studio: Studio, project: Path
 ) -> None:

@@ -37,6 +37,8 @@ def _saved(path: Path, image: Image.Image | None = None) -> str:
         ({"output_format": "ico", "width": 30, "height": 40}, "40x30"),
         ({"background": "greenish"}, "greenish"),
         ({"width": 16_000, "height": 16_000, "fit": "stretch"}, "16000x16000"),
+        ({"width": 5001, "height": 5000, "fit": "stretch", "output_format": "avif"}, "25,000,000"),
+        ({"width": 5001, "height": 5000, "fit": "stretch", "output_format": "webp"}, "25,000,000"),
     ],
 )
 async def test_what_cannot_be_made_is_refused_with_its_value(
