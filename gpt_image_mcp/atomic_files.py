@@ -69,13 +69,17 @@ def write_over(path: Path, data: bytes, *, durable: bool = True, follows_links: 
 
 
 def resemble(path: Path, old: os.stat_result) -> None:
-    """Gives a file the owner and the permissions of the one that it replaces, as far as we may."""
+    """Gives a file the owner and the permissions of the one that it replaces.
+
+    Raises:
+        PermissionError: If that one is another user's, to whom we may give nothing.
+    """
     new = path.stat()
-    with contextlib.suppress(PermissionError):
-        if old.st_gid != new.st_gid:
-            os.chown(path, -1, old.st_gid)  # who may not give files away may still belong to the group
-        if old.st_uid != new.st_uid:
-            os.chown(path, old.st_uid, -1)
+    if old.st_gid != new.st_gid:
+        with contextlib.suppress(PermissionError):  # of groups only members may do that
+            os.chown(path, -1, old.st_gid)
+    if old.st_uid != new.st_uid:
+        os.chown(path, old.st_uid, -1)
     path.chmod(stat.S_IMODE(old.st_mode))
 
 

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import stat
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path, PurePath
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.settings import Settings
 
+_ROOT = 0
 _log = logging.getLogger(__name__)
 APP = "gpt-image-mcp"
 _LONGEST_NAME_BYTES = 200
@@ -208,11 +210,13 @@ def _kind(target: Path, settings: Settings) -> str:
     if is_link and settings.output_roots is None and not is_within(target, _around(target, settings)):
         return "a link that leads elsewhere"
     try:
-        mode = target.stat().st_mode
+        found = target.stat()
     except OSError:
         return "a link that leads nowhere" if is_link else ""
-    if not stat.S_ISREG(mode):
-        return "a folder" if stat.S_ISDIR(mode) else "no regular file"
+    if not stat.S_ISREG(found.st_mode):
+        return "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
+    if sys.platform != "win32" and os.geteuid() not in (found.st_uid, _ROOT):
+        return "another user's"  # and would be ours afterwards
     is_renamed = is_link and not real_path(target).name.endswith(target.suffix)
     return "a link to a file of another ending" if is_renamed else ""
 

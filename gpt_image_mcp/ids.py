@@ -9,7 +9,8 @@ from datetime import datetime
 _MOMENT = "%Y%m%d-%H%M%S"
 _CALL, _SESSION, _UPLOAD = "job-", "session-", "upload-"
 IMAGE_ID = "[0-9]{8}-[0-9]{6}-[0-9a-f]{6}"  # the only form in which one is accepted from files
-_MADE_BY = re.compile(f"({_CALL}{IMAGE_ID})?/({_SESSION}{IMAGE_ID})?")
+CALL_ID = f"{_CALL}{IMAGE_ID}"
+_MADE_BY = re.compile(f"({CALL_ID})?/({_SESSION}{IMAGE_ID})?")
 
 
 def new_image_id(now: datetime) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gpt_image_mcp.atomic_files import write_exclusive, write_over
+from tests.other_users import anothers_file, only_as_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -223,3 +224,11 @@ def test_a_replaced_file_keeps_its_owner_and_permissions(tmp_path: Path) -> None
     status = write_over(path, b"new").stat()
     assert (status.st_uid, status.st_gid) == owner
     assert stat.S_IMODE(status.st_mode) == 0o640
+
+
+@only_as_root
+def test_a_file_of_another_user_is_not_made_ours() -> None:
+    with anothers_file() as path:
+        with pytest.raises(PermissionError):
+            write_over(path, b"new")
+        assert [*path.parent.iterdir()] == [path]

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from typing import TYPE_CHECKING
 
 import platformdirs
 
 from gpt_image_mcp.errors import StorageFailed
 from gpt_image_mcp.folders import APP
+from gpt_image_mcp.ids import CALL_ID
 from gpt_image_mcp.imaging.formats import read_picture
 from gpt_image_mcp.library import storage
 from gpt_image_mcp.open_files import when_one_is_free
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ONLY_THE_USER = 0o600
+_KEPT = re.compile(rf"{CALL_ID}(\.body|-partial-[0-9]+\.[a-z]+)")
 _ANSWERS = "answers"
 
 
@@ -72,16 +75,19 @@ def hand_over(kept: Path, store: Path) -> Path:
 def kept_before(when: datetime, store: Path | None = None) -> tuple[Path, ...]:
     """The answers and previews that were written before a time, oldest first; those in a store too.
 
+    What has another name, or is in a folder that is a link, is not ours.
+
     Raises:
         StorageFailed: If the store does not list them.
     """
     found: list[tuple[float, Path]] = []
-    for path in _folder().glob("*"):
+    for path in () if _folder().is_symlink() else _folder().glob("*"):
         with contextlib.suppress(OSError):  # another process may be deleting them too
-            found.append((path.stat().st_mtime, path))
+            found.append((path.lstat().st_mtime, path))
     if store is not None:
         found += [(at.timestamp(), path) for path, at in storage.objects_below(store / _ANSWERS)]
-    return tuple(path for written, path in sorted(found) if written < when.timestamp())
+    ours = ((written, path) for written, path in sorted(found) if _KEPT.fullmatch(path.name))
+    return tuple(path for written, path in ours if written < when.timestamp())
 
 
 def _is_written(path: Path, content: bytes) -> bool:

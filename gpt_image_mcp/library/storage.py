@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import secrets
+import stat
 import time
 from contextlib import suppress
 from itertools import islice
@@ -111,12 +113,23 @@ def exists(path: Path) -> bool:
     return is_here or (is_object(path) and size(path) is not None)
 
 
+def require_deletable(path: Path) -> None:
+    """Refuses to delete what is there in place of a file of ours: a link, a pipe, a folder.
+
+    Raises:
+        OSError: If that is so.
+    """
+    if not is_object(path) and os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+        raise NotAFile(errno.EINVAL, "it is no regular file", str(path))
+
+
 def delete(path: Path) -> None:
     """Deletes a file that may be there.
 
     Raises:
-        OSError: If it cannot be deleted.
+        OSError: If it cannot be deleted, or is something else by now.
     """
+    require_deletable(path)
     if not is_object(path):
         path.unlink(missing_ok=True)
         return

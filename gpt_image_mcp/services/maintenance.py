@@ -329,9 +329,10 @@ def _may_go(image: StoredImage, library: Library, in_use: set[str], *, kept: lis
     if image.provenance.session_id in in_use:
         kept.append(f"{image.id} belongs to the open session {image.provenance.session_id}")
         return False
+    is_there = storage.exists(path) if is_object(path) else os.path.lexists(path)
     is_same = library.digest(image) == image.sha256
     is_link = not is_object(path) and path.is_symlink()
-    if is_link or (not is_same and storage.exists(path)):
+    if is_link or (is_there and not is_same):
         kept.append(f"{location(path)} was changed outside")
         return False
     return True
@@ -375,6 +376,8 @@ class _Deletion:
         """Deletes files, then calls ``then``. Only the first file counts in ``freed_bytes``."""
         step()
         try:
+            for path in files:
+                storage.require_deletable(path)
             size_bytes = storage.size(files[0]) or 0
             if self.is_real:
                 for path in files:

@@ -14,9 +14,10 @@ from pydantic import SecretStr
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.calls.destination import choose_destination, named_format
 from gpt_image_mcp.errors import OutputRejected
-from gpt_image_mcp.folders import default_folder
+from gpt_image_mcp.folders import default_folder, require_target
 from gpt_image_mcp.library.sidecars import metadata_path
 from gpt_image_mcp.values.options import OutputOptions
+from tests.other_users import anothers_file, only_as_root
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -223,6 +224,12 @@ def test_what_is_no_file_of_its_place_is_not_replaced(kind: str, project: Path) 
     with pytest.raises(OutputRejected, match=kind):
         choose_destination(OutputOptions(filename="art/fox.png", overwrite=True), Settings(sandbox=True))
     assert outside.read_bytes() == b"mine"
+
+
+@only_as_root
+def test_a_file_of_another_user_is_not_replaced() -> None:
+    with anothers_file() as path, pytest.raises(OutputRejected, match="another user's"):
+        require_target(path, Settings(), overwrite=True)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import sqlite3
+import stat
 import tempfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ from gpt_image_mcp.values.results import ImageResult
 from tests.faults.observed import database_file
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
 
     from gpt_image_mcp.values.images import StoredImage
@@ -272,6 +273,49 @@ async def test_what_cannot_be_deleted_is_said_beside_what_went(studio: Studio) -
     (failure,) = pruned.failed
     assert stuck.id in failure
     assert [known for known, _ in await _known(studio)] == [stuck.id]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+@pytest.mark.parametrize("which", ["image", "metadata"])
+@pytest.mark.parametrize("kind", ["pipe", "socket", "folder", "link"])
+async def test_what_took_the_place_of_a_file_of_ours_is_kept(studio: Studio, kind: str, which: str) -> None:
+    image = await _make(studio)
+    place = image.file_path if which == "image" else metadata_path(image)
+    place.unlink()
+    make: dict[str, Callable[[], object]] = {
+        "pipe": lambda: os.mkfifo(place),
+        "socket": lambda: os.mknod(place, stat.S_IFSOCK | 0o600),
+        "folder": place.mkdir,
+        "link": lambda: place.symlink_to(place.parent.parent / "elsewhere.png"),
+    }
+    make[kind]()
+    for is_confirmed in (False, True):
+        pruned = await studio.history.prune(older_than="0h", is_confirmed=is_confirmed)
+        assert pruned.images == ()
+        assert [*pruned.kept, *pruned.failed]
+    assert os.path.lexists(place)
+    assert image.file_path.exists() or which == "image"
+
+
+@pytest.mark.parametrize("is_linked", [False, True])
+async def test_of_the_kept_answers_only_those_that_are_ours_go(
+    studio: Studio, tmp_path: Path, *, is_linked: bool
+) -> None:
+    folder = tmp_path / "home/data/gpt-image-mcp/answers"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if is_linked:
+        (tmp_path / "photos").mkdir()
+        folder.symlink_to(tmp_path / "photos")
+    folder.mkdir(exist_ok=True)
+    ours = ["job-20260101-120000-abcdef.body", "job-20260101-120000-abcdef-partial-2.png"]
+    others = ["photo.png", "notes.txt", "job-1.body", "my-job-20260101-120000-abcdef.body"]
+    for name in (*ours, *others):
+        (folder / name).touch()
+        os.utime(folder / name, (1, 1))
+    pruned = await studio.history.prune(older_than="1d", is_confirmed=True)
+    assert [path.name for path in pruned.answers] == ([] if is_linked else sorted(ours))
+    left = sorted(path.name for path in folder.iterdir())
+    assert left == sorted([*others, *ours] if is_linked else others)
 
 
 def _copies(tmp_path: Path) -> set[str]:
