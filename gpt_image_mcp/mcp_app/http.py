@@ -7,15 +7,17 @@ local files a call may name in ``lifespan.py``.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import os
 import re
 import signal
 import socket
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
+from anyio import ClosedResourceError
 from fastmcp import Context
 
 from gpt_image_mcp.errors import InvalidArgument, InvalidSetting
@@ -88,6 +90,8 @@ def serve_http(mcp: FastMCP, *, host: str, port: int, path: str) -> int:
     for number in ending_signals():
         signal.signal(number, server.handle_exit)
     keep_what_is_loaded()
+    if not settings.debug:
+        logging.getLogger("mcp.server.streamable_http").addFilter(_tells_more)
     scheme = "https" if settings.tls_cert else "http"
     with logging_as_set(settings), traced_as_set(settings):
         announce(f"gpt-image-mcp serves MCP at {scheme}://{_place(listener)}{path}, until Ctrl-C.", settings)
@@ -95,6 +99,18 @@ def serve_http(mcp: FastMCP, *, host: str, port: int, path: str) -> int:
             announce(_NO_LINKS, settings)
         server.run([listener])
     return 0
+
+
+def _tells_more(record: logging.LogRecord) -> bool:
+    """Whether a line of the SDK's tells of more than a client that ended its session before the answer."""
+    error = record.exc_info[1] if record.exc_info else None
+    return error is None or not _is_session_ended(error)
+
+
+def _is_session_ended(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_session_ended, cast("BaseExceptionGroup[BaseException]", error).exceptions))
+    return isinstance(error, ClosedResourceError)
 
 
 class WebServer(uvicorn.Server):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 import re
 import socket
 import ssl
@@ -281,3 +282,31 @@ async def _post(app: ASGIApp, size: int) -> None:
         raise AssertionError(message)
 
     await app({"type": "http", "method": "POST", "headers": []}, receive, send)
+
+
+async def _begun_session(running: Served) -> bytes:
+    """A new session; the header that names it."""
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}).encode()
+    async with _connected(running, POST + b"Content-Length: %d\r\n\r\n" % len(body) + body) as (reader, _):
+        head = await reader.readuntil(b"\r\n\r\n")
+    found = re.search(rb"mcp-session-id: \S+\r\n", head, re.IGNORECASE)
+    assert found, head
+    return found[0]
+
+
+async def test_a_session_that_ends_while_it_is_asked_leaves_no_traceback(tmp_path: Path) -> None:
+    body = b'{"jsonrpc": "2.0", "id": 2, "method": "tools/list"}'
+    end = b"DELETE /mcp HTTP/1.1\r\n" + HOST + b"Content-Length: 0\r\n"
+    with serve(tmp_path) as running:
+        for _ in range(20):
+            session = await _begun_session(running)
+            asked = POST + session + b"Content-Length: %d\r\n\r\n" % len(body) + body
+            async with (
+                _connected(running, asked),
+                _connected(running, end + session + b"\r\n") as (reader, _),
+            ):
+                assert b" 200 " in await reader.readline()
+        running.process.terminate()
+        _, errors = await asyncio.to_thread(running.process.communicate, timeout=PATIENCE_SECONDS)
+    assert "Traceback" not in errors, errors
