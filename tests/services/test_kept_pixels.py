@@ -66,6 +66,18 @@ async def test_an_edit_of_a_part_keeps_the_pixels_of_the_callers_file(photo: Pat
     _assert_kept(photo, result.images[0])
 
 
+@pytest.mark.parametrize("size", [(6000, 4000), (8000, 6000)], ids=["24 MP", "48 MP"])
+async def test_the_pixels_of_a_cameras_photo_are_kept_within_the_usual_memory(
+    size: tuple[int, int], project: Path
+) -> None:
+    photo = project / "photo.jpg"
+    NOISE.resize(size).save(photo, quality=80)
+    async with Studio(Settings(sandbox=True)) as studio:
+        result = await studio.edit("night", [str(photo)], **MIDDLE, **QUICK)
+    assert not any("failed" in note for note in result.notes), result.notes
+    _assert_kept(photo, result.images[0])
+
+
 async def test_a_session_keeps_them_also_when_it_goes_back_to_its_start(photo: Path) -> None:
     async with Studio(Settings(sandbox=True)) as studio:
         started = await studio.start_session("night", [str(photo)], **MIDDLE, **QUICK)
