@@ -35,6 +35,7 @@ from gpt_image_mcp.values.results import BatchEntry, BatchResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from gpt_image_mcp.calls.paid_call import PaidJob
     from gpt_image_mcp.calls.planning import Plan
@@ -122,6 +123,11 @@ class BatchItemEdit(Edit):
     limiter: asyncio.Semaphore
     references: tuple[InputImage, ...] = field(repr=False)
     kind: Kind = "batch"
+
+    def occupy(self, job: PaidJob) -> AbstractAsyncContextManager[None]:
+        """Nothing: the batch waits until it is this image's turn to be read."""
+        del job
+        return contextlib.nullcontext()
 
     async def prepare(self, plan: Plan) -> Plan:
         """Reads the image; what goes along with each is read once for all."""
@@ -270,10 +276,12 @@ class Batches:
         self, job: BatchJob, waiting: Iterator[tuple[int, BatchItemEdit]], *, stops: bool
     ) -> None:
         """Takes one image after the other, so that nobody waits for the slowest of a group."""
+        turns, owner = self.services.connections.edits, self.runner.library.owner.name
         for position, call in waiting:
-            if job.stop_if_lost() or (stops and job.failures):
-                return
-            job.note(position, await self._edited(job, position, call))
+            async with turns.slot(owner):
+                if job.stop_if_lost() or (stops and job.failures):
+                    return
+                job.note(position, await self._edited(job, position, call))
 
     async def _edited(self, job: BatchJob, position: int, call: BatchItemEdit) -> BatchEntry:
         image = call.images[0]
