@@ -7,7 +7,7 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gpt_image_mcp.redaction import redact
+from gpt_image_mcp.redaction import without_secrets
 from gpt_image_mcp.visible_text import log_visibly, visible
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def log_as_json(secrets: Collection[str]) -> None:
     Args:
         secrets: What is hidden wherever it occurs, besides everything that looks like a key or a token.
     """
-    log_visibly()
+    log_visibly(secrets)
     handler = logging.StreamHandler()
     handler.setFormatter(_JsonLines(secrets))
     logging.basicConfig(handlers=[handler], force=True)
@@ -45,14 +45,9 @@ class _JsonLines(logging.Formatter):
             "time": moment.isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": self._hidden(record.getMessage()),
+            "message": without_secrets(record.getMessage(), self._secrets),
         }
         error = record.exc_text or (self.formatException(record.exc_info) if record.exc_info else "")
         if error:
-            entry["exception"] = self._hidden(error)
+            entry["exception"] = without_secrets(error, self._secrets)
         return visible(json.dumps(entry, ensure_ascii=False))
-
-    def _hidden(self, text: str) -> str:
-        for secret in self._secrets:
-            text = redact(text, secret)
-        return redact(text)

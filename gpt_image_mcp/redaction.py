@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import httpx2
 
 HIDDEN = "***"
@@ -28,6 +30,13 @@ def redact(text: str, key: str = "") -> str:
     if len(key) >= _SHORTEST_KEY_CHARACTERS:
         text = _without_pieces(text, key)
     return _LIKE_A_KEY.sub(HIDDEN, text)
+
+
+def without_secrets(text: str, secrets: Collection[str]) -> str:
+    """A text without any of these secrets or a piece of one, and without what looks like a key or a token."""
+    for secret in secrets:
+        text = redact(text, secret)
+    return redact(text)
 
 
 def key_of(request: httpx2.Request) -> str:

@@ -6,7 +6,13 @@ import logging
 import re
 import traceback
 import unicodedata
-from typing import Any, Literal, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from gpt_image_mcp.redaction import without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 Form: TypeAlias = Literal["NFC", "NFKD"]
 # Control characters but the tab, separators of lines, embeddings, overrides and isolates of direction, halves
@@ -21,6 +27,7 @@ _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2028\u2029\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
     "\U000e0000-\U000e0fff]"
 )
+_LONGEST_LINE = 4_000
 _PIECES = re.compile(r"\s+|\S{1,1000}")
 
 
@@ -56,20 +63,30 @@ def without_unseen(name: str) -> str:
     return "".join(letter for letter in _UNSEEN.sub("", name) if unicodedata.category(letter) != "Cf")
 
 
-def log_visibly() -> None:
-    """Logs what strangers say visibly from now on, unless the program has log records of its own."""
+def log_visibly(secrets: Collection[str]) -> None:
+    """Logs what strangers say visibly from now on, unless the program has log records of its own.
+
+    Args:
+        secrets: What is hidden wherever it occurs, besides everything that looks like a key or a token.
+    """
     if logging.getLogRecordFactory() is logging.LogRecord:
-        logging.setLogRecordFactory(_Record)
+        logging.setLogRecordFactory(partial(_Record, secrets=secrets))
 
 
 class _Record(logging.LogRecord):
-    """A line of the log that nobody's words can end; a traceback follows indented."""
+    """A line of the log that nobody's words can end, or fill; a traceback follows indented."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, secrets: Collection[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._secrets = secrets
         if self.exc_info and (error := self.exc_info[1]):  # handlers take this for the text of the error
             lines = "".join(traceback.format_exception(error)).splitlines()
-            self.exc_text = "\n".join(f"  {visible(line)}" for line in lines)
+            self.exc_text = "\n".join(f"  {self._shown(line)}" for line in lines)
 
     def getMessage(self) -> str:  # noqa: N802 - the standard library's name
-        return visible(super().getMessage())
+        return self._shown(super().getMessage())
+
+    def _shown(self, line: str) -> str:
+        # FastMCP draws its log, in a time that grows with the square of a word.
+        cut = f"{line[:_LONGEST_LINE]}…" if len(line) > _LONGEST_LINE else line
+        return visible(without_secrets(cut, self._secrets))

@@ -23,7 +23,7 @@ ANY = st.text(st.characters(exclude_categories=()))
 LOGGING = """
 import logging
 from gpt_image_mcp.visible_text import log_visibly
-log_visibly()
+log_visibly(["hunter2-hunter2"])
 logging.warning("gateway says %s", {said!r})
 try:
     raise ValueError({said!r})
@@ -106,6 +106,16 @@ def test_a_log_line_cannot_be_forged_by_a_message_or_an_exception() -> None:
     assert [line for line in done.stderr.splitlines() if line.startswith("WARNING: forged")] == []
     assert done.stderr.splitlines()[0] == f"WARNING:root:gateway says {visible(said)}"
     assert "  ValueError: no" in done.stderr
+
+
+@pytest.mark.parametrize("said", ["a" * 90_000, "a hunter2-hunter2 b", "hunter2-" + "hunter2" * 9_000])
+def test_a_line_of_the_log_is_never_long_and_tells_no_secret(said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOGGING.format(said=said)], capture_output=True, text=True, check=True
+    )
+    assert "gateway says" in done.stderr
+    assert max(map(len, done.stderr.splitlines())) < 5_000
+    assert "hunter2-h" not in done.stderr
 
 
 @pytest.mark.timeout(20)

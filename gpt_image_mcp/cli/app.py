@@ -29,6 +29,7 @@ from gpt_image_mcp.cli.commands.serve import serve
 from gpt_image_mcp.cli.commands.token import token
 from gpt_image_mcp.cli.console import Console
 from gpt_image_mcp.coercion import whole_characters
+from gpt_image_mcp.environment import secrets
 from gpt_image_mcp.errors import ImageError, InvalidSetting, quoted
 from gpt_image_mcp.open_files import require_open_files
 from gpt_image_mcp.visible_text import log_visibly
@@ -92,7 +93,7 @@ for command in (
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code."""
-    log_visibly()
+    log_visibly(secrets())
     console = Console()
     try:
         require_open_files()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from fastmcp.server.dependencies import get_access_token
 
+from gpt_image_mcp.environment import secrets
 from gpt_image_mcp.folders import person_folder
 from gpt_image_mcp.settings import Settings, read_settings
 from gpt_image_mcp.studio import Studio
@@ -108,7 +109,7 @@ class Studios:
 @asynccontextmanager
 async def lifespan(_server: FastMCP) -> AsyncGenerator[dict[str, object]]:
     """Reads the settings when the server starts, and closes the studios when it ends."""
-    log_visibly()
+    log_visibly(secrets())
     async with aclosing(Studios(read_settings())) as studios:
         yield {"studios": studios}
 

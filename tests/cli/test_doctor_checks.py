@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,24 @@ async def test_a_server_that_says_nothing_is_not_waited_for() -> None:
         settings = Settings(base_url=web.url("/v1"))
         found = [finding async for finding in check_network(settings, seconds=0.05)]
     assert "0.05 s" in found[0].said
+
+
+async def test_a_server_that_says_too_much_is_not_listened_to() -> None:
+    sent = 0
+
+    async def endless(writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while sent < 500_000_000:
+                writer.write(bytes(1_000_000))
+                await writer.drain()
+                sent += 1_000_000
+
+    async with serve({"/v1/models": endless}) as web:
+        found = [finding async for finding in check_network(Settings(base_url=web.url("/v1")))]
+    assert found[0].state == "ok"
+    assert sent < 50_000_000
 
 
 async def test_an_account_that_says_nothing_is_not_waited_for() -> None:

@@ -132,8 +132,12 @@ async def _knock(settings: Settings, seconds: float) -> str:
     address = _address(settings)
     try:
         require_sendable(settings, address)
-        async with asyncio.timeout(seconds), httpx2.AsyncClient(timeout=seconds) as client:
-            response = await client.get(f"{address.rstrip('/')}/models")
+        async with (
+            asyncio.timeout(seconds),
+            httpx2.AsyncClient(timeout=seconds) as client,
+            client.stream("GET", f"{address.rstrip('/')}/models") as response,
+        ):
+            return str(response.headers.get("date", ""))  # whatever the body is, and however long
     except (httpx2.TimeoutException, TimeoutError) as error:
         said = f"{_endpoint(settings)} did not answer in {seconds:g} s{through_proxy(address)}."
         step = "Check the network and the firewall; in some networks HTTPS_PROXY has to name a proxy."
@@ -145,7 +149,6 @@ async def _knock(settings: Settings, seconds: float) -> str:
         raise _Unreachable(refused("connection", reason)) from error
     except (httpx2.InvalidURL, ValueError, OSError) as error:
         raise _Unreachable(refused("connection", unusable_configuration(error, address))) from error
-    return str(response.headers.get("date", ""))
 
 
 async def _check_account(api: OpenAIApi, settings: Settings, seconds: float) -> AsyncIterator[Finding]:
