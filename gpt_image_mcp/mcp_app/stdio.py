@@ -208,7 +208,7 @@ def _json(message: JSONRPCMessage) -> str:
 
 
 def _end_on_signals(client: Client) -> None:
-    """Makes a signal to end the end of the input, after which requests that were sent still finish.
+    """Takes a signal to end for the end of the input, after which requests that were sent still finish.
 
     A second signal stops the server at once. Windows has no such signals for processes without a console.
     """
