@@ -22,6 +22,7 @@ from gpt_image_mcp.folders import default_folder
 from gpt_image_mcp.library.migrations import VERSION
 from tests.faults.observed import QUICK, calls, database_file, files, spent_usd, studio_for
 from tests.faults.scripted import held, picture, refusal, serve_script
+from tests.full_disks import full_disk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -44,17 +45,6 @@ def _large_picture() -> bytes:
 
 
 LARGE = _large_picture()
-
-
-@contextlib.contextmanager
-def _full_disk(left_bytes: int = DISK_BYTES) -> Generator[None]:
-    """No file of this process can grow beyond so many bytes, whichever disk it is on."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (left_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture
@@ -110,7 +100,7 @@ def _lose_sign_of_life() -> None:
 async def test_on_a_full_disk_nothing_is_sent(folder: Path) -> None:
     async with serve_script() as endpoint, studio_for(endpoint, output_dir=str(folder)) as studio:
         await studio.estimate()
-        with _full_disk(100), pytest.raises(OutputRejected, match=str(folder)):
+        with full_disk(100), pytest.raises(OutputRejected, match=str(folder)):
             await studio.generate("a fox", **QUICK)
         assert endpoint.posts == []
         assert files(folder) == []
@@ -121,7 +111,7 @@ async def test_disks_that_all_fill_up_while_drawing_are_named_and_the_call_is_no
     folder: Path,
 ) -> None:
     async with _drawing(LARGE, output_dir=str(folder)) as drawing:
-        with _full_disk(), pytest.raises(StorageFailed) as caught:
+        with full_disk(DISK_BYTES), pytest.raises(StorageFailed) as caught:
             await drawing.finish()
         for path in (folder, default_folder(drawing.studio.settings), tempfile.gettempdir()):
             assert str(path) in caught.value.message
@@ -137,7 +127,7 @@ async def test_disks_that_all_fill_up_while_drawing_are_named_and_the_call_is_no
 async def test_a_disk_that_fills_up_behind_the_image_costs_only_the_records(folder: Path) -> None:
     """The file fits; the database, which has grown beyond the limit, takes nothing more."""
     async with _drawing(output_dir=str(folder)) as drawing:
-        with _full_disk():
+        with full_disk(DISK_BYTES):
             result = await drawing.finish()
         assert files(folder) == [result.images[0].file_path.name]
         assert _note(result, "not in the history")
@@ -176,7 +166,7 @@ async def test_on_a_full_disk_all_can_be_read_though_nobody_has_the_database_ope
     ):
         (image,) = (await studio.generate("a fox", **QUICK)).images
         await studio.start_session("a hat", [image.id], **QUICK)
-    with _full_disk():
+    with full_disk(DISK_BYTES):
         async with studio_for(endpoint, output_dir=str(folder)) as studio:
             found = await asyncio.gather(*(studio.history.search(query="fox") for _ in range(8)))
             assert {page.total for page in found} == {1}

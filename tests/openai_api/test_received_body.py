@@ -4,33 +4,18 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from contextlib import closing
 
 import pytest
 
 from gpt_image_mcp.openai_api.received_body import LARGE_BYTES, ReceivedBody
+from tests.full_disks import full_disk
 
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-resource = pytest.importorskip("resource", reason="Windows has no such limits")
 MB = 1_000_000
 
 
-@contextmanager
-def _files_of_at_most(most_bytes: int) -> Generator[None]:
-    """Within the block the system writes no more to a file, as if the disk were full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 async def _filled(pieces: list[bytes], *, disk_bytes: int) -> tuple[bytes, bytes, ReceivedBody]:
-    with closing(ReceivedBody()) as received, _files_of_at_most(disk_bytes):
+    with closing(ReceivedBody()) as received, full_disk(disk_bytes):
         for piece in pieces:
             await received.add(piece)
         return await received.read(), await received.read(), received

@@ -10,6 +10,7 @@ from PIL import Image
 
 from gpt_image_mcp.errors import InputNotFound, InputRejected, InvalidArgument, OutputRejected, StorageFailed
 from gpt_image_mcp.imaging.limits import MAX_PIXELS
+from tests.full_disks import full_disk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,14 +89,8 @@ async def test_a_forbidden_folder_is_refused_before_anything_is_read(studio: Stu
 
 
 async def test_a_file_that_the_disk_does_not_take_is_a_storage_failure(studio: Studio, project: Path) -> None:
-    resource = pytest.importorskip("resource")
     source = _saved(project / "a.png", Image.effect_noise((1200, 1200), 90))
     await studio.export(source, width=9)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
-    try:
-        with pytest.raises(StorageFailed):
-            await studio.export(source)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with full_disk(1_000_000), pytest.raises(StorageFailed):
+        await studio.export(source)
     assert {path.name for path in project.iterdir()} == {"a.png", "a-9x9.png"}
