@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import socket
+import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,9 @@ settings.register_profile(
     "any speed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any speed")
+# Processes inherit a signal that is ignored, as SIGHUP is under nohup, and not one that is handled.
+if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda _number, _frame: None)
 _FOREIGN = ("AWS_", "AZURE_", "IDENTITY_", "MSI_", "OPENAI_", "GPT_IMAGE_", "FASTMCP_", "XDG_")
 _ALIASES = ("DEFAULT_OUTPUT_DIR", "MAX_FILE_SIZE_MB", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
