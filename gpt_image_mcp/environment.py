@@ -31,7 +31,11 @@ _SECRET_NAMES = re.compile("KEY|SECRET|HEADERS|DATABASE_URL")
 _HOLDS_SECRET = re.compile(r"(?:(?<!TLS_)(?<!PUBLIC_)KEY|SECRET|TOKEN|PASSWORD|HEADERS)$", re.IGNORECASE)
 # Settings of which the content of a file is judged.
 _NAMES_A_FILE = ("GPT_IMAGE_BUDGETS_FILE",)
-_PASSWORD = re.compile(r"://[^/@:\s]*:([^/@\s]+)@")
+# Of an address, also of one without a scheme, or with characters in its password that should be escaped.
+_PASSWORDS = (
+    re.compile(r"://[^/@:\s]*:([^/@\s]+)@"),
+    re.compile(r"^(?:[a-z][a-z0-9+.-]*:/+)?[^/@:\s]*:(\S+)@", re.IGNORECASE),
+)
 # A login, a token or a key that somebody put into the wrong variable.
 _MAY_BE_SECRET = re.compile(r"[@?]|sk-|^[\w-]{20,}$")
 
@@ -52,7 +56,7 @@ def secrets() -> frozenset[str]:
     """The values of all variables whose names say that they are secret, and the passwords in addresses."""
     found = variables()
     named = {value for name, value in found.items() if _HOLDS_SECRET.search(name) and "://" not in value}
-    passwords = (_PASSWORD.search(value) for value in found.values())
+    passwords = (pattern.search(value) for value in found.values() for pattern in _PASSWORDS)
     return frozenset(named | {unquote(password[1]) for password in passwords if password})
 
 

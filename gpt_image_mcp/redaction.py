@@ -7,8 +7,8 @@ import html
 import json
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
-from urllib.parse import quote, quote_plus
+from typing import TYPE_CHECKING, cast
+from urllib.parse import quote, quote_plus, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -24,6 +24,9 @@ _LIKE_A_KEY = re.compile(
     re.IGNORECASE,
 )
 
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*:/+|/+)?(.*)", re.IGNORECASE | re.DOTALL)
+_HOST_AND_PORT = re.compile(r"([^:@]*|\[[^\]@]*\])(:[0-9]*)?")
+
 
 def redact(text: str, key: str = "") -> str:
     """A text without this key or a piece of it, and without anything that looks like a key or a token."""
@@ -37,6 +40,23 @@ def without_secrets(text: str, secrets: Collection[str]) -> str:
     for secret in secrets:
         text = redact(text, secret)
     return redact(text)
+
+
+def without_password(address: str) -> str:
+    """An address without user, password and query, however wrongly it is written.
+
+    Of a password with a slash, or an address without a scheme, parsers see something else.
+    """
+    try:
+        urlsplit(address)
+    except ValueError:
+        return "(an address that cannot be read)"
+    scheme, rest = cast("re.Match[str]", _SCHEME.match(address)).groups("")
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if not _HOST_AND_PORT.fullmatch(authority):
+        before, at, after = rest.rpartition("@")
+        rest = after if at else f"{before or rest.partition(':')[0]}:{HIDDEN}"
+    return scheme + re.split(r"[?#]", rest, maxsplit=1)[0]
 
 
 def key_of(request: httpx2.Request) -> str:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt_image_mcp.redaction import redact
+from gpt_image_mcp.redaction import redact, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,3 +83,30 @@ def test_a_placeholder_for_a_key_takes_no_words_away() -> None:
 def test_the_key_that_was_sent_is_in_no_text(before: str, key: str, after: str) -> None:
     shown = redact(before + key + after, key)
     assert key not in shown or key in "***" * 3
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://user:secret@proxy.example:3128", "http://proxy.example:3128"),
+        ("https://gateway.example/v1?key=secret#secret", "https://gateway.example/v1"),
+        ("http://token@h/v1", "http://h/v1"),
+        ("http://127.0.0.1:secret/v1", "http://127.0.0.1:***"),
+        ("http://user:secret", "http://user:***"),
+        ("https://gateway.example/@scope/v1", "https://gateway.example/@scope/v1"),
+        ("https://gateway.example:8080/v1?mail=a@b", "https://gateway.example:8080/v1"),
+        ("http://[::1]:80/v1", "http://[::1]:80/v1"),
+        ("http://[secret", "(an address that cannot be read)"),
+        ("", ""),
+    ],
+)
+def test_addresses_are_shown_without_what_they_hide(url: str, shown: str) -> None:
+    assert without_password(url) == shown
+
+
+@given(
+    st.sampled_from(["http://", "socks5h://", "http:/", "//", ""]),
+    st.from_regex(r"[a-z][\w/?#:@!%.]{0,20}", fullmatch=True),
+)
+def test_no_password_is_shown_however_wrongly_an_address_is_written(scheme: str, password: str) -> None:
+    assert without_password(f"{scheme}user:{password}@host:3128/v1") == f"{scheme}host:3128/v1"

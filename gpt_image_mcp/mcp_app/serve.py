@@ -18,6 +18,7 @@ from fastmcp.utilities.logging import temporary_log_level
 from gpt_image_mcp.environment import secrets, variables_set
 from gpt_image_mcp.mcp_app.stdio import serve_lines
 from gpt_image_mcp.settings import read_settings
+from gpt_image_mcp.visible_text import log_visibly
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -65,6 +66,7 @@ def logging_as_set(settings: Settings) -> Generator[None]:
 
     Below WARNING FastMCP renders a line at every start, which takes longer than it tells.
     """
+    log_visibly(secrets())
     level = "DEBUG" if settings.debug else "WARNING"
     with temporary_log_level(level, enable_rich_tracebacks=False):
         if settings.log_format == "json":

@@ -6,8 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.errors import OutcomeUnknown, WrongAddress
-from gpt_image_mcp.openai_api.unsent import without_password
-from gpt_image_mcp.redaction import key_of, redact
+from gpt_image_mcp.redaction import key_of, redact, without_password
 
 if TYPE_CHECKING:
     import httpx2

@@ -17,8 +17,8 @@ from gpt_image_mcp.openai_api.error_body import read_error_body
 from gpt_image_mcp.openai_api.error_kinds import WEBSITE
 from gpt_image_mcp.openai_api.error_mapping import map_error, map_refusal_inside
 from gpt_image_mcp.openai_api.error_response import ErrorResponse
-from gpt_image_mcp.openai_api.unsent import unreachable, unsendable_header, unsent_error, without_password
-from gpt_image_mcp.redaction import key_of, redact
+from gpt_image_mcp.openai_api.unsent import unreachable, unsendable_header, unsent_error
+from gpt_image_mcp.redaction import key_of, redact, without_password
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

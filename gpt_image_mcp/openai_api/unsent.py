@@ -8,11 +8,12 @@ from __future__ import annotations
 import socket
 import ssl
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from gpt_image_mcp.environment import variables_set
 from gpt_image_mcp.errors import Unreachable, UnusableConnection, UnusableCredentials
+from gpt_image_mcp.redaction import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,16 +27,6 @@ KEYS_LINK = "https://platform.openai.com/api-keys"
 PROXY_LOGIN_STEP = "Correct name and password in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or set NO_PROXY."
 _PROXY_LOGIN_REFUSED = "407"
 _HIGHEST_PORT = 65535
-
-
-def without_password(url: str) -> str:
-    """An address without user, password and query, because a query may contain a password too."""
-    try:
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
-    except ValueError:
-        return "(an address that cannot be read)"
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 def through_proxy(url: str) -> str:

@@ -19,6 +19,7 @@ from fastmcp.server.auth.auth import TokenVerifier
 from fastmcp.server.auth.jwt_issuer import derive_jwt_key
 from pydantic import AnyHttpUrl
 
+from gpt_image_mcp.environment import secrets
 from gpt_image_mcp.errors import (
     AuthenticationFailed,
     ImageError,
@@ -27,6 +28,7 @@ from gpt_image_mcp.errors import (
     UpstreamUnavailable,
     cut,
 )
+from gpt_image_mcp.redaction import without_password, without_secrets
 from gpt_image_mcp.settings import variable_names
 from gpt_image_mcp.team.identity import owner_of
 from gpt_image_mcp.team.scopes import READ, SPEND, scopes_in
@@ -218,11 +220,13 @@ def _generic(settings: Settings) -> AuthProvider:
 def _undiscovered(address: str, error: Exception) -> ImageError:
     """Why nothing is known of a provider: it does not answer, or there is none."""
     has_answered = isinstance(error, httpx2.HTTPStatusError) and not error.response.is_server_error
+    shown = cut(without_password(address), 200)
     if isinstance(error, httpx2.HTTPError) and not has_answered:
-        message = f"The OpenID Connect provider does not answer at {cut(address, 200)}: {error}."
+        why = without_secrets(str(error), secrets())
+        message = f"The OpenID Connect provider does not answer at {shown}: {why}."
         step = "Start again when it does, or correct GPT_IMAGE_AUTH_ISSUER."
         return UpstreamUnavailable(message, next_step=step)
-    message = f"GPT_IMAGE_AUTH_ISSUER leads to no OpenID Connect provider: {cut(address, 200)}."
+    message = f"GPT_IMAGE_AUTH_ISSUER leads to no OpenID Connect provider: {shown}."
     return InvalidSetting(message, next_step=f"Set it to the address before {_DISCOVERY}.")
 
 

@@ -19,7 +19,6 @@ from gpt_image_mcp.cli.doctor.machine import judge_space
 from gpt_image_mcp.cli.doctor.models import check_models
 from gpt_image_mcp.cli.doctor.network import check_clock, check_network
 from gpt_image_mcp.openai_api.sandbox.transport import SandboxTransport
-from gpt_image_mcp.openai_api.unsent import without_password
 from tests.standin import serve_standin
 from tests.web import serve
 
@@ -127,18 +126,6 @@ def test_no_more_than_the_end_of_a_key_is_shown(text: str) -> None:
         shown = check_key(Settings(api_key=SecretStr(key), base_url="http://gateway.example/v1")).said
         hidden = key.removeprefix("sk-")[:-4]
         assert len(hidden) < 5 or hidden not in shown
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("http://user:secret@proxy.example:3128", "http://proxy.example:3128"),
-        ("https://gateway.example/v1?key=secret#secret", "https://gateway.example/v1"),
-        ("http://[secret", "(an address that cannot be read)"),
-    ],
-)
-def test_addresses_are_shown_without_what_they_hide(url: str, shown: str) -> None:
-    assert without_password(url) == shown
 
 
 def test_little_space_is_a_warning() -> None:

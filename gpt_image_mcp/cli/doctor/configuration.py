@@ -14,7 +14,8 @@ from gpt_image_mcp.catalogue.validation import require_key
 from gpt_image_mcp.cli.doctor.findings import failed, ok, refused, skipped, warning
 from gpt_image_mcp.environment import variables_set
 from gpt_image_mcp.errors import MissingApiKey
-from gpt_image_mcp.openai_api.unsent import KEYS_LINK, without_password
+from gpt_image_mcp.openai_api.unsent import KEYS_LINK
+from gpt_image_mcp.redaction import without_password
 from gpt_image_mcp.settings import Settings, unknown_variables, variable_names
 
 if TYPE_CHECKING:

@@ -34,8 +34,8 @@ from gpt_image_mcp.openai_api.unsent import (
     unreachable,
     unsent_error,
     unusable_configuration,
-    without_password,
 )
+from gpt_image_mcp.redaction import without_password
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from gpt_image_mcp.cli.doctor.findings import ok, refused, warning
 from gpt_image_mcp.errors import ImageError
+from gpt_image_mcp.redaction import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,13 +51,14 @@ def _sign_in(settings: Settings) -> Finding:
 
 def _address(settings: Settings) -> Finding:
     address = urlsplit(settings.auth_base_url or "")
+    shown = without_password(settings.auth_base_url or "")
     if not address.hostname:
         said = "It is not set, so links name whatever address each request came to."
         return warning("address", said, "Set GPT_IMAGE_AUTH_BASE_URL to the one that clients call.")
     if address.scheme != "https" and address.hostname not in _HERE:
-        said = f"{settings.auth_base_url} is not encrypted: whoever is on the way reads tokens and pictures."
+        said = f"{shown} is not encrypted: whoever is on the way reads tokens and pictures."
         return warning("address", said, "Have a proxy end TLS before the server, or set GPT_IMAGE_TLS_CERT.")
-    return ok("address", f"Clients call {settings.auth_base_url}.")
+    return ok("address", f"Clients call {shown}.")
 
 
 def _links(settings: Settings) -> Finding:
