@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -161,3 +162,17 @@ def test_a_server_that_nobody_watches_loads_none_of_it() -> None:
     script = f"import gpt_image_mcp.server, sys; print([name for name in {_HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_what_opentelemetry_says_of_wrong_headers_does_not_repeat_them() -> None:
+    variables = {
+        "GPT_IMAGE_SANDBOX": "1",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization: Bearer hunter2hunter2",
+    }
+    command = [sys.executable, "-m", "gpt_image_mcp"]
+    done = subprocess.run(
+        command, input="", env={**os.environ, **variables}, capture_output=True, text=True, check=True
+    )
+    assert "Header" in done.stderr
+    assert "hunter2" not in done.stderr
