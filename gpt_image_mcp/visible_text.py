@@ -88,5 +88,6 @@ class _Record(logging.LogRecord):
 
     def _shown(self, line: str) -> str:
         # FastMCP draws its log, in a time that grows with the square of a word.
-        cut = f"{line[:_LONGEST_LINE]}…" if len(line) > _LONGEST_LINE else line
-        return visible(without_secrets(cut, self._secrets))
+        shown = visible(without_secrets(line[:_LONGEST_LINE], self._secrets))  # which may be longer
+        is_whole = max(len(line), len(shown)) <= _LONGEST_LINE
+        return shown if is_whole else f"{shown[:_LONGEST_LINE]}…"

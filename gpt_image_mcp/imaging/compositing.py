@@ -28,7 +28,7 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
 }
 # Beyond this a WebP would take more than a gigabyte; a quarter more bytes on disk are better.
-_CAREFUL_PIXELS = 25_000_000
+_LARGE_WEBP_PIXELS = 25_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def _composite(edited: bytes, backdrop: Backdrop, output_format: str) -> Composi
     if mode == "RGBA" and combined.getchannel("A").getextrema() == (255, 255):
         combined, mode = combined.convert("RGB"), "RGB"
     kind, options = _FORMATS[output_format]
-    if kind == "WEBP" and combined.width * combined.height > _CAREFUL_PIXELS:
+    if kind == "WEBP" and combined.width * combined.height > _LARGE_WEBP_PIXELS:
         options = options | {"method": 0}
     if kind == "JPEG" and mode == "RGBA":
         paper = Image.new("RGBA", combined.size, "white")
