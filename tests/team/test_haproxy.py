@@ -66,6 +66,8 @@ async def test_a_call_whose_replica_is_killed_is_not_made_by_another(
         drawn_by.process.kill()
         with pytest.raises(Exception, match=r"."):
             await slow
+        # Until it is gone, its socket takes a connection that nobody answers.
+        await asyncio.to_thread(drawn_by.process.wait, START_SECONDS)
         assert await make(f"{address}/mcp", "another")
     database = Database(database_url)
     assert sum(total.count for total in call_totals(database)) == 2

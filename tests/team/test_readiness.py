@@ -119,6 +119,8 @@ async def test_replicas_behind_a_balancer_make_images_for_each_other_while_some_
         served[0].process.send_signal(signal.SIGTERM)
         await balanced.ready(2)
         served[1].process.kill()
+        # Until it is gone, its socket takes a connection that nobody answers.
+        await asyncio.to_thread(served[1].process.wait, START_SECONDS)
         made.append(await make(balanced.url, "one more"))
         async with Client(balanced.url) as client:
             found = await client.call_tool("find_images", {})
