@@ -46,6 +46,7 @@ _MOST_SESSIONS = 1_000  # 40 kB each, for half an hour; the SDK would keep ten t
 _BYTES_OF_A_VALUE = MAX_BODY_BYTES // MOST_VALUES
 _JSON, _STREAM = "application/json", "text/event-stream"
 _HOST = re.compile(r"([\w.-]+|\[[\w.:%-]+\])(:\d+)?", re.ASCII)
+_TOO_LARGE = "Request body too large"
 _NOT_ONE_MESSAGE = (
     "The body is not one JSON-RPC 2.0 message, without a batch and with an id that is text or a whole number"
 )
@@ -58,7 +59,8 @@ _NEXT_STEPS = {
     405: "Send JSON-RPC messages to {path} with POST.",
     406: f"Send Accept: {_JSON}, {_STREAM}.",
     409: "Read the stream that is open, or close it first.",
-    413: f"Send at most {MAX_BODY_BYTES:,} bytes and {MOST_VALUES:,} values; name images by id or path.",
+    413: f"Send at most {MAX_BODY_BYTES:,} bytes and {MOST_VALUES:,} values to {{path}}, and "
+    f"{_SMALL_BYTES:,} bytes elsewhere; name images by id or path.",
     415: f"Send Content-Type: {_JSON}.",
     503: "Try again in a minute. End sessions that are over with DELETE; name images by path or address.",
     421: "Call 127.0.0.1 or localhost; or, if {host} leads here for you, add it to GPT_IMAGE_ALLOWED_HOSTS.",
@@ -156,7 +158,7 @@ async def _fill(file: IO[bytes], scope: Scope, receive: Receive) -> int:
         needed += len(piece) + _BYTES_OF_A_VALUE * sum(map(piece.count, (b",", b"[", b"{")))
         # Large bodies take turns in the threads, so that however many there are, the loop reads few at once.
         await in_thread(file.write, piece) if needed > _SMALL_BYTES else file.write(piece)
-    raise HTTPException(413, "Request body too large")
+    raise HTTPException(413, _TOO_LARGE)
 
 
 def is_waited_for(scope: Scope) -> bool:
@@ -199,13 +201,24 @@ class LenientRequests:
         del headers["last-event-id"]
         is_mcp = scope["path"].rstrip("/") == self._path.rstrip("/")
         scope = {**scope, "path": self._path if is_mcp else scope["path"]}
-        is_small = int(headers.get("content-length", 0)) <= _SMALL_BYTES
-        if is_mcp and is_small and scope["method"] == "POST":
+        request = {**scope, "headers": headers.raw}
+        if scope["method"] != "POST" or scope["path"].startswith(UPLOADS):
+            await self._app(request, receive, send)
+        elif is_mcp:
+            await self._hand_on_message(request, receive, send)
+        elif len((first := await _beginning(receive)).get("body", b"")) <= _SMALL_BYTES:
+            await self._app(request, _replayed(first, receive), send)
+        else:  # who signs in sends forms, and is not known before they are read
+            await Response(_TOO_LARGE, 413)(scope, receive, send)
+
+    async def _hand_on_message(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = MutableHeaders(raw=scope["headers"])
+        if int(headers.get("content-length", 0)) <= _SMALL_BYTES:
             receive, message = await _repaired(receive)
             if message.get("method") == "initialize":
                 # It begins a session, whatever id is left of an earlier one.
                 del headers[MCP_SESSION_ID_HEADER]
-        await self._app({**scope, "headers": headers.raw}, receive, send)
+        await self._app(scope, receive, send)
 
     def _explaining(self, scope: Scope, receive: Receive, send: Send, *, as_json: bool) -> Send:
         """Sends refusals with what to do next, and event streams as JSON to a client that takes only that."""
@@ -267,10 +280,7 @@ async def _repaired(receive: Receive) -> tuple[Receive, dict[str, Any]]:
     The SDK reads neither byte order marks nor halves of surrogate pairs. A request whose id is no id is a
     notification to it, which nobody answers; as a batch it is refused.
     """
-    first = await receive()
-    while first.get("more_body") and len(first["body"]) < _SMALL_BYTES:
-        more = await receive()
-        first = {**more, "body": first["body"] + more.get("body", b"")}
+    first = await _beginning(receive)
     members: dict[str, Any] = {}
     with contextlib.suppress(ValueError, RecursionError):
         document = json.loads(first.get("body", b""))
@@ -279,6 +289,15 @@ async def _repaired(receive: Receive) -> tuple[Receive, dict[str, Any]]:
         text = json.dumps(document if is_named else [document], ensure_ascii=False)
         first["body"] = text.encode(errors="replace")
     return _replayed(first, receive), members
+
+
+async def _beginning(receive: Receive) -> Message:
+    """The parts of a body until it is whole, or not small any more, as one."""
+    first = await receive()
+    while first.get("more_body") and len(first["body"]) <= _SMALL_BYTES:
+        more = await receive()
+        first = {**more, "body": first["body"] + more.get("body", b"")}
+    return first
 
 
 def _replayed(first: Message, receive: Receive) -> Receive:

@@ -13,11 +13,18 @@ from gpt_image_mcp.errors import InvalidSetting
 from gpt_image_mcp.library.database_address import asyncpg_address
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from key_value.aio.protocols import AsyncKeyValue
 
     from gpt_image_mcp.settings import Settings
 
 _TABLE = "sign_ins"
+# What another replica deletes just now is left to it.
+_DELETE_ENDED = f"""
+    DELETE FROM {_TABLE} WHERE ctid IN
+    (SELECT ctid FROM {_TABLE} WHERE expires_at < now() FOR UPDATE SKIP LOCKED)
+"""  # noqa: S608 - a constant
 # Each sign-in asks a few times; the store's own ten for each replica would be a tenth of PostgreSQL's limit.
 _MOST_CONNECTIONS = 4
 
@@ -51,14 +58,14 @@ def _store(url: str) -> AsyncKeyValue:
         raise InvalidSetting(message, next_step="Install gpt-image-mcp-server[team].") from error
 
     class SignIns(PostgreSQLStore):
-        """The store with few connections, which throws away what has ended whenever a replica starts."""
+        """The store with few connections, which throws away what has ended whenever something is kept."""
 
         async def _create_pool(self) -> Any:
             return await asyncpg.create_pool(url, min_size=0, max_size=_MOST_CONNECTIONS)
 
-        async def _setup(self) -> None:
-            await super()._setup()
+        async def put(self, key: str, value: Mapping[str, Any], **options: Any) -> None:
+            await super().put(key, value, **options)
             pool: Any = self._initialized_pool
-            await pool.execute(f"DELETE FROM {_TABLE} WHERE expires_at < now()")  # noqa: S608 - a constant
+            await pool.execute(_DELETE_ENDED)
 
     return SignIns(url=url, table_name=_TABLE)

@@ -213,6 +213,21 @@ async def test_a_person_signs_in_through_a_provider(audience: str, provider: Iss
         assert _asked(running.url, provider.token(aud=CLIENT_ID)).status_code == 401
 
 
+@pytest.mark.parametrize("body", [b"x" * 100_000, [b"x" * 50_000] * 2], ids=["declared", "in chunks"])
+def test_whoever_is_not_signed_in_can_send_no_large_body(
+    body: bytes | list[bytes], provider: Issuer, tmp_path: Path
+) -> None:
+    port = _free_port()
+    with serve(tmp_path, *("--port", str(port)), **_oidc(provider, port)) as running:
+        for path in ("/register", "/token", "/authorize", "/consent", "/nowhere"):
+            content = iter(body) if isinstance(body, list) else body
+            answer = httpx2.post(f"{running.root}{path}", content=content)
+            assert answer.status_code == 413, path
+            assert "65,536 bytes elsewhere" in answer.json()["error"]["message"]
+        usual = {"redirect_uris": ["http://localhost:1/callback"], "client_name": "a client"}
+        assert httpx2.post(f"{running.root}/register", json=usual).status_code == 201
+
+
 async def test_a_replica_takes_the_sign_in_of_another(
     provider: Issuer, tmp_path: Path, database_url: str
 ) -> None:
