@@ -14,11 +14,12 @@ import re
 import signal
 import socket
 from time import monotonic
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import uvicorn
 from anyio import ClosedResourceError
 from fastmcp import Context
+from starlette.exceptions import HTTPException
 
 from gpt_image_mcp.errors import InvalidArgument, InvalidSetting
 from gpt_image_mcp.mcp_app.health import HEALTH_PATH, READY_PATH, note_leaving
@@ -38,11 +39,13 @@ from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.signals import ending_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
     from fastmcp import FastMCP
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+    _Errors: TypeAlias = tuple[type[BaseException], ...]
 
 # Nothing that a URL would have to escape, that clients resolve themselves (a name of dots only), or that
 # Starlette takes for a parameter.
@@ -56,6 +59,12 @@ _ANSWERING_SECONDS = 3
 _NO_LINKS = (
     "Download and upload links are off: set GPT_IMAGE_LINK_KEY, the same for all replicas "
     "(openssl rand -hex 32)."
+)
+# What the SDK logs with a traceback though a client did it: it ended its session before the answer, or began
+# a sign-in with a form or an address that is none.
+_LOGGED_IN_VAIN: Sequence[tuple[str, _Errors]] = (
+    ("mcp.server.streamable_http", (ClosedResourceError,)),
+    ("mcp.server.auth.handlers.authorize", (HTTPException, ValueError)),
 )
 # Some clients list the tools when a result has come, to check it; without the list they drop the result.
 _QUIET_SECONDS = 0.5
@@ -90,8 +99,8 @@ def serve_http(mcp: FastMCP, *, host: str, port: int, path: str) -> int:
     for number in ending_signals():
         signal.signal(number, server.handle_exit)
     keep_what_is_loaded()
-    if not settings.debug:
-        logging.getLogger("mcp.server.streamable_http").addFilter(_tells_more)
+    for name, errors in () if settings.debug else _LOGGED_IN_VAIN:
+        logging.getLogger(name).addFilter(_tells_more_than(errors))
     scheme = "https" if settings.tls_cert else "http"
     with logging_as_set(settings), traced_as_set(settings):
         announce(f"gpt-image-mcp serves MCP at {scheme}://{_place(listener)}{path}, until Ctrl-C.", settings)
@@ -101,16 +110,19 @@ def serve_http(mcp: FastMCP, *, host: str, port: int, path: str) -> int:
     return 0
 
 
-def _tells_more(record: logging.LogRecord) -> bool:
-    """Whether a line of the SDK's tells of more than a client that ended its session before the answer."""
-    error = record.exc_info[1] if record.exc_info else None
-    return error is None or not _is_session_ended(error)
+def _tells_more_than(errors: _Errors) -> Callable[[logging.LogRecord], bool]:
+    """Whether a line of the log tells of more than such errors, alone or in groups."""
 
+    def is_such(error: BaseException) -> bool:
+        if isinstance(error, BaseExceptionGroup):
+            return all(map(is_such, cast("BaseExceptionGroup[BaseException]", error).exceptions))
+        return isinstance(error, errors)
 
-def _is_session_ended(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return all(map(_is_session_ended, cast("BaseExceptionGroup[BaseException]", error).exceptions))
-    return isinstance(error, ClosedResourceError)
+    def tells_more(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return error is None or not is_such(error)
+
+    return tells_more
 
 
 class WebServer(uvicorn.Server):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import time
 from typing import TYPE_CHECKING, Any
@@ -226,6 +227,30 @@ def test_whoever_is_not_signed_in_can_send_no_large_body(
             assert "65,536 bytes elsewhere" in answer.json()["error"]["message"]
         usual = {"redirect_uris": ["http://localhost:1/callback"], "client_name": "a client"}
         assert httpx2.post(f"{running.root}/register", json=usual).status_code == 201
+
+
+def test_a_sign_in_that_begins_with_what_is_none_leaves_no_traceback_in_the_log(
+    provider: Issuer, tmp_path: Path
+) -> None:
+    port = _free_port()
+    with serve(tmp_path, *("--port", str(port)), **_oidc(provider, port)) as running:
+        client = {"redirect_uris": ["http://localhost:1/callback"], "client_name": "a client"}
+        known = httpx2.post(f"{running.root}/register", json=client).json()["client_id"]
+        sent = {
+            "client_id": known,
+            "response_type": "code",
+            "code_challenge": "a" * 43,
+            "resource": "http://[::1",
+        }
+        answers = [
+            httpx2.post(f"{running.root}/authorize", headers={"Content-Type": form}, content=b"a=b")
+            for form in ("multipart/form-data", "multipart/form-data; boundary=x")
+        ]
+        answers.append(httpx2.get(f"{running.root}/authorize", params=sent))
+        assert [answer.status_code // 100 for answer in answers] == [4, 4, 3]
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.stderr is not None
+        assert "Traceback" not in running.process.stderr.read()
 
 
 async def test_a_replica_takes_the_sign_in_of_another(

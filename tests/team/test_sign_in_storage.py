@@ -24,3 +24,11 @@ async def test_a_sign_in_that_has_ended_is_gone_when_the_next_is_kept(database_u
         kept = connection.execute("SELECT key FROM sign_ins ORDER BY key").fetchall()
     assert kept == [("a client",), ("begun",)]
     assert await storage.get("begun", collection="transactions") == {"state": "second"}
+
+
+@pytest.mark.filterwarnings("ignore:A configured store is unstable:UserWarning")
+@pytest.mark.parametrize("key", ["\0", "a\0b", "\u202e", "x" * 100_000, "'; --"])
+async def test_a_key_that_nobody_can_have_is_not_there(key: str, database_url: str) -> None:
+    storage = sign_in_storage(Settings(database_url=SecretStr(database_url)), KEY)
+    assert storage is not None
+    assert await storage.get(key, collection="clients") is None
