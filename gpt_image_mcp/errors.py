@@ -268,6 +268,10 @@ class StorageFailed(ImageError):
     code = "storage_failed"
 
 
+class UnstorableValue(InvalidArgument, StorageFailed):
+    """The database is well, but can hold no such value: text with NUL or half a character, or too long."""
+
+
 class DatabaseFailed(StorageFailed):
     """The database cannot be used."""
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.catalogue.models import ImageModel
     from gpt_image_mcp.settings import Settings
 
-_LONGEST_MODEL_NAME = 256
+_LONGEST_MODEL_NAME = 255  # as the library's columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

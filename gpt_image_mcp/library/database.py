@@ -17,9 +17,16 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError, SQLAlchemyError
 
-from gpt_image_mcp.errors import DatabaseDamaged, DatabaseFailed, DatabaseInterrupted, quoted
+from gpt_image_mcp.errors import (
+    DatabaseDamaged,
+    DatabaseFailed,
+    DatabaseInterrupted,
+    StorageFailed,
+    UnstorableValue,
+    quoted,
+)
 from gpt_image_mcp.folders import APP
 from gpt_image_mcp.library.database_address import read_address, shown_address
 from gpt_image_mcp.library.migrations import VERSION, migrate, read_version
@@ -235,7 +242,7 @@ class Database:
             yield
         except UnicodeEncodeError as error:  # what is to be written is wrong, and not what is there
             message = f"No database can keep {quoted(str(error.object))}, which is not valid Unicode."
-            raise DatabaseFailed(message, next_step="Use other characters.") from error
+            raise UnstorableValue(message, next_step="Use other characters.") from error
         except WRONG_VALUES as error:
             shown = shown_address(self._url)
             message = f"The library database {shown} holds what this program never wrote."
@@ -303,10 +310,13 @@ def _require_known(engine: Engine) -> int:
     return version
 
 
-def _explain(error: Exception, url: str) -> DatabaseFailed:
+def _explain(error: Exception, url: str) -> StorageFailed:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     said = " ".join(str(cause).split())
     end = "" if said.endswith("?") else "."
+    if isinstance(error, DataError):  # of PostgreSQL, which keeps no NUL
+        step = "Use other characters, or fewer, or another number."
+        return UnstorableValue(f"The library cannot hold such a value: {said}{end}", next_step=step)
     message = f"The library database {shown_address(url)} cannot be used: {said}{end}"
     if "locked" in said or "lock timeout" in said:
         return DatabaseFailed(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from gpt_image_mcp.catalogue.model_choice import ChosenModel, Needs, choose_model, host_of
 from gpt_image_mcp.errors import InvalidArgument, UnsupportedByModel
+from gpt_image_mcp.library.schema import images
 from gpt_image_mcp.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import String
 
 TODAY = date(2026, 12, 1)
 GATEWAY = "https://gateway.example/v1"
@@ -98,6 +102,13 @@ def test_an_alias_has_the_limits_of_its_model_and_goes_out_under_its_own_name() 
 def test_an_alias_of_nothing_is_refused_with_the_variable() -> None:
     with pytest.raises(InvalidArgument, match="GPT_IMAGE_MODEL_ALIASES"):
         _choose("pictures", base_url=GATEWAY, model_aliases={"pictures": "gpt-image-9"})
+
+
+def test_a_name_is_as_long_as_the_library_can_hold_and_no_longer() -> None:
+    longest = "m" * (cast("String", images.c.model.type).length or 0)
+    assert _choose(longest).name == longest
+    with pytest.raises(InvalidArgument, match="no name"):
+        _choose(f"{longest}m")
 
 
 def test_a_shut_down_model_is_refused_by_openai_and_passed_on_elsewhere() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import Connection, Pool, create_engine, event, inspect, text
 
-from gpt_image_mcp.errors import DatabaseInterrupted, StorageFailed
+from gpt_image_mcp.errors import DatabaseInterrupted, InvalidArgument, StorageFailed
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.library.migrations import MIGRATIONS, VERSION, migrate, read_version
@@ -369,3 +369,16 @@ def test_a_text_that_no_database_keeps_is_named_and_the_database_is_not_blamed(d
         connection.execute(library_zone.insert().values(name="x\udcff"))
     assert "copy" not in caught.value.next_step
     assert Ledger(database).spent_usd(TODAY) == 0
+
+
+@POSTGRESQL
+@pytest.mark.parametrize("name", ["a\0b", "x" * 65], ids=["NUL", "too long"])
+def test_a_value_that_postgresql_holds_nowhere_is_the_callers_fault(name: str, database: Database) -> None:
+    def write() -> None:
+        with database.writing() as connection:
+            connection.execute(library_zone.insert().values(name=name))
+
+    with pytest.raises(InvalidArgument, match=r"The library cannot hold such a value") as caught:
+        database.write_eventually(write)
+    assert "server" not in str(caught.value)
+    assert not caught.value.retryable
