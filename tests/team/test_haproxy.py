@@ -117,3 +117,11 @@ async def test_while_the_store_is_away_callers_are_told_so(
         async with Client(f"{address}/mcp") as client:
             result = await client.call_tool("generate_image", {"prompt": "a boat"}, raise_on_error=False)
         assert "storage_failed: " in str(result.content)
+
+
+def test_nobody_begins_to_sign_in_again_and_again(start_replicas: Callable[..., list[Served]]) -> None:
+    with haproxy(start_replicas(2)) as address, httpx2.Client() as stranger:
+        addresses = [f"{address}/{path}" for path in ("register", "authorize", "%72egister")]
+        answers = [stranger.post(addresses[number % 3]).status_code for number in range(302)]
+        assert answers == [404] * 300 + [429] * 2
+        assert stranger.post(f"{address}/mcp").status_code == 415
