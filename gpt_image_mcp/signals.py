@@ -1,9 +1,11 @@
-"""The signals by which a process is asked to end: by Ctrl-C, a service manager, or a terminal that closes."""
+"""How a process is asked to end, by Ctrl-C, a service manager or a terminal that closes, and ends in time."""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +24,13 @@ def interrupt_on_all() -> None:
     """Has each of them do what Ctrl-C does, so that what is paid for is saved before the process ends."""
     for number in ending_signals():
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else _interrupt)
+
+
+def leave_within(grace_seconds: float, exit_code: int = 0) -> None:
+    """Ends the process five seconds after the grace period, if threads, which nothing can stop, work on."""
+    last_resort = threading.Timer(min(grace_seconds + 5, threading.TIMEOUT_MAX), os._exit, (exit_code,))
+    last_resort.daemon = True
+    last_resort.start()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -32,6 +32,7 @@ from gpt_image_mcp.coercion import whole_characters
 from gpt_image_mcp.environment import secrets
 from gpt_image_mcp.errors import ImageError, InvalidSetting, quoted
 from gpt_image_mcp.open_files import require_open_files
+from gpt_image_mcp.signals import leave_within
 from gpt_image_mcp.visible_text import log_visibly
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from cyclopts import ArgumentCollection
 
-EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 _HELP = (
     "gpt-image-mcp --help lists the commands and their arguments. A text of several words needs quotes, one "
     "that begins with a dash goes behind all options and --."
@@ -68,6 +69,7 @@ app = App(
     help_format="plaintext",
     version=version("gpt-image-mcp-server"),
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
     config=(_require_whole_numbers,),
 )
 for command in (
@@ -111,8 +113,9 @@ def run(arguments: Sequence[str]) -> int:
         console.say_error(str(error))
         return EXIT_FAILED
     except KeyboardInterrupt:
+        leave_within(0, EXIT_INTERRUPTED)
         console.say_error("Interrupted. A request that was already sent may still be billed.")
-        return EXIT_FAILED
+        return EXIT_INTERRUPTED
 
 
 def _require_unicode(arguments: Sequence[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from gpt_image_mcp.values.options import OutputOptions
 if TYPE_CHECKING:
     from pathlib import Path
 
-_STDIN = "-"
+_STDIN, _STDIN_NUMBER = "-", 0
 _MOST_CHARACTERS = 50_000_000
 _EDIT_NAMES = frozenset(entry.name for entry in fields(EditOptions))
 _OUTPUT_NAMES = frozenset(entry.name for entry in fields(OutputOptions))
@@ -60,11 +59,10 @@ def read_manifest(file: Path, *, prompt: str, output: OutputOptions) -> tuple[Ba
 def _text(file: Path) -> str:
     """All that a file or pipe holds; a device may never end."""
     try:
-        if str(file) == _STDIN:
-            text = sys.stdin.read(_MOST_CHARACTERS + 1)
-        else:
-            with file.open(encoding="utf-8") as stream:
-                text = stream.read(_MOST_CHARACTERS + 1)
+        # Not ``sys.stdin``: a thread that still reads from it when the process ends would hold it up.
+        source = _STDIN_NUMBER if str(file) == _STDIN else file
+        with open(source, encoding="utf-8", closefd=source is file) as stream:
+            text = stream.read(_MOST_CHARACTERS + 1)
     except (OSError, UnicodeError) as error:
         message = f"The manifest {file} cannot be read: {getattr(error, 'strerror', None) or error}."
         raise InvalidArgument(message, next_step="Pass a UTF-8 file with a JSON object a line.") from error

@@ -31,12 +31,11 @@ from gpt_image_mcp.mcp_app.metrics import METRICS_PATH
 from gpt_image_mcp.mcp_app.serve import (
     announce,
     keep_what_is_loaded,
-    leave_within,
     logging_as_set,
     traced_as_set,
 )
 from gpt_image_mcp.settings import read_settings
-from gpt_image_mcp.signals import ending_signals
+from gpt_image_mcp.signals import ending_signals, leave_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

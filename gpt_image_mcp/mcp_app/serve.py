@@ -7,7 +7,6 @@ import gc
 import logging
 import os
 import sys
-import threading
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from fastmcp.utilities.logging import temporary_log_level
 from gpt_image_mcp.environment import secrets, variables_set
 from gpt_image_mcp.mcp_app.stdio import serve_lines
 from gpt_image_mcp.settings import read_settings
+from gpt_image_mcp.signals import leave_within
 from gpt_image_mcp.visible_text import log_visibly
 
 if TYPE_CHECKING:
@@ -51,13 +51,6 @@ def serve_stdio(mcp: FastMCP, streams: tuple[int, int]) -> int:
     with logging_as_set(settings), traced_as_set(settings):
         anyio.run(serve_lines, mcp, streams, partial(leave_within, settings.shutdown_grace_seconds))
     return 0
-
-
-def leave_within(grace_seconds: float) -> None:
-    """Ends the process five seconds after the grace period, if threads, which nothing can stop, work on."""
-    last_resort = threading.Timer(min(grace_seconds + 5, threading.TIMEOUT_MAX), os._exit, (0,))
-    last_resort.daemon = True
-    last_resort.start()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image
 from pydantic import TypeAdapter
 
 from gpt_image_mcp.catalogue.models import load_catalogue
-from gpt_image_mcp.cli.app import EXIT_USAGE, run
+from gpt_image_mcp.cli.app import EXIT_INTERRUPTED, EXIT_USAGE, run
 from gpt_image_mcp.cli.console import Console
 from gpt_image_mcp.dates import today
 from gpt_image_mcp.errors import StorageFailed
@@ -511,6 +512,24 @@ def test_a_manifest_that_never_ends_is_refused(capsys: pytest.CaptureFixture[str
     refused = _run_here(capsys, "batch", "--manifest", "/dev/zero", "--sandbox")
     assert refused.returncode == 1
     assert "The manifest /dev/zero has more than 50,000,000 characters." in refused.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("manifest", ["-", "jobs.fifo"])
+def test_a_command_that_waits_for_its_manifest_ends_when_it_is_told_to(
+    manifest: str, number: signal.Signals, project: Path
+) -> None:
+    os.mkfifo(project / "jobs.fifo")
+    command = (sys.executable, "-m", "gpt_image_mcp", "batch", "--manifest", manifest, "--sandbox")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as waiting:
+        assert waiting.stdin is not None
+        with waiting.stdin if manifest == "-" else (project / manifest).open("w") as lines:
+            lines.write("\n" * 1_000_000)  # more than a pipe holds: it is being read when this is over
+            lines.flush()
+            waiting.send_signal(number)
+            assert waiting.stderr is not None
+            assert "Interrupted." in waiting.stderr.read()
+            assert waiting.wait(50) == EXIT_INTERRUPTED
 
 
 def test_a_token_that_could_not_be_shown_is_a_failure(

@@ -247,7 +247,7 @@ async def test_a_body_in_crumbs_is_not_taken_and_one_in_chunks_is(served: Served
 
 def test_a_process_whose_threads_work_on_is_gone_after_its_grace() -> None:
     code = (
-        "import threading, time; from gpt_image_mcp.mcp_app.serve import leave_within;"
+        "import threading, time; from gpt_image_mcp.signals import leave_within;"
         "threading.Thread(target=time.sleep, args=(3600,)).start(); leave_within(-5)"
     )
     done = subprocess.run([sys.executable, "-c", code], timeout=PATIENCE_SECONDS, check=False)

@@ -190,7 +190,7 @@ def test_the_package_itself_imports_nothing_heavy() -> None:
 
 def test_a_server_whose_loop_is_stuck_is_gone_after_its_grace() -> None:
     code = (
-        "import asyncio, functools, time; from gpt_image_mcp.mcp_app.serve import leave_within;"
+        "import asyncio, functools, time; from gpt_image_mcp.signals import leave_within;"
         "from gpt_image_mcp.mcp_app.stdio import Client\n"
         "async def stay(): Client(0, 1, functools.partial(leave_within, -5)); time.sleep(3600)\n"
         "asyncio.run(stay())"

@@ -16,8 +16,10 @@ from gpt_image_mcp.presentation.structured import batch_content
 from gpt_image_mcp.presentation.text import batch_text
 from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.studio import Studio
+from gpt_image_mcp.threads import in_folders
 
 if TYPE_CHECKING:
+    from gpt_image_mcp.services.batch_items import BatchItem
     from gpt_image_mcp.values.results import BatchResult
 
 _AFTER_FAILURES = "Correct what the failed ones say, and run the command again with those only."
@@ -55,7 +57,9 @@ async def batch(
     if manifest and (images or reference):
         message = "Images or references were passed besides --manifest."
         raise InvalidArgument(message, next_step="Put them into the manifest, or leave it out.")
-    items = read_manifest(manifest, prompt=prompt, output=options) if manifest else ()
+    items: tuple[BatchItem, ...] = ()
+    if manifest:  # perhaps a pipe, or a terminal, from which nothing comes
+        items = await in_folders(read_manifest, manifest, prompt=prompt, output=options)
     console = Console()
     async with Studio(read_settings(sandbox=sandbox)) as studio:
         with console.progress() as watch:
