@@ -45,15 +45,11 @@ def read_manifest(file: Path, *, prompt: str, output: OutputOptions) -> tuple[Ba
     Raises:
         InvalidArgument: If the file cannot be read, is empty, lists too many images, or a line is malformed.
     """
-    items = tuple(
-        _item(number, line, prompt=prompt, output=output)
-        for number, line in enumerate(_text(file).splitlines(), start=1)
-        if line.strip()
-    )
-    if not 1 <= len(items) <= MOST_FILES:
-        message = f"The manifest lists {len(items)} images; it must be 1 to {MOST_FILES}."
+    lines = [entry for entry in enumerate(_text(file).splitlines(), start=1) if entry[1].strip()]
+    if not 1 <= len(lines) <= MOST_FILES:
+        message = f"The manifest lists {len(lines)} images; it must be 1 to {MOST_FILES}."
         raise InvalidArgument(message, next_step="Split it into several calls.")
-    return items
+    return tuple(_item(number, line, prompt=prompt, output=output) for number, line in lines)
 
 
 def _text(file: Path) -> str:

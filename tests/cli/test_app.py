@@ -439,6 +439,14 @@ def test_a_malformed_manifest_is_refused_with_its_line(
     assert words in done.stderr
 
 
+def test_lines_of_a_manifest_are_counted_before_any_is_read(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "jobs.jsonl").write_text("{\n\n" * 101)
+    refused = _run_here(capsys, "batch", "warmer", "--manifest", "jobs.jsonl", *QUICK)
+    assert "The manifest lists 101 images; it must be 1 to 100." in refused.stderr
+
+
 def test_a_manifest_and_images_do_not_mix(capsys: pytest.CaptureFixture[str], photo: str) -> None:
     done = _run_here(capsys, "batch", "warmer", photo, "--manifest", "jobs.jsonl", *QUICK)
     assert done.returncode == 1
