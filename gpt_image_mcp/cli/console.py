@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
 import rich.console
 from pydantic import TypeAdapter
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 # How a stream deals with a character that its encoding lacks: these raise an error.
 _FAILING = ("strict", "surrogateescape")
 _NEVER_FOLDED = 100_000
+# What COLUMNS or a terminal says beyond is not followed: Cyclopts never ends help in two columns, and each
+# line of a table is as long as the terminal is wide.
+_LEAST_WIDTH, _MOST_WIDTH = 20, 500
 _WIDTH_OF_PIPES = 200
 # Below this width the longest model name does not fit beside the other four columns.
 _WIDE_ENOUGH = 132
@@ -56,13 +59,13 @@ class Console:
     def __init__(self) -> None:
         self._stdout = _Tolerant(sys.stdout)
         out, messages = cast("tuple[TextIO, TextIO]", (self._stdout, _Tolerant(sys.stderr)))
-        self._out = rich.console.Console(file=out, soft_wrap=True, highlight=False, emoji=False)
-        self._messages = rich.console.Console(file=messages, soft_wrap=True, highlight=False, emoji=False)
+        self._out = _console(out, soft_wrap=True, highlight=False, emoji=False)
+        self._messages = _console(messages, soft_wrap=True, highlight=False, emoji=False)
 
     @property
     def of_help(self) -> rich.console.Console:
         """Where help goes: to stdout, in lines as long as the terminal is wide."""
-        return rich.console.Console(file=self._out.file)
+        return _console(self._out.file)
 
     def print_lines(self, lines: Iterable[str]) -> None:
         """Prints results, one on each line."""
@@ -105,8 +108,7 @@ class Console:
 
     def print_models(self, catalogue: ModelCatalogue, *, today: date) -> None:
         """Prints the table of models, in two columns on a narrow terminal so that no model name is broken."""
-        width = None if self._out.is_terminal else _WIDTH_OF_PIPES
-        console = rich.console.Console(file=self._out.file, width=width)
+        console = _console(self._out.file, width=None if self._out.is_terminal else _WIDTH_OF_PIPES)
         is_wide = console.width >= _WIDE_ENOUGH
         models = catalogue.living(today)
         table = _models_table if is_wide else _narrow_models_table
@@ -125,8 +127,7 @@ class Console:
 
     def print_tree(self, tree: Tree) -> None:
         """Prints a tree. Lines are folded to the width of a terminal; in a pipe they are never folded."""
-        width = None if self._out.is_terminal else _NEVER_FOLDED
-        rich.console.Console(file=self._out.file, width=width).print(tree)
+        _console(self._out.file, width=None if self._out.is_terminal else _NEVER_FOLDED).print(tree)
 
     def say(self, *lines: str) -> None:
         """Prints a message for the person at the terminal."""
@@ -194,6 +195,13 @@ class _Tolerant:
             if not isinstance(error, BrokenPipeError):
                 self.failure = error
                 _Tolerant(sys.stderr).write(f"Output is lost: {error.strerror}.\n")
+
+
+def _console(file: IO[str], *, width: int | None = None, **options: Any) -> rich.console.Console:
+    """A console as wide as the terminal, within reason, if no width is given."""
+    console = rich.console.Console(file=file, width=width, **options)
+    console.width = width or min(max(console.width, _LEAST_WIDTH), _MOST_WIDTH)
+    return console
 
 
 def _findings_table(findings: Iterable[Finding]) -> Table:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from pydantic import TypeAdapter
+from rich.text import Text
 
 from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.cli.app import EXIT_INTERRUPTED, EXIT_USAGE, run
@@ -257,6 +258,17 @@ def test_models_lists_each_model_with_its_price_and_end(capsys: pytest.CaptureFi
     assert done.returncode == 0
     for words in ("gpt-image-2.6-flare", "low $0.0059", "ended 2026-05-12, use gpt-image-2"):
         assert words in done.stdout
+
+
+@pytest.mark.parametrize("width", ["0", "1", "2", "99999999"])
+@pytest.mark.parametrize("command", [("--help",), ("generate", "--help"), ("models",)])
+def test_no_width_of_a_terminal_makes_a_table_without_end(
+    command: tuple[str, ...], width: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", width)
+    shown = _run_here(capsys, *command).stdout
+    assert 20 <= max(map(len, Text.from_ansi(shown).plain.splitlines())) <= 500
 
 
 @pytest.mark.parametrize("width", ["80", "100", "131", "132", "200"])
