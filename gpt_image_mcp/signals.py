@@ -33,6 +33,13 @@ def leave_within(grace_seconds: float, exit_code: int = 0) -> None:
     last_resort.start()
 
 
+def leave_interrupted(exit_code: int) -> None:
+    """Gives threads five seconds, in which the next of those signals ends the process at once."""
+    for number in ending_signals():
+        signal.signal(number, signal.SIG_DFL)
+    leave_within(0, exit_code)
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """Passes on to whoever handles Ctrl-C now, such as an event loop."""
     del number, frame

@@ -32,7 +32,7 @@ from gpt_image_mcp.coercion import whole_characters
 from gpt_image_mcp.environment import secrets
 from gpt_image_mcp.errors import ImageError, InvalidSetting, quoted
 from gpt_image_mcp.open_files import require_open_files
-from gpt_image_mcp.signals import leave_within
+from gpt_image_mcp.signals import leave_interrupted
 from gpt_image_mcp.visible_text import log_visibly
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def run(arguments: Sequence[str]) -> int:
         console.say_error(str(error))
         return EXIT_FAILED
     except KeyboardInterrupt:
-        leave_within(0, EXIT_INTERRUPTED)
+        leave_interrupted(EXIT_INTERRUPTED)
         console.say_error("Interrupted. A request that was already sent may still be billed.")
         return EXIT_INTERRUPTED
 
