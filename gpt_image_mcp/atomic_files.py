@@ -7,6 +7,7 @@ import errno
 import os
 import secrets
 import stat
+import sys
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.open_files import when_one_is_free
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 # What fsync answers on a drive that does not know it, as some network drives and USB sticks: the file is
 # written all the same, only nobody says when it has arrived. A full or broken disk answers something else.
 _WITHOUT_FSYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+# The access control list of a file (acl(5)), as Linux keeps it beside the permissions.
+_ACCESS_LIST = "system.posix_acl_access"
 
 
 def write_exclusive(folder: Path, names: Iterable[str], data: bytes) -> Path:
@@ -64,11 +67,11 @@ def write_over(path: Path, data: bytes, *, durable: bool = True, follows_links: 
     path.parent.mkdir(parents=True, exist_ok=True)
     with _temporary(path.parent, data, durable=durable) as temporary:
         if old:
-            resemble(temporary, old)
+            resemble(temporary, path, old)
         return temporary.replace(path)
 
 
-def resemble(path: Path, old: os.stat_result) -> None:
+def resemble(path: Path, old_path: Path, old: os.stat_result) -> None:
     """Gives a file the owner and the permissions of the one that it replaces.
 
     Raises:
@@ -81,6 +84,23 @@ def resemble(path: Path, old: os.stat_result) -> None:
     if old.st_uid != new.st_uid:
         os.chown(path, old.st_uid, -1)
     path.chmod(stat.S_IMODE(old.st_mode))
+    if sys.platform == "linux":
+        _copy_access_list(old_path, path)
+
+
+def _copy_access_list(old: Path, new: Path) -> None:
+    """With a list, the group's permissions are what anybody on it may at most. A folder can give one, too."""
+    kept = _access_list(old)
+    if kept:
+        os.setxattr(new, _ACCESS_LIST, kept)
+    elif _access_list(new):
+        os.removexattr(new, _ACCESS_LIST)
+
+
+def _access_list(path: Path) -> bytes:
+    with contextlib.suppress(OSError):  # it has none, or its drive knows none
+        return os.getxattr(path, _ACCESS_LIST)
+    return b""
 
 
 def try_writing(folder: Path, data: bytes) -> None:

@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 import stat
+import struct
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -224,6 +225,33 @@ def test_a_replaced_file_keeps_its_owner_and_permissions(tmp_path: Path) -> None
     status = write_over(path, b"new").stat()
     assert (status.st_uid, status.st_gid) == owner
     assert stat.S_IMODE(status.st_mode) == 0o640
+
+
+@pytest.mark.parametrize("is_in_folder_with_list", [False, True])
+@pytest.mark.parametrize("has_list", [False, True])
+def test_a_replaced_file_keeps_its_access_control_list(
+    *, has_list: bool, is_in_folder_with_list: bool, tmp_path: Path
+) -> None:
+    if sys.platform != "linux":
+        pytest.skip("access control lists are looked at on Linux only")
+    path = tmp_path / "a.png"
+    path.touch(mode=0o640)
+    if has_list:
+        os.setxattr(path, "system.posix_acl_access", access_list(user=12_345))
+    if is_in_folder_with_list:
+        os.setxattr(tmp_path, "system.posix_acl_default", access_list(user=54_321))
+    before = set(os.listxattr(path)), path.stat().st_mode
+    write_over(path, b"new")
+    assert (set(os.listxattr(path)), path.stat().st_mode) == before
+    if has_list:
+        assert os.getxattr(path, "system.posix_acl_access") == access_list(user=12_345)
+
+
+def access_list(*, user: int) -> bytes:
+    """Read and write for the owner and one user, nothing for the group: version 2, then tag, rights, id."""
+    nobody = 0xFFFFFFFF
+    entries = ((1, 6, nobody), (2, 6, user), (4, 0, nobody), (16, 6, nobody), (32, 0, nobody))
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
 
 
 @only_as_root

@@ -77,7 +77,7 @@ def _write_once(path: Path, block: Block) -> WriteReport | None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        _write_new(temporary, new, status)
+        _write_new(temporary, new, old_path=path, old=status)
         # Read back as the client will, before it takes the old one's place: so that has never to be put back.
         environment = environment_in(temporary.read_bytes().decode(), block)
         if (_read(path) or (None,))[0] != old:
@@ -119,16 +119,16 @@ def _back_up(path: Path, data: bytes, status: os.stat_result | None) -> Path:
     for number in count(1):
         backup = path.with_name(f"{path.name}.bak-{stamp}" + (f"-{number}" if number > 1 else ""))
         with contextlib.suppress(FileExistsError):
-            _write_new(backup, data, status)
+            _write_new(backup, data, old_path=path, old=status)
             return backup
     raise AssertionError  # pragma: no cover - the numbers do not end
 
 
-def _write_new(path: Path, data: bytes, like: os.stat_result | None) -> None:
-    """Creates a file that nobody else can read until it has the owner and the permissions of another."""
+def _write_new(path: Path, data: bytes, *, old_path: Path, old: os.stat_result | None) -> None:
+    """Creates a file that nobody else can read until it has the owner and the permissions of the old one."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), _PRIVATE)
     with open(descriptor, "wb") as stream:  # noqa: PTH123 - a descriptor is no path
         stream.write(data)
         sync(stream)
-    if like:
-        resemble(path, like)
+    if old:
+        resemble(path, old_path, old)
