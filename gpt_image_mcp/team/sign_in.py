@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -36,6 +37,9 @@ from gpt_image_mcp.team.tokens import StoredToken, TokensFile, hashed, tokens_fi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from fastmcp.server.auth import OAuthProxy
+    from mcp.shared.auth import OAuthClientInformationFull
 
     from gpt_image_mcp.settings import Settings
 
@@ -204,7 +208,7 @@ def _generic(settings: Settings) -> AuthProvider:
     address = _required(settings, "auth_issuer").removesuffix(_DISCOVERY).rstrip("/") + _DISCOVERY
     options = _proxy_options(settings)
     try:
-        provider = OIDCProxy(
+        provider = _careful(OIDCProxy)(
             config_url=address,
             audience=audience,
             verify_id_token=not audience,
@@ -238,7 +242,7 @@ def _entra(settings: Settings) -> AuthProvider:
     if tenant is None:
         message = "GPT_IMAGE_AUTH_ISSUER names no tenant, so that any company's people could sign in."
         raise InvalidSetting(message, next_step="Set it to the id of your tenant, from Entra's overview.")
-    provider = AzureProvider(
+    provider = _careful(AzureProvider)(
         tenant_id=tenant[0],
         identifier_uri=settings.auth_audience,
         required_scopes=[READ],
@@ -256,7 +260,7 @@ def _google(settings: Settings) -> AuthProvider:
     if not _DOMAIN.fullmatch(domain) or domain == "accounts.google.com":
         message = "GPT_IMAGE_AUTH_ISSUER names no Workspace domain, so that any Google account could sign in."
         raise InvalidSetting(message, next_step="Set it to your company's domain, such as example.com.")
-    provider = GoogleProvider(
+    provider = _careful(GoogleProvider)(
         required_scopes=[_OPENID, "email"],
         extra_authorize_params={"hd": domain},
         cache_ttl_seconds=_CACHE_SECONDS,
@@ -288,6 +292,19 @@ _OIDC: dict[str, Callable[[Settings], AuthProvider]] = {
     "google": _google,
     "keycloak": _keycloak,
 }
+
+
+def _careful(kind: type[OAuthProxy]) -> Any:
+    """A proxy of FastMCP that knows no client by an address without a host, at which its own breaks off."""
+
+    class Careful(kind):  # type: ignore[misc, valid-type]
+        async def get_client(self, client_id: str) -> OAuthClientInformationFull | None:
+            client: OAuthClientInformationFull | None = None
+            with suppress(UnicodeError):  # of Python, which looks for the host
+                client = await super().get_client(client_id)
+            return client
+
+    return Careful
 
 
 def _proxy_options(settings: Settings) -> dict[str, Any]:

@@ -236,18 +236,17 @@ def test_a_sign_in_that_begins_with_what_is_none_leaves_no_traceback_in_the_log(
     with serve(tmp_path, *("--port", str(port)), **_oidc(provider, port)) as running:
         client = {"redirect_uris": ["http://localhost:1/callback"], "client_name": "a client"}
         known = httpx2.post(f"{running.root}/register", json=client).json()["client_id"]
-        sent = {
-            "client_id": known,
-            "response_type": "code",
-            "code_challenge": "a" * 43,
-            "resource": "http://[::1",
-        }
+        sent = {"client_id": known, "response_type": "code", "code_challenge": "a" * 43}
         answers = [
             httpx2.post(f"{running.root}/authorize", headers={"Content-Type": form}, content=b"a=b")
             for form in ("multipart/form-data", "multipart/form-data; boundary=x")
         ]
-        answers.append(httpx2.get(f"{running.root}/authorize", params=sent))
-        assert [answer.status_code // 100 for answer in answers] == [4, 4, 3]
+        nobody = (f"https://{host}.example/client.json" for host in ("\u202e", "a" * 64, "a..b"))
+        answers += (
+            httpx2.get(f"{running.root}/authorize", params={**sent, **wrong})
+            for wrong in ({"resource": "http://[::1"}, *({"client_id": one} for one in nobody))
+        )
+        assert [answer.status_code // 100 for answer in answers] == [4, 4, 3, 4, 4, 4]
         running.process.send_signal(signal.SIGTERM)
         assert running.process.stderr is not None
         assert "Traceback" not in running.process.stderr.read()
