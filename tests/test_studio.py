@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+from anyio import CancelScope
 
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.calls.saving import MOST_SAVED
 from gpt_image_mcp.errors import (
     BudgetExceeded,
+    InvalidArgument,
     InvalidSetting,
     MissingApiKey,
     NotFound,
@@ -25,10 +27,12 @@ from gpt_image_mcp.errors import (
 from gpt_image_mcp.openai_api.sandbox.drawing import Drawing, draw
 from gpt_image_mcp.openai_api.sandbox.transport import SandboxTransport
 from gpt_image_mcp.values.results import ImageResult
+from tests.faults.observed import studio_for
+from tests.faults.scripted import held, serve_script
 from tests.standin import serve_standin
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from gpt_image_mcp.values.progress import Progress
 
@@ -297,3 +301,48 @@ async def test_a_database_that_fails_after_the_call_does_not_lose_the_image(tmp_
     assert result.images[0].file_path.is_file()
     assert any("not in the history" in note for note in result.notes)
     assert any("could not be settled" in note for note in result.notes)
+
+
+def test_a_studio_refuses_another_event_loop_before_anything_is_sent() -> None:
+    async def sent() -> int:
+        async with Studio(_sandbox()) as other:
+            return (await other.history.search()).total
+
+    studio = Studio(_sandbox())
+    asyncio.run(studio.generate("a fox", **QUICK))
+    for call in (studio.generate("an owl", **QUICK), studio.list_sessions()):
+        with pytest.raises(InvalidArgument, match="another event loop"):
+            asyncio.run(_awaited(call))
+    assert asyncio.run(sent()) == 1
+
+
+async def test_a_closed_studio_says_so() -> None:
+    async with Studio(_sandbox()) as studio:
+        pass
+    with pytest.raises(InvalidArgument, match="closed"):
+        await studio.generate("a fox", **QUICK)
+
+
+async def _awaited(call: Awaitable[object]) -> object:
+    return await call
+
+
+async def test_a_scope_that_is_cancelled_around_a_studio_loses_no_picture_that_was_sent() -> None:
+    gate, is_leaving = asyncio.Event(), asyncio.Event()
+
+    async def open_gate_later() -> None:
+        await is_leaving.wait()
+        gate.set()
+
+    opening = asyncio.create_task(open_gate_later())
+    async with serve_script(held(gate)) as endpoint:
+        with CancelScope() as scope:
+            async with studio_for(endpoint) as studio:
+                drawing = asyncio.create_task(studio.generate("a fox", **QUICK))
+                await endpoint.received(posts=1)
+                scope.cancel()
+                is_leaving.set()
+                await drawing
+        await opening
+    async with Studio(_sandbox()) as studio:
+        assert (await studio.history.search()).total == 1

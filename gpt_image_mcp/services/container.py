@@ -7,6 +7,9 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from anyio import CancelScope
+
+from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.services.resources import Resources
 from gpt_image_mcp.threads import in_database, in_folders
 from gpt_image_mcp.values.owners import LOCAL, Owner
@@ -63,6 +66,8 @@ class Container:
         self._is_shared = resources is not None
         self._clock = clock
         self._opening = asyncio.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_closed = False
         self._library: Library | None = None
         self._jobs: Jobs | None = None
         self._sessions: EditSessions | None = None
@@ -72,15 +77,18 @@ class Container:
     async def aclose(self) -> None:
         """Lets sent requests finish within the grace period and closes everything that is not shared.
 
-        Whatever fails to close, the rest is closed all the same.
+        Whatever fails to close, the rest is closed all the same. A scope of anyio that is cancelled around it
+        would cancel each step of it anew.
         """
-        async with AsyncExitStack() as closing:
-            if not self._is_shared:
-                closing.push_async_callback(self.resources.aclose)
-            if self._acknowledgements is not None:
-                closing.push_async_callback(self._acknowledgements.written)
-            if self._jobs is not None:
-                await self._jobs.close(grace_seconds=self._settings.shutdown_grace_seconds)
+        with CancelScope(shield=True):
+            async with AsyncExitStack() as closing:
+                closing.callback(self._note_closed)
+                if not self._is_shared:
+                    closing.push_async_callback(self.resources.aclose)
+                if self._acknowledgements is not None:
+                    closing.push_async_callback(self._acknowledgements.written)
+                if self._jobs is not None:
+                    await self._jobs.close(grace_seconds=self._settings.shutdown_grace_seconds)
 
     @property
     def jobs(self) -> Jobs:
@@ -107,7 +115,13 @@ class Container:
         return self._operations
 
     async def library(self) -> Library:
-        """The images, calls and sessions of the user."""
+        """The images, calls and sessions of the user.
+
+        Raises:
+            InvalidArgument: If it is closed, or belongs to another event loop: connections, locks and jobs
+                live in one.
+        """
+        self._require_usable()
         async with self._opening:
             if self._library is None:
                 self._library = await in_database(self._open_library)
@@ -186,6 +200,19 @@ class Container:
         if self._sessions is None:
             self._sessions = EditSessions(self._settings, library)
         return self._sessions
+
+    def _require_usable(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._loop = self._loop or loop
+        if self._is_closed:
+            raise InvalidArgument("This Studio is closed.", next_step="Make another one.")
+        if self._loop is not loop:
+            message = "This Studio belongs to another event loop, in which it was first used."
+            step = "Make one in each: async with Studio() as studio, inside what asyncio.run is given."
+            raise InvalidArgument(message, next_step=step)
+
+    def _note_closed(self) -> None:
+        self._is_closed = True
 
     def _open_library(self) -> Library:
         from gpt_image_mcp.library.database_of_people import DatabaseOfPeople
