@@ -17,12 +17,9 @@ _PID_NAMESPACE = Path("/proc/self/ns/pid")
 _TOLERANCE_SECONDS = 2
 
 
-@cache
 def this_process() -> str:
     """What tells this process from every other: its machine, its number and when it began."""
-    import psutil
-
-    return f"{_machine()}|{os.getpid()}|{_began(psutil.Process()):.2f}"
+    return _named(os.getpid())  # one that was forked is another
 
 
 def is_gone(process: str) -> bool:
@@ -42,6 +39,13 @@ def is_gone(process: str) -> bool:
         return True
     except (psutil.Error, ValueError):
         return False
+
+
+@cache
+def _named(number: int) -> str:
+    import psutil
+
+    return f"{_machine()}|{number}|{_began(psutil.Process(number)):.2f}"
 
 
 def _began(process: psutil.Process) -> float:

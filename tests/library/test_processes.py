@@ -37,6 +37,24 @@ def test_a_process_that_ended_is_gone() -> None:
     assert is_gone(done.stdout.strip())
 
 
+FORKED = f"""
+import os, sys
+{NAME}
+sys.stdout.flush()
+if os.fork() == 0:
+    print(this_process())
+    sys.exit()
+os.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows forks no process")
+def test_a_process_that_was_forked_is_not_the_one_that_forked_it() -> None:
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, check=True)
+    parent, child = done.stdout.splitlines()
+    assert parent != child
+
+
 def test_a_number_that_another_process_has_now_is_not_the_process_that_had_it() -> None:
     machine, number, began = this_process().rsplit("|", 2)
     assert is_gone(f"{machine}|{number}|{float(began) - 3600}")
