@@ -62,6 +62,11 @@ class Source:
         """The digest of the bytes, computed at each access."""
         return hashlib.sha256(self.data).hexdigest()
 
+    @property
+    def is_named_by_id(self) -> bool:
+        """Whether a certain image was asked for, and not whatever its file holds now."""
+        return self.image is not None and self.label == self.image.id
+
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
@@ -227,11 +232,18 @@ class Inputs:
         )
 
     def _origin(self, source: Source) -> tuple[str, tuple[str, ...]]:
-        """The id of the library's image, recognised by its bytes or else by its path, and notes about it."""
+        """The id of the library's image, recognised by its bytes or else by its path, and notes about it.
+
+        Raises:
+            InputNotFound: If an image was named by its id, and its file holds another one of the library.
+        """
         digest = source.sha256
         if source.image and source.image.sha256 == digest:
             return source.image.id, ()
         if known := self.library.images.find_by_sha256(digest):
+            if source.is_named_by_id:
+                message = f"Image {source.label} is gone: {cut(source.path)} holds image {known.id} now."
+                raise InputNotFound(message, next_step="Pass that id, if that image is meant.")
             if source.path:
                 self.library.follow(known, source.path)
             return known.id, ()

@@ -45,6 +45,18 @@ async def test_start_images_that_are_gone_are_said(photo: str, tmp_path: Path) -
         assert (await studio.continue_session(session_id, "a bird")).session is not None
 
 
+async def test_a_turn_whose_file_holds_a_later_one_is_not_gone_on_from(photo: str, tmp_path: Path) -> None:
+    place: dict[str, Any] = {"filename": str(tmp_path / "now.png"), "overwrite": True, **QUICK}
+    async with Studio(Settings(sandbox=True)) as studio:
+        session_id = _session_id(await studio.start_session("red", [photo], **place))
+        await studio.continue_session(session_id, "green", **place)
+        with pytest.raises(InputNotFound, match="The image of turn 1 is gone"):
+            await studio.continue_session(session_id, "a bird", from_turn=1, **place)
+        third = await studio.continue_session(session_id, "a bird", **place)
+        assert third.session is not None
+        assert third.session.parent_turn == 2
+
+
 async def test_a_start_image_is_kept_once_however_often_it_is_used(photo: str, tmp_path: Path) -> None:
     async with Studio(Settings(sandbox=True)) as studio:
         for _ in range(2):

@@ -153,6 +153,20 @@ async def test_an_image_that_was_changed_outside_is_sent_as_it_is_now_and_said_t
         )
 
 
+async def test_an_image_named_by_its_id_is_not_the_one_that_took_the_name_of_its_file(
+    inputs: Inputs, project: Path
+) -> None:
+    async with Studio(Settings(sandbox=True)) as studio:
+        place: dict[str, Any] = {"filename": str(project / "hero.png"), "overwrite": True, "quality": "low"}
+        first, second = [(await studio.generate(words, **place)).images[0] for words in ("a fox", "an owl")]
+    for ref in (first.id, first.uri):
+        error = await _refused(inputs, ref)
+        assert isinstance(error, InputNotFound)
+        assert second.id in error.message
+    (loaded,) = await inputs.load([str(second.file_path)])
+    assert (loaded.image_id, loaded.notes) == (second.id, ())
+
+
 async def test_where_an_image_was_moved_is_remembered_when_it_is_used(
     inputs: Inputs, library: Library, project: Path
 ) -> None:
