@@ -34,7 +34,8 @@ _NAMES_A_FILE = ("GPT_IMAGE_BUDGETS_FILE",)
 # Of an address, also of one without a scheme, or with characters in its password that should be escaped.
 _PASSWORDS = (
     re.compile(r"://[^/@:\s]*:([^/@\s]+)@"),
-    re.compile(r"^(?:[a-z][a-z0-9+.-]*:/+)?[^/@:\s]*:(\S+)@", re.IGNORECASE),
+    re.compile(r"^[a-z][a-z0-9+.-]*:/+[^/@:\s]*:(\S+)@", re.IGNORECASE),
+    re.compile(r"^(?![a-z][a-z0-9+.-]*:/)[^/@:\s]*:(\S+)@", re.IGNORECASE),
 )
 # A login, a token or a key that somebody put into the wrong variable.
 _MAY_BE_SECRET = re.compile(r"[@?]|sk-|^[\w-]{20,}$")

@@ -20,8 +20,9 @@ HIDDEN = "***"
 # longer key so many characters in a row are hidden, because answers quote keys cut as well as whole.
 _SHORTEST_KEY_CHARACTERS = 8
 _LIKE_A_KEY = re.compile(
-    r"\bsk-[\w.*-]{8,}|(?<=\bBearer )[\w.~+/*-]{16,}=*|\beyJ[\w-]{8,8000}+\.[\w-]+(?:\.[\w-]*)*",
-    re.IGNORECASE,
+    r"\bsk-[\w.*-]{8,}|(?<=\bBearer )[\w.~+/*-]{16,}=*|\beyJ[\w-]{8,8000}+\.[\w-]+(?:\.[\w-]*)*|"
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END|$)",
+    re.IGNORECASE | re.DOTALL,
 )
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*:/+|/+)?(.*)", re.IGNORECASE | re.DOTALL)

@@ -136,3 +136,5 @@ def test_the_variables_that_hold_secrets_are_known_by_their_names(monkeypatch: p
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("GPT_IMAGE_DATABASE_URL", "postgresql://ada:p%40ss@db/library")
     assert secrets() == {*hidden.values(), "p@ss"}
+    monkeypatch.setenv("GPT_IMAGE_DATABASE_URL", "postgresql://ada@db/library")
+    assert secrets() == {*hidden.values()}

@@ -207,6 +207,8 @@ def _generic(settings: Settings) -> AuthProvider:
     asked = [_OPENID, READ, SPEND] if audience else [_OPENID, "profile", "email"]
     address = _required(settings, "auth_issuer").removesuffix(_DISCOVERY).rstrip("/") + _DISCOVERY
     options = _proxy_options(settings)
+    # FastMCP logs with its traceback what it raises too.
+    logging.getLogger("fastmcp.server.auth.oidc_proxy").addFilter(_has_no_traceback)
     try:
         provider = _careful(OIDCProxy)(
             config_url=address,
@@ -215,10 +217,14 @@ def _generic(settings: Settings) -> AuthProvider:
             valid_scopes=[*asked, "offline_access"],
             **options,
         )
-    # OverflowError: of a port that there cannot be, also of a proxy.
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, OverflowError) as error:
+    # OverflowError: of a port that there cannot be, also of a proxy. RecursionError: of its answer.
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, OverflowError, RecursionError) as error:
         raise _undiscovered(address, error) from error
     return _People(provider, settings, asked_scopes=asked, may_all=not audience)
+
+
+def _has_no_traceback(record: logging.LogRecord) -> bool:
+    return record.exc_info is None
 
 
 def _undiscovered(address: str, error: Exception) -> ImageError:

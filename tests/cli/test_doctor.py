@@ -330,6 +330,22 @@ async def test_settings_are_shown_as_they_were_understood(tmp_path: Path) -> Non
     assert KEY not in str(found)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GPT_IMAGE_MODEL", "a.key.that.looks.like.none"),
+        ("OPENAI_ORG_ID", KEY),
+        ("GPT_IMAGE_AUTH_PUBLIC_KEY", f"-----BEGIN PRIVATE KEY-----\n{KEY[8:]}\n-----END PRIVATE KEY-----"),
+    ],
+)
+async def test_a_secret_in_the_wrong_variable_is_hidden(name: str, value: str) -> None:
+    found = await _found(**{"OPENAI_API_KEY": "a.key.that.looks.like.none", name: value})
+    said = " ".join(f"{finding.said} {finding.next_step}" for finding in found.values())
+    assert name in found
+    assert "looks.like" not in said
+    assert KEY[8:] not in said
+
+
 async def test_a_retired_variable_is_a_warning() -> None:
     with pytest.warns(UserWarning, match="OPENAI_USE_DIRECT_EDITS"):
         found = await _found(GPT_IMAGE_SANDBOX="1", OPENAI_USE_DIRECT_EDITS="1")

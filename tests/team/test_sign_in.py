@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
 import socket
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +16,11 @@ from fastmcp import Client
 from joserfc import jwk
 
 from gpt_image_mcp.cli.app import run
+from tests import web
 from tests.mcp_app.http_servers import Served, serve, serve_by_fastmcp
 from tests.team.browserless import Person
 from tests.team.issuer import AUDIENCE, CLIENT_ID, CLIENT_SECRET, Issuer, issuer
+from tests.web import answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -351,3 +356,27 @@ def test_a_provider_that_is_down_or_none_stops_the_start_with_its_address(
     monkeypatch.setenv("GPT_IMAGE_AUTH_ISSUER", f"{provider.url}/realm")
     assert run(["serve", "--transport", "http", "--port", "0"]) == 2
     assert "GPT_IMAGE_AUTH_ISSUER" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize(
+    "page",
+    [answer(b"[" * 200_000), answer(b"null"), answer(status="404 Not Found")],
+    ids=["deep", "null", "404"],
+)
+async def test_an_answer_of_no_provider_is_told_in_a_sentence(
+    page: bytes, log_format: str, provider: Issuer, project: Path
+) -> None:
+    async with web.serve({"/.well-known/openid-configuration": page}) as running:
+        settings = _oidc(provider, 1, GPT_IMAGE_LOG_FORMAT=log_format)
+        settings["GPT_IMAGE_AUTH_ISSUER"] = f"http://127.0.0.1:{running.port}"
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gpt_image_mcp", "serve", "--transport", "http", "--port", "0"),
+            env={**os.environ, **settings},
+            cwd=project,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await process.communicate()
+    assert process.returncode == 2
+    assert b"Traceback" not in said
+    assert b"leads to no OpenID Connect provider" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.cli.doctor.configuration import check_key, check_settings
@@ -11,7 +12,9 @@ from gpt_image_mcp.cli.doctor.models import check_models
 from gpt_image_mcp.cli.doctor.network import check_network
 from gpt_image_mcp.cli.doctor.serving import check_serving
 from gpt_image_mcp.dates import today
+from gpt_image_mcp.environment import secrets
 from gpt_image_mcp.errors import InvalidSetting
+from gpt_image_mcp.redaction import without_secrets
 from gpt_image_mcp.settings import Settings, read_settings
 from gpt_image_mcp.threads import in_thread
 
@@ -20,7 +23,20 @@ if TYPE_CHECKING:
 
 
 async def run_checks() -> tuple[Finding, ...]:
-    """The findings of all checks. With a malformed setting nothing could start, so the rest is left out."""
+    """The findings of all checks, without secrets: a key may stand where none belongs, as in a model."""
+    hidden = secrets()
+    return tuple(
+        replace(
+            finding,
+            said=without_secrets(finding.said, hidden),
+            next_step=without_secrets(finding.next_step, hidden),
+        )
+        for finding in await _found()
+    )
+
+
+async def _found() -> tuple[Finding, ...]:
+    """What all checks found. With a malformed setting nothing could start, so the rest is left out."""
     installation = tuple(await in_thread(lambda: list(check_installation())))
     try:
         settings = read_settings()
