@@ -14,7 +14,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.downloads import Fetcher
-from gpt_image_mcp.errors import InputNotFound, InputRejected, NotFound, StorageFailed, cut
+from gpt_image_mcp.errors import (
+    DatabaseFailed,
+    InputNotFound,
+    InputRejected,
+    NotFound,
+    StorageFailed,
+    UnstorableValue,
+    cut,
+)
 from gpt_image_mcp.imaging.normalise import normalise, require_editable
 from gpt_image_mcp.library.uploads import read_upload
 from gpt_image_mcp.openai_api.image_extraction import MOST_ESCAPES, decode_image, without_escapes
@@ -126,6 +134,7 @@ class Inputs:
         Raises:
             InputNotFound: If there is nothing.
             InputRejected: If it is not allowed, or too large.
+            StorageFailed: If the database cannot be used.
         """
         ref = await in_folders(reference_to, text, self.settings)
         if ref.kind == "web":
@@ -148,6 +157,8 @@ class Inputs:
             data = self.library.read(image)
         except NotFound as error:
             raise InputNotFound(error.message, next_step=error.next_step) from error
+        except (DatabaseFailed, UnstorableValue):  # which says nothing of the image
+            raise
         except StorageFailed as error:
             raise InputRejected(
                 error.message, next_step=error.next_step, retryable=error.retryable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import os
 import string
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gpt_image_mcp import Settings, Studio
-from gpt_image_mcp.errors import ImageError, InputNotFound, InputRejected, InvalidArgument
+from gpt_image_mcp.errors import DatabaseFailed, ImageError, InputNotFound, InputRejected, InvalidArgument
 from gpt_image_mcp.library.store import Library
 from gpt_image_mcp.services.inputs import Inputs
 from tests.web import answer, redirect, serve
@@ -139,6 +140,14 @@ async def test_an_id_that_the_library_does_not_have_is_not_found(inputs: Inputs,
     error = await _refused(inputs, ref)
     assert isinstance(error, InputNotFound)
     assert "20200101-000000-abcdef" in error.message
+
+
+async def test_a_database_that_cannot_be_used_is_no_fault_of_an_image(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    address = f"sqlite:///{tmp_path}/file/library.db"
+    away = Settings.model_validate({"sandbox": True, "database_url": address})
+    with contextlib.closing(Library(away)) as library, pytest.raises(DatabaseFailed):
+        await Inputs(away, library).load(["20200101-000000-abcdef"])
 
 
 async def test_an_image_that_was_changed_outside_is_sent_as_it_is_now_and_said_to_be(inputs: Inputs) -> None:
