@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,8 +21,10 @@ from gpt_image_mcp.threads import in_folders
 
 if TYPE_CHECKING:
     from gpt_image_mcp.services.batch_items import BatchItem
+    from gpt_image_mcp.values.options import OutputOptions
     from gpt_image_mcp.values.results import BatchResult
 
+_WAKING_SECONDS = 0.2
 _AFTER_FAILURES = "Correct what the failed ones say, and run the command again with those only."
 
 
@@ -57,9 +60,7 @@ async def batch(
     if manifest and (images or reference):
         message = "Images or references were passed besides --manifest."
         raise InvalidArgument(message, next_step="Put them into the manifest, or leave it out.")
-    items: tuple[BatchItem, ...] = ()
-    if manifest:  # perhaps a pipe, or a terminal, from which nothing comes
-        items = await in_folders(read_manifest, manifest, prompt=prompt, output=options)
+    items = await _read(manifest, prompt, options) if manifest else ()
     console = Console()
     async with Studio(read_settings(sandbox=sandbox)) as studio:
         with console.progress() as watch:
@@ -79,6 +80,17 @@ async def batch(
                     **options.arguments(),
                 )
     return _print_result(result, console, as_json=as_json)
+
+
+async def _read(manifest: Path, prompt: str, output: OutputOptions) -> tuple[BatchItem, ...]:
+    """The items of a manifest, which may be a pipe or a terminal from which nothing comes.
+
+    The loop wakes meanwhile: a signal that comes just before it goes to sleep is heard only then.
+    """
+    reading = asyncio.create_task(in_folders(read_manifest, manifest, prompt=prompt, output=output))
+    while not reading.done():
+        await asyncio.wait({reading}, timeout=_WAKING_SECONDS)
+    return reading.result()
 
 
 def _print_result(result: BatchResult, console: Console, *, as_json: bool) -> int:
