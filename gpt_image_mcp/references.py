@@ -18,6 +18,7 @@ from gpt_image_mcp.coercion import whole_characters
 from gpt_image_mcp.errors import OutputRejected, cut
 from gpt_image_mcp.folders import project_folder
 from gpt_image_mcp.paths import is_within, unquoted
+from gpt_image_mcp.redaction import without_password
 
 if TYPE_CHECKING:
     from gpt_image_mcp.settings import Settings
@@ -67,9 +68,9 @@ class Reference:
 
     @property
     def shown(self) -> str:
-        """The text for a message, shortened; of an address without the query, which may carry a signature."""
-        text = self.text.partition("?")[0] if self.kind in ("address", "object", "web") else self.text
-        return whole_characters(cut(text))
+        """The text for a message, shortened; of an address without user, password and query."""
+        is_address = self.kind in ("address", "object", "web")
+        return whole_characters(cut(without_password(self.text) if is_address else self.text))
 
     @property
     def stem(self) -> str:

@@ -95,6 +95,8 @@ def test_the_stem_is_the_name_without_folders_and_ending(text: str, name: str) -
 def test_a_web_address_is_shown_without_its_signature() -> None:
     assert classify("https://x.org/a.png?sig=secret").shown == "https://x.org/a.png"
     assert classify("s3://bucket/a.png?X-Amz-Signature=secret").shown == "s3://bucket/a.png"
+    assert classify("https://ann:secret@x.org/a.png?sig=secret").shown == "https://x.org/a.png"
+    assert classify("https://x.org/a@2x.png").shown == "https://x.org/a@2x.png"
 
 
 @pytest.mark.parametrize("name", [ID, f"{ID}.png", f"session-{ID}", f"job-{ID}", f"edit-{ID}.png"])
