@@ -41,11 +41,14 @@ turns them into tool results, ``cli/app.py`` into exit codes.
 from __future__ import annotations
 
 from pathlib import Path, PurePath
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from gpt_image_mcp.coercion import whole_characters
 from gpt_image_mcp.object_paths import location
 from gpt_image_mcp.visible_text import visible
+
+if TYPE_CHECKING:
+    from gpt_image_mcp.values.responses import GeneratedImages
 
 ECHO_CHARACTERS, PATH_CHARACTERS = 100, 500
 AGAIN_LATER = "The same call can succeed later."
@@ -76,10 +79,12 @@ class ImageError(Exception):
         retryable: Whether the very same call can succeed later.
         next_step: What to do now, one or two sentences.
         request_id: OpenAI's id of the request that failed, where there was one.
+        billed: The tokens of an answer that holds no image, where it reports them.
     """
 
     code: ClassVar[str] = "internal"
     default_retryable: ClassVar[bool] = False
+    billed: GeneratedImages | None = None
 
     def __init__(
         self, message: str, *, next_step: str, request_id: str | None = None, retryable: bool | None = None

@@ -17,6 +17,7 @@ from gpt_image_mcp.calls.paid_call import PaidCall, PaidJob, PlannedJob
 from gpt_image_mcp.calls.planning import expected_seconds
 from gpt_image_mcp.calls.saving import cost_of, save
 from gpt_image_mcp.calls.stored_results import are_saved, collect_stored, mark_joined
+from gpt_image_mcp.catalogue.prices import refusal_usd
 from gpt_image_mcp.errors import ImageError, OutcomeUnknown, StorageFailed
 from gpt_image_mcp.ids import new_call_id
 from gpt_image_mcp.library.kept_bodies import discard_body, keep_partial_images
@@ -161,7 +162,7 @@ class Runner:
                 return await self.join(same, job)
             job.advance("queued")
             async with self.reservations.kept_alive(job), _body_named(job, self.library):
-                generated = await call.send(job)
+                generated = await _sent(call, job)
                 result = await to_the_end(in_saving(self._save_and_settle, call, job, generated))
             job.advance("saved")
             return replace(result, notes=(*result.notes, *await job.clean_up()))
@@ -222,6 +223,18 @@ class Runner:
             return None if record is None else record.id
         self.library.ledger.acknowledge(record.id)  # its files are gone: it counts as collected
         return None
+
+
+async def _sent(call: PaidCall, job: PaidJob) -> GeneratedImages:
+    """What came of a call; a refusal that used tokens, as one in the words of a host model, is paid too."""
+    try:
+        return await call.send(job)
+    except OutcomeUnknown:  # what was reserved stays
+        raise
+    except ImageError as error:
+        if error.billed is not None:
+            job.spent_usd = refusal_usd(job.plan.model, error.billed)
+        raise
 
 
 @contextlib.asynccontextmanager

@@ -141,6 +141,13 @@ def cost(model: ImageModel | None, generated: GeneratedImages, *, quote: Quote) 
     return replace(made, usd=(made.usd or Decimal(0)) + chats)
 
 
+def refusal_usd(model: ImageModel | None, billed: GeneratedImages) -> Decimal | None:
+    """What an answer without an image did cost: the tokens that it reports; None if it reports none."""
+    prices = model.prices if model else None
+    image_usd = _usage_usd(prices, billed.usage) if prices and billed.usage else Decimal(0)
+    return image_usd + chat_usd(billed.host) + chat_usd(billed.svg_author) or None
+
+
 def chat_usd(chat: ChatUsage | None) -> Decimal:
     """What a chat model cost, the host of an edit or the author of an SVG; 0 where that is unknown."""
     prices = load_catalogue().find_host(chat.model) if chat else None

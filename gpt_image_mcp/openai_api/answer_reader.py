@@ -138,18 +138,21 @@ class AnswerReader:
     async def _of_host(
         self, answer: ResponsesBody, whole: bytes, *, response: httpx2.Response, host_model: str
     ) -> GeneratedImages:
+        host = ChatUsage(model=host_model, usage=answer.host_usage)
         if answer.images:
             made = GeneratedImages(
                 images=answer.images, properties=answer.properties, request_id=request_id_of(response)
             )
         else:
             failure = self._no_image(answer, response, host_model)
+            failure.billed = GeneratedImages(
+                images=(), usage=answer.usage, host=host, svg_author=answer.svg_author
+            )
             if answer.failure is not None:
                 raise failure
             # The words of a host model that called no tool may link anywhere.
             with_links = answer.was_called or not answer.outputs
             made = await self._salvage(whole, failure, response, with_links=with_links)
-        host = ChatUsage(model=host_model, usage=answer.host_usage)
         return replace(made, route="responses", host=host, usage=answer.usage, svg_author=answer.svg_author)
 
     async def _receive(self, response: httpx2.Response, received: ReceivedBody) -> bytes:
