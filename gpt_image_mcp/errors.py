@@ -28,6 +28,7 @@
     │   └── Unreachable               upstream_unavailable  (also an UpstreamUnavailable)
     ├── Cancelled                 cancelled
     ├── StorageFailed             storage_failed
+    │   ├── UnstorableValue           invalid_argument (the database can hold no such value)
     │   └── DatabaseFailed            storage_failed (the database cannot be used)
     │       ├── DatabaseDamaged           storage_failed (SQLite itself says that its file is damaged)
     │       └── DatabaseInterrupted       storage_failed (its server went away in a transaction)
