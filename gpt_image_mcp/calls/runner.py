@@ -234,6 +234,8 @@ async def _sent(call: PaidCall, job: PaidJob) -> GeneratedImages:
     except ImageError as error:
         if error.billed is not None:
             job.spent_usd = refusal_usd(job.plan.model, error.billed)
+        if job.spent_usd and not job.plan.sandbox:
+            error.message = f"{error.message} What the models read and wrote cost ${job.spent_usd:.4f}."
         raise
 
 

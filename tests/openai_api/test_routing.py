@@ -327,13 +327,14 @@ async def test_failures_behind_the_responses_api_are_clear_and_nothing_is_left_t
 @pytest.mark.parametrize("failure", ["host_refuses", "image_call_failed", "image_call_moderated"])
 async def test_the_tokens_of_a_host_model_that_makes_no_image_are_spent(photo: str, failure: str) -> None:
     async with serve_standin() as standin, _studio(standin, force_responses_edits=True) as studio:
-        with pytest.raises(ImageError):
+        with pytest.raises(ImageError) as caught:
             await studio.edit(f"night [sandbox:{failure}]", [photo], **QUICK)
         spent = (await studio.estimate()).budget.spent_today_usd
         made = await studio.edit("night", [photo], **QUICK)
     assert made.cost is not None
     assert made.cost.usd is not None
     assert 0 < spent <= made.cost.usd
+    assert f"cost ${spent:.4f}" in caught.value.message
 
 
 async def test_what_a_host_model_reports_as_failed_is_not_sent_again(photo: str) -> None:

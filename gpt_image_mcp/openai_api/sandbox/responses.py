@@ -37,6 +37,8 @@ _MODERATION = ("auto", "low")
 _ACTIONS = ("auto", "edit", "generate")
 _TOKENS_PER_IMAGE = 1200
 _CALL_TOKENS = 60
+# Of a host model that did not call the tool, or was stopped before.
+_NOTHING_DRAWN: dict[str, None] = {"tool_usage": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,8 @@ def _host_usage(resolved: ResolvedRequest, asked: Asked) -> JsonObject:
 
 def _refusing(_call: JsonObject) -> JsonObject:
     part = {"type": "refusal", "refusal": "I'm sorry, but I can't help with that picture."}
-    return {"output": [{"type": "message", "role": "assistant", "status": "completed", "content": [part]}]}
+    message = {"type": "message", "role": "assistant", "status": "completed", "content": [part]}
+    return {"output": [message], **_NOTHING_DRAWN}
 
 
 def _failed_call(call: JsonObject) -> JsonObject:
@@ -134,11 +137,12 @@ def _moderated_call(call: JsonObject) -> JsonObject:
 
 def _failed_response(_call: JsonObject) -> JsonObject:
     error = {"code": "server_error", "message": "The model failed to generate a response."}
-    return {"status": "failed", "output": [], "error": error}
+    return {"status": "failed", "output": [], "error": error, **_NOTHING_DRAWN}
 
 
 def _incomplete_response(_call: JsonObject) -> JsonObject:
-    return {"status": "incomplete", "output": [], "incomplete_details": {"reason": "content_filter"}}
+    reason = {"reason": "content_filter"}
+    return {"status": "incomplete", "output": [], "incomplete_details": reason, **_NOTHING_DRAWN}
 
 
 def _empty_call(call: JsonObject) -> JsonObject:

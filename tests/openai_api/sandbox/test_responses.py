@@ -216,8 +216,11 @@ async def test_a_body_that_is_no_json_object_is_refused(content: bytes) -> None:
     assert "could not parse the JSON" in answer.json()["error"]["message"]
 
 
-async def test_a_host_that_refuses_makes_no_call(client: openai.AsyncOpenAI) -> None:
+async def test_a_host_that_refuses_makes_no_call_and_the_tool_uses_nothing(
+    client: openai.AsyncOpenAI,
+) -> None:
     answer = await ask(client, prompt="a lamp [sandbox:host_refuses]")
+    assert answer.model_dump()["tool_usage"] is None
     assert [item.type for item in answer.output] == ["message"]
     assert "can't help" in answer.output[0].content[0].refusal
 
