@@ -157,7 +157,7 @@ def render(
 
 def _require_possible(size: Pixels, target: Target, *, frames: int) -> None:
     longest = _LONGEST_WEBP_EDGE if target.output_format == "webp" else _LONGEST_EDGE
-    is_slow = target.output_format in _QUICKLY and frames == 1 and not target.max_bytes
+    is_slow = target.output_format in _QUICKLY and not target.max_bytes
     most_pixels = _MOST_PIXELS_OF_SLOW_FORMATS if is_slow else MAX_PIXELS
     if max(size) > longest or size.area * frames > most_pixels:
         each = f"{frames} frames of " if frames > 1 else ""
@@ -165,8 +165,29 @@ def _require_possible(size: Pixels, target: Target, *, frames: int) -> None:
             f"The export would have {each}{size} pixels; {target.output_format} files are written with at "
             f"most {most_pixels:,} in all and {longest:,} along an edge."
         )
-        other = "; png and jpeg take more" if is_slow else ""
+        other = "; png and jpeg take more" if is_slow and frames == 1 else ""
         raise InvalidArgument(message, next_step=f"Pass a smaller width or height{other}.")
+    if target.max_bytes and not target.icon_edges and not _may_shrink(target, frames=frames):
+        _require_few(size, target, frames=frames)
+
+
+def _require_few(size: Pixels, target: Target, *, frames: int) -> None:
+    """Refuses what has too many pixels to be encoded again and again, until it fits."""
+    most = _most_pixels_to_fit(target)
+    if size.area * frames > most:
+        asked = f"{frames} frames of {size}" if frames > 1 else str(size)
+        message = f"max_kb is for up to {most:,} pixels, and {asked} are asked for."
+        step = "Ask for fewer with width or height"
+        step += "." if frames > 1 else ", or leave all of preset, width and height out."
+        raise InvalidArgument(message, next_step=step)
+
+
+def _may_shrink(target: Target, *, frames: int) -> bool:
+    return target.may_shrink and frames == 1
+
+
+def _most_pixels_to_fit(target: Target) -> int:
+    return MOST_PIXELS // (_TIMES_SLOWER if target.output_format == "avif" else 1)
 
 
 def _drawn(image: Image.Image, placement: Placement) -> Image.Image:
@@ -208,27 +229,17 @@ def _file(image: Image.Image, target: Target, *, source_type: SourceType, moving
     best = target.quality or usual.get("quality", 0)
     if not target.max_bytes:
         return Fitted(encoded(image, best), best, Pixels(*image.size))
-    limit, may_shrink = target.max_bytes, target.may_shrink and not moving
-    most_pixels = MOST_PIXELS // (_TIMES_SLOWER if kind == "AVIF" else 1)
-    if image.width * image.height > most_pixels and not may_shrink:
-        raise _too_many_pixels(image, most_pixels)
     fitted = fit_bytes(
         image,
         encoded,
-        max_bytes=limit,
+        max_bytes=target.max_bytes,
         best_quality=best,
-        may_shrink=may_shrink,
-        most_pixels=most_pixels,
+        may_shrink=_may_shrink(target, frames=frames),
+        most_pixels=_most_pixels_to_fit(target),
     )
-    if len(fitted.data) > limit:
+    if len(fitted.data) > target.max_bytes:
         raise _too_many_bytes(fitted, target)
     return fitted
-
-
-def _too_many_pixels(image: Image.Image, most: int) -> InvalidArgument:
-    message = f"max_kb is for up to {most:,} pixels, and {image.width}x{image.height} are asked for."
-    step = "Ask for fewer with width or height, or leave all of preset, width and height out."
-    return InvalidArgument(message, next_step=step)
 
 
 def _too_many_bytes(smallest: Fitted, target: Target) -> InvalidArgument:

@@ -13,7 +13,7 @@ from PIL import Image, ImageSequence
 
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.cli.gallery.thumbnails import make_thumbnails
-from gpt_image_mcp.errors import ImageError, InputRejected
+from gpt_image_mcp.errors import ImageError, InputRejected, InvalidArgument
 from gpt_image_mcp.imaging.source_type import find_source_type
 from gpt_image_mcp.openai_api.sandbox.animation import draw_animation
 from gpt_image_mcp.openai_api.sandbox.drawing import Drawing
@@ -158,6 +158,26 @@ async def test_an_export_to_webp_keeps_frames_durations_and_repetition(
     assert len(_frames(copy)) == 4
     assert (again.files[0].width, again.files[0].height) == (100, 100)
     assert NOTE.format(4) in (await studio.preview(result)).notes
+
+
+@pytest.mark.parametrize(
+    ("count", "edge", "options", "word"),
+    [
+        (4, 2_600, {}, "4 frames of 2600x2600 pixels; webp files are written with at most 25,000,000"),
+        (9, 1_400, {"max_kb": 900}, "up to 16,000,000 pixels, and 9 frames of 1400x1400"),
+        (9, 300, {"max_kb": 900, "width": 1_400}, "up to 16,000,000 pixels, and 9 frames of 1400x1400"),
+    ],
+)
+async def test_the_pixels_of_all_frames_count_for_the_limits_of_an_export(
+    studio: Studio, project: Path, count: int, edge: int, options: dict[str, Any], word: str
+) -> None:
+    path = project / "large.gif"
+    first, *others = [Image.new("L", (edge, edge), 20 * number) for number in range(count)]
+    first.save(path, save_all=True, append_images=others)
+    with pytest.raises(InvalidArgument, match=word):
+        await studio.export(str(path), output_format="webp", **options)
+    _, path = await _exported(studio, path, output_format="webp", width=200)
+    assert len(_frames(path)) == count
 
 
 @pytest.mark.parametrize(
