@@ -43,11 +43,14 @@ class Destination:
         folder: What was asked for goes here.
         home: What belongs to it goes here, if that is not ``folder``: metadata, and pictures as returned.
         filename: An exact name without a folder; empty for unique names.
+        replaceable: The names under which the caller lets a file be replaced. What has another, because
+            more came than was asked for or in another format, replaces none.
     """
 
     folder: Path
     home: Path
     filename: str
+    replaceable: frozenset[str]
 
 
 def choose_destination(options: OutputOptions, settings: Settings) -> Destination:
@@ -58,11 +61,16 @@ def choose_destination(options: OutputOptions, settings: Settings) -> Destinatio
         StorageFailed: If the store does not take files.
     """
     folder, filename = folder_and_name(options, settings)
-    if filename:
-        for name in exact_names(filename, options):
-            require_target(folder / name, settings, overwrite=options.overwrite)
+    names = tuple(exact_names(filename, options)) if filename else ()
+    for name in names:
+        require_target(folder / name, settings, overwrite=options.overwrite)
     home = home_folder(folder, settings)
-    return Destination(folder=storage.require_writable(folder), home=home, filename=filename)
+    return Destination(
+        folder=storage.require_writable(folder),
+        home=home,
+        filename=filename,
+        replaceable=frozenset(names if options.overwrite else ()),
+    )
 
 
 def target_files(options: OutputOptions, settings: Settings) -> tuple[Path, ...]:

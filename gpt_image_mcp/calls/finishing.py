@@ -13,7 +13,7 @@ from gpt_image_mcp.errors import ImageError
 from gpt_image_mcp.imaging.formats import read_picture
 from gpt_image_mcp.imaging.source_type import source_type_of
 from gpt_image_mcp.imaging.xmp import has_c2pa
-from gpt_image_mcp.library.naming import numbered, without_extension
+from gpt_image_mcp.library.naming import numbered_path, without_extension
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +47,7 @@ def needs_finishing(plan: Plan, returned: Iterable[Picture]) -> bool:
 def naming_as_returned(naming: Naming) -> Naming:
     """The name of what the API returned, where the caller's own name belongs to the finished image."""
     label = naming.label or without_extension(naming.filename)
-    return replace(naming, label=f"{label}-{_AS_RETURNED}".lstrip("-"), filename="", overwrite=False)
+    return replace(naming, label=f"{label}-{_AS_RETURNED}".lstrip("-"), filename="")
 
 
 def finish(result: ImageResult, plan: Plan, *, library: Library) -> ImageResult:
@@ -89,7 +89,7 @@ def _replaced(
         provenance=replace(
             image.provenance, parents=(image.id,), applied=_applied(done.data, image.provenance.applied)
         ),
-        naming=replace(plan.naming, filename=numbered(plan.naming.filename, number)),
+        naming=replace(plan.naming, filename=numbered_path(plan.naming.filename, number)),
         folder=plan.destination.folder,
         home=plan.destination.home,
     )

@@ -95,7 +95,7 @@ def plan_call(  # noqa: PLR0913 - each is a choice of the caller
             kind=kind,
             label=options.filename_prefix,
             filename=destination.filename,
-            overwrite=options.overwrite,
+            replaceable=destination.replaceable,
         ),
         destination=destination,
         project_dir=project_folder(settings),

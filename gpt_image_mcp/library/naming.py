@@ -37,14 +37,14 @@ class Naming:
         label: Words of the caller's, put after the unique part of the name.
         filename: An exact name, which takes the place of all the rest.
         turn: The turn of a session; 0 for none.
-        overwrite: Whether an exact name may replace a file.
+        replaceable: The names under which a file may be replaced; any other is taken only if it is free.
     """
 
     kind: Kind
     label: str = ""
     filename: str = ""
     turn: int = 0
-    overwrite: bool = False
+    replaceable: frozenset[str] = frozenset()
 
 
 def is_of_model(name: str, model: str) -> bool:

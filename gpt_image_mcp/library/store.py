@@ -306,10 +306,10 @@ class Library:
         for attempt, candidate in ((a, c) for a in dict.fromkeys((naming, plain)) for c in folders):
             try:
                 # The caller may replace a file in the folder asked for, not one of the same name elsewhere.
-                wanted = replace(attempt, overwrite=attempt.overwrite and candidate == folder)
+                replaceable = attempt.replaceable if candidate == folder else frozenset[str]()
                 if candidate == folder:  # it may have been exchanged for a link meanwhile
                     require_allowed(folder, self._settings)
-                path = self._written(data, candidate, naming=wanted, names=names(wanted))
+                path = self._written(data, candidate, names=partial(names, attempt), replaceable=replaceable)
             except (OSError, OutputRejected, StorageFailed) as error:
                 folders[1:] = folders[1:] or fallback_folders(self._settings)
                 failures.setdefault(candidate, getattr(error, "strerror", None) or str(error.args[0]))
@@ -320,13 +320,15 @@ class Library:
         message = f"An image was made and paid for, but no folder could be written ({reasons})."
         raise StorageFailed(message, next_step="Free some space or fix the folders before the next call.")
 
-    def _written(self, data: bytes, folder: Path, *, naming: Naming, names: Iterator[str]) -> Path:
-        if not (naming.overwrite and naming.filename):
-            return storage.write_exclusive(folder, names, data)
-        path = folder / next(names)
+    def _written(
+        self, data: bytes, folder: Path, *, names: Callable[[], Iterator[str]], replaceable: frozenset[str]
+    ) -> Path:
+        best = next(names())
+        if best not in replaceable:
+            return storage.write_exclusive(folder, names(), data)
         # There may be another thing now than before the call.
-        require_target(path, self._settings, overwrite=True)
-        return storage.write_over(path, data, follows_links=True)
+        require_target(folder / best, self._settings, overwrite=True)
+        return storage.write_over(folder / best, data, follows_links=True)
 
     def _record(self, image: StoredImage) -> list[str]:
         """Writes metadata file and database row. A failure is only a note: the image itself is safe."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from gpt_image_mcp.calls.destination import named_format, target_files
 from gpt_image_mcp.errors import InvalidArgument, OutputRejected, quoted
 from gpt_image_mcp.folders import project_folder
+from gpt_image_mcp.library import storage
 from gpt_image_mcp.library.naming import clean_label, numbered_path
 from gpt_image_mcp.paths import real_path, unquoted
 from gpt_image_mcp.references import classify
@@ -17,7 +19,8 @@ from gpt_image_mcp.services.globbing import expand
 from gpt_image_mcp.values.options import OutputOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from gpt_image_mcp.settings import Settings
 
@@ -94,7 +97,11 @@ def _exact_name(filename: str, stem: str, number: int) -> str:
 
 
 def without_collisions(items: Sequence[BatchItem], settings: Settings) -> tuple[BatchItem, ...]:
-    """Items that may replace files, but not each other's: the second of a name gets a number. Blocking."""
+    """Items that may replace what is there now, but never each other's files. Blocking.
+
+    The second of a name gets a number, and only a file that is there before the batch is replaced: what is
+    there later may be an image of the batch, of which more came, or in another format, than was asked for.
+    """
     if not any(item.output.overwrite for item in items):
         return tuple(items)  # a taken name gets its number when it is written
     taken: set[str] = set()
@@ -107,18 +114,23 @@ def _apart(item: BatchItem, taken: set[str], settings: Settings) -> BatchItem:
     if not filename:
         return item
     try:
-        while (files := _files(output, settings)) & taken:
+        while _spelled(files := target_files(output, settings)) & taken:
             number += 1
-            output = replace(output, filename=numbered_path(filename, number))
+            output = replace(output, filename=numbered_path(filename, number), overwrite=False)
     except OutputRejected:
         return item  # it is refused when it is planned
-    taken |= files
-    return replace(item, output=output)
+    taken |= _spelled(files)
+    return replace(item, output=replace(output, overwrite=output.overwrite and any(map(_is_there, files))))
 
 
-def _files(output: OutputOptions, settings: Settings) -> set[str]:
-    """The files of an item, spelled as one where some file systems take them for one."""
-    return {str(real_path(file)).casefold() for file in target_files(output, settings)}
+def _spelled(files: Iterable[Path]) -> set[str]:
+    """Files, spelled as one where some file systems take them for one."""
+    return {str(real_path(file)).casefold() for file in files}
+
+
+def _is_there(file: Path) -> bool:
+    """Whether a file, or what cannot be replaced, has this name."""
+    return os.path.lexists(file) or storage.exists(file)
 
 
 def label(output: OutputOptions, image: str) -> OutputOptions:

@@ -174,12 +174,12 @@ class Batches:
         refs = list(dict.fromkeys(ref for item in items for ref in item.references))
         references = dict(zip(refs, await self.services.inputs.load(refs, already=1), strict=True))
         limiter = asyncio.Semaphore(concurrency)
+        # By what was asked for: what a batch finds at its names is other files when it goes on.
+        idempotency_key = await in_folders(_key_of, items, self.services.settings)
         items = await in_folders(without_collisions, items, self.services.settings)
         calls = [self._call(item, limiter, references) for item in items]
         # A few more than may be sent at once: they read inputs and save images while others are drawn.
         workers = concurrency if on_error == _STOP else concurrency + concurrency // 2
-        idempotency_key = await in_folders(_key_of, items, self.services.settings)
-
         async with self.runner.jobs.beginning(idempotency_key):
             same = await self.runner.find_same(idempotency_key)
             job = same or await self._begin(

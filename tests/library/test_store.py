@@ -149,7 +149,7 @@ def test_an_exact_name_replaces_a_file_only_when_told(
     naming = Naming(kind="image", filename="boat")
     (beside,), _ = library.save([png], provenance=provenance, naming=naming, folder=folder)
     assert (beside.file_path.name, (folder / "boat.png").read_bytes()) == ("boat-2.png", b"old")
-    over = replace(naming, overwrite=True)
+    over = replace(naming, replaceable=frozenset({"boat.png"}))
     (replaced,), _ = library.save([png], provenance=provenance, naming=over, folder=folder)
     assert (replaced.file_path.name, (folder / "boat.png").read_bytes()) == ("boat.png", png)
 
@@ -161,7 +161,7 @@ def test_a_fallback_folder_never_has_a_file_replaced(
     other = default_folder(Settings()) / "boat.png"
     other.parent.mkdir(parents=True)
     other.write_bytes(b"another boat")
-    naming = Naming(kind="image", filename="boat.png", overwrite=True)
+    naming = Naming(kind="image", filename="boat.png", replaceable=frozenset({"boat.png"}))
     (image,), _ = library.save([png], provenance=provenance, naming=naming, folder=folder)
     assert image.file_path == other.with_name("boat-2.png")
     assert other.read_bytes() == b"another boat"
