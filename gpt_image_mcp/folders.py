@@ -181,7 +181,7 @@ def require_allowed(path: Path, settings: Settings) -> Path:
     if settings.output_roots is not None:
         roots = (*settings.output_roots, _meant(settings, ""))
         if not is_within(path, roots):
-            allowed = ", ".join(map(location, roots))
+            allowed = ", ".join(dict.fromkeys(map(location, roots)))
             message = f"{cut(path)} is outside the folders that images may be saved in ({allowed})."
             raise OutputRejected(message, next_step="Pass another folder, or extend GPT_IMAGE_OUTPUT_ROOTS.")
     if not settings.allow_unsafe_output_dir:
