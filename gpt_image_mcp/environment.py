@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -14,7 +15,7 @@ from gpt_image_mcp.errors import InvalidSetting, cut
 from gpt_image_mcp.paths import unquoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Generator, Iterable, Mapping
 
 # What the SDK, the HTTP client, FastMCP and Python read themselves.
 _OF_LIBRARIES = re.compile(
@@ -105,6 +106,21 @@ def refused(reasons: Mapping[str, str]) -> InvalidSetting:
     files = [f"the file that {name} names" for name in reasons if name in _NAMES_A_FILE]
     steps = [*([f"or unset {values}"] if values else []), *files]
     return InvalidSetting(" ".join(said), next_step=f"Correct {' and '.join(steps)} and start again.")
+
+
+@contextmanager
+def telemetry_understood() -> Generator[None]:
+    """A block in which OpenTelemetry reads variables of its own, as it does when it is imported.
+
+    Raises:
+        InvalidSetting: If it cannot use one.
+    """
+    try:
+        yield
+    except (ValueError, RuntimeError, StopIteration) as error:
+        reason = str(error).rstrip(".") or "no reason is given"
+        message = f"OpenTelemetry cannot be used with the variables OTEL_... as they are: {reason}."
+        raise InvalidSetting(message, next_step="Correct or unset them and start again.") from error
 
 
 def _shown(name: str) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 from fastmcp.utilities.logging import temporary_log_level
 
-from gpt_image_mcp.environment import secrets, variables_set
+from gpt_image_mcp.environment import secrets, telemetry_understood, variables_set
 from gpt_image_mcp.mcp_app.stdio import serve_lines
 from gpt_image_mcp.settings import read_settings
 from gpt_image_mcp.signals import leave_within
@@ -78,7 +78,8 @@ def traced_as_set(settings: Settings) -> Generator[None]:
         yield
         return
     try:
-        from gpt_image_mcp.team.tracing import exporting_spans
+        with telemetry_understood():
+            from gpt_image_mcp.team.tracing import exporting_spans
     except ImportError:
         announce("Traces are asked for and need the extra team: gpt-image-mcp-server[team].", settings)
         yield

@@ -20,6 +20,8 @@ from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Status
 
+from gpt_image_mcp.environment import telemetry_understood
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
@@ -40,11 +42,13 @@ _NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 @contextmanager
 def exporting_spans(*, grace_seconds: float) -> Generator[None]:
-    """Sends spans inside the block, and what is left of them at its end, for so long at most."""
-    named = OTELResourceDetector().detect().attributes
-    resource = Resource.create({"service.name": SERVICE, **named})
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(_Careful(OTLPSpanExporter()))
+    """Sends spans inside the block, and what is left of them at its end, for so long at most.
+
+    Raises:
+        InvalidSetting: If one of OpenTelemetry's variables is malformed.
+    """
+    with telemetry_understood():
+        provider = _provider()
     trace.set_tracer_provider(provider)
     try:
         yield
@@ -53,6 +57,14 @@ def exporting_spans(*, grace_seconds: float) -> Generator[None]:
         closing = threading.Thread(target=provider.shutdown, daemon=True)
         closing.start()
         closing.join(grace_seconds)
+
+
+def _provider() -> TracerProvider:
+    named = OTELResourceDetector().detect().attributes
+    resource = Resource.create({"service.name": SERVICE, **named})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(_Careful(OTLPSpanExporter()))
+    return provider
 
 
 class _Careful(BatchSpanProcessor):

@@ -156,6 +156,27 @@ def test_server_command_and_doctor_refuse_a_value_in_the_same_words(settings: di
     assert drawn.returncode == 2
 
 
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"FASTMCP_LOG_LEVEL": "loud"}, "FASTMCP_LOG_LEVEL has the value 'loud', which is not allowed"),
+        ({"FASTMCP_PORT": "x", "FASTMCP_DEBUG": "7"}, "Correct or unset FASTMCP_PORT, FASTMCP_DEBUG"),
+        ({"OTEL_PROPAGATORS": "doves"}, "OTEL_... as they are: Propagator doves not found"),
+        ({"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "x"}, "must be a non-negative integer but got x."),
+        ({"OTEL_BSP_MAX_QUEUE_SIZE": "-1"}, "max_queue_size must be a positive integer."),
+    ],
+)
+def test_a_variable_that_a_library_cannot_use_stops_the_start_in_a_sentence(
+    settings: dict[str, str], words: str, transport: str
+) -> None:
+    traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
+    done = Machine({**traced, **settings}).run("serve", "--transport", transport)
+    said = done.stderr.decode()
+    assert (done.returncode, done.stdout, said.count("\n")) == (2, b"", 1)
+    assert words in said
+
+
 @pytest.mark.parametrize("around", [" {}/ \n", '"{}"', "'{}/'"])
 async def test_a_base_address_is_used_whatever_is_around_it(around: str) -> None:
     import asyncio
