@@ -360,7 +360,7 @@ class Studio:
         self._services.jobs.abandon(job_id)
 
     def release(self) -> None:
-        """Has everybody who waits for a call go now, with the id of its job; the calls go on."""
+        """Has everybody go now who waits ``wait_seconds`` for a call, with its job's id; the calls go on."""
         self._services.jobs.release()
 
     async def find(self, ref: str) -> StoredImage:

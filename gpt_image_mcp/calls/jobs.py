@@ -53,7 +53,7 @@ class Job(ABC, Generic[_R]):
             not end because someone stops waiting for it.
         is_joinable: Whether the same call joins this one, because its caller is gone, or was or will be given
             its id. While the caller waits, the same call is a wish for another picture.
-        is_released: Whether nobody is to wait any longer, because the process is about to end.
+        is_released: Whether callers are to wait no longer, because the process is about to end.
         partial: Gives the bytes of the latest partial image, where the call streams. Blocking.
         body_path: Where the answer is kept until its images are stored; None before it arrives.
         fraction: How far it was when someone last looked.
@@ -105,7 +105,7 @@ class Job(ABC, Generic[_R]):
         self.changed.set()
 
     def release(self) -> None:
-        """Has everybody who waits go now, with the id of the job."""
+        """Has every caller who waits go now, with the id of the job."""
         self.is_released = True
         self.changed.set()
 
@@ -200,8 +200,9 @@ class Jobs:
     async def wait(
         self, job: Job[_R], *, seconds: float | None, watch: ProgressWatcher | None = None
     ) -> _R | None:
-        """The job's result, or None if it is still running after ``seconds`` (None waits for ever).
+        """The job's result, or None if it is still running after ``seconds``.
 
+        None waits to the end, as work does that needs the result; ``math.inf`` until the caller is released.
         While the request is still being checked it waits a little longer, so that a refusal is heard of.
         A cancelled waiter stops waiting. The job goes on if its request was sent, if someone else waits, or
         if its id was handed out.
@@ -229,7 +230,7 @@ class Jobs:
             _task(job).cancel()
 
     def release(self) -> None:
-        """Has everybody who waits go now, with the id of the job: the process is about to end."""
+        """Has every caller who waits go now, with the id of the job: the process is about to end."""
         for job in self._running.values():
             job.release()
 
@@ -280,12 +281,13 @@ class _Deadline:
 
     def __init__(self, seconds: float | None, *, checking_seconds: float) -> None:
         now = monotonic()
+        self._is_releasable = seconds is not None
         self._usual = math.inf if seconds is None else now + seconds
         self._checking = max(self._usual, now + checking_seconds)
 
     def left_seconds(self, job: Job[Any]) -> float:
         """What is left of the waiter's patience, which lasts longer while the request is being checked."""
-        if job.is_released:
+        if job.is_released and self._is_releasable:
             return 0.0
         return (self._usual if job.stages else self._checking) - monotonic()
 

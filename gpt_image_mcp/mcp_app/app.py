@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -123,13 +124,13 @@ def as_task() -> Generator[None]:
         _becomes_a_task.reset(token)
 
 
-def patience(wait_seconds: float, studio: Studio) -> float | None:
-    """How long to wait before handing out a job id: the argument, else the setting; None is for ever."""
+def patience(wait_seconds: float, studio: Studio) -> float:
+    """How long to wait before handing out a job id: the argument, else the setting, whose 0 is for ever."""
     if wait_seconds >= 0:
         return wait_seconds
     if _becomes_a_task.get():
         return studio.settings.task_after_seconds
-    return studio.settings.wait_seconds or None
+    return studio.settings.wait_seconds or math.inf
 
 
 def watcher(context: Context) -> ProgressWatcher | None:

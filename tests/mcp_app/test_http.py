@@ -283,6 +283,40 @@ async def test_who_waits_longer_than_the_grace_period_is_given_the_id_of_the_cal
     assert made["status"] == "completed"
 
 
+async def test_a_batch_that_ends_with_the_server_tells_of_each_image_and_the_same_again_makes_the_rest(
+    tmp_path: Path,
+) -> None:
+    begun = asyncio.Event()
+
+    async def watch(progress: float, total: float | None, message: str | None) -> None:
+        del progress, total
+        if message and message.startswith("1 of 3"):
+            begun.set()
+
+    batch = {
+        "prompt": "[sandbox:delay=2] at night",
+        "images": [f"data:image/png;base64,{base64.b64encode(_noise(32)).decode()}" for _ in range(3)],
+        "quality": "low",
+        "concurrency": 1,
+    }
+    with serve(tmp_path, GPT_IMAGE_SHUTDOWN_GRACE_SECONDS="1") as running:
+        async with running.client() as client:
+            call = asyncio.create_task(client.call_tool("batch_edit_images", batch, progress_handler=watch))
+            await begun.wait()
+            running.process.send_signal(signal.SIGTERM)
+            told = _answer(await call)
+        assert _stopped(running)[0] == 0
+    with serve(tmp_path) as again:
+        async with again.client() as client:
+            ended = _answer(await _call(client, "get_image", ref=told["job_id"]))
+            whole = _answer(await _call(client, "batch_edit_images", **batch))
+            found = _answer(await _call(client, "find_images", limit=0))
+    assert (told["status"], [item["status"] for item in told["items"]]) == ("running", ["completed"])
+    assert [item["status"] for item in ended["items"]] == ["completed", "failed", "skipped"]
+    assert [len(item["images"]) for item in (*ended["items"], *whole["items"])] == [1, 0, 0, 1, 1, 1]
+    assert found["total"] == 3
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_at_once_after_the_start_ends_the_server_in_good_order(tmp_path: Path, number: int) -> None:
     with serve(tmp_path) as running:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -91,6 +92,41 @@ async def test_a_batch_that_is_stopped_keeps_what_it_made_and_the_same_again_mak
         assert len(standin.posts) == 3
         await studio.batch_edit(SLOW, photos, concurrency=1, **QUICK)
         assert len(standin.posts) == 6
+
+
+@pytest.mark.parametrize("wait_seconds", [30, math.inf])
+async def test_who_is_let_go_is_told_how_far_a_batch_is_and_its_images_are_still_waited_for(
+    photos: list[str], wait_seconds: float
+) -> None:
+    async with serve_standin() as standin, _studio(standin) as studio:
+        call = studio.batch_edit(SLOW, photos, concurrency=1, wait_seconds=wait_seconds, **QUICK)
+        waiting = asyncio.create_task(call)
+        await _received(standin, posts=2)
+        studio.release()
+        told = await waiting
+        collected = await _collected(studio, told.call_id)
+    assert (told.status, [len(item.images) for item in told.items]) == ("running", [1])
+    assert [(item.status, len(item.images)) for item in collected.items] == [("completed", 1)] * 3
+    assert all(item.cost for item in collected.items)
+    assert len(standin.posts) == 3
+
+
+async def test_a_batch_that_ends_with_its_server_tells_what_was_made_and_the_same_again_makes_the_rest(
+    photos: list[str],
+) -> None:
+    async with serve_standin() as standin:
+        async with _studio(standin) as studio:
+            call = studio.batch_edit(SLOW, photos, concurrency=1, wait_seconds=30, **QUICK)
+            waiting = asyncio.create_task(call)
+            await _received(standin, posts=2)
+            studio.release()
+            told = await waiting
+        async with _studio(standin) as studio:
+            ended = await _collected(studio, told.call_id)
+            again = await studio.batch_edit(SLOW, photos, concurrency=1, **QUICK)
+    assert [item.status for item in ended.items] == ["completed", "failed", "skipped"]
+    assert [len(item.images) for item in again.items] == [1] * 3
+    assert len(standin.posts) == 3
 
 
 async def test_an_image_that_was_cut_off_is_said_to_be_made_all_the_same(photos: list[str]) -> None:
