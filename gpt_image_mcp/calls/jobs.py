@@ -54,6 +54,7 @@ class Job(ABC, Generic[_R]):
         is_joinable: Whether the same call joins this one, because its caller is gone, or was or will be given
             its id. While the caller waits, the same call is a wish for another picture.
         is_released: Whether callers are to wait no longer, because the process is about to end.
+        is_ending: Whether nothing more is to be sent, because the process ends.
         partial: Gives the bytes of the latest partial image, where the call streams. Blocking.
         body_path: Where the answer is kept until its images are stored; None before it arrives.
         fraction: How far it was when someone last looked.
@@ -70,6 +71,7 @@ class Job(ABC, Generic[_R]):
     is_handed_out: bool = False
     is_joinable: bool = False
     is_released: bool = False
+    is_ending: bool = False
     partial: LazyImage | None = None
     body_path: Path | None = None
     fraction: float = 0.0
@@ -115,9 +117,15 @@ class Job(ABC, Generic[_R]):
         self.advance("drawing")
 
     def mark_unsent(self) -> None:
-        """Notes that the request came back and certainly made nothing; it may leave again."""
+        """Notes that the request came back and certainly made nothing; it may leave again until the end."""
         self.is_sent = False
         self.advance("queued")
+        self.stop_if_unsent()
+
+    def stop_if_unsent(self) -> None:
+        """Cancels the work at the end of the process, unless its request is out."""
+        if self.is_ending and not self.is_sent:
+            _task(self).cancel()
 
     def receive_partial(self, image: LazyImage) -> None:
         """Keeps a partial image and wakes whoever watches."""
@@ -241,8 +249,8 @@ class Jobs:
         """
         tasks = [_task(job) for job in self._running.values()]
         for job in self._running.values():
-            if not job.is_sent:
-                _task(job).cancel()
+            job.is_ending = True
+            job.stop_if_unsent()
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace_seconds)
             await _cancel(late, within_seconds=ending_seconds)

@@ -235,6 +235,26 @@ async def test_a_request_that_came_back_unmade_is_stopped_at_the_end_like_one_th
         await waiter
 
 
+async def test_a_request_that_comes_back_unmade_while_the_process_ends_does_not_leave_again() -> None:
+    jobs, job, sent, refused = Jobs(), _job(), asyncio.Event(), asyncio.Event()
+
+    async def work() -> str:
+        job.mark_sent()
+        sent.set()
+        await refused.wait()
+        return await _endless(job.mark_unsent)
+
+    jobs.start(job, work())
+    waiter = _waiter(jobs, job)
+    await sent.wait()
+    async with asyncio.timeout(10):
+        closing = asyncio.create_task(jobs.close(grace_seconds=60))
+        asyncio.get_running_loop().call_soon(refused.set)
+        await closing
+    with pytest.raises(Cancelled):
+        await waiter
+
+
 async def test_closing_does_not_wait_for_ever_for_what_must_be_finished() -> None:
     jobs, job, begun, gate = Jobs(), _job(), asyncio.Event(), asyncio.Event()
 
