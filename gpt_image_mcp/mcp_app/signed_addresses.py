@@ -14,6 +14,7 @@ from gpt_image_mcp.values.downloads import NO_LINKS, DownloadLinks
 
 if TYPE_CHECKING:
     from gpt_image_mcp.settings import Settings
+    from gpt_image_mcp.values.exports import ExportedFile
     from gpt_image_mcp.values.images import StoredImage
     from gpt_image_mcp.values.owners import Owner
 
@@ -43,11 +44,11 @@ class SignedAddresses(DownloadLinks):
         """The address of an image's file: it names the owner, who may be another of the caller's group."""
         return f"{self.root}{IMAGES}{self.links.sign('image', image.id, image.provenance.owner)}"
 
-    def of_export(self, path: Path) -> str:
-        """The address of a file that an export wrote to the caller's folder."""
-        if not path.is_relative_to(self.folder):
+    def of_export(self, file: ExportedFile) -> str:
+        """The address of a file that an export wrote to the caller's folder, while it is that file."""
+        if not file.file_path.is_relative_to(self.folder):
             return ""
-        name = path.relative_to(self.folder).as_posix()
+        name = f"{file.sha256}/{file.file_path.relative_to(self.folder).as_posix()}"
         return f"{self.root}{EXPORTS}{self.links.sign('export', name, self.owner.name)}"
 
     def of_upload(self, upload_id: str) -> str:

@@ -80,7 +80,7 @@ def export_text(result: ExportResult, links: DownloadLinks = NO_LINKS) -> str:
     """The text of an export."""
     lines = [f"{counted(len(result.files), 'file')} exported from {result.source}, free of charge."]
     for number, entry in enumerate(result.files, start=1):
-        lines += [_line(number, entry), *download_line(links.of_export(entry.file_path))]
+        lines += [_line(number, entry), *download_line(links.of_export(entry))]
     if result.html:
         lines += ["For the head of the page:", *result.html.split("\n")]
     if result.manifest_path:
@@ -107,5 +107,5 @@ def _file(entry: ExportedFile, links: DownloadLinks) -> ExportedFileContent:
         mime_type=entry.mime_type,
         width=entry.width,
         height=entry.height,
-        download_url=links.of_export(entry.file_path) or None,
+        download_url=links.of_export(entry) or None,
     )

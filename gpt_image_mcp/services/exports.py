@@ -5,6 +5,7 @@ Everything happens on this machine. The source is only read, and no file is repl
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
 from dataclasses import dataclass, replace
@@ -259,6 +260,7 @@ def _saved(entry: _Picture, folder: Path, *, name: str, overwrite: bool = False)
         if overwrite
         else storage.write_exclusive(folder, names, data),
         size_bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
         mime_type=_MIME_TYPES.get(output_format, f"image/{output_format}"),
         width=size.width,
         height=size.height,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -76,10 +77,10 @@ class Transfers:
         return await in_folders(self._image, image_id)
 
     async def export(self, name: str) -> Download:
-        """A file that an export wrote to the person's folder, by its path in there.
+        """A file that an export wrote to the person's folder, by its SHA-256, a slash and its path in there.
 
         Raises:
-            NotFound: If it is no picture any more, or is not in the folder.
+            NotFound: If it is another by now, or is not in the folder.
             StorageFailed: If the store does not give it.
         """
         return await in_folders(self._export, name)
@@ -114,13 +115,14 @@ class Transfers:
 
     def _export(self, name: str) -> Download:
         folder = output_folder(self.settings, "")
+        sha256, _, name = name.partition("/")
         data = b""
         # Of an object only its name says where it is.
         if is_within(folder / name, (folder,)):
             with contextlib.suppress(OSError):
                 data = storage.read(folder / name, within=(folder,))
         picture = read_picture(data)
-        if picture is None:
+        if picture is None or hashlib.sha256(data).hexdigest() != sha256:
             raise NotFound(_NOTHING, next_step=_ANOTHER)
         return Download(data, picture.mime_type, Path(name).name)
 

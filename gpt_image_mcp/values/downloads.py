@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from gpt_image_mcp.values.exports import ExportedFile
     from gpt_image_mcp.values.images import StoredImage
 
 
@@ -36,9 +35,9 @@ class DownloadLinks:
         del image
         return ""
 
-    def of_export(self, path: Path) -> str:
+    def of_export(self, file: ExportedFile) -> str:
         """The address of a file that an export wrote; empty for none."""
-        del path
+        del file
         return ""
 
 

@@ -15,6 +15,7 @@ class ExportedFile:
 
     file_path: Path
     size_bytes: int
+    sha256: str
     mime_type: str
     width: int
     height: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import struct
 import zlib
@@ -146,8 +147,12 @@ async def test_of_exports_only_pictures_in_the_folder_go_out(transfers: Transfer
     (project / "icon.png").write_bytes(_picture().getvalue())
     (project.parent / "outside.png").write_bytes(_picture().getvalue())
     (project / "link.png").symlink_to(project.parent / "outside.png")
-    assert (await transfers.export("icon.png")).mime_type == "image/png"
+    sha256 = hashlib.sha256(_picture().getvalue()).hexdigest()
+    assert (await transfers.export(f"{sha256}/icon.png")).mime_type == "image/png"
     for name in ("notes.txt", "link.png", "../outside.png", str(project.parent / "outside.png"), "", "."):
+        with pytest.raises(NotFound):
+            await transfers.export(f"{sha256}/{name}")
+    for name in ("icon.png", "/icon.png", f"{sha256[::-1]}/icon.png", sha256):
         with pytest.raises(NotFound):
             await transfers.export(name)
 

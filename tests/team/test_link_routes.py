@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import io
 import json
 import re
@@ -174,7 +175,8 @@ async def test_a_link_that_is_old_has_ended_whatever_it_names(
 async def test_what_a_link_cannot_lead_to_is_all_the_same(served: Served, web: httpx2.AsyncClient) -> None:
     image = await _drawn(served)
     exported = (await call(served, "export_image", ref=image["id"], width=64))["files"][0]
-    name = Path(exported["file_path"]).name
+    file = Path(exported["file_path"])
+    sha256, other = hashlib.sha256(file.read_bytes()).hexdigest(), hashlib.sha256(PICTURE).hexdigest()
     secret = served.folder / "secret.png"
     secret.write_bytes(PICTURE)
     outside = Path(*[".."] * 12, *secret.parts[1:])
@@ -186,11 +188,12 @@ async def test_what_a_link_cannot_lead_to_is_all_the_same(served: Served, web: h
         f"/images/{LINKS.sign('image', '20261121-150301-a1b2c3', 'anna')}",
         f"/images/{LINKS.sign('image', image['id'], 'berta')}",
         *(f"/images/{LINKS.sign('image', image['id'], name)}" for name in ("Anna", "nobody", "../anna", "")),
-        f"/exports/{LINKS.sign('export', name, 'berta')}",
-        f"/exports/{LINKS.sign('export', str(outside), 'anna')}",
-        f"/exports/{LINKS.sign('export', str(secret), 'anna')}",
-        f"/exports/{LINKS.sign('export', '.metadata/' + image['id'] + '.json', 'anna')}",
-        f"/exports/{LINKS.sign('export', 'nothing.png', 'anna')}",
+        f"/exports/{LINKS.sign('export', f'{sha256}/{file.name}', 'berta')}",
+        *(f"/exports/{LINKS.sign('export', name, 'anna')}" for name in (file.name, f"{other}/{file.name}")),
+        f"/exports/{LINKS.sign('export', f'{other}/{outside}', 'anna')}",
+        f"/exports/{LINKS.sign('export', f'{other}/{secret}', 'anna')}",
+        f"/exports/{LINKS.sign('export', f'{sha256}/.metadata/' + image['id'] + '.json', 'anna')}",
+        f"/exports/{LINKS.sign('export', f'{sha256}/nothing.png', 'anna')}",
     ]
     for address in addresses:
         assert _said(await web.get(served.root + address)) == NOWHERE, address
@@ -207,6 +210,16 @@ async def test_a_deleted_image_and_one_that_was_changed_are_not_given(
     answer = await web.get(changed["download_url"])
     assert answer.status_code == 503
     assert str(served.folder) not in answer.text
+
+
+async def test_of_an_export_whose_name_another_picture_took_nothing_is_given(
+    served: Served, web: httpx2.AsyncClient
+) -> None:
+    image = await _drawn(served)
+    named = {"filename": "taken.png", "ref": image["id"]}
+    exported = (await call(served, "export_image", **named, width=64))["files"][0]
+    await call(served, "generate_image", **_DRAW, filename="taken.png", overwrite=True)
+    assert _said(await web.get(exported["download_url"])) == NOWHERE
 
 
 async def test_a_link_with_something_behind_it_is_a_wrong_one(
