@@ -206,7 +206,9 @@ class Settings(ServingSettings):
     shutdown_grace_seconds: float = Field(
         default=10, ge=0, description="How long requests already sent may finish when the server stops."
     )
-    max_cost_usd: UsdLimit = Field(default=None, description="Refuse a call that could cost more than this.")
+    max_cost_usd: UsdLimit = Field(
+        default=None, description="Refuse a call, also a batch as a whole, that could cost more than this."
+    )
     daily_budget_usd: UsdLimit = Field(
         default=None, description="Refuse a call that could take today's spending over this."
     )

@@ -125,7 +125,7 @@ def _over_call_limit(quoted: Decimal, limit: Limit) -> BudgetExceeded:
         f"The call may cost ${quoted:.4f}; the limit for one call is ${limit.usd:.4f} ({limit.setting})."
     )
     return BudgetExceeded(
-        message, next_step="Use a lower quality, a smaller size or a smaller n; estimate_cost compares them."
+        message, next_step="Use a lower quality, a smaller size or fewer images; estimate_cost compares them."
     )
 
 

@@ -103,11 +103,13 @@ class Ledger:
             BudgetExceeded: If it could cost more than a limit leaves; nothing is reserved.
         """
         usd = call.quote.high_usd
+        reserved = None if call.is_in_parts else usd
+        limits = [limit for limit in limits if limit.period == "call" or not call.is_in_parts]
         with self.database.writing() as connection:
             same = _same_call(connection, call.idempotency_key, self.owner)
             if same is not None:
                 return str(same.id)
-            values = _call_values(connection, call, usd or Decimal(0)) | signed(self.owner)
+            values = _call_values(connection, call, reserved or Decimal(0)) | signed(self.owner)
             charge = Charge(model=call.model, usd=usd, day=values["day"])
             refused = None if call.sandbox else refusal(connection, charge, limits)
             if refused is None:

@@ -6,27 +6,22 @@ import asyncio
 import contextlib
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gpt_image_mcp.calls.budget import start_of
 from gpt_image_mcp.calls.idempotency import key_from, key_of_call
 from gpt_image_mcp.calls.paid_call import PlannedJob
 from gpt_image_mcp.calls.progress import advanced
-from gpt_image_mcp.coercion import whole_characters
 from gpt_image_mcp.errors import (
-    AGAIN_IN_VAIN,
-    AGAIN_LATER,
-    Cancelled,
     ImageError,
-    InternalError,
     InvalidArgument,
-    OutcomeUnknown,
+    RequestError,
     StorageFailed,
     quoted,
 )
 from gpt_image_mcp.ids import new_call_id
 from gpt_image_mcp.money import Quote
-from gpt_image_mcp.references import classify
+from gpt_image_mcp.services.batch_failures import all_failed, cut_off, shown, stopped
 from gpt_image_mcp.services.batch_items import without_collisions
 from gpt_image_mcp.services.edits import Edit, EditServices
 from gpt_image_mcp.threads import in_database, in_folders, to_the_end
@@ -34,7 +29,7 @@ from gpt_image_mcp.values.progress import Progress, Stage
 from gpt_image_mcp.values.results import BatchEntry, BatchResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from gpt_image_mcp.calls.paid_call import PaidJob
@@ -49,8 +44,6 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE = 16
 _CONTINUE, _STOP = "continue", "stop"
-_ERRORS_NAMED = 5
-_LONGEST_NAME_CHARACTERS = 500
 _COUNTED_AS_LOST = (
     "The server was stopped for so long that the batch counted as lost, so no further image was begun; the "
     "same batch again goes on with what is missing."
@@ -232,7 +225,7 @@ class Batches:
         """The job itself; one that is stopped ends with what was done until then."""
         async with self.runner.reservations.settled_on_failure(job):
             try:
-                same = await to_the_end(self._reserve(job))
+                same = await to_the_end(self._reserve(job, calls))
                 if same is not None:
                     return await self.runner.join(same, job)
                 job.advance("drawing")
@@ -244,17 +237,21 @@ class Batches:
                 job.is_stopped = True
             return await to_the_end(in_database(self._finished, job, calls))
 
-    async def _reserve(self, job: BatchJob) -> str | None:
+    async def _reserve(self, job: BatchJob, calls: Sequence[BatchItemEdit]) -> str | None:
         """A row for the batch itself, so that its result can be collected; its images reserve their own.
 
         Gives the id of the same batch instead, if another process came first.
+
+        Raises:
+            BudgetExceeded: If its images together could cost more than one call may.
         """
-        free = Quote(high_usd=Decimal(0), basis="each image of a batch has its own")
+        is_limited = self.services.settings.max_cost_usd is not None
         start = replace(
             start_of(job.plan, idempotency_key=job.idempotency_key, is_joinable=job.is_joinable),
             quality="",
             size="",
-            quote=free,
+            quote=await in_folders(_most_quoted, calls if is_limited else ()),
+            is_in_parts=True,
         )
         return await self.runner.reservations.make(job, start)
 
@@ -289,14 +286,14 @@ class Batches:
         try:
             result = await self.runner.run(call, idempotency_key=key, wait_seconds=None, watch=None)
         except asyncio.CancelledError:
-            job.note(position, _cut_off(image))
+            job.note(position, cut_off(image))
             raise
         except ImageError as error:
             job.failures[position] = error
-            return BatchEntry(input=_shown(image), status="failed", error=str(error))
+            return BatchEntry(input=shown(image), status="failed", error=str(error))
         job.made.append(result.call_id)
         return BatchEntry(
-            input=_shown(image),
+            input=shown(image),
             status="completed",
             images=result.images,
             cost=result.cost,
@@ -311,10 +308,10 @@ class Batches:
         """
         for position, call in enumerate(calls):
             if job.entries[position] is None:
-                job.entries[position] = BatchEntry(input=_shown(call.images[0]), status="skipped")
+                job.entries[position] = BatchEntry(input=shown(call.images[0]), status="skipped")
         result = replace(job.report(), status="completed")
         if not job.made:
-            raise _stopped() if job.is_stopped else _all_failed(job.failures, result)
+            raise stopped() if job.is_stopped else all_failed(job.failures, result)
         # A stopped batch is not joined: the same again goes on with the images that are missing.
         settled = self.runner.reservations.settle(result, usd=Decimal(0), is_acknowledged=job.is_stopped)
         self._note_received(job)
@@ -329,11 +326,17 @@ class Batches:
                 note(call_id)
 
 
-def _shown(image: str) -> str:
-    """An input by which callers know it again: a path is whole, unless no file system could have it."""
-    ref = classify(image)
-    is_name = ref.kind == "path" and len(ref.text) <= _LONGEST_NAME_CHARACTERS
-    return whole_characters(ref.text) if is_name else ref.shown
+def _most_quoted(calls: Iterable[BatchItemEdit]) -> Quote:
+    """The most that the images of a batch may cost together. Blocking."""
+    each: list[Decimal | None] = []
+    for call in calls:
+        with contextlib.suppress(RequestError):  # which is the result of that image, and costs nothing
+            each.append(call.most_quoted().high_usd)
+    known = [usd for usd in each if usd is not None]
+    return Quote(
+        high_usd=sum(known, Decimal(0)) if len(known) == len(each) else None,
+        basis="The most that each image of the batch may cost.",
+    )
 
 
 def _key_of(items: Sequence[BatchItem], settings: Settings) -> str:
@@ -350,41 +353,3 @@ def _check(on_error: str, concurrency: int) -> None:
     if not 1 <= concurrency <= MOST_AT_ONCE:
         message = f"concurrency is {concurrency}; it must be from 1 to {MOST_AT_ONCE}."
         raise InvalidArgument(message, next_step="Use 3, the default.")
-
-
-def _all_failed(failures: dict[int, ImageError], result: BatchResult) -> ImageError:
-    first = (
-        failures[min(failures)] if failures else InternalError("nothing was edited", next_step="Report it.")
-    )
-    failed = [entry for entry in result.items if entry.status == "failed"]
-    listed = "; ".join(f"{entry.input}: {_one_line(entry.error)}" for entry in failed[:_ERRORS_NAMED])
-    more = f"; and {len(failed) - _ERRORS_NAMED} more" if len(failed) > _ERRORS_NAMED else ""
-    skipped = f" {result.total - len(failed)} were not begun." if len(failed) < result.total else ""
-    message = f"No image of {result.total} was edited.{skipped} {listed}{more}"
-    kind: Any = type(first)
-    made: ImageError = kind(message, next_step=first.next_step, request_id=first.request_id)
-    made.retryable = first.retryable
-    return made
-
-
-def _cut_off(image: str) -> BatchEntry:
-    """The entry of an image that was being made when the batch was stopped."""
-    error = OutcomeUnknown(
-        "The batch was stopped while this image was being made. If its request was sent, it is saved all the "
-        "same.",
-        next_step="Call the same batch again: it goes on with what is missing and does not pay twice.",
-    )
-    return BatchEntry(input=_shown(image), status="failed", error=str(error))
-
-
-def _one_line(error: str) -> str:
-    """The text of an error without what all of them end with, which the error of the batch says once."""
-    said = error.partition(" Next: ")[0]
-    for again in (AGAIN_LATER, AGAIN_IN_VAIN):
-        said = said.removesuffix(f" {again}")
-    return said[:300]
-
-
-def _stopped() -> ImageError:
-    message = "The batch was stopped before an image was done; what was already sent is saved all the same."
-    return Cancelled(message, next_step="Call the same batch again; it finds what was made.", retryable=True)

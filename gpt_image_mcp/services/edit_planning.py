@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 from gpt_image_mcp.calls.planning import Plan, plan_call
 from gpt_image_mcp.catalogue.edit_types import FREE, OUTPAINT, apply_edit_type
 from gpt_image_mcp.catalogue.exact_sizes import require_whole_picture
+from gpt_image_mcp.catalogue.models import CustomSizes
 from gpt_image_mcp.catalogue.prices import quote
 from gpt_image_mcp.catalogue.size_rules import UNSEEN_SHARE, own_size, parse_pixels, shape_size
 from gpt_image_mcp.catalogue.sizes import AUTO, canvas_size
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 MAX_IMAGES = 16
 # More of a difference between two ratios than this makes an edited area visibly miss its place.
 _VISIBLE_RATIO_DIFFERENCE = 0.02
+# More than any model makes, in the shape of which it costs most.
+_LARGEST = Pixels(8192, 8192)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +207,23 @@ def quoted(plan: Plan, host_model: str) -> Quote:
     request = plan.request
     # Nobody says what markup costs; it is a picture that the model sees.
     seen = len(request.images) + bool(request.markup)
+    return quote(plan.model, request, input_images=seen, host_model=host_model)
+
+
+def most_quoted(plan: Plan, edit: EditOptions, *, images: int, host_model: str) -> Quote:
+    """The most that an edit may cost by either route, before one of its images is read.
+
+    Args:
+        plan: From ``plan_edit``.
+        edit: What else the caller said of the edit.
+        images: How many it has.
+        host_model: The chat model that it would need on the Responses route.
+    """
+    request = plan.request
+    may_be_large = edit.mask.strip() or edit.regions or plan.edit_type == OUTPAINT
+    if request.size == AUTO and may_be_large and plan.model and isinstance(plan.model.sizes, CustomSizes):
+        request = replace(request, size=str(own_size(plan.model, _LARGEST)))
+    seen = images + edit.has_markup
     return quote(plan.model, request, input_images=seen, host_model=host_model)
 
 

@@ -12,7 +12,14 @@ from gpt_image_mcp.calls.paid_call import PaidCall, PaidJob
 from gpt_image_mcp.catalogue.model_choice import host_of
 from gpt_image_mcp.catalogue.validation import require_no_markup, require_single
 from gpt_image_mcp.openai_api.routing import Router
-from gpt_image_mcp.services.edit_planning import EditOptions, check_count, complete_plan, plan_edit, quoted
+from gpt_image_mcp.services.edit_planning import (
+    EditOptions,
+    check_count,
+    complete_plan,
+    most_quoted,
+    plan_edit,
+    quoted,
+)
 from gpt_image_mcp.threads import in_database, in_drawing
 
 if TYPE_CHECKING:
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from gpt_image_mcp.calls.planning import Plan
+    from gpt_image_mcp.money import Quote
     from gpt_image_mcp.openai_api.connections import Connections
     from gpt_image_mcp.openai_api.routing import WallClock
     from gpt_image_mcp.services.inputs import Inputs
@@ -92,6 +100,15 @@ class Edit(PaidCall):
         """The plan of this edit with other output options."""
         settings = self.services.settings
         return plan_edit(self.kind, self.prompt, call_id, output=output, edit=self.options, settings=settings)
+
+    def most_quoted(self) -> Quote:
+        """The most that it may cost, whatever is in its images, which are not read. Blocking.
+
+        Raises:
+            RequestError: If it cannot be made as asked.
+        """
+        plan, host_model = self.plan(""), host_of(self.services.settings, dates.today())
+        return most_quoted(plan, self.options, images=len(self.images), host_model=host_model)
 
     def occupy(self, job: PaidJob) -> AbstractAsyncContextManager[None]:
         """A place among those whose images are in memory."""

@@ -26,6 +26,8 @@ class CallStart:
         quality: Empty for a batch as a whole, like ``size``: each of its images is a call of its own.
         is_joinable: Whether the same call joins this one from its beginning, because whoever made it is given
             its id at once.
+        is_in_parts: Whether its parts reserve what they cost, so that of all limits only that of one call
+            holds for the whole.
     """
 
     id: str
@@ -39,6 +41,7 @@ class CallStart:
     sandbox: bool = False
     idempotency_key: str = ""
     is_joinable: bool = False
+    is_in_parts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import math
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
-from gpt_image_mcp import Settings, Studio
-from gpt_image_mcp.errors import Cancelled, InternalError, OutputRejected
+from gpt_image_mcp import Settings, Studio, dates
+from gpt_image_mcp.catalogue.model_choice import host_of
+from gpt_image_mcp.errors import BudgetExceeded, Cancelled, InternalError, OutputRejected
 from gpt_image_mcp.services.batch_items import BatchItem
+from gpt_image_mcp.services.container import Container
+from gpt_image_mcp.services.edit_planning import parse_options, quoted
+from gpt_image_mcp.services.edits import Edit
 from gpt_image_mcp.values.options import OutputOptions
 from gpt_image_mcp.values.results import BatchResult
 from tests.faults.observed import QUICK, calls
@@ -223,3 +228,75 @@ async def test_a_defect_ends_a_batch_that_is_remembered_as_failed(photos: list[s
             await studio.edit_each(items, concurrency=1)
     assert len(standin.posts) == 1
     assert "running" not in {call.status for call in calls()}
+
+
+async def test_a_batch_that_could_cost_more_than_one_call_may_is_refused_as_a_whole(
+    photos: list[str],
+) -> None:
+    async with serve_standin() as standin:
+        async with _studio(standin, max_cost_usd=0.04) as studio:
+            await studio.edit("warmer", photos[:1], **QUICK)
+            for wait_seconds in (None, 0):
+                with pytest.raises(BudgetExceeded, match=r"the limit for one call is \$0\.0400"):
+                    await studio.batch_edit("warmer", photos, wait_seconds=wait_seconds, **QUICK)
+        assert len(standin.posts) == 1
+        async with _studio(standin, max_cost_usd=0.12) as studio:
+            made = await studio.batch_edit("warmer", photos, **QUICK)
+            assert (await studio.estimate()).budget.spent_today_usd < Decimal("0.12")
+    assert [len(item.images) for item in made.items] == [1] * 3
+
+
+async def test_in_the_sandbox_a_batch_is_over_no_limit(photos: list[str]) -> None:
+    async with Studio(Settings.model_validate({"sandbox": True, "max_cost_usd": 0})) as studio:
+        assert len((await studio.batch_edit("warmer", photos, **QUICK)).items) == 3
+
+
+async def test_a_batch_of_a_model_whose_price_is_not_known_is_refused_where_calls_are_limited(
+    photos: list[str],
+) -> None:
+    async with serve_standin() as standin, _studio(standin, max_cost_usd=100) as studio:
+        with pytest.raises(BudgetExceeded, match="is not known"):
+            await studio.batch_edit("warmer", photos, model="someones-model")
+    assert standin.posts == []
+
+
+@pytest.mark.parametrize("quality", ["low", "high", "auto"])
+@pytest.mark.parametrize(
+    ("output", "edit"),
+    [
+        ({}, {}),
+        ({"size": "4k"}, {}),
+        ({"n": 3}, {}),
+        ({"exact_size": "300x200"}, {}),
+        ({}, {"regions": [{"box": [0, 0, 0.5, 0.5]}]}),
+        ({}, {"mask": "mask.png"}),
+        ({"size": "3840x2160"}, {"edit_type": "outpaint"}),
+        ({"size": "16:9"}, {"edit_type": "outpaint"}),
+        ({}, {"marks": [{"shape": "circle", "box": [0, 0, 0.5, 0.5]}]}),
+        ({"model": "gpt-image-1.5"}, {"mask": "mask.png"}),
+        ({"model": "gpt-image-1.5", "size": "1536x1024"}, {"edit_type": "outpaint"}),
+        ({"model": "gpt-image-1-mini"}, {"regions": [{"box": [0, 0, 0.5, 0.5]}]}),
+    ],
+)
+async def test_what_an_edit_may_cost_is_no_more_than_is_said_before_its_images_are_read(
+    project: Path, output: dict[str, Any], edit: dict[str, Any], quality: str
+) -> None:
+    sizes = [(3000, 2700), (64, 2000), (900, 900), (48, 16)]
+    async with Studio(Settings.model_validate({"api_key": "sk-test"})) as studio:
+        services = await Container(studio.settings).edits()
+        for size in sizes:
+            Image.new("RGB", size, "navy").save(project / "photo.png")
+            Image.new("RGBA", size, (0, 0, 0, 0)).save(project / "mask.png")
+            call = Edit(
+                services=services,
+                kind="batch",
+                prompt="warmer",
+                images=["photo.png"],
+                output=OutputOptions(**output, quality=quality),
+                options=parse_options(**edit),
+            )
+            most, plan = call.most_quoted().high_usd, await call.prepare(call.plan("job"))
+            dearest = quoted(plan, host_of(studio.settings, dates.today())).high_usd
+            assert most is not None
+            assert dearest is not None
+            assert most >= dearest

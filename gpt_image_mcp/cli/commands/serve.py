@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from importlib import import_module
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -10,9 +11,6 @@ from gpt_image_mcp.environment import refused, telemetry_understood
 from gpt_image_mcp.errors import InvalidSetting
 from gpt_image_mcp.mcp_app.standard_streams import protocol_streams, unwaited_stderr
 from gpt_image_mcp.settings import read_settings
-
-if TYPE_CHECKING:
-    from fastmcp import FastMCP
 
 DEFAULT_HOST, DEFAULT_PORT, DEFAULT_PATH = "127.0.0.1", 8000, "/mcp"
 
@@ -39,30 +37,31 @@ def serve(
         Budgets(settings)  # refuses models that nobody knows, before anybody is served
     if transport == "http":
         with unwaited_stderr():
-            mcp = _server()
+            _load_libraries()
             from gpt_image_mcp.mcp_app.http import serve_http
+            from gpt_image_mcp.server import mcp
 
             return serve_http(mcp, host=host, port=port, path=path)
     if (host, port, path) != (DEFAULT_HOST, DEFAULT_PORT, DEFAULT_PATH):
         message = "--host, --port and --path are for --transport http."
         raise InvalidSetting(message, next_step="Add --transport http, or leave them out.")
     with protocol_streams() as streams:
-        mcp = _server()
+        _load_libraries()
         from gpt_image_mcp.mcp_app.serve import serve_stdio
+        from gpt_image_mcp.server import mcp
 
         return serve_stdio(mcp, streams)
 
 
-def _server() -> FastMCP:
-    """The server. FastMCP, and OpenTelemetry, which it uses, read variables of their own when imported.
+def _load_libraries() -> None:
+    """Imports FastMCP and OpenTelemetry, which read variables of their own then.
 
     Raises:
         InvalidSetting: If they cannot use one.
     """
     with telemetry_understood():
         try:
-            from gpt_image_mcp.server import mcp
+            import_module("gpt_image_mcp.server")
         except ValidationError as error:
             faults = {f"FASTMCP_{fault['loc'][0]}".upper(): fault["msg"] for fault in error.errors()}
             raise refused(faults) from error
-    return mcp
