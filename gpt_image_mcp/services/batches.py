@@ -246,11 +246,13 @@ class Batches:
             BudgetExceeded: If its images together could cost more than one call may.
         """
         is_limited = self.services.settings.max_cost_usd is not None
+        most = await in_folders(_most_quoted, calls if is_limited else ())
         start = replace(
             start_of(job.plan, idempotency_key=job.idempotency_key, is_joinable=job.is_joinable),
             quality="",
             size="",
-            quote=await in_folders(_most_quoted, calls if is_limited else ()),
+            quote=most,
+            sandbox=job.plan.sandbox and most.high_usd == 0,  # also of others than the first
             is_in_parts=True,
         )
         return await self.runner.reservations.make(job, start)

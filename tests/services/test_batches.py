@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -249,6 +250,17 @@ async def test_a_batch_that_could_cost_more_than_one_call_may_is_refused_as_a_wh
 async def test_in_the_sandbox_a_batch_is_over_no_limit(photos: list[str]) -> None:
     async with Studio(Settings.model_validate({"sandbox": True, "max_cost_usd": 0})) as studio:
         assert len((await studio.batch_edit("warmer", photos, **QUICK)).items) == 3
+
+
+async def test_an_image_of_the_sandbox_does_not_free_the_others_of_the_limit(photos: list[str]) -> None:
+    output = OutputOptions(**QUICK)
+    items = [BatchItem(image=photo, prompt="warmer", output=output) for photo in photos]
+    items[0] = replace(items[0], output=replace(output, model="sandbox"))
+    async with serve_standin() as standin, _studio(standin, max_cost_usd=0.04) as studio:
+        with pytest.raises(BudgetExceeded):
+            await studio.edit_each(items)
+        assert len((await studio.edit_each(items[:1])).items) == 1
+    assert standin.posts == []
 
 
 async def test_a_batch_of_a_model_whose_price_is_not_known_is_refused_where_calls_are_limited(
