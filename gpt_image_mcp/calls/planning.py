@@ -79,8 +79,8 @@ def plan_call(  # noqa: PLR0913 - each is a choice of the caller
     )
     if kind in ("batch", "session"):
         require_still(checked.request.output_format, f"a {kind}")
-    is_free = settings.sandbox or is_sandbox(_named(options, settings))
-    if not is_free:
+    sandbox = is_free(options, settings)
+    if not sandbox:
         require_key(settings)
     destination = choose_destination(chosen, settings)
     return Plan(
@@ -99,7 +99,7 @@ def plan_call(  # noqa: PLR0913 - each is a choice of the caller
         ),
         destination=destination,
         project_dir=project_folder(settings),
-        sandbox=is_free,
+        sandbox=sandbox,
         exact_size=checked.exact_size,
         notes=checked.notes,
     )
@@ -123,6 +123,11 @@ def expected_seconds(plan: Plan, library: Library) -> float | None:
 def is_sandbox(model: str) -> bool:
     """Whether a model name asks for the sandbox."""
     return model.strip().lower() == SANDBOX_MODEL
+
+
+def is_free(options: OutputOptions, settings: Settings) -> bool:
+    """Whether a call is made in the sandbox, where nothing is paid."""
+    return settings.sandbox or is_sandbox(_named(options, settings))
 
 
 def without_sandbox(options: OutputOptions, settings: Settings) -> OutputOptions:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.calls.destination import named_format, target_files
+from gpt_image_mcp.calls.planning import is_free
 from gpt_image_mcp.errors import InvalidArgument, OutputRejected, quoted
 from gpt_image_mcp.folders import project_folder
 from gpt_image_mcp.library import storage
@@ -94,6 +95,17 @@ def _exact_name(filename: str, stem: str, number: int) -> str:
     if _STEM in filename:
         return filename.replace(_STEM, clean_label(stem) or str(number))
     return numbered_path(unquoted(filename), number)
+
+
+def require_paid_alike(items: Iterable[BatchItem], settings: Settings) -> None:
+    """Refuses a batch of which only a part is made in the sandbox: its cost would be that of all or none.
+
+    Raises:
+        InvalidArgument: If that is so.
+    """
+    if len({is_free(item.output, settings) for item in items}) > 1:
+        message = "Some images of the batch name the model sandbox, where nothing is paid, and others do not."
+        raise InvalidArgument(message, next_step="Make a batch of each.")
 
 
 def without_collisions(items: Sequence[BatchItem], settings: Settings) -> tuple[BatchItem, ...]:

@@ -22,7 +22,7 @@ from gpt_image_mcp.errors import (
 from gpt_image_mcp.ids import new_call_id
 from gpt_image_mcp.money import Quote
 from gpt_image_mcp.services.batch_failures import all_failed, cut_off, shown, stopped
-from gpt_image_mcp.services.batch_items import without_collisions
+from gpt_image_mcp.services.batch_items import require_paid_alike, without_collisions
 from gpt_image_mcp.services.edits import Edit, EditServices
 from gpt_image_mcp.threads import in_database, in_folders, to_the_end
 from gpt_image_mcp.values.progress import Progress, Stage
@@ -163,6 +163,7 @@ class Batches:
             ImageError: If every image failed.
         """
         _check(on_error, concurrency)
+        require_paid_alike(items, self.services.settings)
         # A reference that is not there would fail for every image.
         refs = list(dict.fromkeys(ref for item in items for ref in item.references))
         references = dict(zip(refs, await self.services.inputs.load(refs, already=1), strict=True))
@@ -246,13 +247,11 @@ class Batches:
             BudgetExceeded: If its images together could cost more than one call may.
         """
         is_limited = self.services.settings.max_cost_usd is not None
-        most = await in_folders(_most_quoted, calls if is_limited else ())
         start = replace(
             start_of(job.plan, idempotency_key=job.idempotency_key, is_joinable=job.is_joinable),
             quality="",
             size="",
-            quote=most,
-            sandbox=job.plan.sandbox and most.high_usd == 0,  # also of others than the first
+            quote=await in_folders(_most_quoted, calls if is_limited else ()),
             is_in_parts=True,
         )
         return await self.runner.reservations.make(job, start)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,6 @@ from gpt_image_mcp.calls.budget import Reservations
 from gpt_image_mcp.calls.paid_call import PaidCall, PaidJob
 from gpt_image_mcp.catalogue.model_choice import host_of
 from gpt_image_mcp.catalogue.validation import require_no_markup, require_single
-from gpt_image_mcp.money import Quote
 from gpt_image_mcp.openai_api.routing import Router
 from gpt_image_mcp.services.edit_planning import (
     EditOptions,
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from gpt_image_mcp.calls.planning import Plan
+    from gpt_image_mcp.money import Quote
     from gpt_image_mcp.openai_api.connections import Connections
     from gpt_image_mcp.openai_api.routing import WallClock
     from gpt_image_mcp.services.inputs import Inputs
@@ -109,8 +108,6 @@ class Edit(PaidCall):
             RequestError: If it cannot be made as asked.
         """
         plan, host_model = self.plan(""), host_of(self.services.settings, dates.today())
-        if plan.sandbox:
-            return Quote(high_usd=Decimal(0), basis="The sandbox costs nothing.")
         return most_quoted(plan, self.options, images=len(self.images), host_model=host_model)
 
     def occupy(self, job: PaidJob) -> AbstractAsyncContextManager[None]:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from gpt_image_mcp import Settings, Studio, dates
 from gpt_image_mcp.catalogue.model_choice import host_of
-from gpt_image_mcp.errors import BudgetExceeded, Cancelled, InternalError, OutputRejected
+from gpt_image_mcp.errors import BudgetExceeded, Cancelled, InternalError, InvalidArgument, OutputRejected
 from gpt_image_mcp.services.batch_items import BatchItem
 from gpt_image_mcp.services.container import Container
 from gpt_image_mcp.services.edit_planning import parse_options, quoted
@@ -252,14 +252,17 @@ async def test_in_the_sandbox_a_batch_is_over_no_limit(photos: list[str]) -> Non
         assert len((await studio.batch_edit("warmer", photos, **QUICK)).items) == 3
 
 
-async def test_an_image_of_the_sandbox_does_not_free_the_others_of_the_limit(photos: list[str]) -> None:
+async def test_a_batch_of_which_a_part_is_free_is_refused(photos: list[str]) -> None:
     output = OutputOptions(**QUICK)
     items = [BatchItem(image=photo, prompt="warmer", output=output) for photo in photos]
-    items[0] = replace(items[0], output=replace(output, model="sandbox"))
-    async with serve_standin() as standin, _studio(standin, max_cost_usd=0.04) as studio:
-        with pytest.raises(BudgetExceeded):
-            await studio.edit_each(items)
-        assert len((await studio.edit_each(items[:1])).items) == 1
+    free = [replace(item, output=replace(output, model="Sandbox")) for item in items]
+    async with serve_standin() as standin, _studio(standin) as studio:
+        for mixed in ([free[0], *items[1:]], [*items[:2], free[2]]):
+            with pytest.raises(InvalidArgument, match="name the model sandbox"):
+                await studio.edit_each(mixed)
+        assert (await studio.edit_each(free)).sandbox
+    async with Studio(Settings(sandbox=True)) as studio:
+        assert (await studio.edit_each([free[0], *items[1:]])).sandbox
     assert standin.posts == []
 
 
