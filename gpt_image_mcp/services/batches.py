@@ -328,16 +328,15 @@ class Batches:
 
 
 def _most_quoted(calls: Iterable[BatchItemEdit]) -> Quote:
-    """The most that the images of a batch may cost together. Blocking."""
-    each: list[Decimal | None] = []
+    """The most that the images of a batch may cost together. Blocking.
+
+    What cannot be made as asked, or has no price that is known, is refused by itself and costs nothing.
+    """
+    most = Decimal(0)
     for call in calls:
-        with contextlib.suppress(RequestError):  # which is the result of that image, and costs nothing
-            each.append(call.most_quoted().high_usd)
-    known = [usd for usd in each if usd is not None]
-    return Quote(
-        high_usd=sum(known, Decimal(0)) if len(known) == len(each) else None,
-        basis="The most that each image of the batch may cost.",
-    )
+        with contextlib.suppress(RequestError):
+            most += call.most_quoted().high_usd or 0
+    return Quote(high_usd=most, basis="The most that each image of the batch may cost.")
 
 
 def _key_of(items: Sequence[BatchItem], settings: Settings) -> str:
