@@ -73,7 +73,7 @@ def plan_call(  # noqa: PLR0913 - each is a choice of the caller
     Raises:
         RequestError: If the model, the folder or an argument cannot be used.
     """
-    chosen = replace(without_sandbox(options, settings), output_format=named_format(options))
+    chosen = as_meant(options, settings)
     checked = validate_request(
         prompt, chosen, moderation=moderation, settings=settings, has_markup=has_markup
     )
@@ -103,6 +103,15 @@ def plan_call(  # noqa: PLR0913 - each is a choice of the caller
         exact_size=checked.exact_size,
         notes=checked.notes,
     )
+
+
+def as_meant(options: OutputOptions, settings: Settings) -> OutputOptions:
+    """The options with the model that is asked, and the format that an exact name says.
+
+    Raises:
+        OutputRejected: If the ending of the name cannot be had.
+    """
+    return replace(without_sandbox(options, settings), output_format=named_format(options))
 
 
 def expected_seconds(plan: Plan, library: Library) -> float | None:

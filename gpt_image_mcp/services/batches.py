@@ -328,7 +328,7 @@ class Batches:
 
 
 def _most_quoted(calls: Iterable[BatchItemEdit]) -> Quote:
-    """The most that the images of a batch may cost together. Blocking.
+    """The most that the images of a batch may cost together.
 
     What cannot be made as asked, or has no price that is known, is refused by itself and costs nothing.
     """

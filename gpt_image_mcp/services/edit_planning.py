@@ -6,14 +6,19 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from gpt_image_mcp.calls.planning import Plan, plan_call
+from gpt_image_mcp.calls.planning import Plan, as_meant, plan_call
 from gpt_image_mcp.catalogue.edit_types import FREE, OUTPAINT, apply_edit_type
 from gpt_image_mcp.catalogue.exact_sizes import require_whole_picture
 from gpt_image_mcp.catalogue.models import CustomSizes
 from gpt_image_mcp.catalogue.prices import quote
 from gpt_image_mcp.catalogue.size_rules import UNSEEN_SHARE, own_size, parse_pixels, shape_size
 from gpt_image_mcp.catalogue.sizes import AUTO, canvas_size
-from gpt_image_mcp.catalogue.validation import MAX_PROMPT_CHARACTERS, require_still, validate_input_fidelity
+from gpt_image_mcp.catalogue.validation import (
+    MAX_PROMPT_CHARACTERS,
+    require_still,
+    validate_input_fidelity,
+    validate_request,
+)
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.imaging.decoding import decode
 from gpt_image_mcp.imaging.encoding import encode
@@ -65,6 +70,11 @@ class EditOptions:
     marks: tuple[Mark, ...] = ()
 
     @property
+    def kind(self) -> str:
+        """The edit type, as it is spelled in ``EDIT_TYPES`` if it is one of them."""
+        return self.edit_type.strip().lower() or FREE
+
+    @property
     def files(self) -> tuple[str, str]:
         """The mask and the markup, which are inputs like the images."""
         return self.mask, self.markup
@@ -109,29 +119,27 @@ def plan_edit(
     Raises:
         RequestError: If the model, the folder or an argument cannot be used.
     """
-    edit_type = edit.edit_type.strip().lower() or FREE
-    is_outpaint = edit_type == OUTPAINT
+    is_outpaint = edit.kind == OUTPAINT
     named = {"a mask": edit.mask.strip(), "regions": edit.regions, "edit_type outpaint": is_outpaint}
     parts = [name for name, is_given in named.items() if is_given]
     require_whole_picture(output.exact_size, parts)
     _require_markup_alone(edit, parts)
-    # What the size of an outpaint means depends on image 1, so only its spelling is checked here.
-    shape = replace(output, size=AUTO) if is_outpaint else output
+    shape = _in_unknown_size(output, edit)
     plan = plan_call(kind, prompt, shape, call_id=call_id, settings=settings, has_markup=edit.has_markup)
     if parts:
         require_still(plan.request.output_format, parts[0])
     if is_outpaint:
-        canvas_size(plan.model, output.size, Pixels(1, 1))
-    sent = apply_edit_type(plan.prompt, edit_type)
+        canvas_size(plan.model, output.size, Pixels(1, 1))  # only its spelling is checked
+    sent = apply_edit_type(plan.prompt, edit.kind)
     if len(sent) > MAX_PROMPT_CHARACTERS:
-        message = f"With the words for edit_type {edit_type} the prompt has {len(sent):,} characters."
+        message = f"With the words for edit_type {edit.kind} the prompt has {len(sent):,} characters."
         raise InvalidArgument(message, next_step="Shorten the prompt, or use edit_type free.")
     fidelity = validate_input_fidelity(edit.input_fidelity, plan.model)
     return replace(
         plan,
         request=replace(plan.request, prompt=sent, input_fidelity=fidelity),
         requested=replace(plan.requested, size=output.size) if is_outpaint else plan.requested,
-        edit_type=edit_type,
+        edit_type=edit.kind,
     )
 
 
@@ -210,21 +218,37 @@ def quoted(plan: Plan, host_model: str) -> Quote:
     return quote(plan.model, request, input_images=seen, host_model=host_model)
 
 
-def most_quoted(plan: Plan, edit: EditOptions, *, images: int, host_model: str) -> Quote:
+def most_quoted(
+    prompt: str, *, output: OutputOptions, edit: EditOptions, images: int, host_model: str, settings: Settings
+) -> Quote:
     """The most that an edit may cost by either route, before one of its images is read.
 
     Args:
-        plan: From ``plan_edit``.
-        edit: What else the caller said of the edit.
+        prompt: Of the caller.
+        output: What the caller said of the result.
+        edit: What else the caller said.
         images: How many it has.
         host_model: The chat model that it would need on the Responses route.
+        settings: The configuration.
+
+    Raises:
+        RequestError: If the model or an argument cannot be used.
     """
-    request = plan.request
-    may_be_large = edit.mask.strip() or edit.regions or plan.edit_type == OUTPAINT
-    if request.size == AUTO and may_be_large and plan.model and isinstance(plan.model.sizes, CustomSizes):
-        request = replace(request, size=str(own_size(plan.model, _LARGEST)))
-    seen = images + edit.has_markup
-    return quote(plan.model, request, input_images=seen, host_model=host_model)
+    shape = as_meant(_in_unknown_size(output, edit), settings)
+    checked = validate_request(
+        prompt, shape, moderation="auto", settings=settings, has_markup=edit.has_markup
+    )
+    model, sent = checked.model, apply_edit_type(checked.request.prompt, edit.kind)
+    request = replace(checked.request, prompt=sent)
+    may_be_large = edit.mask.strip() or edit.regions or edit.kind == OUTPAINT
+    if request.size == AUTO and may_be_large and model and isinstance(model.sizes, CustomSizes):
+        request = replace(request, size=str(own_size(model, _LARGEST)))
+    return quote(model, request, input_images=images + edit.has_markup, host_model=host_model)
+
+
+def _in_unknown_size(output: OutputOptions, edit: EditOptions) -> OutputOptions:
+    """The options of an outpaint without its size: what that means depends on image 1."""
+    return replace(output, size=AUTO) if edit.kind == OUTPAINT else output
 
 
 def _marked_up(plan: Plan, first: InputImage, markup: Source | None, *, marks: tuple[Mark, ...]) -> Plan:

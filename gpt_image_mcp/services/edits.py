@@ -102,13 +102,20 @@ class Edit(PaidCall):
         return plan_edit(self.kind, self.prompt, call_id, output=output, edit=self.options, settings=settings)
 
     def most_quoted(self) -> Quote:
-        """The most that it may cost, whatever is in its images, which are not read. Blocking.
+        """The most that it may cost, whatever is in its images, which are not read.
 
         Raises:
-            RequestError: If it cannot be made as asked.
+            RequestError: If the model or an argument cannot be used.
         """
-        plan, host_model = self.plan(""), host_of(self.services.settings, dates.today())
-        return most_quoted(plan, self.options, images=len(self.images), host_model=host_model)
+        settings = self.services.settings
+        return most_quoted(
+            self.prompt,
+            output=self.output,
+            edit=self.options,
+            images=len(self.images),
+            host_model=host_of(settings, dates.today()),
+            settings=settings,
+        )
 
     def occupy(self, job: PaidJob) -> AbstractAsyncContextManager[None]:
         """A place among those whose images are in memory."""
