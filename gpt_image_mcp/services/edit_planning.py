@@ -70,7 +70,7 @@ class EditOptions:
     marks: tuple[Mark, ...] = ()
 
     @property
-    def kind(self) -> str:
+    def plain_type(self) -> str:
         """The edit type, as it is spelled in ``EDIT_TYPES`` if it is one of them."""
         return self.edit_type.strip().lower() or FREE
 
@@ -119,7 +119,7 @@ def plan_edit(
     Raises:
         RequestError: If the model, the folder or an argument cannot be used.
     """
-    is_outpaint = edit.kind == OUTPAINT
+    is_outpaint = edit.plain_type == OUTPAINT
     named = {"a mask": edit.mask.strip(), "regions": edit.regions, "edit_type outpaint": is_outpaint}
     parts = [name for name, is_given in named.items() if is_given]
     require_whole_picture(output.exact_size, parts)
@@ -130,16 +130,16 @@ def plan_edit(
         require_still(plan.request.output_format, parts[0])
     if is_outpaint:
         canvas_size(plan.model, output.size, Pixels(1, 1))  # only its spelling is checked
-    sent = apply_edit_type(plan.prompt, edit.kind)
+    sent = apply_edit_type(plan.prompt, edit.plain_type)
     if len(sent) > MAX_PROMPT_CHARACTERS:
-        message = f"With the words for edit_type {edit.kind} the prompt has {len(sent):,} characters."
+        message = f"With the words for edit_type {edit.plain_type} the prompt has {len(sent):,} characters."
         raise InvalidArgument(message, next_step="Shorten the prompt, or use edit_type free.")
     fidelity = validate_input_fidelity(edit.input_fidelity, plan.model)
     return replace(
         plan,
         request=replace(plan.request, prompt=sent, input_fidelity=fidelity),
         requested=replace(plan.requested, size=output.size) if is_outpaint else plan.requested,
-        edit_type=edit.kind,
+        edit_type=edit.plain_type,
     )
 
 
@@ -238,9 +238,9 @@ def most_quoted(
     checked = validate_request(
         prompt, shape, moderation="auto", settings=settings, has_markup=edit.has_markup
     )
-    model, sent = checked.model, apply_edit_type(checked.request.prompt, edit.kind)
+    model, sent = checked.model, apply_edit_type(checked.request.prompt, edit.plain_type)
     request = replace(checked.request, prompt=sent)
-    may_be_large = edit.mask.strip() or edit.regions or edit.kind == OUTPAINT
+    may_be_large = edit.mask.strip() or edit.regions or edit.plain_type == OUTPAINT
     if request.size == AUTO and may_be_large and model and isinstance(model.sizes, CustomSizes):
         request = replace(request, size=str(own_size(model, _LARGEST)))
     return quote(model, request, input_images=images + edit.has_markup, host_model=host_model)
@@ -248,7 +248,7 @@ def most_quoted(
 
 def _in_unknown_size(output: OutputOptions, edit: EditOptions) -> OutputOptions:
     """The options of an outpaint without its size: what that means depends on image 1."""
-    return replace(output, size=AUTO) if edit.kind == OUTPAINT else output
+    return replace(output, size=AUTO) if edit.plain_type == OUTPAINT else output
 
 
 def _marked_up(plan: Plan, first: InputImage, markup: Source | None, *, marks: tuple[Mark, ...]) -> Plan:
