@@ -215,6 +215,7 @@ class Settings(ServingSettings):
     session_max: int = Field(
         default=20,
         ge=1,
+        le=1_000_000,
         validation_alias=_env("GPT_IMAGE_SESSION_MAX", "GPT_IMAGE_2_SESSION_MAX"),
         description="Edit sessions listed as open.",
     )

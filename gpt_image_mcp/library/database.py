@@ -194,8 +194,10 @@ class Database:
                 self._engine = None
             if self._engine is None:
                 with contextlib.ExitStack() as on_failure:
-                    engine = _engine(self._url)
-                    on_failure.callback(engine.dispose)
+                    with _options_explained(self._url):
+                        engine = _engine(self._url)
+                        on_failure.callback(engine.dispose)
+                        engine.connect().close()
                     _prepare(engine)
                     if engine.dialect.name == "postgresql":
                         event.listen(engine, "do_connect", Reconnecting())
@@ -279,6 +281,27 @@ def _engine(url: str) -> Engine:
     if address.drivername == dialect:
         address = address.set(drivername=_POSTGRESQL_DRIVER)
     return create_engine(address, pool_pre_ping=True)
+
+
+@contextlib.contextmanager
+def _options_explained(url: str) -> Generator[None]:
+    """A block in which drivers come upon options of an address that they cannot use, as psycopg does late.
+
+    Raises:
+        DatabaseFailed: With the names of the options, one of whose values may be a password.
+    """
+    try:
+        yield
+    except UnicodeError:
+        raise
+    except (TypeError, ValueError) as error:
+        names = ", ".join(read_address(url).query) or "none"
+        message = (
+            f"The library database {shown_address(url)} cannot be opened with the options of its address "
+            f"({names}): {type(error).__name__}."
+        )
+        step = "Correct what stands behind the ? in GPT_IMAGE_DATABASE_URL, or leave it out."
+        raise DatabaseFailed(message, next_step=step) from error
 
 
 def _prepare(engine: Engine) -> None:

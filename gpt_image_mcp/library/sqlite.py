@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from functools import partial
@@ -61,9 +62,12 @@ def _file_of(address: URL) -> Path | None:
     if address.database in _IN_MEMORY or "uri" in address.query:
         return None
     try:
-        return Path(address.database).expanduser()
+        path = Path(address.database).expanduser()
     except RuntimeError as error:  # ~name of nobody
         raise OSError(str(error).rstrip(".")) from error
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+    return path
 
 
 def _engine(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import Connection, Pool, create_engine, event, inspect, text
 
-from gpt_image_mcp.errors import DatabaseInterrupted, InvalidArgument, StorageFailed
+from gpt_image_mcp.errors import DatabaseFailed, DatabaseInterrupted, InvalidArgument, StorageFailed
 from gpt_image_mcp.library.database import Database
 from gpt_image_mcp.library.ledger import Ledger
 from gpt_image_mcp.library.migrations import MIGRATIONS, VERSION, migrate, read_version
@@ -346,6 +346,35 @@ def test_an_address_that_cannot_be_used_is_refused_without_its_password(url: str
     with pytest.raises(StorageFailed, match=shown) as caught:
         Ledger(opened).spent_usd(TODAY)
     assert "hunter2" not in str(caught.value)
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    "options", ["timeout=hunter2", "detect_types=abc", "check_same_thread=maybe", "timeout=1&timeout=2"]
+)
+def test_options_that_sqlite_cannot_use_are_named_without_their_values(tmp_path: Path, options: str) -> None:
+    _require_explained(f"sqlite:///{tmp_path}/x.db?{options}", rf"\({options.partition('=')[0]}\)")
+
+
+@POSTGRESQL
+@pytest.mark.parametrize("options", ["prepare_threshold=0", "prepare_threshold=None", "row_factory=hunter2"])
+def test_options_that_psycopg_cannot_use_are_named_without_their_values(
+    database_url: str, options: str
+) -> None:
+    _require_explained(f"{database_url}?{options}", rf"\({options.partition('=')[0]}\)")
+
+
+@pytest.mark.parametrize("url", ["sqlite:///.", "sqlite:////", "sqlite:///..", "sqlite:////tmp"])
+def test_a_folder_is_no_database(url: str) -> None:
+    _require_explained(url, "cannot be used: ")
+
+
+def _require_explained(url: str, words: str) -> None:
+    opened = Database(url)
+    for _ in range(2):
+        with pytest.raises(DatabaseFailed, match=words) as caught:
+            opened.check()
+        assert "hunter2" not in str(caught.value)
     opened.close()
 
 
