@@ -24,7 +24,7 @@ from gpt_image_mcp.money import Quote
 from gpt_image_mcp.services.batch_failures import all_failed, cut_off, shown, stopped
 from gpt_image_mcp.services.batch_items import require_paid_alike, without_collisions
 from gpt_image_mcp.services.edits import Edit, EditServices
-from gpt_image_mcp.threads import in_database, in_folders, to_the_end
+from gpt_image_mcp.threads import in_database, in_folders, in_thread, to_the_end
 from gpt_image_mcp.values.progress import Progress, Stage
 from gpt_image_mcp.values.results import BatchEntry, BatchResult
 
@@ -251,7 +251,7 @@ class Batches:
             start_of(job.plan, idempotency_key=job.idempotency_key, is_joinable=job.is_joinable),
             quality="",
             size="",
-            quote=await in_folders(_most_quoted, calls if is_limited else ()),
+            quote=await in_thread(_most_quoted, calls if is_limited else ()),
             is_in_parts=True,
         )
         return await self.runner.reservations.make(job, start)
