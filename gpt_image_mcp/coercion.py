@@ -10,7 +10,7 @@ from gpt_image_mcp.values.json import MOST_VALUES
 
 # Possessive: a text of megabytes would take minutes and gigabytes with ways to go back.
 _TEXT = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_LIST_OF_TEXTS = re.compile(rf"\s*\[\s*(?:{_TEXT}\s*(?:,\s*{_TEXT}\s*)*,?\s*)?\]\s*", re.DOTALL)
+_LIST_OF_TEXTS = re.compile(rf"\s*+\[\s*+(?:{_TEXT}\s*+(?:,\s*+{_TEXT}\s*+)*+(?:,\s*+)?+)?+\]\s*+", re.DOTALL)
 _ONE_TEXT = re.compile(_TEXT, re.DOTALL)
 _ESCAPE = re.compile(r'\\(["\\/]|u[0-9a-fA-F]{4})')
 _DRIVE_PATH = re.compile(r"[A-Za-z]:\\|\\\\")

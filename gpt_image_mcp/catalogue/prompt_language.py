@@ -11,7 +11,10 @@ import unicodedata
 
 from gpt_image_mcp.errors import InvalidArgument, quoted
 
-_QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|«[^»]*»|„[^“”]*[“”]|「[^」]*」|『[^』]*』|(?<!\w)'[^']*'(?!\w)")
+# Nothing quoted has its own opening mark in it: from each of many, the search would go on to the end.
+_QUOTED = re.compile(
+    r"\"[^\"]*\"|“[^“”]*”|«[^«»]*»|„[^„“”]*[“”]|「[^「」]*」|『[^『』]*』|(?<!\w)'[^']*'(?!\w)"
+)
 _WORD = re.compile(r"[^\W\d_]+")
 _ENGLISH = re.compile(
     r"an?|and|are|as|at|by|for|from|in|into|is|its?|no|not|of|on|or|over|that|the|their|there|this|to|under|up|"

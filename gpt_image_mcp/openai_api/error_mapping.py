@@ -28,7 +28,9 @@ _HTTP_UNAUTHORIZED = 401
 # As some gateways put into an answer with status 200.
 _STATUSES_AS_CODES = frozenset(map(str, range(400, 500)))
 # A key as refusals show it: cut, starred, or by its last characters.
-_CUT_KEY = re.compile(r"\S*(?:\*{2,}|\.{3}|…)\S*|(?<=ending in )\S+|(?<=ending with )\S+|(?<=ends with )\S+")
+_CUT_KEY = re.compile(
+    r"(?<!\S)\S*(?:\*{2,}|\.{3}|…)\S*|(?<=ending in )\S+|(?<=ending with )\S+|(?<=ends with )\S+"
+)
 
 
 def map_error(response: ErrorResponse, *, model: str) -> ImageError:

@@ -12,7 +12,7 @@ LONGEST_RETRY_AFTER_SECONDS = 60.0
 _LONGEST_PAUSE_SECONDS = 31 * 24 * 3600.0
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 # Some write a sign, a unit or several values around it.
-_SECONDS = re.compile(r"\+?(\d+(?:\.\d+)?)\s*(?:s|secs?|seconds?)?\s*(?:,.*)?", re.IGNORECASE)
+_SECONDS = re.compile(r"\+?(\d+(?:\.\d+)?)\s*(?:(?:s|secs?|seconds?)\s*)?(?:,.*)?", re.IGNORECASE)
 # The first unit with which a word begins is meant: "ms" before "m", "min" like "m".
 _UNITS = {"ms": 0.001, "mil": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _UNIT = (

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpt_image_mcp.catalogue.prompt_language import require_english
 from gpt_image_mcp.catalogue.validation import ValidRequest, validate_input_images, validate_request
 from gpt_image_mcp.errors import InvalidArgument, RequestError, UnsupportedByModel
 from gpt_image_mcp.settings import Settings
@@ -214,6 +215,13 @@ def test_other_languages_are_refused_where_english_is_demanded(prompt: str) -> N
     with pytest.raises(InvalidArgument, match="GPT_IMAGE_PROMPT_LANGUAGE"):
         _check(prompt, settings=ENGLISH)
     assert _check(prompt).request.prompt == prompt
+
+
+@pytest.mark.parametrize("mark", ['"', "“", "«", "„", "「", "『", " '", "' x", "„«"])
+def test_a_million_opening_quotes_are_read_once(mark: str) -> None:
+    require_english("a fox in the " + mark * 1_000_000)
+    with pytest.raises(InvalidArgument, match="not English"):
+        require_english("ein roter Fuchs im Schnee: " + mark * 1_000_000)
 
 
 @pytest.mark.parametrize("count", [-1, 17])

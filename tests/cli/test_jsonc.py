@@ -119,6 +119,20 @@ def test_a_text_of_megabytes_is_read_and_changed() -> None:
     assert json.loads(changed) == {**value, "name 19999": {"a": [1, 2, "x" * 90], "b": 1}}
 
 
+@pytest.mark.parametrize("piece", ['"\\', '\\"', "/*", '"/*', "\\", "a,", "a "])
+@pytest.mark.parametrize("end", ["", "\\"])
+def test_megabytes_without_an_end_are_read_once(piece: str, end: str) -> None:
+    for text in (piece * 500_000 + end, f'{{"a": "{piece * 500_000}{end}'):
+        with pytest.raises(ValueError, match="line 1"):
+            parse(text)
+
+
+@pytest.mark.parametrize("text", ["{} /* open", "{} /*/", '{"a": 1 /* "', '{"a": "/* open'])
+def test_a_comment_or_text_without_an_end_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="line 1"):
+        parse(text)
+
+
 @pytest.mark.parametrize(
     ("text", "line", "reason"),
     [

@@ -221,3 +221,8 @@ def test_openai_is_believed_that_it_failed_however_late(
 @pytest.mark.parametrize("status", [504, 520, 522, 524])
 def test_a_gateway_that_gave_up_waiting_tells_nothing_however_soon(status: int) -> None:
     assert type(_mapped(status, seconds_to_answer=0.1)) is OutcomeUnknown
+
+
+@pytest.mark.parametrize("word", ["x" * 1_000_000, "." * 1_000_000, "x.*" * 300_000])
+def test_a_refused_key_is_hidden_in_words_of_megabytes(word: str) -> None:
+    assert "sk-a" not in str(_mapped(401, f"Incorrect key: sk-a***b. {word}"))

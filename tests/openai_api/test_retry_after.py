@@ -74,6 +74,12 @@ def test_an_absurd_pause_is_cut_to_a_month() -> None:
     assert retry_after_seconds("Fri, 31 Dec 9999 23:59:59 GMT") == MONTH
 
 
+@pytest.mark.parametrize("between", ["", "s"])
+def test_a_header_of_blanks_is_read_once(between: str) -> None:
+    assert retry_after_seconds(f"7{between}{' ' * 1_000_000}x") is None
+    assert retry_after_seconds(f"7 {between}{' ' * 1_000_000}, 8") == 7
+
+
 @given(st.text() | st.from_regex(r"[0-9]+(\.[0-9]+)?", fullmatch=True))
 def test_no_header_and_no_words_break_the_reading_of_a_pause(text: str) -> None:
     for seconds in (

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 Dialect: TypeAlias = Literal["json", "json+comments", "jsonc"]
 """What a reader takes: nothing but JSON, comments too, or comments and trailing commas."""
 
-_STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
-_COMMENT = re.compile(rf"{_STRING}|//[^\n]*|/\*.*?\*/", re.DOTALL)
+# One without an end is taken to the end of the file: else the search would begin anew at every mark in it.
+_STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
+_COMMENT = re.compile(rf"{_STRING}|(?P<comment>//[^\n]*|/\*.*?\*/)|/\*.*", re.DOTALL)
 _LAST_COMMA = re.compile(rf"(?:{_STRING}|[\w}}\]])\s*(?:,(?=\s*[}}\]]))?", re.DOTALL)
 _BLANKS = re.compile(r"\s*")
 _INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
@@ -68,7 +69,7 @@ def _plain(text: str, dialect: Dialect = "jsonc") -> str:
 
 
 def _blanked(found: re.Match[str]) -> str:
-    return found[0] if found[0].startswith('"') else re.sub(r"[^\n]", " ", found[0])
+    return re.sub(r"[^\n]", " ", found[0]) if found["comment"] else found[0]
 
 
 def _without_comma(found: re.Match[str]) -> str:
