@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from gpt_image_mcp.errors import InvalidArgument, quoted
+from gpt_image_mcp.imaging.marks import Mark
+from gpt_image_mcp.imaging.regions import Region
+from gpt_image_mcp.imaging.shapes import read_shapes
 from gpt_image_mcp.services.batch_items import MOST_REFERENCES, BatchItem, label
-from gpt_image_mcp.services.edit_planning import EditOptions, parse_options
+from gpt_image_mcp.services.edit_planning import EditOptions
 from gpt_image_mcp.services.globbing import MOST_FILES
 from gpt_image_mcp.values.options import OutputOptions
 
@@ -20,17 +23,28 @@ _STDIN, _STDIN_NUMBER = "-", 0
 _MOST_CHARACTERS = 50_000_000
 _EDIT_NAMES = frozenset(entry.name for entry in fields(EditOptions))
 _OUTPUT_NAMES = frozenset(entry.name for entry in fields(OutputOptions))
-_OUTPUT = TypeAdapter(OutputOptions)
+_EDIT, _OUTPUT = TypeAdapter(EditOptions), TypeAdapter(OutputOptions)
 
 
 class _Line(BaseModel):
-    """The fixed fields of a line; all others are options."""
+    """The fields of a line that are no plain options; all others are."""
 
     model_config = ConfigDict(extra="allow")
 
     image: str
     prompt: str = ""
     references: tuple[str, ...] = Field(default=(), max_length=MOST_REFERENCES)
+    regions: tuple[object, ...] = ()
+    marks: tuple[object, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, line: object) -> object:
+        """As everywhere, null means the default."""
+        if not isinstance(line, dict):
+            return line
+        given = cast("dict[str, object]", line)
+        return {name: value for name, value in given.items() if value is not None}
 
 
 def read_manifest(file: Path, *, prompt: str, output: OutputOptions) -> tuple[BatchItem, ...]:
@@ -75,18 +89,18 @@ def _item(number: int, line: str, *, prompt: str, output: OutputOptions) -> Batc
         if unknown := sorted(given.keys() - _EDIT_NAMES - _OUTPUT_NAMES):
             raise _malformed(number, f"{quoted(unknown[0])} is no option")
         own = _OUTPUT.validate_python({name: given[name] for name in given.keys() & _OUTPUT_NAMES})
+        edit = _EDIT.validate_python({name: given[name] for name in given.keys() & _EDIT_NAMES})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise _malformed(number, f"{where} {first['msg']}".strip()) from error
     differing: Any = {name: getattr(own, name) for name in given.keys() & _OUTPUT_NAMES}
-    edit: Any = {name: given[name] for name in given.keys() & _EDIT_NAMES}
     return BatchItem(
         image=entry.image,
         prompt=entry.prompt or prompt,
         references=entry.references,
         output=label(output.with_choices(differing), entry.image),
-        edit=parse_options(**edit),
+        edit=replace(edit, regions=read_shapes(Region, entry.regions), marks=read_shapes(Mark, entry.marks)),
     )
 
 
