@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+from gpt_image_mcp.imaging.limits import MAX_EDGE
 from gpt_image_mcp.imaging.source_type import source_type_packet
 
 if TYPE_CHECKING:
@@ -12,8 +13,16 @@ if TYPE_CHECKING:
 
     from gpt_image_mcp.imaging.source_type import SourceType
 
+# What libjpeg and libwebp write, and libavif reads (JPEG_MAX_DIMENSION, WEBP_MAX_DIMENSION,
+# AVIF_DEFAULT_IMAGE_DIMENSION_LIMIT); others take any edge that is read.
+_LONGEST_EDGES = {"jpeg": 65_500, "webp": 16_383, "avif": 32_768}
 _PNG_KEYWORD = "XML:com.adobe.xmp"
 _TAKING_XMP = ("JPEG", "WEBP", "AVIF")
+
+
+def longest_edge(output_format: str) -> int:
+    """How many pixels an edge may have in a file of this format."""
+    return _LONGEST_EDGES.get(output_format, MAX_EDGE)
 
 
 def encode(

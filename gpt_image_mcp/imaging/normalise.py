@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gpt_image_mcp.errors import InputRejected
 from gpt_image_mcp.imaging.animation import find_animation
 from gpt_image_mcp.imaging.decoding import ORIENTATIONS, decode, in_profile, orientation
-from gpt_image_mcp.imaging.encoding import encode
+from gpt_image_mcp.imaging.encoding import encode, longest_edge
 from gpt_image_mcp.imaging.formats import (
     announced_format,
     decodes,
@@ -40,7 +40,6 @@ _ACCEPTED = ("png", "jpeg", "webp")
 _LOSSY = ("jpeg", "mpo", "avif", "heic")
 _PNG_BIT_DEPTH_OFFSET, _EIGHT_BITS = 24, 8
 _LIGHT = 160
-_LONGEST_WEBP_EDGE = 16_383
 _SAVE_AGAIN = "Save or download the image again, or pass it as PNG or JPEG."
 _PAPER, _SLATE = (255, 255, 255), (64, 64, 64)
 
@@ -214,7 +213,7 @@ def _encoded(image: Image.Image, *, profile: bytes, is_lossy: bool) -> bytes:
     if is_lossy and image.mode == "RGB":
         return encode(image, "JPEG", profile=profile, quality=95, subsampling=0)
     data = encode(image, "PNG", profile=profile, compress_level=4)
-    if len(data) <= MAX_BYTES or max(image.size) > _LONGEST_WEBP_EDGE:
+    if len(data) <= MAX_BYTES or max(image.size) > longest_edge("webp"):
         return data
     return encode(image, "WEBP", profile=profile, quality=95, method=2)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gpt_image_mcp.errors import InvalidArgument, quoted
-from gpt_image_mcp.imaging.encoding import encode
+from gpt_image_mcp.imaging.encoding import encode, longest_edge
 from gpt_image_mcp.imaging.file_limit import MOST_PIXELS, Fitted, fit_bytes
 from gpt_image_mcp.imaging.fit import Placement, fit_into
 from gpt_image_mcp.imaging.limits import MAX_PIXELS
@@ -42,7 +42,6 @@ _CAREFUL_PIXELS = 2_000_000
 _QUICKLY: dict[str, dict[str, Any]] = {"webp": {"method": 2}, "avif": {"speed": 9}}
 # These encoders take up to 32 bytes for each pixel: 0.8 GB for as many, and 8 seconds of processor for noise.
 _MOST_PIXELS_OF_SLOW_FORMATS = 25_000_000
-_LONGEST_WEBP_EDGE, _LONGEST_EDGE = 16_383, 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +155,7 @@ def render(
 
 
 def _require_possible(size: Pixels, target: Target, *, frames: int) -> None:
-    longest = _LONGEST_WEBP_EDGE if target.output_format == "webp" else _LONGEST_EDGE
+    longest = longest_edge(target.output_format)
     is_slow = target.output_format in _QUICKLY and not target.max_bytes
     most_pixels = _MOST_PIXELS_OF_SLOW_FORMATS if is_slow else MAX_PIXELS
     if max(size) > longest or size.area * frames > most_pixels:
@@ -165,7 +164,8 @@ def _require_possible(size: Pixels, target: Target, *, frames: int) -> None:
             f"The export would have {each}{size} pixels; {target.output_format} files are written with at "
             f"most {most_pixels:,} in all and {longest:,} along an edge."
         )
-        other = "; png and jpeg take more" if is_slow and frames == 1 else ""
+        is_of_format = is_slow or max(size) > longest
+        other = "; png takes more" if is_of_format and frames == 1 else ""
         raise InvalidArgument(message, next_step=f"Pass a smaller width or height{other}.")
     if target.max_bytes and not target.icon_edges and not _may_shrink(target, frames=frames):
         _require_few(size, target, frames=frames)

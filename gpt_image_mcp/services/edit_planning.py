@@ -21,7 +21,7 @@ from gpt_image_mcp.catalogue.validation import (
 )
 from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.imaging.decoding import decode
-from gpt_image_mcp.imaging.encoding import encode
+from gpt_image_mcp.imaging.encoding import encode, longest_edge
 from gpt_image_mcp.imaging.formats import read_picture, room_for
 from gpt_image_mcp.imaging.marks import Mark, draw_marks, read_markup
 from gpt_image_mcp.imaging.masks import make_mask, place_on_canvas, read_mask
@@ -286,11 +286,25 @@ def _masked(plan: Plan, images: tuple[InputImage, ...], area: Area | None, *, ke
         return _in_shape(replace(plan, request=replace(plan.request, images=images)))
     mask = make_mask(area.coverage, notes=area.notes)
     own = Pixels(images[0].width, images[0].height)
+    if keeps:
+        _require_fitting(own, plan.request.output_format)
     wanted = parse_pixels(plan.request.size) or own_size(plan.model, own)
     notes = [*mask.notes, *_size_notes(own, wanted, keeps=keeps)]
     backdrop = Backdrop(original=images[0].as_passed, coverage=mask.coverage) if keeps else None
     request = replace(plan.request, images=images, mask=mask.file, size=str(wanted))
     return replace(plan, request=request, backdrop=backdrop, notes=(*plan.notes, *notes))
+
+
+def _require_fitting(own: Pixels, output_format: str) -> None:
+    """Refuses to put image 1 back into a file that cannot have its size."""
+    longest = longest_edge(output_format)
+    if max(own) > longest:
+        message = (
+            f"Image 1 is {own}, and with a mask or regions the result has its size; {output_format} files "
+            f"have at most {longest:,} pixels along an edge."
+        )
+        step = "Pass output_format png, or keep_unmasked false to take what the model returns."
+        raise InvalidArgument(message, next_step=step)
 
 
 def _in_shape(plan: Plan) -> Plan:

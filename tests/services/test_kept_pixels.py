@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from gpt_image_mcp import Settings, Studio
+from gpt_image_mcp.errors import InvalidArgument
 from gpt_image_mcp.values.requests import InputImage
 
 if TYPE_CHECKING:
@@ -99,6 +100,19 @@ async def test_an_outpaint_keeps_them_in_its_middle(project: Path) -> None:
     inner = (200, 200, 600, 800)
     placed = (inner[0] + left, inner[1], inner[2] + left, inner[3])
     assert before.crop(inner).tobytes() == after.crop(placed).tobytes()
+
+
+@pytest.mark.parametrize(("output_format", "edge"), [("jpeg", 65_501), ("webp", 16_384)])
+async def test_a_part_is_not_paid_for_that_no_file_of_the_format_could_have(
+    project: Path, output_format: str, edge: int
+) -> None:
+    Image.new("1", (edge, 16)).save(project / "wide.png")
+    wide: dict[str, Any] = {"images": ["wide.png"], "output_format": output_format, **MIDDLE, **QUICK}
+    async with Studio(Settings(sandbox=True)) as studio:
+        with pytest.raises(InvalidArgument, match=f"{edge}x16.*keep_unmasked"):
+            await studio.edit("a sea", **wide)
+        assert (await studio.history.search()).images == ()
+        assert (await studio.edit("a sea", **wide, keep_unmasked=False)).images
 
 
 async def test_the_size_of_a_file_is_told_as_it_lies_on_disk(photo: Path) -> None:

@@ -57,6 +57,28 @@ async def test_an_edge_that_webp_cannot_store_is_refused(studio: Studio, project
         await studio.export(_saved(project / "a.png", Image.new("1", (1, 17_000))), output_format="webp")
 
 
+@pytest.mark.parametrize("options", [{}, {"max_kb": 10}, {"filename": "wide.jpg"}])
+async def test_an_edge_that_jpeg_cannot_store_is_refused(
+    studio: Studio, project: Path, options: dict[str, Any]
+) -> None:
+    source = _saved(project / "a.png", Image.new("1", (65_501, 1)))
+    wanted: dict[str, Any] = {"output_format": "jpeg"} | options
+    with pytest.raises(InvalidArgument, match="65,500"):
+        await studio.export(source, **wanted)
+
+
+@pytest.mark.parametrize(
+    ("output_format", "edge"), [("png", 65_535), ("avif", 32_768), ("jpeg", 65_500), ("webp", 16_383)]
+)
+async def test_the_longest_edge_of_each_format_is_stored(
+    studio: Studio, project: Path, output_format: str, edge: int
+) -> None:
+    source = _saved(project / "a.png", Image.new("L", (edge, 2)))
+    exported = await studio.export(source, output_format=output_format)
+    with Image.open(exported.files[0].file_path) as image:
+        assert image.size == (edge, 2)
+
+
 async def test_avif_is_refused_where_pillow_was_built_without(
     studio: Studio, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
