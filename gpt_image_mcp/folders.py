@@ -372,12 +372,17 @@ def _guarded(home: Path, real: Path) -> Iterator[Path]:
     for name, moved in variables_set(_MOVED).items():
         inside = [part.removeprefix(_MOVED[name]) for part in parts if part.startswith(_MOVED[name])]
         yield from (real_path(Path(moved) / part) for part in inside)
-    yield from (part for part in (real, *real.parents) if part.name.casefold() in _RUN_IN_PROJECTS)
+    yield from (part for part in (real, *real.parents) if _folded(part).name in _RUN_IN_PROJECTS)
     for system in map(real_path, filter(Path.is_absolute, map(Path, _SYSTEM))):
         if not (_contains(system, home) and _contains(home, real)):
             yield system
 
 
 def _contains(folder: Path, path: Path) -> bool:
-    """Whether a path is the folder or below it; case is ignored, as macOS and Windows do."""
-    return Path(str(path).casefold()).is_relative_to(str(folder).casefold())
+    """Whether a path is the folder or below it, on any system."""
+    return _folded(path).is_relative_to(_folded(folder))
+
+
+def _folded(path: Path) -> Path:
+    """A path without what some system ignores: case, and on Windows dots and blanks at the end of a name."""
+    return Path(*(part.casefold().rstrip(". ") or part for part in path.parts))

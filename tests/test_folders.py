@@ -301,6 +301,18 @@ def test_they_are_refused_where_a_variable_moves_them_too(
     assert output_folder(Settings(), str(allowed)) == allowed
 
 
+@pytest.mark.parametrize("name", [".git", ".GIT", ".git.", ".git ", ".Git. .", ".husky."])
+def test_a_name_that_windows_shortens_to_that_of_a_repository_is_refused(name: str, project: Path) -> None:
+    with pytest.raises(OutputRejected, match="what others run"):
+        output_folder(Settings(), str(project / name / "hooks"))
+    assert output_folder(Settings(), str(project / f"{name}x")) == project / f"{name}x"
+
+
+def test_a_name_that_windows_shortens_to_that_of_credentials_is_refused() -> None:
+    with pytest.raises(OutputRejected):
+        output_folder(Settings(), "~/.ssh./keys")
+
+
 def test_a_link_into_the_hooks_of_a_repository_is_refused(project: Path) -> None:
     (project / ".git" / "hooks").mkdir(parents=True)
     (project / "innocent").symlink_to(".git/hooks")
