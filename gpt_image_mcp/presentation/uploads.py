@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import re
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.presentation.structured import StructuredContent
@@ -11,7 +11,9 @@ from gpt_image_mcp.presentation.text import joined
 if TYPE_CHECKING:
     from datetime import datetime
 
-_LONGEST_PATH = 4_096
+# Within double quotes, POSIX shells, cmd.exe and PowerShell all read such a path as it is; PowerShell takes
+# curly quotes for straight ones, and a backslash at the end would escape the quote that follows.
+_PLAIN_PATH = re.compile(r"[^\"$`!%“”„\x00-\x1f\x7f]{1,4096}(?<!\\)")
 
 
 class UploadLinkContent(StructuredContent):
@@ -27,13 +29,17 @@ class UploadLinkContent(StructuredContent):
 def upload_link_content(
     url: str, ref: str, *, file: str, ends_at: datetime, max_mb: float
 ) -> UploadLinkContent:
-    """The structured content of an address for an upload; ``file`` is what is sent, if the caller said it."""
-    name = shlex.quote(file) if 0 < len(file) <= _LONGEST_PATH else "FILE"
+    """The structured content of an address for an upload.
+
+    Its line is for any shell, so that no file can be named to run something. It has ``FILE`` in the place of
+    ``file`` if the caller named none, or one that not every shell reads as it is.
+    """
+    name = file if _PLAIN_PATH.fullmatch(file) else "FILE"
     return UploadLinkContent(
         upload_url=url,
         ref=ref,
         expires_at=ends_at.isoformat(timespec="seconds"),
-        curl=f'curl -gT {name} "{url}"',
+        curl=f'curl -gT "{name}" "{url}"',
         next="Run the curl line where the picture is, or have the user run it, with its path for FILE (up to "
         f"{max_mb:g} MB, within five minutes); then pass {ref} as an image, mask or ref, for 24 hours.",
     )

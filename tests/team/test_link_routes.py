@@ -98,7 +98,7 @@ def _uploads_of(running: Served, person: str) -> list[Path]:
 async def test_a_picture_goes_in_is_edited_and_the_result_comes_out_as_it_was_saved(
     served: Served, web: httpx2.AsyncClient
 ) -> None:
-    picture = served.folder / "a photo [1] of $HOME; 'x'.png"
+    picture = served.folder / "a photo [1] of (home) & sea; 'x'.png"
     picture.write_bytes(png("teal"))
     link = await call(served, "create_upload_link", local_file=str(picture))
     command = ("sh", "-c", link["curl"].replace("curl ", "curl -sS ", 1))
