@@ -126,7 +126,7 @@ async def test_an_edit_and_every_turn_of_a_session_have_the_size(photo: str, out
         ({"exact_size": "5000x5000"}, InvalidArgument, "5000x5000"),
         ({"exact_size": "16x3840"}, InvalidArgument, "16x3840"),
         ({"exact_size": "2900x2900"}, UnsupportedByModel, "2900x2900"),
-        ({"exact_size": "1920x1080", "model": "gpt-image-1.5"}, UnsupportedByModel, "gpt-image-1.5"),
+        ({"exact_size": "1920x1080", "model": "older"}, UnsupportedByModel, "gpt-image-1.5"),
         ({"regions": [{"box": [0, 0, 1, 0.5]}]}, InvalidArgument, "regions"),
         ({"mask": "photo.png"}, InvalidArgument, "a mask"),
         ({"edit_type": "outpaint"}, InvalidArgument, "outpaint"),
@@ -136,7 +136,8 @@ async def test_an_edit_and_every_turn_of_a_session_have_the_size(photo: str, out
 async def test_what_cannot_be_is_refused_before_anything_is_sent(
     photo: str, arguments: dict[str, Any], error: type[RequestError], words: str
 ) -> None:
-    async with serve_standin() as standin, _studio(standin) as studio:
+    older = {"older": "gpt-image-1.5"}
+    async with serve_standin() as standin, _studio(standin, model_aliases=older) as studio:
         with pytest.raises(error) as refusal:
             await studio.edit("night", [photo], **{**TO_THE_PIXEL, **arguments})
         assert (await studio.estimate()).budget.spent_today_usd == 0
@@ -160,12 +161,12 @@ async def test_what_is_quoted_and_reserved_is_the_size_that_is_asked_for() -> No
     assert list(standin.requests) == []
 
 
-async def test_what_an_amount_pays_for_leaves_out_models_that_cannot_make_the_size() -> None:
+async def test_what_an_amount_pays_for_is_told_of_pictures_of_the_size() -> None:
     async with Studio(Settings(sandbox=True)) as studio:
         large = await studio.estimate(exact_size="1920x1080", budget_usd=5)
         small = await studio.estimate(exact_size="1200x630", budget_usd=5)
     assert {fit.size for fit in large.fits} == {"1920x1088"}
-    assert {fit.size for fit in small.fits} >= {"1216x640", "1536x1024"}
+    assert "1216x640" in {fit.size for fit in small.fits}
 
 
 async def test_a_picture_that_came_smaller_is_enlarged_and_lost_provenance_is_said(project: Path) -> None:

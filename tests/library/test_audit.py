@@ -42,7 +42,7 @@ def _job(call: CallStart, number: int, **fields: Any) -> CallStart:
 
 
 def _month(database: Database, owner: Owner) -> Decimal:
-    """What the ledger says of the month of the call."""
+    """What the ledger says of this month."""
     limit = Limit(usd=Decimal(1), period="month", payer="person", name=owner.name)
     standing = Ledger(database, owner).standings([limit], "gpt-image-2")[0]
     return standing.spent_usd + standing.reserved_usd
@@ -88,6 +88,7 @@ def test_a_call_given_up_for_lost_counts_as_reserved_and_is_put_right_when_it_co
     database: Database, call: CallStart
 ) -> None:
     """By another process than that of the call, which belongs to somebody else."""
+    call = replace(call, started_at=datetime.now(UTC))
     ledger = Ledger(database, ANN, keeps_prompts=True)
     ledger.begin_call(call, ())
     let_pass(database, timedelta(seconds=2 * CALL_LEASE_SECONDS))

@@ -160,7 +160,7 @@ async def test_a_checker_in_a_preview_is_said_in_text_and_structured_content(
 ) -> None:
     del sandbox
     monkeypatch.setenv("GPT_IMAGE_PREVIEW_FORMAT", kind)
-    arguments = {"prompt": "a fox", "model": "gpt-image-1.5", "background": "transparent", "quality": "low"}
+    arguments = {"prompt": "a fox", "background": "transparent", "quality": "low"}
     async with Client(mcp) as client:
         text, _ = await _shown(client, "generate_image", **arguments)
         made = await _made(client, **arguments)

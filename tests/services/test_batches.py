@@ -288,16 +288,18 @@ async def test_a_batch_of_a_model_whose_price_is_not_known_is_refused_where_call
         ({"size": "3840x2160"}, {"edit_type": "outpaint"}),
         ({"size": "16:9"}, {"edit_type": "outpaint"}),
         ({}, {"marks": [{"shape": "circle", "box": [0, 0, 0.5, 0.5]}]}),
-        ({"model": "gpt-image-1.5"}, {"mask": "mask.png"}),
-        ({"model": "gpt-image-1.5", "size": "1536x1024"}, {"edit_type": "outpaint"}),
-        ({"model": "gpt-image-1-mini"}, {"regions": [{"box": [0, 0, 0.5, 0.5]}]}),
+        ({"model": "older"}, {"mask": "mask.png"}),
+        ({"model": "older", "size": "1536x1024"}, {"edit_type": "outpaint"}),
+        ({"model": "mini"}, {"regions": [{"box": [0, 0, 0.5, 0.5]}]}),
     ],
 )
 async def test_what_an_edit_may_cost_is_no_more_than_is_said_before_its_images_are_read(
     project: Path, output: dict[str, Any], edit: dict[str, Any], quality: str
 ) -> None:
     sizes = [(3000, 2700), (64, 2000), (900, 900), (48, 16)]
-    async with Studio(Settings.model_validate({"api_key": "sk-test"})) as studio:
+    aliases = {"older": "gpt-image-1.5", "mini": "gpt-image-1-mini"}
+    settings = Settings.model_validate({"api_key": "sk-test", "model_aliases": aliases})
+    async with Studio(settings) as studio:
         services = await Container(studio.settings).edits()
         for size in sizes:
             Image.new("RGB", size, "navy").save(project / "photo.png")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.errors import UpstreamRejected
+from gpt_image_mcp.openai_api.sandbox.transport import SandboxTransport
 from tests.standin import serve_standin
 
 if TYPE_CHECKING:
@@ -76,8 +78,12 @@ async def test_the_way_a_camera_was_held_counts(project: Path) -> None:
 async def test_a_model_of_fixed_sizes_makes_the_nearest_and_says_what_became_of_the_shape(
     project: Path, taken: tuple[int, int], made: tuple[int, int], words: str
 ) -> None:
-    async with Studio(Settings(sandbox=True)) as studio:
-        batch = await studio.batch_edit("night", [_photo(project, taken)], model="gpt-image-1.5", **QUICK)
+    name = "gpt-image-1.5"  # which a gateway may still have
+    sandbox = SandboxTransport(today=lambda: date(2026, 11, 30))
+    async with serve_standin(sandbox) as standin:
+        known = {"api_key": "sk-test", "base_url": standin.base_url, "model_aliases": {name: name}}
+        async with Studio(Settings.model_validate(known)) as studio:
+            batch = await studio.batch_edit("night", [_photo(project, taken)], model=name, **QUICK)
     (item,) = batch.items
     assert _size(item.images[0]) == made
     assert any(words in note and f"{taken[0]}x{taken[1]}" in note for note in item.notes)
