@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from gpt_image_mcp.coercion import has_too_many_values
 from gpt_image_mcp.errors import InvalidArgument, quoted
 from gpt_image_mcp.imaging.marks import Mark
 from gpt_image_mcp.imaging.regions import Region
@@ -14,6 +15,7 @@ from gpt_image_mcp.imaging.shapes import read_shapes
 from gpt_image_mcp.services.batch_items import MOST_REFERENCES, BatchItem, label
 from gpt_image_mcp.services.edit_planning import EditOptions
 from gpt_image_mcp.services.globbing import MOST_FILES
+from gpt_image_mcp.values.json import MOST_VALUES
 from gpt_image_mcp.values.options import OutputOptions
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def read_manifest(file: Path, *, prompt: str, output: OutputOptions) -> tuple[Ba
     Raises:
         InvalidArgument: If the file cannot be read, is empty, lists too many images, or a line is malformed.
     """
-    lines = [entry for entry in enumerate(_text(file).splitlines(), start=1) if entry[1].strip()]
+    lines = [entry for entry in enumerate(_text(file).split("\n"), start=1) if entry[1].strip()]
     if not 1 <= len(lines) <= MOST_FILES:
         message = f"The manifest lists {len(lines)} images; it must be 1 to {MOST_FILES}."
         raise InvalidArgument(message, next_step="Split it into several calls.")
@@ -71,7 +73,7 @@ def _text(file: Path) -> str:
     try:
         # Not ``sys.stdin``: a thread that still reads from it when the process ends would hold it up.
         source = _STDIN_NUMBER if str(file) == _STDIN else file
-        with open(source, encoding="utf-8", closefd=source is file) as stream:
+        with open(source, encoding="utf-8-sig", closefd=source is file) as stream:
             text = stream.read(_MOST_CHARACTERS + 1)
     except (OSError, UnicodeError) as error:
         message = f"The manifest {file} cannot be read: {getattr(error, 'strerror', None) or error}."
@@ -83,6 +85,8 @@ def _text(file: Path) -> str:
 
 
 def _item(number: int, line: str, *, prompt: str, output: OutputOptions) -> BatchItem:
+    if has_too_many_values(line):
+        raise _malformed(number, f"it has more than {MOST_VALUES:,} values")
     try:
         entry = _Line.model_validate_json(line)
         given = entry.model_extra or {}

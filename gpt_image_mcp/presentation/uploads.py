@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 # Within double quotes, POSIX shells, cmd.exe and PowerShell all read such a path as it is; PowerShell takes
 # curly quotes for straight ones, and a backslash at the end would escape the quote that follows.
-_PLAIN_PATH = re.compile(r"[^\"$`!%“”„\x00-\x1f\x7f]{1,4096}(?<!\\)")
+# A dash or dot alone means stdin to curl.
+_PLAIN_PATH = re.compile(r"(?![-.]\Z)[^\"$`!%“”„\x00-\x1f\x7f]{1,4096}(?<!\\)")
 
 
 class UploadLinkContent(StructuredContent):

@@ -38,3 +38,33 @@ def test_null_in_a_manifest_means_the_default(name: str, project: Path) -> None:
     file.write_text('{"image": "a.png"}\n' + json.dumps({"image": "a.png", name: None}))
     plain, with_null = read_manifest(file, prompt="warmer", output=OutputOptions())
     assert with_null == plain
+
+
+@pytest.mark.parametrize("value", ["1", "[]", "{}"])
+@pytest.mark.parametrize(
+    "where", ['"regions": [{"points": [%s]}]', '"marks": [%s]', '"references": [%s]', '"n": [%s]']
+)
+def test_a_line_of_millions_of_values_is_refused_before_they_are_read(
+    where: str, value: str, project: Path
+) -> None:
+    file = project / "jobs.jsonl"
+    file.write_text('{"image": "a.png", ' + where % ",".join([value] * 5_000_000) + "}")
+    with pytest.raises(InvalidArgument, match=r"Line 1 .* more than 250,000 values"):
+        read_manifest(file, prompt="warmer", output=OutputOptions())
+
+
+def test_a_manifest_at_every_limit_is_read(project: Path) -> None:
+    shape = {"shape": "polygon", "points": [[0.1, 0.1], [0.9, 0.1]] * 500}
+    file = project / "jobs.jsonl"
+    file.write_text(json.dumps({"image": "a.png", "regions": [shape] * 64}))
+    (item,) = read_manifest(file, prompt="warmer", output=OutputOptions())
+    assert len(item.edit.regions) == 64
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\x85", "\x0c", "\u00a0"])
+def test_only_a_line_break_ends_a_line_and_a_byte_order_mark_is_passed_over(mark: str, project: Path) -> None:
+    file = project / "jobs.jsonl"
+    lines = [json.dumps({"image": f"a{mark}b.png"}, ensure_ascii=False)] * 2
+    file.write_bytes(("\ufeff" + "\r\n".join(lines)).encode())
+    items = read_manifest(file, prompt="warmer", output=OutputOptions())
+    assert [item.image for item in items] == [f"a{mark}b.png"] * 2

@@ -37,7 +37,7 @@ def test_a_path_that_every_shell_reads_as_it_is_stands_in_double_quotes(file: st
 @pytest.mark.parametrize(
     "file",
     [
-        *("", "x" * 4_097, 'a".png', "a\nb.png", "a\x1bb.png", "folder\\", "“ & calc & ”.png"),
+        *("", "-", ".", "x" * 4_097, 'a".png', "a\nb.png", "a\x1bb.png", "folder\\", "“ & calc & ”.png"),
         *("%PATH%.png", "$HOME.png", "$(id).png", "`id`.png", "!!.png"),
     ],
 )
