@@ -98,13 +98,18 @@ def _item(number: int, line: str, *, prompt: str, output: OutputOptions) -> Batc
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise _malformed(number, f"{where} {first['msg']}".strip()) from error
+    try:
+        regions, marks = read_shapes(Region, entry.regions), read_shapes(Mark, entry.marks)
+    except InvalidArgument as error:
+        message = f"Line {number} of the manifest: {error.message}"
+        raise InvalidArgument(message, next_step=error.next_step) from error
     differing: Any = {name: getattr(own, name) for name in given.keys() & _OUTPUT_NAMES}
     return BatchItem(
         image=entry.image,
         prompt=entry.prompt or prompt,
         references=entry.references,
         output=label(output.with_choices(differing), entry.image),
-        edit=replace(edit, regions=read_shapes(Region, entry.regions), marks=read_shapes(Mark, entry.marks)),
+        edit=replace(edit, regions=regions, marks=marks),
     )
 
 

@@ -164,8 +164,9 @@ def _require_possible(size: Pixels, target: Target, *, frames: int) -> None:
             f"The export would have {each}{size} pixels; {target.output_format} files are written with at "
             f"most {most_pixels:,} in all and {longest:,} along an edge."
         )
-        is_of_format = is_slow or max(size) > longest
-        other = "; png takes more" if is_of_format and frames == 1 else ""
+        is_possible = frames == 1 and size.area <= MAX_PIXELS
+        able = [name for name in ("png", "jpeg") if is_possible and max(size) <= longest_edge(name)]
+        other = f", or output_format {' or '.join(able)}" if able else ""
         raise InvalidArgument(message, next_step=f"Pass a smaller width or height{other}.")
     if target.max_bytes and not target.icon_edges and not _may_shrink(target, frames=frames):
         _require_few(size, target, frames=frames)

@@ -284,10 +284,10 @@ def _masked(plan: Plan, images: tuple[InputImage, ...], area: Area | None, *, ke
     """The plan of an edit with or without a mask; with one, ``auto`` is image 1's own size."""
     if area is None:
         return _in_shape(replace(plan, request=replace(plan.request, images=images)))
-    mask = make_mask(area.coverage, notes=area.notes)
     own = Pixels(images[0].width, images[0].height)
     if keeps:
         _require_fitting(own, plan.request.output_format)
+    mask = make_mask(area.coverage, notes=area.notes)
     wanted = parse_pixels(plan.request.size) or own_size(plan.model, own)
     notes = [*mask.notes, *_size_notes(own, wanted, keeps=keeps)]
     backdrop = Backdrop(original=images[0].as_passed, coverage=mask.coverage) if keeps else None
@@ -296,11 +296,11 @@ def _masked(plan: Plan, images: tuple[InputImage, ...], area: Area | None, *, ke
 
 
 def _require_fitting(own: Pixels, output_format: str) -> None:
-    """Refuses to put image 1 back into a file that cannot have its size."""
+    """Refuses to put the pixels of a picture back into a file that cannot have its size."""
     longest = longest_edge(output_format)
     if max(own) > longest:
         message = (
-            f"Image 1 is {own}, and with a mask or regions the result has its size; {output_format} files "
+            f"The result would be {own}, as the picture whose pixels are put back; {output_format} files "
             f"have at most {longest:,} pixels along an edge."
         )
         step = "Pass output_format png, or keep_unmasked false to take what the model returns."
@@ -344,6 +344,8 @@ def _outpainted(
     if canvas == own:
         message = f"Image 1 already has the size {canvas}, so there is nothing to extend."
         raise InvalidArgument(message, next_step="Pass a larger size or another ratio.")
+    if keeps:
+        _require_fitting(canvas, plan.request.output_format)
     decoded = decode(first.as_passed)
     extended, area = place_on_canvas(
         decoded.image, canvas, inside.coverage if inside else None, may_enlarge=parse_pixels(size) is None

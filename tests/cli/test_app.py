@@ -439,6 +439,7 @@ def test_the_size_of_a_line_takes_the_place_of_an_exact_size_of_all(
         ("not json", "Line 1"),
         ('{"image": "a.png", "n": "many"}', "Line 1"),
         ('{"image": "a.png", "n": 50}', "Line 1"),
+        ('{"image": "a.png"}\n{"image": "a.png", "regions": [{"box": [0, 0, 9, 9]}]}', "Line 2"),
         ("", "lists 0 images"),
     ],
 )

@@ -111,6 +111,10 @@ async def test_a_part_is_not_paid_for_that_no_file_of_the_format_could_have(
     async with Studio(Settings(sandbox=True)) as studio:
         with pytest.raises(InvalidArgument, match=f"{edge}x16.*keep_unmasked"):
             await studio.edit("a sea", **wide)
+        larger = {"edit_type": "outpaint", "size": f"{edge + 2}x16", "model": "someones"}
+        canvas: dict[str, Any] = {**wide, **larger, "regions": []}
+        with pytest.raises(InvalidArgument, match=f"{edge + 2}x16.*keep_unmasked"):
+            await studio.edit("a sea", **canvas)
         assert (await studio.history.search()).images == ()
         assert (await studio.edit("a sea", **wide, keep_unmasked=False)).images
 
