@@ -1,9 +1,10 @@
-"""Days in the local time zone, and the dates and spans that callers write."""
+"""Days in the local time zone, and the dates and spans that callers and servers write."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -44,6 +45,15 @@ def zone_named(name: str) -> tzinfo:
         return datetime.strptime(name, "%z").tzinfo or UTC if is_offset else ZoneInfo(name)
     except (LookupError, OSError, ValueError):
         return UTC
+
+
+def http_date(text: str) -> datetime | None:
+    """The moment that a header of HTTP names; None if it names none."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def midnight(day: date) -> datetime:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gpt_image_mcp.dates import local_day, midnight, parse_since, parse_until
+from gpt_image_mcp.dates import http_date, local_day, midnight, parse_since, parse_until
 from gpt_image_mcp.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -46,6 +46,21 @@ def test_a_day_without_midnight_begins_with_its_first_hour(live_in: Callable[[st
     assert since is not None
     assert since.isoformat() == "2026-03-08T01:00:00-04:00"
     assert parse_until("2026-03-07", NOON) == since
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "soon",
+        "Sat, 99 Nov 2026 12:00:00 GMT",
+        "Sat, 21 Nov 99999 12:00:00 GMT",
+        f"Sat, 21 Nov 2026 12:00:00 +{10**20}",
+        f"Sat, {10**20} Nov 2026 12:00:00 GMT",
+    ],
+)
+def test_a_header_without_a_date_names_no_moment(text: str) -> None:
+    assert http_date(text) is None
 
 
 @pytest.mark.parametrize("text", ["9999-12-31T10:00", "0001-01-01T00:00:00+00:00", "9999-12-31"])

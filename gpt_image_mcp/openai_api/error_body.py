@@ -27,7 +27,7 @@ _HTML = re.compile(r"<!doctype html|<html|<head|<body", re.IGNORECASE)
 _TITLE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 _MOST_OF_A_PAGE = 10_000
 _TAG = re.compile(r"<[^>]*>")
-_CLIENT_ERRORS = range(400, 500)
+STATUSES_AS_CODES = frozenset(map(str, range(400, 500)))
 _MOST_ENTRIES = 5
 _DEEPEST = 6
 # More than an error object has; a deeper one is read as text.
@@ -144,7 +144,7 @@ def _is_error(body: Mapping[str, object]) -> bool:
     if any(body.get(name) for name in _ERROR_FIELDS) or body.get("success") is False:
         return True
     code, status = _text(_first((body,), *_CODES)), str(body.get("status")).lower()
-    return status in ("error", "failed") or (code.isdigit() and int(code) in _CLIENT_ERRORS)
+    return status in ("error", "failed") or code in STATUSES_AS_CODES
 
 
 def _code_as_error(layers: tuple[Mapping[str, object], ...]) -> str:

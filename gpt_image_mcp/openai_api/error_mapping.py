@@ -15,6 +15,7 @@ from gpt_image_mcp.errors import (
     UpstreamUnavailable,
     cut,
 )
+from gpt_image_mcp.openai_api.error_body import STATUSES_AS_CODES
 from gpt_image_mcp.openai_api.error_kinds import ERROR_KINDS, REJECTIONS, WEBSITE
 from gpt_image_mcp.openai_api.retry_after import LONGEST_RETRY_AFTER_SECONDS, pause_seconds
 from gpt_image_mcp.redaction import HIDDEN
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 _LONGEST_WORDS_CHARACTERS = 600
 _HTTP_UNAUTHORIZED = 401
 # As some gateways put into an answer with status 200.
-_STATUSES_AS_CODES = frozenset(map(str, range(400, 500)))
 # A key as refusals show it: cut, starred, or by its last characters.
 _CUT_KEY = re.compile(
     r"(?<!\S)\S*(?:\*{2,}|\.{3}|…)\S*|(?<=ending in )\S+|(?<=ending with )\S+|(?<=ends with )\S+"
@@ -44,7 +44,7 @@ def map_refusal_inside(response: ErrorResponse, *, model: str) -> ImageError | N
 
     Its code may be the status that it should have had.
     """
-    if response.code in _STATUSES_AS_CODES:
+    if response.code in STATUSES_AS_CODES:
         response = replace(response, status=int(response.code))
     kind = _kind(response)
     if kind is None or issubclass(kind.error, UpstreamUnavailable | OutcomeUnknown):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import email.utils
 import re
 from datetime import UTC, datetime
+
+from gpt_image_mcp.dates import http_date
 
 # A longer pause is not waited for.
 LONGEST_RETRY_AFTER_SECONDS = 60.0
@@ -53,11 +54,9 @@ def retry_after_seconds(header: str, *, now: datetime | None = None) -> float | 
     text = header.strip()
     if found := _SECONDS.fullmatch(text):
         return min(float(found[1]), _LONGEST_PAUSE_SECONDS)
-    try:
-        when = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    when = http_date(text)
+    if when is None:
         return None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
     seconds = (when - (now or datetime.now(UTC))).total_seconds()
     return min(max(0.0, seconds), _LONGEST_PAUSE_SECONDS)
 

@@ -60,6 +60,7 @@ def test_members_are_laid_out_like_the_rest(text: str, path: list[str], expected
         ("a: !secret sk-own\n", "line 1"),
         ("? [a]\n: 1\n", "."),
         ("a: \x01", "characters"),
+        ("a: !!timestamp soon", "characters"),
     ],
 )
 def test_malformed_texts_name_line_and_reason_and_quote_nothing(text: str, reason: str) -> None:

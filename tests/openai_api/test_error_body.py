@@ -27,6 +27,8 @@ from gpt_image_mcp.openai_api.error_body import page_title, read_error_body
         ({"errors": {"message": "no"}}, "no", ""),
         ({"message": "no", "code": "x"}, "no", "x"),
         ({"msg": "no", "error_code": 7}, "no", "7"),
+        ({"message": "no", "code": "²"}, "no", "²"),
+        ({"message": "no", "code": "4" * 5000}, "no", "4" * 5000),
         ({"title": "Forbidden", "detail": "No entry.", "status": 403}, "No entry.", ""),
         ([{"error": {"message": "no", "code": "x"}}], "no", "x"),
         (["one", "two"], "one; two", ""),

@@ -43,7 +43,7 @@ def _explained() -> Generator[None]:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problem = re.sub(r" '[^'<]{3,}'", "", error.problem or "")
         raise ValueError(f"{problem}: line {line}") from None
-    except (yaml.YAMLError, TypeError):
+    except (yaml.YAMLError, TypeError, AttributeError):  # the last for a !!timestamp that is none
         raise ValueError("it has characters or names that YAML does not know") from None
 
 

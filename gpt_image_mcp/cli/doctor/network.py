@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from gpt_image_mcp.calls.planning import is_sandbox
@@ -16,7 +15,7 @@ from gpt_image_mcp.catalogue.model_choice import known_model
 from gpt_image_mcp.catalogue.models import load_catalogue
 from gpt_image_mcp.catalogue.validation import has_key
 from gpt_image_mcp.cli.doctor.findings import failed, ok, refused, skipped, warning
-from gpt_image_mcp.dates import today
+from gpt_image_mcp.dates import http_date, today
 from gpt_image_mcp.errors import (
     AuthenticationFailed,
     ImageError,
@@ -96,11 +95,9 @@ def check_clock(date: str, now: datetime) -> Finding:
         date: The ``Date`` header of its answer; empty if there was none.
         now: The time of this machine.
     """
-    try:
-        theirs = parsedate_to_datetime(date)
-    except ValueError:
+    theirs = http_date(date)
+    if theirs is None:
         return skipped("clock", "The server did not tell its time.")
-    theirs = theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)
     seconds = (now - theirs).total_seconds()
     if abs(seconds) <= _MOST_SKEW_SECONDS:
         return ok("clock", "It agrees with the server's.")

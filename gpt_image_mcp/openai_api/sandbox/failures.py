@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gpt_image_mcp.values.json import JsonObject
 
 _DIRECTIVE = re.compile(
-    r"\[sandbox:\s*([a-z0-9_]+)\s*(?:\*\s*(\d+))?\s*(?:=\s*([\d.]+))?\s*\]", re.IGNORECASE
+    r"\[sandbox:\s*([a-z0-9_]+)\s*(?:\*\s*(\d{1,9}))?\s*(?:=\s*(\d*\.?\d{1,9}))?\s*\]", re.IGNORECASE
 )
 DELAY = "delay"
 

@@ -125,7 +125,7 @@ class SandboxTransport(httpx2.AsyncBaseTransport):
         path = request.url.path
         checked = await in_thread(self._checked, path, received)
         directives = self._read(checked.prompt)
-        await asyncio.sleep(max(directives.delay_seconds, self._delay_seconds))
+        await _let_pass(max(directives.delay_seconds, self._delay_seconds), request)
         is_edit = path == EDITS
         if is_edit and (self.rejects_edits or LAUNCH_ERA in directives.names):
             raise RequestRefused(REFUSALS[LAUNCH_ERA].about(checked.model.name))
@@ -334,6 +334,16 @@ def _break_connection(names: tuple[str, ...], request: httpx2.Request) -> None:
     if "reset" in names:
         _raise(httpx2.ReadError, "Connection reset by peer", request)
     if "timeout" in names:
+        _raise(httpx2.ReadTimeout, "The read operation timed out", request)
+
+
+async def _let_pass(seconds: float, request: httpx2.Request) -> None:
+    """Lets the time of an answer pass, or as much of it as the client waits for."""
+    patience_seconds = request.extensions.get("timeout", {}).get("read")
+    if patience_seconds is None or seconds <= patience_seconds:
+        await asyncio.sleep(seconds)
+    else:
+        await asyncio.sleep(patience_seconds)
         _raise(httpx2.ReadTimeout, "The read operation timed out", request)
 
 

@@ -234,6 +234,16 @@ async def test_directives_are_not_drawn(client: openai.AsyncOpenAI) -> None:
     assert plain.data == delayed.data
 
 
+@pytest.mark.parametrize("number", ["delay=1.2.3", "delay=.", "500*" + "9" * 5000])
+async def test_what_is_no_number_is_no_directive(client: openai.AsyncOpenAI, number: str) -> None:
+    assert (await make(client, prompt=f"a fox [sandbox:{number}]")).data
+
+
+async def test_a_delay_ends_where_the_patience_of_the_client_does(client: openai.AsyncOpenAI) -> None:
+    with pytest.raises(openai.APITimeoutError):
+        await make(client, prompt="a fox [sandbox:delay=999999999]", timeout=0.05)
+
+
 async def test_an_unknown_directive_names_those_that_exist(client: openai.AsyncOpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as refusal:
         await make(client, prompt="a fox [sandbox:earthquake]")
