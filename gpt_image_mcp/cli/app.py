@@ -7,8 +7,9 @@ import re
 import shlex
 from contextlib import suppress
 from importlib.metadata import version
+from inspect import iscoroutine
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import App, CoercionError, CycloptsError
 
@@ -32,7 +33,8 @@ from gpt_image_mcp.coercion import whole_characters
 from gpt_image_mcp.environment import secrets
 from gpt_image_mcp.errors import ImageError, InvalidSetting, quoted
 from gpt_image_mcp.open_files import require_open_files
-from gpt_image_mcp.signals import leave_interrupted
+from gpt_image_mcp.settings import read_settings
+from gpt_image_mcp.signals import leave_interrupted, run_until_told
 from gpt_image_mcp.visible_text import log_visibly
 
 if TYPE_CHECKING:
@@ -101,8 +103,10 @@ def run(arguments: Sequence[str]) -> int:
         require_open_files()
         _require_unicode(arguments)
         _require_quotes(arguments)
-        done = app(list(arguments), console=console.of_help, exit_on_error=False, print_error=False)
-        return int(done or EXIT_DONE)
+        command, given, _ = app.parse_args(
+            list(arguments), console=console.of_help, exit_on_error=False, print_error=False
+        )
+        return int(_done(command(*given.args, **given.kwargs)) or EXIT_DONE)
     except CycloptsError as error:
         console.say_error(str(error), f"Next: {_HELP}")
         return EXIT_USAGE
@@ -116,6 +120,16 @@ def run(arguments: Sequence[str]) -> int:
         leave_interrupted(EXIT_INTERRUPTED)
         console.say_error("Interrupted. A request that was already sent may still be billed.")
         return EXIT_INTERRUPTED
+
+
+def _done(work: Any) -> Any:
+    """What a command returns; one with a loop is run for it."""
+    if not iscoroutine(work):
+        return work
+    grace_seconds = 0.0
+    with suppress(InvalidSetting):  # with which nothing is sent
+        grace_seconds = read_settings().shutdown_grace_seconds
+    return run_until_told(work, grace_seconds=grace_seconds, exit_code=EXIT_INTERRUPTED)
 
 
 def _require_unicode(arguments: Sequence[str]) -> None:

@@ -35,7 +35,7 @@ from gpt_image_mcp.mcp_app.serve import (
     traced_as_set,
 )
 from gpt_image_mcp.settings import read_settings
-from gpt_image_mcp.signals import ending_signals, leave_within
+from gpt_image_mcp.signals import Ending, ending_signals, leave_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -129,7 +129,7 @@ class WebServer(uvicorn.Server):
 
     uvicorn by itself ends event streams at once, and with them the answers to calls that are being drawn,
     and then dies of the signal. Here the first signal ends it when no client waits any more, or when the
-    grace period is over, and the second at once.
+    grace period is over, and at once if a person insists.
 
     Args:
         app: The application to serve.
@@ -157,6 +157,7 @@ class WebServer(uvicorn.Server):
         self._release = release
         self._waiting = 0
         self._quiet_since = 0.0
+        self._ending = Ending(self._begin_to_leave, self._leave)
         self._left_at: float | None = None  # the first signal
         self._asked_at = -math.inf  # whether it is ready
 
@@ -178,14 +179,16 @@ class WebServer(uvicorn.Server):
         return BoundedConnection(self.config, self.server_state, self.lifespan.state)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begins to leave at the first signal, and leaves at the second."""
-        del sig, frame
-        if self._left_at is None:
-            self._left_at = monotonic()
-            # Those that clients wait for come first.
-            leave_within(2 * self._grace_seconds + _ANSWERING_SECONDS)
-        else:
-            self.should_exit = True
+        """Handles a signal to end."""
+        self._ending(sig, frame)
+
+    def _begin_to_leave(self) -> None:
+        self._left_at = monotonic()
+        # Those that clients wait for come first.
+        leave_within(2 * self._grace_seconds + _ANSWERING_SECONDS)
+
+    def _leave(self) -> None:
+        self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
         """Whether to leave now; uvicorn asks ten times a second."""

@@ -29,7 +29,7 @@ from pydantic_core import PydanticSerializationError
 from gpt_image_mcp.coercion import whole_characters
 from gpt_image_mcp.mcp_app.jsonrpc import BATCHES_IN, Line, read_line
 from gpt_image_mcp.mcp_app.standard_streams import QueuedWriter
-from gpt_image_mcp.signals import ending_signals
+from gpt_image_mcp.signals import Ending, ending_signals
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
@@ -210,16 +210,15 @@ def _json(message: JSONRPCMessage) -> str:
 def _end_on_signals(client: Client) -> None:
     """Takes a signal to end for the end of the input, after which requests that were sent still finish.
 
-    A second signal stops the server at once. Windows has no such signals for processes without a console.
+    Whoever insists stops the server at once. Windows has no such signals for processes without a console.
     """
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         return
-    loop = asyncio.get_running_loop()
-
-    def stop(number: int) -> None:
-        loop.remove_signal_handler(number)
-        signal.signal(number, signal.SIG_DFL)
-        client.end()
-
+    ending = Ending(client.end, _die)
     for number in ending_signals():
-        loop.add_signal_handler(number, stop, number)
+        asyncio.get_running_loop().add_signal_handler(number, ending, number)
+
+
+def _die() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.raise_signal(signal.SIGINT)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
+from gpt_image_mcp.cli.app import EXIT_INTERRUPTED
 from gpt_image_mcp.errors import OutcomeUnknown
 from gpt_image_mcp.library.clock import CALL_LEASE_SECONDS
 from gpt_image_mcp.values.results import ImageResult
@@ -32,6 +33,10 @@ from tests.faults.scripted import (
 
 if TYPE_CHECKING:
     from gpt_image_mcp import Studio
+
+
+# uvx and shells pass on what their whole group was told.
+REPEATED = (signal.SIGTERM, signal.SIGHUP, signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.fixture
@@ -165,8 +170,10 @@ async def test_a_server_that_is_told_to_stop_lets_its_request_finish(
             job = await server.call("generate_image", prompt="a fox", wait_seconds=0, **QUICK)
             await endpoint.received(posts=1)
             stopping = asyncio.create_task(server.end(number))
-            done, _ = await asyncio.wait({stopping}, timeout=0.3)
-            assert not done
+            for again in REPEATED:
+                done, _ = await asyncio.wait({stopping}, timeout=0.3)
+                assert not done
+                server.tell(again)
             gate.set()
             assert await stopping == 0
         async with studio_for(endpoint) as studio:
@@ -191,13 +198,49 @@ async def test_a_command_that_is_told_to_stop_lets_its_request_finish(
         )
         await endpoint.received(posts=1)
         process.send_signal(number)
-        await asyncio.wait({told := asyncio.create_task(process.communicate())}, timeout=0.3)
+        told = asyncio.create_task(process.communicate())
+        for again in REPEATED:
+            await asyncio.wait({told}, timeout=0.3)
+            process.send_signal(again)
         gate.set()
         _, errors = await told
         assert b"Traceback" not in errors
         assert len(endpoint.posts) == 1
     assert len(files(folder)) == 1
     assert [call.status for call in calls()] == ["completed"]
+
+
+async def test_who_insists_ends_a_command_at_once(folder: Path) -> None:
+    gate = asyncio.Event()
+    async with serve_script(held(gate)) as endpoint:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gpt_image_mcp", "generate", "a fox", "--output-dir", str(folder)),
+            env=environment_of(endpoint, GPT_IMAGE_SHUTDOWN_GRACE_SECONDS="3600"),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        await endpoint.received(posts=1)
+        told = asyncio.create_task(process.communicate())
+        while not (await asyncio.wait({told}, timeout=0.1))[0]:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGINT)
+        _, errors = await told
+        gate.set()
+    assert process.returncode in {EXIT_INTERRUPTED, -signal.SIGINT}
+    assert b"Traceback" not in errors
+
+
+async def test_who_insists_ends_a_server_at_once(folder: Path) -> None:
+    gate = asyncio.Event()
+    settings = {"GPT_IMAGE_OUTPUT_DIR": str(folder), "GPT_IMAGE_SHUTDOWN_GRACE_SECONDS": "3600"}
+    async with serve_script(held(gate)) as endpoint, serve_process(endpoint, **settings) as server:
+        await server.call("generate_image", prompt="a fox", wait_seconds=0, **QUICK)
+        await endpoint.received(posts=1)
+        stopping = asyncio.create_task(server.end(signal.SIGTERM))
+        while not (await asyncio.wait({stopping}, timeout=0.1))[0]:
+            with contextlib.suppress(ProcessLookupError):
+                server.tell(signal.SIGINT)
+        assert await stopping == -signal.SIGINT
+        gate.set()
 
 
 async def test_a_command_under_nohup_goes_on_when_its_terminal_closes(folder: Path) -> None:

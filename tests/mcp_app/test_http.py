@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 from fastmcp import Client
+from mcp import MCPError
 from PIL import Image
 
 import gpt_image_mcp
@@ -259,8 +260,12 @@ async def test_calls_that_are_drawing_are_answered_before_the_server_ends(tmp_pa
             ]
             for event in drawing:
                 await event.wait()
+            answers = asyncio.gather(*calls)
             running.process.send_signal(signal.SIGTERM)
-            results = await asyncio.gather(*calls)
+            while not answers.done():  # those who started it pass it on
+                running.process.send_signal(signal.SIGTERM)
+                await asyncio.sleep(0.2)
+            results = await answers
         code, out, _ = _stopped(running)
     assert all(Path(_answer(result)["images"][0]["file_path"]).is_file() for result in results)
     assert (code, out) == (0, "")
@@ -336,12 +341,16 @@ async def test_a_client_that_only_listens_does_not_keep_the_server_up(tmp_path: 
     assert "Traceback" not in err
 
 
-async def test_a_second_signal_does_not_wait_for_what_is_being_drawn(tmp_path: Path) -> None:
-    with serve(tmp_path, GPT_IMAGE_SHUTDOWN_GRACE_SECONDS="0.1", GPT_IMAGE_DEBUG="1") as running:
+async def test_who_insists_does_not_wait_for_those_who_are_answered(tmp_path: Path) -> None:
+    drawing = asyncio.Event()
+    with serve(tmp_path, GPT_IMAGE_SHUTDOWN_GRACE_SECONDS="5") as running:
         async with running.client() as client:
-            await _call(client, "generate_image", prompt="[sandbox:delay=30] a boat", wait_seconds=0)
-        for _ in range(2):
-            running.process.send_signal(signal.SIGTERM)
+            call = asyncio.create_task(_draw(client, "for long", drawing, delay_seconds=600))
+            await drawing.wait()
+            while not (await asyncio.wait({call}, timeout=0.1))[0]:
+                running.process.send_signal(signal.SIGINT)
+            with pytest.raises((MCPError, httpx2.HTTPError)):
+                await call
         code, out, _ = _stopped(running)
     assert (code, out) == (0, "")
 
