@@ -70,8 +70,6 @@ app = App(
     "MCP over stdio.",
     help_format="plaintext",
     version=version("gpt-image-mcp-server"),
-    result_action="return_value",
-    suppress_keyboard_interrupt=False,
     config=(_require_whole_numbers,),
 )
 for command in (
