@@ -70,6 +70,14 @@ async def test_settings_come_from_the_environment_if_none_are_given(monkeypatch:
         Studio()
 
 
+async def test_who_would_wait_beyond_all_clocks_gets_the_image() -> None:
+    async with Studio(Settings(sandbox=True)) as studio:
+        made = await studio.generate("a fox", wait_seconds=10**400, **QUICK)
+        assert isinstance(made, ImageResult)
+    async with Studio(Settings(sandbox=True)) as another:
+        assert isinstance(await another.get(made.call_id, wait_seconds=10**400), ImageResult)
+
+
 async def test_the_sandbox_can_be_the_default_model() -> None:
     async with Studio(Settings(model=" Sandbox ")) as studio:
         made = await studio.generate("a fox", **QUICK)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 from abc import ABC, abstractmethod
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -284,13 +285,18 @@ async def _cleanly(job: Job[_R], work: Coroutine[Any, Any, _R]) -> _R:
         await job.clean_up()
 
 
+def end_of_wait(seconds: float | None) -> float:
+    """When, by the monotonic clock, a wait of so many seconds is over; one of None never is."""
+    return math.inf if seconds is None else monotonic() + min(seconds, threading.TIMEOUT_MAX)
+
+
 class _Deadline:
     """When a waiter gives up."""
 
     def __init__(self, seconds: float | None, *, checking_seconds: float) -> None:
         now = monotonic()
         self._is_releasable = seconds is not None
-        self._usual = math.inf if seconds is None else now + seconds
+        self._usual = end_of_wait(seconds)
         self._checking = max(self._usual, now + checking_seconds)
 
     def left_seconds(self, job: Job[Any]) -> float:

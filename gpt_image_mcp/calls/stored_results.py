@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from gpt_image_mcp.calls.jobs import end_of_wait
 from gpt_image_mcp.errors import NotFound, StorageFailed, quoted
 from gpt_image_mcp.threads import in_database
 from gpt_image_mcp.values.images import Requested, StoredImage
@@ -43,7 +43,7 @@ async def collect_stored(
         NotFound: If there was no such call.
         ImageError: What it failed with; ``OutcomeUnknown`` if its process is gone.
     """
-    deadline = math.inf if wait_seconds is None else monotonic() + wait_seconds
+    deadline = end_of_wait(wait_seconds)
     while True:
         result = await in_database(_remembered, call_id, library)
         left = deadline - monotonic()

@@ -11,7 +11,7 @@ from inspect import iscoroutine
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from cyclopts import App, CoercionError, CycloptsError
+from cyclopts import App, CoercionError, CycloptsError, Parameter
 
 from gpt_image_mcp.cli.commands.audit import audit
 from gpt_image_mcp.cli.commands.batch import batch
@@ -71,6 +71,7 @@ app = App(
     help_format="plaintext",
     version=version("gpt-image-mcp-server"),
     config=(_require_whole_numbers,),
+    default_parameter=Parameter(json_list=False),  # a folder may be called [2026]
 )
 for command in (
     generate,

@@ -52,8 +52,12 @@ if TYPE_CHECKING:
 # How a transaction of PostgreSQL gets a limit, unless the address or the server has set one.
 _LIMIT = "SELECT set_config('{0}', '{1}', true) WHERE current_setting('{0}') = '0'; "
 _WAITS = _LIMIT.format("lock_timeout", "15s")
-# A process that is frozen, or lost its network, in the middle of writing would hold up all others.
-_WRITES = _WAITS + _LIMIT.format("idle_in_transaction_session_timeout", "5s")
+# A process that is frozen, or lost its network, in the middle of writing would hold up all others. What the
+# others wrote before the lock was given is read whatever isolation the database has by default.
+_WRITES = (
+    f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {_WAITS}"
+    f"{_LIMIT.format('idle_in_transaction_session_timeout', '5s')}"
+)
 # By dialect: how a transaction becomes the only writer from its start.
 _WRITE_LOCK = {
     "sqlite": "BEGIN IMMEDIATE",

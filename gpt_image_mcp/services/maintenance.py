@@ -276,7 +276,7 @@ def _require_limit(before: datetime | None, keep_mb: float | None) -> None:
     if before is None and keep_mb is None:
         message = "No limit was given, so nothing was deleted."
         raise InvalidArgument(message, next_step="Pass --older-than, such as 90d, or --keep-mb.")
-    if keep_mb is not None and not (math.isfinite(keep_mb) and keep_mb >= 0):
+    if keep_mb is not None and not 0 <= keep_mb < math.inf:
         message = f"keep_mb is {keep_mb}, which is no number of megabytes; nothing was deleted."
         raise InvalidArgument(message, next_step="Pass 0 or more.")
 

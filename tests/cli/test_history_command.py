@@ -126,6 +126,16 @@ def test_the_command_line_rebuilds(made: Path, capsys: pytest.CaptureFixture[str
     assert "nowhere" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["[2026]", "[drafts]", '["a"]', "{}", "[" * 200])
+def test_a_folder_to_rebuild_from_may_have_any_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).mkdir()
+    assert run(["history", "rebuild", name, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["folders"][-1] == str(tmp_path / name)
+
+
 def test_a_rebuild_names_a_file_whose_name_is_no_text(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = made.parent / ".metadata" / "bad\udcff.json"
     bad.write_text("{")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from gpt_image_mcp import Settings, Studio
 from gpt_image_mcp.library.search.query import ImageSearch, SearchCriteria
@@ -30,6 +33,25 @@ async def test_a_session_goes_on_in_another_server_of_the_same_database(database
         other = await studio.history.search(query="larger boat", limit=5)
     assert [hit.image.id for hit in found.images] == [turn.images[0].id]
     assert other.total == 0
+
+
+@POSTGRESQL
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+async def test_calls_at_once_go_well_whatever_isolation_is_the_default_of_the_database(
+    isolation: str, database_url: str
+) -> None:
+    import psycopg
+    from psycopg.sql import SQL, Identifier, Literal
+
+    server, _, name = database_url.rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        default = SQL("ALTER DATABASE {} SET default_transaction_isolation TO {}")
+        connection.execute(default.format(Identifier(name), Literal(isolation)))
+    settings = Settings(sandbox=True, database_url=database_url)  # type: ignore[arg-type]
+    async with Studio(settings) as one, Studio(settings) as other:
+        calls = [studio.generate(f"a fox, {n}", quality="low") for n in range(12) for studio in (one, other)]
+        made = await asyncio.gather(*calls)
+        assert (await one.history.search(limit=1)).total == len(made)
 
 
 @POSTGRESQL
