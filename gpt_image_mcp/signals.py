@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import os
 import signal
 import sys
 import threading
+import time
 from contextlib import contextmanager
-from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Ending:
         begin: Callable[[], object],
         insist: Callable[[], object],
         *,
-        clock: Callable[[], float] = monotonic,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._begin, self._insist, self._clock = begin, insist, clock
         self._began_at: float | None = None
@@ -63,7 +64,7 @@ def ending_signals() -> tuple[signal.Signals, ...]:
 def interrupt_on_all() -> None:
     """Has each of them do what Ctrl-C does, so that what is paid for is saved before the process ends."""
     for number in ending_signals():
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else _interrupt)
+        signal.signal(number, signal.default_int_handler)
 
 
 def run_until_told(work: Coroutine[Any, Any, _T], *, grace_seconds: float, exit_code: int) -> _T:
@@ -111,10 +112,16 @@ def _handled_by(ending: Ending) -> Generator[None]:
 
 
 def leave_within(grace_seconds: float, exit_code: int = 0) -> None:
-    """Ends the process five seconds after the grace period, if threads, which nothing can stop, work on."""
-    last_resort = threading.Timer(min(grace_seconds + 5, threading.TIMEOUT_MAX), os._exit, (exit_code,))
-    last_resort.daemon = True
-    last_resort.start()
+    """Ends the process five seconds after the grace period, if threads, which nothing can stop, work on.
+
+    A handler of signals may call it: it takes no lock of ``threading``, which what was interrupted may hold.
+    """
+    _thread.start_new_thread(_leave_after, (min(grace_seconds + 5, threading.TIMEOUT_MAX), exit_code))
+
+
+def _leave_after(seconds: float, exit_code: int) -> None:
+    time.sleep(seconds)
+    os._exit(exit_code)
 
 
 def leave_interrupted(exit_code: int) -> None:
@@ -122,9 +129,3 @@ def leave_interrupted(exit_code: int) -> None:
     for number in ending_signals():
         signal.signal(number, signal.SIG_DFL)
     leave_within(0, exit_code)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Passes on to whoever handles Ctrl-C now, such as an event loop."""
-    del number, frame
-    signal.raise_signal(signal.SIGINT)
