@@ -84,7 +84,8 @@ def run_until_told(work: Coroutine[Any, Any, _T], *, grace_seconds: float, exit_
 
         def begin() -> None:
             leave_within(grace_seconds, exit_code)
-            loop.call_soon_threadsafe(task.cancel)
+            task.cancel()
+            loop.call_soon_threadsafe(lambda: None)  # wakes it
 
         def insist() -> None:
             leave_within(0, exit_code)

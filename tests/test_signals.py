@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 
 from gpt_image_mcp.signals import Ending
 
@@ -17,6 +20,28 @@ def _said(*signals: tuple[float, signal.Signals]) -> list[str]:
         now.append(seconds)
         ending(number)
     return said
+
+
+_WRITES = """
+import sys
+from gpt_image_mcp.signals import run_until_told
+
+async def work():
+    print("begun", file=sys.stderr, flush=True)
+    print("x" * 1_000_000)
+
+run_until_told(work(), grace_seconds=0, exit_code=130)
+"""
+
+
+def test_work_whose_output_nobody_reads_ends_too() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command, pipe = (sys.executable, "-c", _WRITES), subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, env=environment) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"begun\n"
+        process.send_signal(TERM)
+        assert process.wait(50) == 130
 
 
 def test_the_first_begins_the_end_whichever_it_is() -> None:
