@@ -27,6 +27,9 @@ def main() -> None:
     gc.disable()
     # While modules are imported, Ctrl-C ends the process without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.platform != "win32":
+        # Who started it may have blocked them while it was busy, and what it starts inherits that.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     # What a picture lacks is told in its result, or does not matter.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     if sys.getfilesystemencoding() == "ascii":

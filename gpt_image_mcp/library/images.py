@@ -81,8 +81,8 @@ class Images:
                     add_image(connection, image)
 
     def all_images(self) -> Iterator[StoredImage]:
-        """Every image of everybody, oldest first; for maintenance."""
-        query = select(images.c.document).order_by(images.c.created_at, images.c.id)
+        """Every image of everybody, newest first; for maintenance."""
+        query = select(images.c.document).order_by(images.c.created_at.desc(), images.c.id.desc())
         few = query.execution_options(yield_per=_AT_ONCE)
         # The result is closed too: while a part is unread, SQLite would keep its moment for the next user.
         with self.database.reading() as connection, connection.execute(few) as rows:

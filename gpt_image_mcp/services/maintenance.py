@@ -120,7 +120,7 @@ def prune(
     if is_confirmed:
         library.ledger.redact(())  # no file goes where nothing can be written about it
     kept: list[str] = []
-    candidates = _over_limits(tuple(library.images.all_images()), before=before, keep_mb=keep_mb)
+    candidates = _over_limits(library.images.all_images(), before=before, keep_mb=keep_mb)
     in_use = _open_sessions(library, settings)
     ours = [image for image in candidates if _is_in_own_folder(image, settings, kept=kept)]
     chosen = [image for image in ours if _may_go(image, library, in_use, kept=kept)]
@@ -282,13 +282,13 @@ def _require_limit(before: datetime | None, keep_mb: float | None) -> None:
 
 
 def _over_limits(
-    images: Sequence[StoredImage], *, before: datetime | None, keep_mb: float | None
+    images: Iterable[StoredImage], *, before: datetime | None, keep_mb: float | None
 ) -> list[StoredImage]:
-    """The images that are too old, or too much; ``images`` and the result are oldest first."""
+    """The images that are too old, or too much, oldest first; ``images`` are newest first."""
     budget_bytes = None if keep_mb is None else keep_mb * _BYTES_PER_MB
     total_bytes = 0
     over: list[StoredImage] = []
-    for image in reversed(images):
+    for image in images:
         # Asking a store for the size of each takes long.
         is_stored = is_object(image.file_path)
         total_bytes += image.size_bytes if is_stored else _bytes_on_disk(image.file_path)

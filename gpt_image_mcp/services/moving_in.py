@@ -31,7 +31,7 @@ def move_in(library: Library, settings: Settings) -> int:
     if object_path(settings.storage) is None:
         return 0
     here = [image for image in library.images.all_images() if _is_ours(image)]
-    return sum(_is_moved(image, library, settings) for image in here)
+    return sum(_is_moved(image, library, settings) for image in reversed(here))
 
 
 def _is_ours(image: StoredImage) -> bool:

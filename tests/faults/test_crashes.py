@@ -8,6 +8,7 @@ import contextlib
 import re
 import signal
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -241,6 +242,23 @@ async def test_who_insists_ends_a_server_at_once(folder: Path) -> None:
                 server.tell(signal.SIGINT)
         assert await stopping == -signal.SIGINT
         gate.set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_server_hears_signals_that_its_parent_had_blocked(number: signal.Signals) -> None:
+    script = (
+        "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals());"
+        "serve = ['-m', 'gpt_image_mcp', 'serve', '--transport', 'http', '--port', '0'];"
+        "os.execv(sys.executable, [sys.executable, *serve])"
+    )
+    with subprocess.Popen((sys.executable, "-c", script), stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stderr is not None
+            assert b"serves MCP" in process.stderr.readline()
+            process.send_signal(number)
+            assert process.wait(50) == 0
+        finally:
+            process.kill()
 
 
 async def test_a_command_under_nohup_goes_on_when_its_terminal_closes(folder: Path) -> None:
