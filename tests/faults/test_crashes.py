@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 # uvx and shells pass on what their whole group was told.
-REPEATED = (signal.SIGTERM, signal.SIGHUP, signal.SIGTERM, signal.SIGHUP)
+REPEATED = (signal.SIGTERM, signal.SIGTERM)
 
 
 @pytest.fixture
