@@ -27,6 +27,8 @@ _SCANS = tuple(bytes((0xFF, 0xDA, 0, 6 + 2 * count, count)) for count in range(1
 # even if nothing of it is in the file.
 _ARITHMETIC = re.compile(rb"\xff[\xc9-\xcb]\0[\x0b\x0e\x11\x14]\x08")
 _SCANS_PER_ARITHMETIC_ONE = 4
+# Tiles reach beyond a picture that is narrower than they are.
+_MOST_OF_SMALL_TILES, _MOST_PER_PIXEL = 16_000_000, 4
 # About half a second; a GIF of 50 MB needs 400,000.
 _MOST_READS, _MOST_VALUES = 500_000, 100_000
 # A page has some dozens; each takes Pillow a tenth of a millisecond, also to pass over it.
@@ -107,8 +109,14 @@ def require_decodable(image: Image.Image, data: bytes) -> None:
             "along an edge are read"
         )
         raise Oversized(message)
+    decoded = pixels
+    if image.format == "TIFF":
+        decoded = tiff.decoded_pixels(data, width=image.width, height=image.height)
+        if decoded > max(_MOST_OF_SMALL_TILES, _MOST_PER_PIXEL * pixels):
+            message = f"its tiles have {decoded:,} pixels, and it has {image.width}x{image.height} of them"
+            raise Oversized(message)
     scans = _scans(image, data)
-    if scans * pixels > _MOST_SCANNED_PIXELS:
+    if scans * decoded > _MOST_SCANNED_PIXELS:
         message = (
             f"it has {image.width}x{image.height} pixels in {scans:,.0f} scans, which would take too long"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 
 import pytest
 from PIL import Image
@@ -35,6 +36,20 @@ def _tiff_of_jpegs(
         (284, _SHORT, 2 if planes > 1 else 1),
         *more,
     ]
+    return _tiff(tags, jpeg)
+
+
+def _tiff_of_tiles(size: tuple[int, int], tile: tuple[int, int]) -> bytes:
+    """A grey TIFF whose tiles are all the same bytes."""
+    black = zlib.compress(bytes(tile[0] * tile[1]), 9)
+    tiles = -(-size[0] // tile[0]) * -(-size[1] // tile[1])
+    tags = [(256, _LONG, size[0]), (257, _LONG, size[1]), (258, _SHORT, 8), (259, _SHORT, 8)]
+    tags += [(262, _SHORT, 1), (277, _SHORT, 1), (322, _LONG, tile[0]), (323, _LONG, tile[1])]
+    return _tiff([*tags, (324, _LONG, *(1000,) * tiles), (325, _LONG, *(len(black),) * tiles)], black)
+
+
+def _tiff(tags: list[tuple[int, ...]], content: bytes) -> bytes:
+    """A TIFF with its content behind the tags, from byte 1,000 on."""
     table, behind = struct.pack("<H", len(tags)), b""
     for tag, kind, *values in tags:
         packed = struct.pack(f"<{len(values)}{'I' if kind == _LONG else 'H'}", *values)
@@ -43,7 +58,7 @@ def _tiff_of_jpegs(
             packed.ljust(4, b"\0") if len(packed) <= 4 else place
         )
         behind += b"" if len(packed) <= 4 else packed
-    return (b"II*\0" + struct.pack("<I", 8) + table + bytes(4) + behind).ljust(1000, b"\0") + jpeg
+    return (b"II*\0" + struct.pack("<I", 8) + table + bytes(4) + behind).ljust(1000, b"\0") + content
 
 
 def _with_scans(jpeg: bytes, scans: int) -> bytes:
@@ -88,6 +103,22 @@ def test_scans_coded_by_arithmetic_count_more_because_what_is_not_in_the_file_ta
     for file in (coded, _tiff_of_jpegs(coded, 2000, planes=1)):
         with pytest.raises(InputRejected, match="scans"):
             normalise(file, source="scan", is_first=True)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("size", "tile"), [((16, 16), (32_768, 20_000)), ((16, 1_600), (65_520, 16)), ((200, 16), (208, 2**20))]
+)
+def test_a_tiff_whose_tiles_are_far_larger_than_it_is_refused(
+    size: tuple[int, int], tile: tuple[int, int]
+) -> None:
+    with pytest.raises(InputRejected, match="its tiles have"):
+        normalise(_tiff_of_tiles(size, tile), source="scan", is_first=True)
+
+
+@pytest.mark.parametrize("tile", [(16, 16), (256, 256), (1024, 1024)])
+def test_a_tiff_of_usual_tiles_is_read_however_narrow_it_is(tile: tuple[int, int]) -> None:
+    assert decode(_tiff_of_tiles((16, 400), tile)).image.size == (16, 400)
 
 
 def test_a_tiff_of_more_tags_than_any_page_has_is_refused() -> None:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # More entries, or values of one, are not looked at. No page has so many kinds of tags.
 _MOST = 100_000
@@ -50,13 +50,7 @@ def readings(data: bytes, *, width: int, height: int) -> float:
 
     Of a page in parts each pixel takes the bytes of its part alone; but parts may share their bytes.
     """
-    tags: dict[int, _Entry] = {}
-    for entry in _entries(data):
-        tags.setdefault(entry.tag, entry)
-
-    def values(tag: int) -> tuple[int, ...]:
-        return _numbers(data, tags[tag]) if tag in tags else ()
-
+    values = _values_of(data)
     if (values(_COMPRESSION) or _JPEG)[0] not in _JPEG:
         return 0
     sizes = values(_STRIP_SIZES) or values(_TILE_SIZES)
@@ -66,6 +60,27 @@ def readings(data: bytes, *, width: int, height: int) -> float:
     across = values(_TILE_WIDTH) or (width,)
     down = values(_TILE_HEIGHT) or values(_ROWS) or (height,)
     return 1 / (-(-width // max(1, across[0])) * -(-height // max(1, down[0])))
+
+
+def decoded_pixels(data: bytes, *, width: int, height: int) -> int:
+    """How many pixels are decoded for a page: of tiles all of each, however little is in the picture."""
+    values = _values_of(data)
+    across, down = values(_TILE_WIDTH), values(_TILE_HEIGHT)
+    if not across or not down:
+        return width * height
+    return _rounded_up(width, max(1, across[0])) * _rounded_up(height, max(1, down[0]))
+
+
+def _rounded_up(edge: int, part: int) -> int:
+    return -(-edge // part) * part
+
+
+def _values_of(data: bytes) -> Callable[[int], tuple[int, ...]]:
+    """What gives the values of a tag of the first page; none of one that is not there."""
+    tags: dict[int, _Entry] = {}
+    for entry in _entries(data):
+        tags.setdefault(entry.tag, entry)
+    return lambda tag: _numbers(data, tags[tag]) if tag in tags else ()
 
 
 def _numbers(data: bytes, entry: _Entry) -> tuple[int, ...]:
