@@ -13,6 +13,7 @@ from gpt_image_mcp.errors import InputRejected
 from gpt_image_mcp.imaging.decoding import decode
 from gpt_image_mcp.imaging.limits import require_openable
 from gpt_image_mcp.imaging.normalise import normalise
+from gpt_image_mcp.pillow_errors import Oversized
 
 SIZE = (2000, 2000)
 _LONG, _SHORT = 4, 3
@@ -199,3 +200,47 @@ def test_boxes_that_claim_more_than_they_hold_or_hold_too_much_are_not_read_to_a
     file = _box(b"ftyp", brand + bytes(4)) + _box(b"meta", boxes, 0) + _box(b"mdat", bytes(1_000))
     with pytest.raises(InputRejected, match="many or such large parts"):
         normalise(file, source="x", is_first=True)
+
+
+def _sizes(own: int, parts: int, *, changes: int = 0) -> bytes:
+    """Properties: item 1 is so wide and high and turned so often, and items 2 to 101 have another size."""
+    known = b"".join(_box(b"ispe", struct.pack(">II", edge, edge), 0) for edge in (own, parts))
+    first = struct.pack(">HB", 1, 1 + changes) + b"\1" + b"\3" * changes
+    others = b"".join(struct.pack(">HBB", item, 1, 2) for item in range(2, 102))
+    named = _box(b"ipma", struct.pack(">I", 101) + first + others, 0)
+    return _box(b"iprp", _box(b"ipco", known + _box(b"irot", b"\1")) + named)
+
+
+def _made_of(*parts: tuple[int, list[int]]) -> bytes:
+    """References: each item with those that it is made of."""
+    named = [_box(b"dimg", struct.pack(f">HH{len(of)}H", item, len(of), *of)) for item, of in parts]
+    return _box(b"iref", b"".join(named), 0)
+
+
+_TILES = list(range(2, 102))
+
+
+@pytest.mark.parametrize("brand", ["avif", "heic"])
+@pytest.mark.parametrize(
+    ("boxes", "is_read"),
+    [
+        (_sizes(5000, 512) + _made_of((1, _TILES)), True),
+        (_sizes(100, 400) + _made_of((1, _TILES)), True),
+        (_sizes(2100, 2048) + _made_of((1, _TILES)), False),
+        (_sizes(2100, 2048), True),
+        (_sizes(2048, 512, changes=3), True),
+        (_sizes(2048, 512, changes=4), False),
+        (_made_of((1, [2]), (2, [3]), (3, [4]), (4, [5])), True),
+        (_made_of(*((item, [item + 1]) for item in range(1, 31))), False),
+        (_made_of((1, [2]), (2, [1])), False),
+    ],
+)
+def test_parts_that_are_far_larger_than_the_picture_or_changed_again_and_again_are_refused(
+    boxes: bytes, brand: str, *, is_read: bool
+) -> None:
+    file = _box(b"ftyp", brand.encode() + bytes(4)) + _box(b"meta", boxes, 0)
+    if is_read:
+        require_openable(file, brand)
+    else:
+        with pytest.raises(Oversized):
+            require_openable(file, brand)

@@ -7,6 +7,7 @@ of (``iref``): 8.11.12.
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 # of 340 tiles has 3,000. Decoders compare each item with each, and nothing else runs meanwhile.
 _MOST = 10_000
 _MADE_OF = b"dimg"
+_CHANGES = (b"irot", b"imir", b"clap")
+# A grid of tiles may be put on a canvas, and that be turned.
+_MOST_LEVELS = 4
+# Tiles reach beyond a picture that is smaller than they are.
+_MOST_OF_SMALL = 16_000_000
 
 
 def has_shared_parts(data: bytes) -> bool:
@@ -26,15 +32,35 @@ def has_shared_parts(data: bytes) -> bool:
         inside = [box for body in meta for box in _boxes(body[4:], reads)]
         where = [body for kind, body in inside if kind == b"iloc"]
         lengths = [length for body in where for length in _lengths(_Numbers(body, reads), len(data))]
-        parts = [part for kind, body in inside if kind == b"iref" for part in _parts(body, reads)]
+        parts = [pair for kind, body in inside if kind == b"iref" for pair in _parts(body, reads)]
         for kind, body in inside:
             if kind == b"iinf":
                 _count_items(body, reads)
-            if kind == b"iprp":
-                _count_properties(body, reads)
+        areas = [each for kind, body in inside if kind == b"iprp" for each in _areas(body, reads)]
     except OverflowError:
         return True
-    return sum(lengths) > len(data) or len(set(parts)) < len(parts)
+    made_into = {part: item for item, part in parts}
+    is_shared = sum(lengths) > len(data) or len(made_into) < len(parts)
+    return is_shared or _is_nested(made_into) or _is_larger_inside(made_into, dict(areas))
+
+
+def _is_nested(made_into: dict[int, int]) -> bool:
+    """Whether an item is made into another that is made into another, more often than any camera does."""
+    for item in made_into:
+        above: int | None = item
+        for _ in range(_MOST_LEVELS):
+            above = made_into.get(above) if above is not None else None
+        if above in made_into:
+            return True
+    return False
+
+
+def _is_larger_inside(made_into: dict[int, int], areas: dict[int, int]) -> bool:
+    """Whether the parts of an item have far more pixels than it has."""
+    inside: Counter[int] = Counter()
+    for part, item in made_into.items():
+        inside[item] += areas.get(part, 0)
+    return any(pixels > max(_MOST_OF_SMALL, 4 * areas.get(item, 0)) for item, pixels in inside.items())
 
 
 class _Reads:
@@ -96,16 +122,16 @@ def _lengths(numbers: _Numbers, whole: int) -> Iterator[int]:
             yield numbers.next(length) or whole
 
 
-def _parts(body: memoryview, reads: _Reads) -> Iterator[int]:
-    """The items that others are made of, as often as they are named."""
+def _parts(body: memoryview, reads: _Reads) -> Iterator[tuple[int, int]]:
+    """Each item that is made of others, with one of these, as often as they are named."""
     wide = 4 if bytes(body[:1]) == b"\1" else 2
     for kind, references in _boxes(body[4:], reads):
         numbers = _Numbers(references, reads)
-        numbers.skip(wide)
+        item = numbers.next(wide)
         for _ in range(numbers.next(2)):
-            item = numbers.next(wide)
+            part = numbers.next(wide)
             if kind == _MADE_OF:
-                yield item
+                yield item, part
 
 
 def _count_items(body: memoryview, reads: _Reads) -> None:
@@ -114,17 +140,32 @@ def _count_items(body: memoryview, reads: _Reads) -> None:
         pass
 
 
-def _count_properties(body: memoryview, reads: _Reads) -> None:
-    """Counts the properties, and which items have them: ISO/IEC 23008-12, 9.3."""
-    for kind, inside in _boxes(body, reads):
-        if kind != b"ipma":
-            for _ in _boxes(inside, reads):
-                pass
-            continue
-        numbers = _Numbers(inside, reads)
-        head = numbers.next(4)
-        for _ in range(numbers.next(4)):
-            numbers.skip(4 if head >> 24 else 2)
-            properties = numbers.next(1)
-            reads.count(properties)
-            numbers.skip(properties * (2 if head & 1 else 1))
+def _areas(body: memoryview, reads: _Reads) -> Iterator[tuple[int, int]]:
+    """How many pixels each item has, by its properties: ISO/IEC 23008-12, 9.3.
+
+    Raises:
+        OverflowError: If an item is turned, mirrored and cut more often than once each.
+    """
+    boxes = list(_boxes(body, reads))
+    known = [each for kind, inside in boxes if kind == b"ipco" for each in _boxes(inside, reads)]
+    for _, inside in (box for box in boxes if box[0] == b"ipma"):
+        for item, properties in _associations(inside, reads):
+            named = [known[number - 1] for number in properties if 0 < number <= len(known)]
+            if sum(kind in _CHANGES for kind, _ in named) > len(_CHANGES):
+                raise OverflowError
+            sizes = [struct.unpack_from(">II", size, 4) for kind, size in named if _is_size(kind, size)]
+            yield item, max((width * height for width, height in sizes), default=0)
+
+
+def _associations(body: memoryview, reads: _Reads) -> Iterator[tuple[int, list[int]]]:
+    """The items, and the numbers of the properties of each."""
+    numbers = _Numbers(body, reads)
+    head = numbers.next(4)
+    wide, mask = (2, 0x7FFF) if head & 1 else (1, 0x7F)
+    for _ in range(numbers.next(4)):
+        item = numbers.next(4 if head >> 24 else 2)
+        yield item, [numbers.next(wide) & mask for _ in range(numbers.next(1))]
+
+
+def _is_size(kind: bytes, inside: memoryview) -> bool:
+    return kind == b"ispe" and len(inside) >= 12  # noqa: PLR2004 - a head and two numbers
