@@ -105,7 +105,7 @@ def run(arguments: Sequence[str]) -> int:
         command, given, _ = app.parse_args(
             list(arguments), console=console.of_help, exit_on_error=False, print_error=False
         )
-        return int(_done(command(*given.args, **given.kwargs)) or EXIT_DONE)
+        return int(_result_of(command(*given.args, **given.kwargs)) or EXIT_DONE)
     except CycloptsError as error:
         console.say_error(str(error), f"Next: {_HELP}")
         return EXIT_USAGE
@@ -121,7 +121,7 @@ def run(arguments: Sequence[str]) -> int:
         return EXIT_INTERRUPTED
 
 
-def _done(work: Any) -> Any:
+def _result_of(work: Any) -> Any:
     """What a command returns; one with a loop is run for it."""
     if not iscoroutine(work):
         return work

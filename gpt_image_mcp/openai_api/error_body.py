@@ -27,6 +27,7 @@ _HTML = re.compile(r"<!doctype html|<html|<head|<body", re.IGNORECASE)
 _TITLE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 _MOST_OF_A_PAGE = 10_000
 _TAG = re.compile(r"<[^>]*>")
+# As some gateways put into an answer with status 200.
 STATUSES_AS_CODES = frozenset(map(str, range(400, 500)))
 _MOST_ENTRIES = 5
 _DEEPEST = 6

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _LONGEST_WORDS_CHARACTERS = 600
 _HTTP_UNAUTHORIZED = 401
-# As some gateways put into an answer with status 200.
 # A key as refusals show it: cut, starred, or by its last characters.
 _CUT_KEY = re.compile(
     r"(?<!\S)\S*(?:\*{2,}|\.{3}|…)\S*|(?<=ending in )\S+|(?<=ending with )\S+|(?<=ends with )\S+"

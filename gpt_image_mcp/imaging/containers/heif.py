@@ -24,8 +24,8 @@ _MOST_LEVELS = 4
 _MOST_OF_SMALL = 16_000_000
 
 
-def has_shared_parts(data: bytes) -> bool:
-    """Whether the same bytes may be decoded for several parts of the picture, or there are endless parts."""
+def takes_too_long(data: bytes) -> bool:
+    """Whether bytes are decoded for several parts, or parts are too many, too large or changed too often."""
     try:
         reads = _Reads()
         meta = [body for kind, body in _boxes(memoryview(data), reads) if kind == b"meta"]
